@@ -1,0 +1,40 @@
+# Two commands are all that a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test check format bench docs clean
+
+demo: $(READY)  ## Deblur the photograph that ships with the project.
+	$(BIN)/python examples/demo.py
+
+test: $(READY)  ## Run every test.
+	$(BIN)/pytest -q
+
+check: $(READY)  ## Style, types, and which room may import which.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy core/unblur
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY)  ## Put the code into the house's style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## Rebuild the tables under benchmarks/results.
+	$(BIN)/python benchmarks/run.py
+
+docs: $(READY)  ## Build the manual; warnings are errors.
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/mkdocs build --strict
+
+clean:  ## Remove the environment and everything made.
+	rm -rf $(VENV) demo-output site dist .mypy_cache .ruff_cache .pytest_cache
+
+# The environment is rebuilt when what defines it changes.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
