@@ -1,0 +1,77 @@
+"""Image deblurring by chains of plugins, from one photograph to images larger than memory.
+
+Nothing heavy is imported until it is used: `import unblur` costs no torch.
+
+>>> import unblur
+>>> unblur.Kernel.delta().shape
+(1, 1)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unblur.context import Context as Context
+    from unblur.context import Progress as Progress
+    from unblur.engine import Result as Result
+    from unblur.engine import deblur as deblur
+    from unblur.engine import plan as plan
+    from unblur.errors import UnblurError as UnblurError
+    from unblur.images import Image as Image
+    from unblur.io import read_image as read_image
+    from unblur.io import read_kernel as read_kernel
+    from unblur.io import write_image as write_image
+    from unblur.io import write_kernel as write_kernel
+    from unblur.kernels import Kernel as Kernel
+    from unblur.kernels import KernelField as KernelField
+    from unblur.markers import hook as hook
+    from unblur.pipeline import Pipeline as Pipeline
+    from unblur.plugins import plugin_manager as plugin_manager
+    from unblur.plugins import registry as registry
+    from unblur.stages import Deconvolver as Deconvolver
+    from unblur.stages import Estimate as Estimate
+    from unblur.stages import KernelEstimator as KernelEstimator
+    from unblur.stages import Params as Params
+    from unblur.stages import Postprocessor as Postprocessor
+    from unblur.stages import Prior as Prior
+    from unblur.stages import Stage as Stage
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "context": ("Context", "Progress"),
+    "engine": ("Result", "deblur", "plan"),
+    "errors": ("UnblurError",),
+    "images": ("Image",),
+    "io": ("read_image", "read_kernel", "write_image", "write_kernel"),
+    "kernels": ("Kernel", "KernelField"),
+    "markers": ("hook",),
+    "pipeline": ("Pipeline",),
+    "plugins": ("plugin_manager", "registry"),
+    "stages": (
+        "Deconvolver",
+        "Estimate",
+        "KernelEstimator",
+        "Params",
+        "Postprocessor",
+        "Prior",
+        "Stage",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'unblur' has no attribute '{name}'")
+    value = getattr(import_module(f"unblur.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

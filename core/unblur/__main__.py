@@ -1,0 +1,5 @@
+"""`python -m unblur` is the `unblur` command."""
+
+from unblur.cli import main
+
+main()

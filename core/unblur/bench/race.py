@@ -1,0 +1,186 @@
+"""Running pipelines over a set, each in a process of its own so that its memory is its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from unblur.bench.pairs import Pair, PairSet, Protocol
+from unblur.bench.scores import Row, Score, score
+from unblur.context import Progress
+from unblur.errors import Cancelled, UsageError
+from unblur.images import Image
+from unblur.pipeline import Pipeline
+
+Shown = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A pipeline in a race.
+
+    Attributes
+    ----------
+    name : str
+        What tables call it.
+    pipeline : Pipeline
+        With all overrides applied.
+    device : str
+        Where it runs.
+    seed : int
+        Of every random draw.
+    reference : Pipeline, optional
+        What deconvolves with the true kernel for the error ratio, where the pipeline itself
+        cannot: its image comes out of the kernel step.
+    """
+
+    name: str
+    pipeline: Pipeline
+    device: str = "auto"
+    seed: int = 0
+    reference: Pipeline | None = None
+
+    @property
+    def yardstick(self) -> Pipeline | None:
+        """The pipeline whose error with the true kernel is the unit of the error ratio."""
+        kinds = {step.kind for step in self.pipeline.steps}
+        return self.pipeline if "deconvolve" in kinds else self.reference
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it estimates the kernel."""
+        return any(step.kind == "kernel" for step in self.pipeline.steps)
+
+
+def run_pair(entrant: Entrant, pair: Pair, protocol: Protocol) -> tuple[Row, Image]:
+    """Deblur one pair and score it.
+
+    A pipeline without a kernel step is given the true kernel.
+
+    Raises
+    ------
+    UsageError
+        If it needs a kernel and the pair has none.
+    """
+    from unblur.engine import deblur
+    from unblur.io import read_image, read_kernel
+    from unblur.metrics import kernel_similarity
+
+    blurred, sharp = read_image(pair.blurred), read_image(pair.sharp)
+    true = None if pair.kernel is None else read_kernel(pair.kernel)
+    options: dict[str, Any] = {"device": entrant.device, "seed": entrant.seed}
+    if entrant.pipeline.needs_psf and true is None:
+        raise UsageError(f"{entrant.name} needs the kernel, but {pair.name} comes without one.")
+    psf = true if entrant.pipeline.needs_psf else None
+    result = deblur(blurred, entrant.pipeline, psf, **options)
+    found = score(result.image, sharp, protocol)
+    ratio = similarity = None
+    if entrant.is_blind and true is not None and result.kernel is not None:
+        similarity = kernel_similarity(result.kernel.mean, true.mean)
+        if entrant.yardstick is not None:
+            best = deblur(blurred, entrant.yardstick, true, **options)
+            ratio = _ratio(found, score(best.image, sharp, protocol))
+    row = Row(pair.name, found, result.report.seconds, ratio, similarity, result.report.peak_memory)
+    return row, result.image
+
+
+def _ratio(found: Score, best: Score) -> float:
+    if best.error == 0:
+        return 1.0 if found.error == 0 else float("inf")
+    return found.error / best.error
+
+
+def race(
+    entrants: list[Entrant],
+    pairs: PairSet,
+    *,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    on_result: Callable[[Entrant, Pair, Image], None] | None = None,
+) -> dict[str, list[Row]]:
+    """Run every entrant over every pair and return their rows, by name of the entrant.
+
+    Parameters
+    ----------
+    entrants : list of Entrant
+        With distinct names.
+    pairs : PairSet
+        What they run on.
+    workers : int
+        Processes at once; 0 runs in this process, whose memory then grows from entrant to
+        entrant. Times are comparable only for as many workers.
+    on_progress, is_cancelled : callable, optional
+        See `Context`; one step per pair.
+    on_result : callable, optional
+        Receives each result's image.
+    """
+    import time
+
+    began, done, total = time.perf_counter(), 0, len(entrants) * len(pairs.pairs)
+    table: dict[str, list[Row]] = {}
+    for entrant in entrants:
+        rows: dict[str, Row] = {}
+        for pair, (row, image) in _results(entrant, pairs, workers, is_cancelled):
+            rows[pair.name] = row
+            done += 1
+            if on_result is not None:
+                on_result(entrant, pair, image)
+            if on_progress is not None:
+                on_progress(Progress(entrant.name, done, total, time.perf_counter() - began))
+        table[entrant.name] = [rows[pair.name] for pair in pairs.pairs]
+    return table
+
+
+def _results(
+    entrant: Entrant, pairs: PairSet, workers: int, is_cancelled: Callable[[], bool] | None
+) -> Iterator[tuple[Pair, tuple[Row, Image]]]:
+    """Yield each pair's row and image as they are ready."""
+    if workers == 0:
+        for pair in pairs.pairs:
+            _checkpoint(is_cancelled)
+            yield pair, run_pair(entrant, pair, pairs.protocol)
+        return
+    with _pool(workers) as pool:
+        waiting: dict[Future[tuple[Row, Image]], Pair] = {
+            pool.submit(run_pair, entrant, pair, pairs.protocol): pair for pair in pairs.pairs
+        }
+        while waiting:
+            ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in ready:
+                yield waiting.pop(future), future.result()
+            _checkpoint(is_cancelled)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield fresh processes, which are ended when the work is, even in its midst."""
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+    )
+    try:
+        yield pool
+    except BaseException:
+        for process in list(getattr(pool, "_processes", {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends this process."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _checkpoint(is_cancelled: Callable[[], bool] | None) -> None:
+    if is_cancelled is not None and is_cancelled():
+        raise Cancelled

@@ -1,0 +1,93 @@
+"""The command itself: its verbs, its global options, and how it ends."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from unblur.cli import bench, blur, check, info, listing, plan, psf, reporting, run, schema, train
+from unblur.cli.console import sentence, status_of, tell
+from unblur.errors import Cancelled
+
+
+class Command(TyperGroup):
+    """A group of verbs whose errors become one line on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; `--debug` lets errors through with their traceback."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except (Cancelled, KeyboardInterrupt) as error:
+            tell("stopped.")
+            raise typer.Exit(status_of(error)) from None
+        except Exception as error:
+            bad_usage = hasattr(error, "exit_code")  # typer prints those beside the usage
+            if bad_usage or ctx.params.get("debug"):
+                raise
+            tell(sentence(error))
+            raise typer.Exit(status_of(error)) from None
+
+
+app = typer.Typer(
+    name="unblur",
+    cls=Command,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: [bold]unblur run map-hyper-laplacian photo.jpg -o sharp.png[/bold]",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"unblur {version('unblur')}")
+        raise typer.Exit
+
+
+@app.callback()
+def unblur(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Turn blurred images into sharp ones by chains of plugins."""
+
+
+def _add(name: str, verb: Callable[..., None], example: str, to: typer.Typer = app) -> None:
+    """Add a verb, whose help is its docstring with each paragraph on one line."""
+    paragraphs = (inspect.getdoc(verb) or "").split("\n\n")
+    told = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    to.command(name, help=told, epilog=f"Example: [bold]{example}[/bold]")(verb)
+
+
+_add("run", run.run, run.EXAMPLE)
+_add("plan", plan.plan, plan.EXAMPLE)
+_add("check", check.check, check.EXAMPLE)
+_add("list", listing.list_, listing.EXAMPLE)
+_add("info", info.info, info.EXAMPLE)
+_add("schema", schema.schema, schema.EXAMPLE)
+_add("check", psf.check, psf.CHECK_EXAMPLE, psf.app)
+_add("make", psf.make, psf.MAKE_EXAMPLE, psf.app)
+app.add_typer(psf.app, name="psf")
+_add("blur", blur.blur, blur.EXAMPLE)
+_add("bench", bench.bench, bench.EXAMPLE)
+_add("train", train.train, train.EXAMPLE)
+_add("report", reporting.report, reporting.EXAMPLE)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and leave the process with its exit status."""
+    app(args=sys.argv[1:] if arguments is None else arguments, prog_name="unblur")

@@ -1,0 +1,163 @@
+"""`unblur blur`: blurred images made to order, with their truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unblur.cli.console import about, say
+from unblur.cli.options import Axes, Overwrite, Psf, Quiet, Seed
+from unblur.errors import KernelError, UsageError
+
+if TYPE_CHECKING:
+    from unblur.images import Image
+    from unblur.kernels import Kernel
+    from unblur.synthesis.degradations import Boundary
+
+EXAMPLE = "unblur blur sharp.png -o blurred.png --kernel motion:length=15,angle=30 --noise 0.01"
+
+BOUNDARIES = ("valid", "replicate", "reflect", "periodic")
+
+
+def blur(
+    sharp: Annotated[Path, typer.Argument(metavar="SHARP", help="The image to blur.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The blurred image.")
+    ],
+    kernel: Annotated[
+        str | None,
+        typer.Option(
+            "--kernel",
+            metavar="KIND:NAME=VALUE,...",
+            help="A kernel made to order; `unblur psf make --help` lists the kinds.",
+        ),
+    ] = None,
+    psf: Psf = None,
+    noise: Annotated[
+        float, typer.Option("--noise", min=0, max=1, help="Gaussian noise, white = 1.")
+    ] = 0.0,
+    photons: Annotated[
+        float | None,
+        typer.Option("--photons", min=1e-3, help="Poisson noise: mean count of photons at white."),
+    ] = None,
+    gain: Annotated[
+        float,
+        typer.Option("--gain", min=1e-3, help="Brighten the scene first; above 1, lights clip."),
+    ] = 1.0,
+    boundary: Annotated[
+        str,
+        typer.Option("--boundary", help="valid (crops), replicate, reflect or periodic."),
+    ] = "valid",
+    seed: Seed = 0,
+    axes: Axes = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Blur a sharp image, as a camera would.
+
+    Beside OUT.ext it leaves OUT.truth.ext, the sharp image cropped alike, OUT.psf.tif, the
+    kernel, and OUT.json, the account.
+    """
+    if boundary not in BOUNDARIES:
+        raise UsageError(f"--boundary is one of {', '.join(BOUNDARIES)}, got '{boundary}'.")
+    from unblur.io import check_output, read_image, write_image, write_kernel
+    from unblur.io.files import check_vacant, written_whole
+    from unblur.report import account_path, kernel_path
+
+    image = read_image(sharp, axes=axes)
+    point_spread = _kernel(kernel, psf, seed)
+    truth = truth_path(output)
+    for name in (output, truth):
+        check_output(image, name, overwrite=overwrite)
+        if name.resolve() == sharp.resolve():
+            raise UsageError(f"{name}: writing it would replace the input; choose another name.")
+    for name in (kernel_path(output), account_path(output)):
+        check_vacant(name, overwrite)
+    settings: dict[str, Any] = {
+        "noise": noise,
+        "photons": photons,
+        "gain": gain,
+        "boundary": boundary,
+        "seed": seed,
+    }
+    with about(sharp):
+        blurred, clear = degraded(image, point_spread, **settings)
+    write_kernel(point_spread, kernel_path(output), overwrite=overwrite)
+    account = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
+    with written_whole(account_path(output), overwrite=overwrite) as draft:
+        draft.write_text(json.dumps({**account, **settings}, indent=2) + "\n", "utf-8")
+    write_image(clear, truth, overwrite=overwrite)
+    write_image(blurred, output, overwrite=overwrite)
+    if not quiet:
+        size = "x".join(map(str, point_spread.shape))
+        say(f"{sharp} -> {output} (kernel {size}), truth in {truth}")
+
+
+def truth_path(output: Path) -> Path:
+    """Return where the truth of a blurred image lies: `a.truth.png` beside `a.png`."""
+    from unblur.io.files import suffix_of
+
+    suffix = output.name[len(output.name) - len(suffix_of(output)) :]
+    return output.with_name(f"{output.name[: len(output.name) - len(suffix)]}.truth{suffix}")
+
+
+def degraded(
+    image: Image,
+    kernel: Kernel,
+    *,
+    noise: float,
+    photons: float | None,
+    gain: float,
+    boundary: Boundary,
+    seed: int,
+) -> tuple[Image, Image]:
+    """Return an image blurred and noisy, and the sharp one of the same extent.
+
+    Integer types are rounded and clipped, and so is everything beyond white once `gain` is
+    above 1; other floats are left as they are. Alpha stays sharp.
+    """
+    import numpy as np
+    import torch
+
+    from unblur.images import ALPHA
+    from unblur.synthesis import add_gaussian_noise, add_poisson_noise, blur_image, crop_valid
+
+    draw = torch.Generator().manual_seed(seed)
+    scene = torch.from_numpy(np.asarray(image.data, np.float64)) * (gain / image.white)
+    blurred = blur_image(scene, kernel, boundary)
+    if photons is not None:
+        blurred = add_poisson_noise(blurred, photons, draw)
+    if noise:
+        blurred = add_gaussian_noise(blurred, noise, draw)
+    clear = crop_valid(scene, kernel) if boundary == "valid" else scene
+    if ALPHA in image.channels:
+        place = image.axes.index("C")
+        index = (slice(None),) * place + (image.channels.index(ALPHA),)
+        blurred[index] = clear[index] = clear[index] / gain
+
+    def stored(x: torch.Tensor) -> Image:
+        values = x.numpy() * image.white
+        if image.dtype.kind == "f":
+            values = np.minimum(values, image.white) if gain > 1 else values
+        else:
+            values = np.clip(np.rint(values), 0, image.white)
+        return image.with_data(values.astype(image.dtype))
+
+    return stored(blurred), stored(clear)
+
+
+def _kernel(made: str | None, file: str | None, seed: int) -> Kernel:
+    from unblur.cli.made_kernels import make_kernel_from
+    from unblur.io import read_kernel
+
+    if (made is None) == (file is None):
+        raise UsageError("give the kernel either with --kernel, e.g. disk:radius=3, or with --psf.")
+    if made is not None:
+        return make_kernel_from(made, seed)
+    field = read_kernel(str(file))
+    if not field.is_uniform:
+        raise KernelError(f"{file}: holds a field of kernels; blur takes a single one.")
+    return field.mean

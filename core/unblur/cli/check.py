@@ -1,0 +1,67 @@
+"""`unblur check`: is a pipeline file right?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unblur.cli.console import MISUSED, say, say_json, sentence, tell
+from unblur.cli.options import Json, Quiet
+from unblur.errors import UnblurError
+
+if TYPE_CHECKING:
+    from unblur.stages import Stage
+
+EXAMPLE = "unblur check mine.yaml"
+
+
+def check(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Pipeline files, or names of pipelines.")
+    ],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Check pipeline files: every stage known, every param within its bounds."""
+    results = [_examine(file) for file in files]
+    if as_json:
+        say_json(results)
+    for result in results:
+        if not result["valid"]:
+            tell(f"{result['error']}")
+        elif not (quiet or as_json):
+            say(f"{result['file']}: {' -> '.join(result['steps'])}")
+    if not all(result["valid"] for result in results):
+        raise typer.Exit(MISUSED)
+
+
+def _examine(file: str) -> dict[str, Any]:
+    from unblur.cli.console import about
+    from unblur.pipeline import Pipeline
+
+    try:
+        with about(file):
+            pipeline = Pipeline.load(file)
+            stages = pipeline.build()
+            check_priors(stages)
+    except UnblurError as error:
+        return {"file": file, "valid": False, "error": sentence(error)}
+    return {
+        "file": file,
+        "valid": True,
+        "steps": [stage.name for stage in stages],
+        "needs_psf": pipeline.needs_psf,
+    }
+
+
+def check_priors(stages: list[Stage]) -> None:
+    """Raise `UsageError` for a prior inside a stage's params that is unknown or ill-set."""
+    from unblur.plugins import registry
+    from unblur.stages import PriorChoice
+
+    for stage in stages:
+        for _, value in stage.params:
+            for choice in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(choice, PriorChoice):
+                    registry().stage("prior", choice.prior)(dict(choice.params))

@@ -1,0 +1,104 @@
+"""What the command says: results on stdout, everything about the work on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from unblur.errors import Cancelled, OutputError, UnblurError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses: all done; some inputs failed; bad usage or bad pipeline; stopped by Ctrl-C."""
+
+PIPE_WIDTH = 1000
+"""Columns when nobody watches, so that a table in a file is never cut."""
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """Return a rich console on `stream`, stdout by default, as wide as the terminal or a pipe."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line of result on stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def tell(text: str) -> None:
+    """Print a line about the work on stderr."""
+    sys.stderr.write(f"unblur: {one_line(text)}\n")
+
+
+def say_json(content: Any) -> None:
+    """Print a machine-readable result on stdout."""
+    say(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print rows in aligned columns; in a terminal the last column wraps."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for place, heading in enumerate(headings):
+        grid.add_column(heading, no_wrap=place < len(headings) - 1, overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    output = console()
+    if title:
+        output.print(Text(title, style="bold cyan"))
+    if output.is_terminal:
+        output.print(grid, soft_wrap=False)
+        return
+    with output.capture() as plain:
+        output.print(grid, soft_wrap=False)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in plain.get().splitlines())
+
+
+def one_line(text: str) -> str:
+    """Return `text` with line breaks and runs of spaces made single spaces."""
+    return " ".join(text.split())
+
+
+def status_of(error: BaseException) -> int:
+    """Return the exit status that an error stands for."""
+    if isinstance(error, Cancelled | KeyboardInterrupt):
+        return INTERRUPTED
+    return MISUSED if isinstance(error, UsageError) else FAILED
+
+
+def sentence(error: BaseException) -> str:
+    """Return what an error says, in one line; a fault of the program's own says so."""
+    if isinstance(error, UnblurError):
+        return one_line(str(error))
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; try --tile 512 or --crop."
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror.lower()}."
+    return one_line(
+        f"this should not happen, please report it ({type(error).__name__}: {error}); "
+        "`unblur --debug ...` shows where."
+    )
+
+
+@contextmanager
+def about(path: str | Path) -> Iterator[None]:
+    """Put the file's name before the message of an `UnblurError` that names no file."""
+    try:
+        yield
+    except UnblurError as error:
+        if str(path) in str(error) or isinstance(error, OutputError):
+            raise
+        raise type(error)(f"{path}: {error}") from error

@@ -1,0 +1,150 @@
+"""What `run` has to do: which inputs, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unblur.errors import UsageError
+from unblur.io.files import is_store, split_part, suffix_of
+from unblur.report.sidecars import account_path, kernel_path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and the name of its result, whose folder is made if it was named as a folder."""
+
+    source: Path
+    output: Path
+    makes_folder: bool = False
+
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """Everything that is written: the result, its kernel, its account."""
+        return self.output, kernel_path(self.output), account_path(self.output)
+
+
+def jobs_for(inputs: Sequence[str], output: Path, into_folder: bool = False) -> list[Job]:
+    """Return a job for each input.
+
+    One input goes to the file `output`, or into it if it is a folder or ends with a slash.
+    Several go into the folder `output` under their own names; where two would have the same
+    name, they keep the folders in which they lie.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, zarr stores, `file[part]`, or glob patterns.
+    output : Path
+        A file or a folder.
+    into_folder : bool
+        Whether the user wrote `output` with a slash at its end.
+
+    Raises
+    ------
+    UsageError
+        If a pattern matches nothing, several inputs would go to one file, or a result would
+        take the place of an input.
+    """
+    sources = expand(inputs)
+    is_folder = into_folder or (output.is_dir() and not is_store(output))
+    if len(sources) > 1 and not is_folder and _is_image_name(output):
+        raise UsageError(
+            f"{len(sources)} inputs cannot all go to the file {output}; give a folder."
+        )
+    if len(sources) == 1 and not is_folder:
+        jobs = [Job(sources[0], output)]
+    else:
+        named = [Job(source, output / result_name(source), True) for source in sources]
+        jobs = _apart(named, output)
+    _refuse_own_inputs(jobs)
+    return jobs
+
+
+_INSTEAD = {".fits.fz": ".fits", ".npz": ".npy"}
+"""What is written where a format can only be read; TIFF elsewhere."""
+
+
+def expand(patterns: Sequence[str]) -> list[Path]:
+    """Return the files that names and patterns stand for, each once, patterns sorted."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if split_part(path)[0].exists() or not glob.has_magic(pattern):
+            found[path] = None
+            continue
+        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob is relative)
+        if not matches:
+            raise UsageError(f"no file matches '{pattern}'.")
+        found.update(dict.fromkeys(map(Path, matches)))
+    return list(found)
+
+
+def result_name(source: Path) -> str:
+    """Return the name of an input's result: its own, with a suffix that can be written.
+
+    A part of a file is named in it: `night.fits[2]` becomes `night-2.fits`.
+    """
+    file, part = split_part(source)
+    suffix = file.name[len(file.name) - len(suffix_of(file)) :]
+    stem = file.name[: len(file.name) - len(suffix)]
+    stem = stem if part is None else f"{stem}-{part}"
+    return stem + (suffix if _is_image_name(file) else _INSTEAD.get(suffix.lower(), ".tif"))
+
+
+def _is_image_name(path: Path) -> bool:
+    from unblur.io import WRITERS
+    from unblur.plugins import registry
+
+    builtin = any(path.name.lower().endswith(cls.suffixes) for cls in WRITERS)
+    return builtin or any(
+        path.name.lower().endswith(cls.suffixes) for cls in registry().writers.values()
+    )
+
+
+def _apart(jobs: list[Job], folder: Path) -> list[Job]:
+    """Rename results until no two jobs write the same file."""
+    if _clash(jobs):
+        common = Path(os.path.commonpath([job.source.absolute().parent for job in jobs]))
+        jobs = [
+            replace(
+                job,
+                output=folder
+                / job.source.absolute().parent.relative_to(common)
+                / result_name(job.source),
+            )
+            for job in jobs
+        ]
+    taken = Counter(account_path(job.output) for job in jobs)
+    return [
+        replace(job, output=_with_suffix_in_stem(job.output))
+        if taken[account_path(job.output)] > 1
+        else job
+        for job in jobs
+    ]
+
+
+def _clash(jobs: Sequence[Job]) -> bool:
+    return len({job.output for job in jobs}) < len(jobs)
+
+
+def _with_suffix_in_stem(output: Path) -> Path:
+    """Return `photo-png.png` for `photo.png`, whose kernel would be that of `photo.tif` too."""
+    suffix = output.name[len(output.name) - len(suffix_of(output)) :]
+    stem = output.name[: len(output.name) - len(suffix)]
+    return output.with_name(f"{stem}-{suffix.strip('.').replace('.', '-')}{suffix}")
+
+
+def _refuse_own_inputs(jobs: Sequence[Job]) -> None:
+    inputs = {split_part(job.source)[0].resolve(): job.source for job in jobs}
+    for job in jobs:
+        for file in job.files:
+            if file.resolve() in inputs:
+                raise UsageError(
+                    f"{file}: writing it would replace the input {inputs[file.resolve()]}; "
+                    "choose another name or folder with -o."
+                )

@@ -1,0 +1,111 @@
+"""Options and arguments that several verbs share, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from unblur.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print a machine-readable result on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are already there.")
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Psf = Annotated[
+    str | None,
+    typer.Option("--psf", metavar="FILE", help="The blur kernel, where it is known."),
+]
+Axes = Annotated[
+    str | None,
+    typer.Option("--axes", metavar="TCZYX", help="What the file's axes are, if it does not say."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="STEP.PARAM=VALUE",
+        help="Override a param, e.g. kernel.size=31; may be repeated.",
+    ),
+]
+Noise = Annotated[
+    str,
+    typer.Option("--noise", metavar="LEVEL", help="Standard deviation, white = 1, or auto."),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option("--tile", metavar="N", min=32, help="Edge of a tile in pixels; auto if left out."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Tiles at once; auto if left out."),
+]
+Crop = Annotated[
+    str | None,
+    typer.Option("--crop", metavar="Y0:Y1,X0:X1", help="Deblur this part only, to tune on it."),
+]
+
+
+def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Return `["kernel.size=31"]` as `{"kernel.size": 31}`, values read as YAML.
+
+    Raises
+    ------
+    UsageError
+        For a pair without "=", or a value that is not plain YAML.
+    """
+    import yaml
+
+    found = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not (key.strip() and equals):
+            raise UsageError(f"--set takes STEP.PARAM=VALUE, e.g. kernel.size=31, got '{pair}'.")
+        try:
+            found[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {pair}: '{text}' is not a plain YAML value.") from None
+    return found
+
+
+def noise_level(text: str) -> float | None:
+    """Return a noise level, white = 1, or None for "auto"."""
+    if text == "auto":
+        return None
+    try:
+        level = float(text)
+    except ValueError:
+        level = -1.0
+    if not 0 <= level < 1:
+        raise UsageError(f"--noise is auto or a number from 0 to 1 (white = 1), got '{text}'.")
+    return level
+
+
+def crop_box(text: str) -> tuple[slice, slice]:
+    """Return "Y0:Y1,X0:X1" as two slices; either end may be left out.
+
+    Example
+    -------
+    >>> crop_box("100:400,:256")
+    (slice(100, 400, None), slice(None, 256, None))
+    """
+    spans = [span.split(":") for span in text.split(",")]
+    try:
+        if [len(span) for span in spans] != [2, 2]:
+            raise ValueError
+        rows, columns = (
+            slice(*(int(end) if end.strip() else None for end in span)) for span in spans
+        )
+    except ValueError:
+        raise UsageError(f"--crop takes Y0:Y1,X0:X1 in pixels, got '{text}'.") from None
+    for span in (rows, columns):
+        low, high = span.start or 0, span.stop
+        if low < 0 or (high is not None and high <= low):
+            raise UsageError(f"--crop {text}: each end must lie beyond its start.")
+    return rows, columns

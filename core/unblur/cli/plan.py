@@ -1,0 +1,121 @@
+"""`unblur plan`: what a run would take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unblur.cli.console import about, say, say_json, table
+from unblur.cli.options import (
+    Axes,
+    Crop,
+    Device,
+    Json,
+    Psf,
+    Settings,
+    Tile,
+    Workers,
+    crop_box,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from unblur.engine import Plan
+
+EXAMPLE = "unblur plan richardson-lucy stack.ome.zarr --psf psf.tif"
+
+
+def plan(
+    pipeline: Annotated[
+        str, typer.Argument(metavar="PIPELINE", help="Name of a pipeline, or a pipeline file.")
+    ],
+    image: Annotated[Path, typer.Argument(metavar="INPUT", help="An image or a zarr store.")],
+    psf: Psf = None,
+    sets: Settings = None,
+    device: Device = "auto",
+    tile: Tile = None,
+    crop: Crop = None,
+    axes: Axes = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a run would do: stages, tiles, halos, and memory against what there is.
+
+    Memory is measured on small tiles of the very stages, not guessed.
+    """
+    from unblur.engine import plan as planned
+    from unblur.io import read_image, read_kernel
+    from unblur.pipeline import Pipeline
+
+    with about(pipeline):
+        chain = Pipeline.load(pipeline).override(settings(sets))
+        chain.build()
+    given = read_image(image, axes=axes, lazy=True)
+    if crop is not None:
+        given = given.cropped(*crop_box(crop))
+    kernel = None if psf is None else read_kernel(psf)
+    with about(image):
+        made = planned(given, chain, kernel, device=device, tile=tile, workers=workers)
+    shown = {
+        "input": str(image),
+        "axes": given.axes,
+        "shape": list(given.shape),
+        "dtype": given.dtype.name,
+        **_described(made),
+    }
+    if as_json:
+        say_json(shown)
+    else:
+        _show(shown)
+
+
+def _described(made: Plan) -> dict[str, Any]:
+    return {
+        "device": made.device,
+        "whole": made.whole,
+        "tiles": made.tiles,
+        "tile_size": list(made.tiling.size),
+        "halo": list(made.tiling.halo),
+        "workers": made.workers,
+        "peak_memory": made.peak,
+        "available_memory": made.available,
+        "stages": [
+            {
+                "name": stage.name,
+                "halo": list(stage.halo),
+                "bytes_per_pixel": round(stage.per_pixel, 1),
+                "fixed_bytes": int(stage.fixed),
+            }
+            for stage in made.footprint.stages
+        ],
+        "remarks": list(made.remarks),
+    }
+
+
+def _show(shown: dict[str, Any]) -> None:
+    size, halo = (_extent(shown[name]) for name in ("tile_size", "halo"))
+    say(f"{shown['input']}: {shown['axes']} {_extent(shown['shape'])}, {shown['dtype']}")
+    if shown["whole"]:
+        say(f"whole, on {shown['device']}")
+    else:
+        say(
+            f"tiles: {shown['tiles']} of {size} pixels, halo {halo}, {shown['workers']} at once "
+            f"on {shown['device']}"
+        )
+    say(
+        f"peak memory about {shown['peak_memory'] / 1e9:.2f} GB "
+        f"of {shown['available_memory'] / 1e9:.2f} GB free\n"
+    )
+    rows = [
+        [stage["name"], _extent(stage["halo"]), f"{stage['bytes_per_pixel']:g}"]
+        for stage in shown["stages"]
+    ]
+    table(["stage", "halo", "bytes per pixel"], rows)
+    for remark in shown["remarks"]:
+        say(f"\n{remark}")
+
+
+def _extent(numbers: list[int]) -> str:
+    return "x".join(map(str, numbers))

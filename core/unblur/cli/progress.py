@@ -1,0 +1,130 @@
+"""Progress on stderr: a bar with the time left in a terminal, now and then a line in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from unblur.cli.console import console, tell
+
+if TYPE_CHECKING:
+    from unblur.context import Progress
+
+PATIENCE = 1.0
+"""Seconds of work before anything is shown; what is done sooner needs no bar."""
+
+LOG_INTERVAL = 20.0
+"""Seconds between lines where stderr is not a terminal."""
+
+
+class ProgressBar:
+    """Shows the `Progress` reports of a piece of work while it lasts.
+
+    Parameters
+    ----------
+    title : str
+        What is being worked on, e.g. the file's name.
+    quiet : bool
+        Show nothing.
+
+    Notes
+    -----
+    Used as a context manager; the instance itself is the callable that a `Context` takes as
+    `on_progress`. Reports may come from several threads.
+    """
+
+    def __init__(self, title: str, quiet: bool = False) -> None:
+        self.title = title
+        self.quiet = quiet
+        self._began = time.monotonic()
+        self._logged = self._began
+        self._bar: Any = None
+        self._rows: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __call__(self, report: Progress) -> None:
+        """Take one report."""
+        if self.quiet or time.monotonic() - self._began < PATIENCE:
+            return
+        with self._lock:
+            if sys.stderr.isatty():
+                self._draw(report)
+            else:
+                self._log(report)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+                self._rows.clear()
+
+    def _draw(self, report: Progress) -> None:
+        if self._bar is None:
+            self._bar = _new_bar()
+            self._bar.start()
+        row = self._rows.get(report.label)
+        if row is None:
+            row = self._bar.add_task(f"{self.title}: {report.label}", total=report.total, left="")
+            self._rows[report.label] = row
+        left = f"{duration(report.remaining)} left" if report.done < report.total else "done"
+        self._bar.update(row, completed=report.done, total=report.total, left=left, visible=True)
+        if report.done >= report.total:
+            self._bar.update(row, visible=len(self._rows) == 1)
+
+    def _log(self, report: Progress) -> None:
+        now = time.monotonic()
+        if now - self._logged < LOG_INTERVAL:
+            return
+        self._logged = now
+        share = 100 * report.done // max(report.total, 1)
+        tell(f"{self.title}: {report.label} {share} %, {duration(report.remaining)} left")
+
+
+def _new_bar() -> Any:
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[left]}"),
+        console=console(sys.stderr),
+        transient=True,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person says it.
+
+    Example
+    -------
+    >>> duration(0.4), duration(75), duration(7320)
+    ('0.4 s', '1 min 15 s', '2 h 02 min')
+    """
+    if seconds == float("inf"):
+        return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,118 @@
+"""`unblur psf`: look at a PSF, repair it, or make one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unblur.cli.console import FAILED, about, say, say_json, table
+from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
+
+if TYPE_CHECKING:
+    from unblur.images import Image
+    from unblur.io.kernels import KernelFile
+
+CHECK_EXAMPLE = "unblur psf check bead.tif --image cells.tif --repair psf.tif"
+MAKE_EXAMPLE = "unblur psf make disk radius=3.5 -o disk.tif"
+
+app = typer.Typer(help="Check, repair or make a point-spread function.", no_args_is_help=True)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The PSF, in any image format.")],
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="The image that it is meant for."),
+    ] = None,
+    repair: Annotated[
+        Path | None, typer.Option("--repair", metavar="OUT", help="Write the repaired PSF there.")
+    ] = None,
+    axes: Axes = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a PSF: centring, parity, sum, background, support, pixel size.
+
+    Status 1 means that it cannot be used as it is. With --repair, everything that can be
+    mended is mended, and the findings after it are shown.
+    """
+    from unblur.io import read_image, read_kernel_values, write_kernel
+    from unblur.psf import examine
+    from unblur.psf import repair as repaired
+
+    found = read_kernel_values(file)
+    goal = None if image is None else read_image(image, axes=axes, lazy=True)
+    setting = _setting(found, goal)
+    with about(file):
+        shown = examine(_one(found), **setting)
+        if repair is not None:
+            kernel = repaired(_one(found), **setting)
+            write_kernel(kernel, repair, overwrite=overwrite)
+            setting["pixel_size"] = setting["image_pixel_size"]
+            after = examine(kernel, **setting)
+    findings = {str(file): shown, **({} if repair is None else {str(repair): after})}
+    if as_json:
+        say_json({name: [asdict(finding) for finding in found] for name, found in findings.items()})
+    elif not quiet:
+        for name, found_here in findings.items():
+            rows = [[f.level, f.what, f.detail + _help(f.repair)] for f in found_here]
+            table(["level", "property", "finding"], rows, name)
+    last = shown if repair is None else after
+    if any(finding.level == "error" for finding in last):
+        raise typer.Exit(FAILED)
+
+
+def make(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="gaussian, motion, disk, airy, widefield, path (smooth random) or shake.",
+        ),
+    ],
+    params: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Params of the kind.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a kernel and write it as float32; without -o, list the params of the kind."""
+    from unblur.cli.info import params_of
+    from unblur.cli.made_kernels import MADE_KERNELS, make_kernel
+    from unblur.io import write_kernel
+
+    kernel = make_kernel(kind, params or [], seed)
+    if output is None:
+        rows = [list(row.values()) for row in params_of(MADE_KERNELS[kind])]
+        table(["param", "type", "default", "meaning"], rows)
+        return
+    write_kernel(kernel, output, overwrite=overwrite)
+    if not quiet:
+        say(f"{output}: {'x'.join(map(str, kernel.shape))} pixels")
+
+
+def _one(found: KernelFile) -> Any:
+    """Return the PSF of a file, the middle one of a field."""
+    return found.values if found.positions is None else found.values[len(found.values) // 2]
+
+
+def _setting(found: KernelFile, goal: Image | None) -> dict[str, Any]:
+    ndim = _one(found).ndim
+    axes = "ZYX"[-ndim:]
+    return {
+        "image_shape": None if goal is None else [goal.extent(axis) for axis in axes],
+        "pixel_size": found.image.pixel_size or None,
+        "image_pixel_size": None if goal is None else goal.pixel_size or None,
+    }
+
+
+def _help(repair: str) -> str:
+    return f" Repair: {repair[0].lower()}{repair[1:]}" if repair else ""

@@ -1,0 +1,190 @@
+"""`unblur run`: deblur images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unblur.cli.console import FAILED, about, say, say_json, sentence, tell
+from unblur.cli.interruption import interruptible
+from unblur.cli.options import (
+    Axes,
+    Crop,
+    Device,
+    Json,
+    Noise,
+    Overwrite,
+    Psf,
+    Quiet,
+    Seed,
+    Settings,
+    Tile,
+    Workers,
+    crop_box,
+    noise_level,
+    settings,
+)
+from unblur.cli.progress import ProgressBar, duration
+from unblur.errors import Cancelled
+
+if TYPE_CHECKING:
+    from unblur.cli.deblurring import Order
+    from unblur.cli.jobs import Job
+    from unblur.engine import Result
+
+EXAMPLE = "unblur run map-hyper-laplacian photo.jpg -o sharp.png --set kernel.size=31"
+
+
+@dataclass
+class Summary:
+    """What became of the inputs."""
+
+    done: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(
+    ctx: typer.Context,
+    pipeline: Annotated[
+        str, typer.Argument(metavar="PIPELINE", help="Name of a pipeline, or a pipeline file.")
+    ],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Images, zarr stores, or glob patterns.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="A file, or a folder.")
+    ],
+    psf: Psf = None,
+    sets: Settings = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    noise: Noise = "auto",
+    tile: Tile = None,
+    crop: Crop = None,
+    axes: Axes = None,
+    overwrite: Overwrite = False,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            metavar="NAME",
+            help="threads, local, tcp://HOST:PORT or a file (.json).",
+        ),
+    ] = "threads",
+    workers: Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Redo nothing that is finished, tiles included.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Deblur images with a pipeline.
+
+    Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the account of how
+    the result was made.
+    """
+    from unblur.cli.deblurring import Order
+    from unblur.cli.jobs import jobs_for
+    from unblur.context import Context, resolve_device
+    from unblur.engine.cluster import make_scheduler
+    from unblur.engine.fitting import check_request
+    from unblur.io import read_kernel
+    from unblur.pipeline import Pipeline
+
+    began = time.monotonic()
+    given = settings(sets) | ({} if tile is None else {"tiles.size": tile})
+    with about(pipeline):
+        chain = Pipeline.load(pipeline).override(given)
+        check_request(chain.build(), psf is not None)
+    make_scheduler(scheduler, workers)
+    jobs = jobs_for(inputs, Path(output), output.endswith(("/", "\\")))
+    summary = Summary()
+    with interruptible() as is_cancelled:
+        context = Context(
+            resolve_device(device), seed, noise_level(noise), is_cancelled=is_cancelled
+        )
+        order = Order(
+            pipeline=chain,
+            psf=None if psf is None else read_kernel(psf),
+            context=context,
+            axes=axes,
+            crop=None if crop is None else crop_box(crop),
+            scheduler=scheduler,
+            workers=workers,
+            device=device,
+            overwrite=overwrite,
+            resume=resume,
+        )
+        try:
+            for job in jobs:
+                _attempt(job, order, summary, quiet, ctx.find_root().params["debug"])
+        finally:
+            if as_json:
+                say_json({**vars(summary), "seconds": round(time.monotonic() - began, 3)})
+    if not (quiet or as_json):
+        for entry in summary.done:
+            say(_line(entry))
+    if summary.failed:
+        if len(jobs) > 1:
+            tell(f"{len(summary.failed)} of {len(jobs)} inputs failed.")
+        raise typer.Exit(FAILED)
+
+
+def _attempt(job: Job, order: Order, summary: Summary, quiet: bool, debug: bool) -> None:
+    """Do one job; an error is told and noted, and the other jobs go on."""
+    from unblur.cli.deblurring import deblur_file
+    from unblur.report import account_path
+
+    order.context.checkpoint()
+    if order.resume and job.output.exists() and account_path(job.output).exists():
+        summary.skipped.append({"input": str(job.source), "output": str(job.output)})
+        return
+    try:
+        with about(job.source), ProgressBar(job.source.name, quiet) as bar:
+            context = order.context.with_(on_progress=bar)
+            result = deblur_file(job, replace(order, context=context))
+    except (Cancelled, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _fail(job, summary, sentence(error))
+        return
+    for warning in result.report.warnings:
+        tell(f"{job.source}: {warning}")
+    for failure in result.report.failures:
+        tell(f"{job.output}: {failure}")
+    if result.report.failures:
+        count = len(result.report.failures)
+        _fail(job, summary, f"{job.output}: {count} parts could not be made and are left empty.")
+        return
+    summary.done.append(_entry(job, result))
+
+
+def _fail(job: Job, summary: Summary, told: str) -> None:
+    tell(told)
+    summary.failed.append({"input": str(job.source), "error": told})
+
+
+def _entry(job: Job, result: Result) -> dict[str, Any]:
+    output, kernel, account = map(str, job.files)
+    return {
+        "input": str(job.source),
+        "output": output,
+        "kernel": None if result.kernel is None else kernel,
+        "account": account,
+        "kernel_shape": None if result.kernel is None else result.kernel.kernels[0][0].shape,
+        "seconds": round(result.report.seconds, 3),
+        "warnings": list(result.report.warnings),
+    }
+
+
+def _line(entry: dict[str, Any]) -> str:
+    size = entry["kernel_shape"]
+    kernel = "" if size is None else f"kernel {'x'.join(map(str, size))}, "
+    return f"{entry['input']} -> {entry['output']} ({kernel}{duration(entry['seconds'])})"

@@ -1,0 +1,34 @@
+"""`unblur schema`: the JSON Schema of pipeline files, for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unblur.cli.console import say
+from unblur.cli.options import Overwrite
+
+EXAMPLE = "unblur schema -o pipeline.schema.json"
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Print the JSON Schema of pipeline files, with every installed stage and its params.
+
+    An editor that knows it completes names and marks mistakes while you type.
+    """
+    from unblur.io.files import written_whole
+    from unblur.pipeline import json_schema
+
+    text = json_schema()
+    if output is None:
+        say(text)
+    else:
+        with written_whole(output, overwrite=overwrite) as draft:
+            draft.write_text(text + "\n", "utf-8")

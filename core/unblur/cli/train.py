@@ -1,0 +1,75 @@
+"""`unblur train`: train a model that a plugin describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unblur.cli.console import INTERRUPTED, about, say, say_json, tell
+from unblur.cli.interruption import interruptible
+from unblur.cli.options import Device, Json, Overwrite, Quiet, settings
+from unblur.cli.progress import ProgressBar
+from unblur.errors import OutputError, UsageError, unknown_name
+
+EXAMPLE = "unblur train svmap --data photos -o svmap.safetensors --set steps=20000"
+
+
+def train(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="`unblur list models` names them.")],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder of sharp images to learn from.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Weights, .safetensors.")
+    ],
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PARAM=VALUE", help="A setting, e.g. steps=20000."),
+    ] = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model; go on where an earlier training to the same FILE stopped.
+
+    Ctrl-C stops cleanly: everything needed to go on is kept beside FILE, with a log of the
+    figures and a plot of them.
+    """
+    from unblur.context import Context, resolve_device
+    from unblur.plugins import registry
+    from unblur.training import train as trained
+
+    trainers = registry().trainers
+    if model not in trainers:
+        raise UsageError(unknown_name("model", model, trainers))
+    trainer = trainers[model](settings(sets))
+    _check(data, output, overwrite)
+    with about(data), interruptible() as is_cancelled, ProgressBar(model, quiet) as bar:
+        context = Context(device=resolve_device(device), on_progress=bar, is_cancelled=is_cancelled)
+        outcome = trained(trainer, data, output, context, None if quiet else _report)
+    if as_json:
+        say_json(vars(outcome))
+    elif not quiet:
+        say(f"{outcome.weights}: step {outcome.step}, best {trainer.score} {outcome.best:.4g}")
+    if not outcome.finished:
+        tell(f"stopped at step {outcome.step}; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _check(data: Path, output: Path, overwrite: bool) -> None:
+    from unblur.io.files import check_vacant
+
+    if not data.is_dir():
+        raise UsageError(f"{data}: there is no such folder of training images.")
+    if output.suffix != ".safetensors":
+        raise OutputError(f"{output}: weights are kept as .safetensors; give it that suffix.")
+    begun = output.with_suffix(".checkpoint.safetensors").exists()
+    check_vacant(output, overwrite=overwrite or begun)
+
+
+def _report(row: dict[str, float]) -> None:
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
+    tell(f"step {row['step']:.0f}: {figures}")

@@ -1,0 +1,163 @@
+"""What every stage is handed besides its data: device, seed, noise, progress, cancellation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from unblur.errors import Cancelled, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of how far a piece of work has come.
+
+    Attributes
+    ----------
+    label : str
+        What is being done, e.g. "map" or "tile".
+    done, total : int
+        Steps finished and steps in all.
+    elapsed : float
+        Seconds since the work began.
+    preview : tensor or array, optional
+        An intermediate image worth looking at, (C, H, W).
+    """
+
+    label: str
+    done: int
+    total: int
+    elapsed: float
+    preview: Any = None
+
+    @property
+    def remaining(self) -> float:
+        """Seconds still to go if the rest runs like what was done; infinite before a step."""
+        if self.done == 0:
+            return float("inf")
+        return self.elapsed * (self.total - self.done) / self.done
+
+
+def _silent(_: Progress) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where and how a stage runs.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:N" or "mps"; `resolve_device` turns "auto" into one of them.
+    seed : int
+        Seed of every random draw; the same seed on the same device gives the same result.
+    noise : float, optional
+        Standard deviation of the noise with white = 1, where the user states it or the whole
+        image was measured. `None` lets a stage estimate it from what it sees.
+    contrast : float, optional
+        Standard deviation of the image's values with white = 1, measured on the whole image,
+        so that every tile is regularised alike. `None` lets a stage measure what it sees.
+    on_progress : callable
+        Receives `Progress` reports.
+    is_cancelled : callable
+        Polled between steps; once it returns true, `checkpoint` raises `Cancelled`.
+    """
+
+    device: str = "cpu"
+    seed: int = 0
+    noise: float | None = None
+    contrast: float | None = None
+    on_progress: Callable[[Progress], None] = field(default=_silent, repr=False, compare=False)
+    is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
+
+    def checkpoint(self) -> None:
+        """Raise `Cancelled` if the user asked to stop. Stages call it once per iteration."""
+        if self.is_cancelled():
+            raise Cancelled
+
+    def track(self, steps: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Yield `steps`, reporting progress after each and stopping when cancelled.
+
+        Example
+        -------
+        >>> reports = []
+        >>> context = Context(on_progress=reports.append)
+        >>> [n * n for n in context.track(range(3), "squares")]
+        [0, 1, 4]
+        >>> [(r.done, r.total) for r in reports]
+        [(1, 3), (2, 3), (3, 3)]
+        """
+        items = steps if total is not None else list(steps)
+        count = total if total is not None else len(items)  # type: ignore[arg-type]
+        tick = self.ticker(label, count)
+        for item in items:
+            self.checkpoint()
+            yield item
+            tick()
+
+    def ticker(self, label: str, total: int) -> Callable[..., None]:
+        """Return a callback that counts one step of `total` done each time it is called.
+
+        It takes and ignores any arguments, so that a solver can call it as its `on_step`, and
+        raises `Cancelled` if the user asked to stop.
+        """
+        began = time.perf_counter()
+        done = 0
+
+        def tick(*_: Any) -> None:
+            nonlocal done
+            done += 1
+            self.on_progress(Progress(label, done, total, time.perf_counter() - began))
+            self.checkpoint()
+
+        return tick
+
+    def generator(self) -> torch.Generator:
+        """Return a fresh random generator on the device, seeded by `seed`."""
+        import torch
+
+        return torch.Generator(device=self.device).manual_seed(self.seed)
+
+    def with_(self, **changes: Any) -> Context:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def resolve_device(device: str) -> str:
+    """Turn "auto" into the best device present and check that any other one exists.
+
+    Raises
+    ------
+    UsageError
+        If the named device is not on this machine.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise UsageError(f"device is auto, cpu, cuda, cuda:N or mps, got '{device}'.") from None
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(kind, False):
+        here = ", ".join(name for name, is_here in present.items() if is_here)
+        raise UsageError(f"there is no device '{device}' on this machine; use {here} or auto.")
+    return device

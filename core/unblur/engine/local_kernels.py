@@ -1,0 +1,186 @@
+"""A kernel for every part of an image whose blur varies from place to place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unblur.context import Context
+from unblur.engine.alignment import Float, centred, embedded, largest_shape
+from unblur.engine.chain import run_until_kernel
+from unblur.engine.kernel_search import Read, information, region_edge
+from unblur.engine.layout import Layout
+from unblur.engine.sparsity import sparsity
+from unblur.engine.tiling import Tile, Tiling
+from unblur.errors import ImageError
+from unblur.kernels import Kernel, KernelField
+from unblur.stages import Stage
+
+Place = tuple[int, int]
+Grid = dict[Place, Float]
+
+OWN_ADVANTAGE = 2e-3
+"""How much sparser, relatively, a neighbour's kernel must make a cell to replace its own."""
+
+MOST_CELLS = 16
+"""Cells along an axis, at most: a blur that varies faster is not seen across a large image."""
+
+LEAST_TEXTURE = 0.05
+"""Gradient energy, relative to the median cell, below which a cell is not estimated on."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The grid on which kernels are estimated.
+
+    Attributes
+    ----------
+    tiles : dict of (row, column) to Tile
+        The window of each cell.
+    rows, columns : tuple of float
+        Centres of the windows in image pixels.
+    """
+
+    tiles: dict[Place, Tile]
+    rows: tuple[float, ...]
+    columns: tuple[float, ...]
+
+
+def local_kernels(
+    layout: Layout, stages: Sequence[Stage], read: Read, context: Context, edge: int | None = None
+) -> tuple[KernelField, str]:
+    """Estimate a kernel for each cell of a grid over the image.
+
+    Cells are of about `edge` pixels (by default as large as the kernel step needs) and the
+    kernel of each is estimated by itself, in the plane in the middle of a stack. The
+    kernels are then made to fit each other: blind estimates are fixed up to a shift only, so
+    each is moved to have its centre of mass at its centre, which keeps neighbouring parts of the
+    sharp image in place. A kernel is an outlier if a neighbour's makes its own cell sparser (see
+    `sparsity`); the cell then takes whichever kernel around it does so best. Cells without
+    texture take the mean of the kernels nearest to them.
+
+    Raises
+    ------
+    ImageError
+        If no cell has any texture.
+    """
+    grid = cells(layout, edge or region_edge(stages))
+    found: Grid = {}
+    texture = {
+        place: information(*read(tile), layout.volumetric) for place, tile in grid.tiles.items()
+    }
+    threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
+    telling = [place for place, energy in texture.items() if energy > threshold]
+    for place in context.track(telling, "kernels"):
+        seen, mask = read(grid.tiles[place])
+        chain = run_until_kernel(seen, stages, _silenced(context), mask)
+        if chain.kernel is not None:
+            found[place] = chain.kernel.weights.astype(np.float64)
+    if not found:
+        raise ImageError(
+            "no part of the image has any texture, so there is no blur to be found; give the "
+            "kernels (psf=... or --psf FILE)."
+        )
+    found, rejected = consistent(_centred(found), grid, read)
+    rows, columns = len(grid.rows), len(grid.columns)
+    complete = _completed(found, rows, columns)
+    field = KernelField(
+        tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
+        grid.rows,
+        grid.columns,
+    )
+    where = (
+        f"{rows}x{columns} cells, {rejected} of them rejected as outliers, "
+        f"{rows * columns - len(found)} without texture"
+    )
+    return field, where
+
+
+def cells(layout: Layout, edge: int) -> Cells:
+    """Return the grid of cells over a block: at least `edge` pixels wide, at most 16 each way.
+
+    A cell that is larger is represented by a window of `edge` pixels in its middle.
+    """
+    rows, columns = (_windows(extent, edge) for extent in layout.spatial[-2:])
+    depth = tuple(slice(0, n) for n in layout.spatial[:-2])
+    middle = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))[layout.count // 2]
+    boxes = {
+        (i, j): (*depth, row, column)
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    }
+    tiles = {place: replace(middle, core=box, outer=box) for place, box in boxes.items()}
+    return Cells(tiles, tuple(map(_middle, rows)), tuple(map(_middle, columns)))
+
+
+def _windows(extent: int, edge: int) -> list[slice]:
+    count = min(max(extent // edge, 1), MOST_CELLS)
+    width = extent / count
+    half = min(width, max(edge, width / 2)) / 2
+    middles = [(i + 0.5) * width for i in range(count)]
+    return [slice(round(m - half), round(m + half)) for m in middles]
+
+
+def _middle(span: slice) -> float:
+    return float(span.start + span.stop - 1) / 2
+
+
+def consistent(kernels: Grid, grid: Cells, read: Read) -> tuple[Grid, int]:
+    """Return kernels that suit their cells, and how many were replaced by a neighbour's.
+
+    A cell keeps its own kernel unless a neighbour's makes it sparser by more than
+    `OWN_ADVANTAGE`. Of those that do not keep it, each takes the best of the kernels kept
+    around it, or if there are none, of those of its neighbours.
+    """
+    suits: dict[Place, dict[Place, float]] = {}
+    for place in kernels:
+        seen, mask = read(grid.tiles[place])
+        near = [place, *(other for other in _around(place) if other in kernels)]
+        suits[place] = {n: sparsity(seen, _kernel(kernels[n]), mask) for n in near}
+    kept = {
+        place
+        for place, scores in suits.items()
+        if scores[place] <= (1 + OWN_ADVANTAGE) * min(scores.values())
+    }
+    result = {}
+    for place, scores in suits.items():
+        candidates = [n for n in scores if n in kept] or list(scores)
+        result[place] = kernels[place if place in kept else min(candidates, key=scores.__getitem__)]
+    return result, len(kernels) - len(kept)
+
+
+def _around(place: Place) -> list[Place]:
+    row, column = place
+    steps = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    return [(row + i, column + j) for i, j in steps]
+
+
+def _centred(kernels: Grid) -> Grid:
+    """Return kernels of one shape, each with its centre of mass at its centre."""
+    shape = largest_shape(kernels.values())
+    return {place: centred(embedded(weights, shape)) for place, weights in kernels.items()}
+
+
+def _kernel(weights: Float) -> Kernel:
+    return Kernel(weights.astype(np.float32))
+
+
+def _completed(kernels: Grid, rows: int, columns: int) -> Grid:
+    """Return kernels for the whole grid; gaps take the mean of the kernels nearest to them."""
+    complete = {}
+    for i in range(rows):
+        for j in range(columns):
+            if (i, j) in kernels:
+                complete[i, j] = kernels[i, j]
+                continue
+            weight = {p: ((p[0] - i) ** 2 + (p[1] - j) ** 2) ** -2.0 for p in kernels}
+            total = sum(weight.values())
+            mean = np.sum([w / total * kernels[p] for p, w in weight.items()], axis=0)
+            complete[i, j] = mean
+    return complete
+
+
+def _silenced(context: Context) -> Context:
+    return context.with_(on_progress=Context().on_progress)

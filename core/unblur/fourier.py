@@ -1,0 +1,81 @@
+"""Fourier transforms of images and kernels, with one convention for where a kernel's centre lies.
+
+A kernel of `n` samples along an axis has its centre at index `n // 2`, odd or even. All
+transforms are real-to-complex over the trailing spatial axes, so leading axes (channels,
+batches) ride along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+
+@lru_cache(maxsize=1024)
+def fast_length(length: int) -> int:
+    """Return the smallest length of at least `length` whose real FFT is fast (5-smooth)."""
+    return int(next_fast_len(length, real=True))
+
+
+def spatial_axes(count: int) -> tuple[int, ...]:
+    """Return the trailing `count` axes as negative indices, e.g. `(-2, -1)`."""
+    return tuple(range(-count, 0))
+
+
+def corner(extent: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index of the first `extent` samples along the trailing axes."""
+    return (..., *(slice(0, n) for n in extent))
+
+
+def fft(x: Tensor, count: int) -> Tensor:
+    """Transform the trailing `count` axes of a real tensor; the last axis is halved."""
+    spectrum: Tensor = torch.fft.rfftn(x, dim=spatial_axes(count))
+    return spectrum
+
+
+def inverse_fft(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
+    """Invert `fft` to real values of spatial extent `shape`."""
+    values: Tensor = torch.fft.irfftn(spectrum, s=tuple(shape), dim=spatial_axes(len(shape)))
+    return values
+
+
+def psf_to_otf(kernel: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the optical transfer function of `kernel` on a periodic grid of extent `shape`.
+
+    Parameters
+    ----------
+    kernel : (..., *k)
+        Kernel with its centre at `n // 2` along each of its trailing `len(shape)` axes.
+    shape : sequence of int
+        Spatial extent of the grid; at least the kernel's along every axis.
+
+    Returns
+    -------
+    (..., *shape[:-1], shape[-1] // 2 + 1) complex
+        Multiplying an image's `fft` by it convolves the image with the kernel, without a shift.
+    """
+    count = len(shape)
+    support = kernel.shape[-count:]
+    if any(k > n for k, n in zip(support, shape, strict=True)):
+        raise ValueError(f"kernel of {tuple(support)} does not fit a grid of {tuple(shape)}")
+    grid = kernel.new_zeros((*kernel.shape[:-count], *shape))
+    grid[corner(support)] = kernel
+    centred = torch.roll(grid, [-(k // 2) for k in support], spatial_axes(count))
+    return fft(centred, count)
+
+
+def otf_to_psf(otf: Tensor, shape: Sequence[int], support: Sequence[int]) -> Tensor:
+    """Invert `psf_to_otf`: crop a kernel of extent `support` out of a grid of extent `shape`."""
+    grid = inverse_fft(otf, shape)
+    centred = torch.roll(grid, [k // 2 for k in support], spatial_axes(len(shape)))
+    return centred[corner(support)]
+
+
+def apply_otf(x: Tensor, otf: Tensor, count: int) -> Tensor:
+    """Filter the trailing `count` axes of `x` periodically by a transfer function."""
+    return inverse_fft(fft(x, count) * otf, x.shape[-count:])

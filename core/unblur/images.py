@@ -1,0 +1,205 @@
+"""The image as it came from its file: values, axes, pixel size, and all that must survive."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.errors import ImageError
+
+AXES = "TCZYX"
+"""Canonical order of axes: time, channel, depth, row, column. Any subset with Y and X."""
+
+ALPHA = "alpha"
+"""Name of the channel that stages leave untouched."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An image in its own units, with what must be written back beside the pixels.
+
+    Parameters
+    ----------
+    data : numpy or dask array
+        Values as the file holds them, axes in the order of `axes`.
+    axes : str
+        A subset of "TCZYX", in that order, holding at least "YX".
+    pixel_size : mapping of axis to float
+        Size of one step along "T", "Z", "Y" or "X" in `units`; absent where unknown.
+    units : mapping of axis to str
+        Unit of each pixel size, e.g. "µm", "arcsec", "s".
+    white : float
+        The value that stages see as 1: an integer type's or bit depth's maximum, 1 for floats
+        within [0, 1], otherwise the largest value, so that scaling can be undone.
+    channels : tuple of str
+        Names along "C", e.g. ("red", "green", "blue", "alpha"); empty where unnamed.
+    metadata : mapping
+        What the reader found and a writer of the same format puts back. Opaque to stages.
+    source : str
+        Where the image came from, for messages and provenance.
+
+    Raises
+    ------
+    ImageError
+        For empty or complex data, axes that do not fit, or a white that is not positive.
+    """
+
+    data: Any
+    axes: str
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    white: float = 0.0
+    channels: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "the image"
+
+    def __post_init__(self) -> None:
+        check_axes(self.axes, self.data.ndim, self.source)
+        check_values(self.data, self.source)
+        if self.channels and len(self.channels) != self.extent("C"):
+            raise ImageError(
+                f"{self.source}: {len(self.channels)} channel names "
+                f"for {self.extent('C')} channels."
+            )
+        if not self.white:
+            object.__setattr__(self, "white", default_white(self.data))
+        if not (np.isfinite(self.white) and self.white > 0):
+            raise ImageError(f"{self.source}: white must be positive, got {self.white}.")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent along each of `axes`."""
+        return tuple(int(n) for n in self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values, which a result keeps."""
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the values are a dask array, still to be computed."""
+        return hasattr(self.data, "dask")
+
+    def extent(self, axis: str) -> int:
+        """Return the length along `axis`, 1 where the image lacks it."""
+        return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    def with_data(self, data: Any, **changes: Any) -> Image:
+        """Return the image with other values and everything else kept, save for `changes`."""
+        return replace(self, data=data, **changes)
+
+    def cropped(self, rows: slice, columns: slice) -> Image:
+        """Return the part of the image within `rows` and `columns`, in pixels, white kept.
+
+        Raises
+        ------
+        ImageError
+            If nothing of the image lies within.
+        """
+        inside = self.data[..., rows, columns]
+        if 0 in inside.shape:
+            raise ImageError(
+                f"{self.source}: nothing lies within rows {_span(rows)}, columns "
+                f"{_span(columns)}; the image has {self.extent('Y')} rows, "
+                f"{self.extent('X')} columns."
+            )
+        return self.with_data(inside)
+
+
+def _span(pixels: slice) -> str:
+    ends = ("" if end is None else str(end) for end in (pixels.start, pixels.stop))
+    return ":".join(ends)
+
+
+def check_axes(axes: str, ndim: int, source: str) -> None:
+    """Raise `ImageError` unless `axes` is an ordered subset of "TCZYX" of length `ndim`."""
+    if "".join(a for a in AXES if a in axes) != axes or "Y" not in axes or "X" not in axes:
+        raise ImageError(
+            f"{source}: axes are a subset of {AXES} in that order with Y and X, got '{axes}'; "
+            "name them with --axes."
+        )
+    if len(axes) != ndim:
+        raise ImageError(
+            f"{source}: {ndim} axes of data but '{axes}' names {len(axes)}; name them with --axes."
+        )
+
+
+def check_values(data: Any, source: str) -> None:
+    """Raise `ImageError` for an empty array or one whose values are not real numbers."""
+    if 0 in data.shape:
+        raise ImageError(f"{source}: the image is empty (shape {tuple(data.shape)}).")
+    kind = np.dtype(data.dtype).kind
+    if kind == "c":
+        raise ImageError(f"{source}: complex values cannot be deblurred; save the magnitude first.")
+    if kind not in "buif":
+        raise ImageError(f"{source}: expected numbers, got dtype {data.dtype}.")
+
+
+def default_white(data: Any) -> float:
+    """Return the value that counts as 1: a type's maximum, or for floats a scale that fits.
+
+    Floats within [0, 1] keep 1; others are scaled by their largest finite magnitude. A large
+    dask array of floats is judged by a sample of its chunks, spread evenly, so that opening an
+    image does not read it all; any positive white can be undone.
+    """
+    dtype = np.dtype(data.dtype)
+    if dtype.kind == "b":
+        return 1.0
+    if dtype.kind in "ui":
+        return float(np.iinfo(dtype).max)
+    largest = 0.0
+    for block in sample_blocks(data):
+        values = np.abs(block[np.isfinite(block)])
+        largest = max(largest, float(values.max())) if values.size else largest
+    return largest if largest > 1 else 1.0
+
+
+SAMPLE_BLOCKS = 16
+"""How many chunks of a lazy image are looked at where its values are only to be judged."""
+
+
+def sample_blocks(data: Any, limit: int = SAMPLE_BLOCKS) -> Iterator[NDArray[Any]]:
+    """Yield blocks of values: a numpy array whole, of a dask array at most `limit` chunks.
+
+    The chunks are spread evenly over the array, the same ones on every call.
+    """
+    if not hasattr(data, "dask"):
+        yield np.asarray(data)
+        return
+    count = int(np.prod(data.numblocks))
+    for number in np.unique(np.linspace(0, count - 1, min(count, limit)).astype(int)):
+        yield np.asarray(data.blocks[np.unravel_index(number, data.numblocks)])
+
+
+def check_deblurrable(image: Image) -> None:
+    """Raise `ImageError` for an image that can be read but holds nothing to deblur.
+
+    That is a single pixel, or an image without one finite value. NaN in places is fine: such
+    pixels are masked. A lazy image is read chunk by chunk until a finite value turns up, which
+    is in the first one as a rule.
+    """
+    if image.extent("Y") * image.extent("X") == 1:
+        raise ImageError(
+            f"{image.source}: a single pixel has no blur to undo; give an image of more."
+        )
+    if image.dtype.kind == "f" and not any(
+        np.isfinite(block).any() for block in sample_blocks(image.data, limit=sys.maxsize)
+    ):
+        raise ImageError(
+            f"{image.source}: every pixel is NaN or infinite, so there is nothing to deblur; "
+            "check how the file was made."
+        )
+
+
+def bit_depth_white(bits: int) -> float:
+    """Return the white of an image whose file states a bit depth, e.g. 4095 for 12 bits."""
+    if not 1 <= bits <= 64:
+        raise ImageError(f"a bit depth lies between 1 and 64, got {bits}.")
+    return float(2**bits - 1)

@@ -1,0 +1,218 @@
+"""Files and stores on disk: finding them, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unblur.errors import ImageError, OutputError, suggestion
+
+COMPOUND_SUFFIXES = (
+    ".ome.tiff",
+    ".ome.tif",
+    ".ome.btf",
+    ".ome.zarr",
+    ".fits.gz",
+    ".fits.fz",
+    ".fit.gz",
+    ".fts.gz",
+)
+"""Suffixes of two words; elsewhere the part behind the last dot is the suffix."""
+
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG file"),
+    (b"\xff\xd8\xff", "a JPEG file"),
+    (b"II*\x00", "a TIFF file"),
+    (b"MM\x00*", "a TIFF file"),
+    (b"II+\x00", "a BigTIFF file"),
+    (b"MM\x00+", "a BigTIFF file"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"\x93NUMPY", "a .npy file"),
+    (b"PK\x03\x04", "a zip or .npz file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"GIF8", "a GIF file"),
+    (b"%PDF", "a PDF"),
+    (b"BM", "a BMP file"),
+)
+
+
+_REMOVALS = 50
+_FULL = "the disk took only a part"
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix in lower case, of two words where it is a known pair: ".ome.tif"."""
+    name = path.name.lower()
+    return next((s for s in COMPOUND_SUFFIXES if name.endswith(s)), path.suffix.lower())
+
+
+def split_part(path: Path) -> tuple[Path, str | None]:
+    """Split `night.fits[2]` into `night.fits` and "2"; a file really so named stays whole."""
+    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", path.name)
+    if match is None or path.exists():
+        return path, None
+    return path.with_name(match[1]), match[2]
+
+
+def check_input(path: Path) -> None:
+    """Raise `ImageError` unless there is a readable file or a zarr store at `path`."""
+    try:
+        if path.is_dir():
+            if not is_store(path):
+                raise ImageError(
+                    f"{path} is a folder; give an image file, a zarr store, or a glob such as "
+                    f"'{path}/*.tif'."
+                )
+            return
+        if not path.exists():
+            raise ImageError(_absent(path))
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path} is empty (0 bytes); copy or export it again.")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ImageError(f"{path} cannot be opened: {reason(error)}.") from None
+
+
+def is_store(path: Path) -> bool:
+    """Return whether `path` is a folder that holds a zarr array or group."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"))
+
+
+def what_it_is(path: Path) -> str | None:
+    """Return what the first bytes of a file say it is, e.g. "a PNG file", or `None`."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(16)
+    return next((what for signature, what in _SIGNATURES if head.startswith(signature)), None)
+
+
+def check_vacant(path: Path, overwrite: bool) -> None:
+    """Raise `OutputError` unless something new can be put at `path`.
+
+    The folder must be there and writable, and nothing may be in the way unless `overwrite`.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it.")
+    if path.exists():
+        if path.is_dir() and not is_store(path) and any(path.iterdir()):
+            raise OutputError(f"{path} is a folder with files in it; choose another name.")
+        if not overwrite:
+            raise OutputError(f"{path} exists; choose another name or pass --overwrite.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written: no permission to write in {folder}.")
+
+
+def partial_path(path: Path) -> Path:
+    """Return the name under which `path` is kept while it is being written.
+
+    Hidden, in the same folder, with the same suffix, and the same on every call, so that an
+    interrupted run finds its work again.
+    """
+    suffix = path.name[len(path.name) - len(suffix_of(path)) :]
+    stem = path.name[: len(path.name) - len(suffix)]
+    return path.with_name(f".{stem}.partial{suffix}")
+
+
+def scratch_path(path: Path) -> Path:
+    """Return where the regions of an output are kept until they are put together: beside it."""
+    return path.with_name(f"{path.name}.scratch")
+
+
+def publish(partial: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Give a finished file or store its final name; what stood there before goes last.
+
+    The scratch store of regions, from which an interrupted `finish` could be done again, is
+    removed after that.
+    """
+    check_vacant(path, overwrite)
+    with explained(path):
+        _rename(partial, path)
+    remove(scratch_path(partial))
+
+
+def _rename(partial: Path, path: Path) -> None:
+    if not (path.is_dir() or (partial.is_dir() and path.exists())):
+        partial.replace(path)
+        return
+    old = path.with_name(f".{path.name}.old-{uuid.uuid4().hex[:8]}")
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    remove(old)
+
+
+@contextmanager
+def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary name for `path`; rename it at the end, or remove it on any failure."""
+    check_vacant(path, overwrite)
+    unique = path.with_name(f"{uuid.uuid4().hex[:8]}-{path.name}")
+    partial = partial_path(unique)
+    try:
+        with explained(path):
+            yield partial
+        publish(partial, path, overwrite=overwrite)
+    finally:
+        remove(partial)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` met while writing `path` into an `OutputError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        cause = reason(error)
+        if error.errno is None and "requested and" in cause:
+            cause = _FULL  # numpy's way to say that not all bytes found room
+        advice = {
+            errno.EDQUOT: "; your quota is used up",
+            errno.ENAMETOOLONG: "; choose a shorter name",
+        }.get(error.errno or 0, "")
+        if error.errno == errno.ENOSPC or cause == _FULL:
+            advice = "; free some space or choose another disk"
+        raise OutputError(f"{path} cannot be written: {cause}{advice}.") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, if it is there.
+
+    After a failure, threads that were writing other chunks may still put them into a folder,
+    so that is looked at again until it stays away.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for _ in range(_REMOVALS):
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(0.02)
+        if not path.exists():
+            return
+
+
+def reason(error: BaseException) -> str:
+    """Return the cause in one short line, without the library's wrapping."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    lines = str(error).strip().splitlines()
+    return lines[0][:160].rstrip(".") if lines else type(error).__name__
+
+
+def _absent(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no file {path}: the folder {folder} does not exist."
+    near = suggestion(path.name, (p.name for p in folder.iterdir()))
+    return f"there is no file {path}{near}" if near else f"there is no file {path}."

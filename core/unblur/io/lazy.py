@@ -1,0 +1,166 @@
+"""Arrays that stay in their file until a piece of them is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.errors import ImageError
+from unblur.io.files import reason
+
+PIECE_BYTES = 2**22
+"""About how much one chunk of a lazy image holds: few chunks, each small beside memory."""
+
+Opener = Callable[[Path, str], Any]
+
+
+@dataclass(frozen=True)
+class StoredPixels:
+    """The pixels of a file as an array that reads what is indexed, and only that.
+
+    It can be pickled and sent to another process, which opens the file for itself, once.
+
+    Parameters
+    ----------
+    opener : function (path, part) -> array-like
+        Opens the file; a function of a module, so that it can be pickled.
+    path : Path
+        The file.
+    part : str
+        Which of the file's arrays, in words that `opener` understands.
+    shape : tuple of int
+        Extent of the array, axes in the file's order.
+    dtype : dtype
+        Type of the values, in this machine's byte order.
+    """
+
+    opener: Opener
+    path: Path
+    part: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Read a region; raises `ImageError` that names it if the file is damaged there."""
+        try:
+            array = _opened(self.opener, self.path, self.part, _stamp(self.path))
+            return np.array(array[index], dtype=self.dtype)
+        except Exception as error:
+            raise ImageError(
+                f"{self.path}: the pixels at {_place(index)} cannot be read ({reason(error)}); "
+                "the file is damaged there."
+            ) from error
+
+    def to_dask(self, native: Sequence[int], spatial: Sequence[int] = (-2, -1)) -> Any:
+        """Return a dask array in chunks that are multiples of the file's `native` pieces."""
+        import dask.array as da
+
+        chunks = grown(self.shape, native, self.dtype.itemsize, spatial)
+        token = (self.opener.__module__, str(self.path.absolute()), self.part, _stamp(self.path))
+        from_array: Any = da.from_array
+        return from_array(
+            self,
+            chunks=chunks,
+            name=f"{self.path.name}-{_digest(token)}",
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )
+
+
+def grown(
+    shape: Sequence[int],
+    native: Sequence[int],
+    itemsize: int,
+    spatial: Sequence[int] = (-2, -1),
+    limit: int = PIECE_BYTES,
+) -> tuple[int, ...]:
+    """Return a chunk that is a multiple of `native` along the spatial axes, of `limit` bytes.
+
+    The shorter side doubles first, so that chunks tend to squares.
+
+    >>> grown((5, 8000, 8000), (1, 256, 256), itemsize=2)
+    (1, 1024, 2048)
+    """
+    chunk = [min(n, c) for n, c in zip(shape, native, strict=True)]
+    axes = [a % len(shape) for a in spatial]
+    while True:
+        open_axes = [a for a in axes if chunk[a] < shape[a]]
+        if not open_axes or 2 * int(np.prod(chunk)) * itemsize > limit:
+            return tuple(chunk)
+        shortest = min(open_axes, key=lambda a: (chunk[a], -a))
+        chunk[shortest] = min(2 * chunk[shortest], shape[shortest])
+
+
+def check_fits_memory(shape: Sequence[int], dtype: np.dtype[Any], path: Path) -> None:
+    """Raise `ImageError` if reading the whole array would need more memory than there is."""
+    needed = float(np.prod([float(n) for n in shape])) * dtype.itemsize
+    try:
+        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return
+    if needed > present:
+        raise ImageError(
+            f"{path} says that it holds {needed / 2**30:.0f} GiB of pixels (shape {tuple(shape)}), "
+            f"more than this machine's {present / 2**30:.0f} GiB of memory; read it lazily, or "
+            "copy the file again if that size is wrong."
+        )
+
+
+@dataclass(frozen=True)
+class MappedFile:
+    """An array lying in one piece in a file, mapped into memory only while a region is copied.
+
+    A mapping that stays open would count all that was ever touched as this process's memory.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    offset: int
+    shape: tuple[int, ...]
+    mode: Literal["r", "r+"] = "r"
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Return a copy of a region."""
+        return np.array(self._map()[index])
+
+    def __setitem__(self, index: Any, values: NDArray[Any]) -> None:
+        """Store a region."""
+        self._map()[index] = values
+
+    def _map(self) -> NDArray[Any]:
+        return np.memmap(self.path, self.dtype, self.mode, self.offset, self.shape)
+
+
+@lru_cache(maxsize=32)
+def _opened(opener: Opener, path: Path, part: str, stamp: tuple[int, int]) -> Any:
+    return opener(path, part)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _digest(token: Any) -> str:
+    from dask.base import tokenize
+
+    return str(tokenize(token))
+
+
+def _place(index: Any) -> str:
+    parts = index if isinstance(index, tuple) else (index,)
+    return ", ".join(
+        f"{p.start or 0}:{'' if p.stop is None else p.stop}" if isinstance(p, slice) else str(p)
+        for p in parts
+    )

@@ -1,0 +1,115 @@
+"""Numpy's own files: one array in .npy, several in .npz. Pickles are never loaded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.errors import ImageError, suggestion
+from unblur.formats import Reader, Writer
+from unblur.images import Image
+from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_order
+from unblur.io.files import split_part
+from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+
+
+class NpyReader(Reader):
+    """Reads .npy, and the first array with two axes or more, or `name.npz[array]`, of .npz.
+
+    The files hold values alone, so that axes are guessed from the shape unless given.
+    """
+
+    name = "npy"
+    suffixes = (".npy", ".npz")
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the image; a lazy .npy is mapped, not read."""
+        file, part = split_part(path)
+        if file.suffix.lower() == ".npz":
+            values = _member(file, part)
+        else:
+            values = np.load(file, mmap_mode="r", allow_pickle=False)
+            if not lazy:
+                check_fits_memory(values.shape, values.dtype, file)
+        source = str(path)
+        if 0 in values.shape:
+            raise ImageError(f"{source}: the image is empty (shape {values.shape}).")
+        given = None if axes is None else check_given(axes, values.shape, source)
+        names = given or guess_axes(values.shape, source)
+        data: Any = values
+        native = values.dtype.newbyteorder("=")
+        if lazy and isinstance(values, np.memmap):
+            stored = StoredPixels(open_mapped, file, "", values.shape, native)
+            start = [256 if a in "YX" else n if a == "C" else 1 for a, n in
+                     zip(names, values.shape, strict=True)]  # fmt: skip
+            data = stored.to_dask(start, [names.index(a) for a in "YX"])
+        else:
+            data = np.array(values, dtype=native)
+        data, order = canonical(data, names)
+        count = data.shape[order.index("C")] if names.endswith("C") else 0
+        metadata = {"format": "npy", "file_axes": names}
+        return Image(data, order, channels=COLOURS.get(count, ()), metadata=metadata, source=source)
+
+
+class NpyWriter(Writer):
+    """Writes the values, in the axis order they came in, to .npy; nothing else has room there."""
+
+    name = "npy"
+    suffixes = (".npy",)
+
+    def write(self, image: Image, path: Path) -> None:
+        """Write the image; a dask array is computed chunk by chunk into the mapped file."""
+        data, _ = in_file_order(image.data, image.axes, image.metadata.get("file_axes"))
+        if not image.is_lazy:
+            with path.open("wb") as file:
+                np.save(file, data, allow_pickle=False)
+            return
+        import dask.array as da
+
+        dtype = np.dtype(data.dtype)
+        header = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": data.shape,
+        }
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            offset = file.tell()
+            # A full disk is met here, as an error, and not later, as a fault of a mapping.
+            _reserve(file, int(np.prod(data.shape)) * dtype.itemsize)
+        target: Any = MappedFile(path, dtype, offset, data.shape, "r+")
+        da.store(data, target, lock=False)
+
+
+def open_mapped(path: Path, part: str) -> Any:
+    """Return an array-like over the array in a .npy file."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not found.flags.c_contiguous:
+        return found  # columns first, which MappedFile is not
+    return MappedFile(path, found.dtype, found.offset, found.shape)
+
+
+def _member(path: Path, part: str | None) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as held:
+        if part is None:
+            part = next((n for n in held.files if held[n].ndim >= 2), None)
+            if part is None:
+                raise ImageError(f"{path} holds no array of two axes or more.")
+        if part not in held.files:
+            near = suggestion(part, held.files) or "."
+            raise ImageError(
+                f"{path} holds no array '{part}'{near} There are: {', '.join(held.files)}."
+            )
+        return np.asarray(held[part])
+
+
+def _reserve(file: Any, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+    else:
+        file.seek(size - 1, os.SEEK_CUR)
+        file.write(b"\0")

@@ -1,0 +1,238 @@
+"""Pipeline files: YAML on disk, a validated list of steps in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unblur.errors import PipelineError, UsageError, suggestion
+from unblur.plugins import Registry, registry
+from unblur.stages import Kind, Stage, describe
+
+STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
+"""The kinds that can be steps; priors live inside the params of a step."""
+
+MAX_FILE_BYTES = 100_000
+"""A pipeline file is a page of text; anything larger is refused unread."""
+
+
+class Step(BaseModel):
+    """One stage of a pipeline: its kind, its name and its params."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernel: str | None = Field(None, description="Name of a kernel estimator.")
+    deconvolve: str | None = Field(None, description="Name of a deconvolver.")
+    postprocess: str | None = Field(None, description="Name of a postprocessor.")
+    params: Mapping[str, Any] = Field({}, description="Params of the stage; the rest default.")
+
+    @model_validator(mode="after")
+    def _one_stage(self) -> Step:
+        named = [kind for kind in STEP_KINDS if getattr(self, kind)]
+        if len(named) != 1:
+            raise ValueError(f"a step names one of {', '.join(STEP_KINDS)}, here {named or 'none'}")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind of stage this is."""
+        return next(kind for kind in STEP_KINDS if getattr(self, kind))
+
+    @property
+    def name(self) -> str:
+        """Name of the stage."""
+        return str(getattr(self, self.kind))
+
+
+class Tiles(BaseModel):
+    """How a large image is cut up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int | Literal["auto"] = Field(
+        "auto", description="Edge of a tile in pixels without its halo; auto fits the memory."
+    )
+    kernel: Literal["global", "local"] = Field(
+        "global", description="One kernel for the whole image, or one per tile, interpolated."
+    )
+
+    @model_validator(mode="after")
+    def _reasonable(self) -> Tiles:
+        if self.size != "auto" and self.size < 32:
+            raise ValueError(f"a tile is at least 32 pixels wide, got {self.size}")
+        return self
+
+
+class Pipeline(BaseModel):
+    r"""A chain of stages, as a pipeline file declares it.
+
+    Example
+    -------
+    >>> text = "summary: A Wiener filter.\nsteps:\n  - deconvolve: wiener\n"
+    >>> pipeline = Pipeline.parse(text, "example")
+    >>> [step.name for step in pipeline.steps]
+    ['wiener']
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str = Field(description="One line that says what the pipeline is for.")
+    steps: tuple[Step, ...] = Field(min_length=1, description="Stages, in order.")
+    tiles: Tiles = Field(Tiles(), description="How a large image is cut up.")
+
+    @model_validator(mode="after")
+    def _order(self) -> Pipeline:
+        kinds = [step.kind for step in self.steps]
+        if kinds.count("kernel") > 1:
+            raise ValueError("a pipeline has one kernel step at most")
+        if "kernel" in kinds and "deconvolve" in kinds[: kinds.index("kernel")]:
+            raise ValueError("the kernel step comes before the first deconvolve step")
+        return self
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> Pipeline:
+        """Read a pipeline from YAML text; `source` names it in errors.
+
+        Raises
+        ------
+        PipelineError
+            For text that is not plain YAML (tags, aliases), or not a pipeline.
+        """
+        if len(text) > MAX_FILE_BYTES:
+            raise PipelineError(
+                f"{source}: a pipeline file has at most {MAX_FILE_BYTES} characters, "
+                f"got {len(text)}."
+            )
+        try:
+            content = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 (derives from SafeLoader)
+        except yaml.YAMLError as error:
+            raise PipelineError(f"{source}: {_one_line(error)}") from None
+        if not isinstance(content, dict):
+            raise PipelineError(
+                f"{source}: a pipeline file is a mapping with 'summary' and 'steps', "
+                f"got {type(content).__name__}."
+            )
+        unknown = [key for key in content if key not in cls.model_fields]
+        if unknown:
+            hint = suggestion(str(unknown[0]), cls.model_fields) or "."
+            raise PipelineError(f"{source}: there is no key '{unknown[0]}'{hint}")
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise PipelineError(f"{source}: {describe(error, cls)}") from None
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, known: Registry | None = None) -> Pipeline:
+        """Return a shipped or registered pipeline by name, or one read from a file."""
+        path = Path(name_or_path)
+        if path.suffix not in (".yaml", ".yml"):
+            path = (known or registry()).pipeline(str(name_or_path))
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PipelineError(f"{path}: cannot be read as text ({error}).") from None
+        return cls.parse(text, str(path))
+
+    def dump(self) -> str:
+        """Return the YAML text of the pipeline, which `parse` reads back to an equal one."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+    def build(self, known: Registry | None = None) -> list[Stage]:
+        """Return the stages, params validated; raise `UsageError` for a name nobody registered."""
+        shelf = known or registry()
+        return [shelf.stage(step.kind, step.name)(dict(step.params)) for step in self.steps]
+
+    def override(self, settings: Mapping[str, Any]) -> Pipeline:
+        """Return the pipeline with params replaced.
+
+        Parameters
+        ----------
+        settings : mapping
+            `"kernel.size": 31` sets a param of the step of that kind (all of them, where
+            several), `"svmap.noise": 0.01` of the step of that name, `"tiles.size": 512`
+            of the tiling.
+        """
+        content = self.model_dump(mode="json")
+        for key, value in settings.items():
+            owner, _, param = key.partition(".")
+            if owner == "tiles" and param:
+                content["tiles"][param] = value
+                continue
+            targets = [s for s in content["steps"] if owner in (_kind(s), s[_kind(s)])]
+            if not param or not targets:
+                owners = [o for s in content["steps"] for o in (_kind(s), s[_kind(s)])]
+                hint = suggestion(owner, [*owners, "tiles"]) or "."
+                raise UsageError(
+                    f"'{key}' names no param of this pipeline{hint} "
+                    f"Expected STEP.PARAM=VALUE with STEP one of {', '.join([*owners, 'tiles'])}."
+                )
+            for step in targets:
+                _assign(step["params"], param.split("."), value)
+        try:
+            return type(self).model_validate(content)
+        except ValidationError as error:
+            raise UsageError(describe(error, type(self))) from None
+
+    @property
+    def needs_psf(self) -> bool:
+        """Whether the user must bring a kernel: deconvolution without a kernel step."""
+        kinds = {step.kind for step in self.steps}
+        return "deconvolve" in kinds and "kernel" not in kinds
+
+
+def _kind(step: Mapping[str, Any]) -> str:
+    return next(kind for kind in STEP_KINDS if step[kind])
+
+
+def _assign(params: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        params = params.setdefault(part, {})
+    params[path[-1]] = value
+
+
+def json_schema(known: Registry | None = None) -> str:
+    """Return the JSON Schema of pipeline files, with every installed stage and its params."""
+    shelf = known or registry()
+    schema = Pipeline.model_json_schema()
+    rules = []
+    for kind in STEP_KINDS:
+        names = shelf.stages_of(kind)
+        schema["$defs"]["Step"]["properties"][kind] = {"enum": list(names)}
+        for name, cls in names.items():
+            model = f"{kind}:{name}"
+            params = cls.Params.model_json_schema(ref_template="#/$defs/" + model + ".{model}")
+            for inner, definition in params.pop("$defs", {}).items():
+                schema["$defs"][f"{model}.{inner}"] = definition
+            schema["$defs"][model] = {**params, "title": cls.name, "description": cls.summary}
+            rules.append(
+                {
+                    "if": {"properties": {kind: {"const": name}}, "required": [kind]},
+                    "then": {"properties": {"params": {"$ref": f"#/$defs/{model}"}}},
+                }
+            )
+    schema["$defs"]["Step"]["allOf"] = rules
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases, which could make a small file unfold to gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed here", mark)
+        return super().compose_node(parent, index)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    return f"not a plain YAML file: {problem}{place}."

@@ -1,0 +1,82 @@
+"""One result of `unblur run`, gathered from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unblur.errors import ImageError
+from unblur.images import Image
+from unblur.kernels import KernelField
+from unblur.report.sidecars import kernel_path, read_account
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A result with what it was made from.
+
+    Attributes
+    ----------
+    title : str
+        Name of the result.
+    before, after : Image
+        Of one shape.
+    kernel : KernelField, optional
+        The kernel in use.
+    account : mapping
+        The content of OUT.json; empty if there is none.
+    """
+
+    title: str
+    before: Image
+    after: Image
+    kernel: KernelField | None
+    account: Mapping[str, Any]
+
+
+def load_entry(output: Path, before: Path | None = None) -> Entry:
+    """Read the result at `output`, its account and kernel beside it, and its input.
+
+    Parameters
+    ----------
+    output : Path
+        What `unblur run` wrote.
+    before : Path, optional
+        Its input, where the account does not name it or it has moved.
+
+    Raises
+    ------
+    ImageError
+        If a file is missing or unreadable, or input and result differ in shape.
+    """
+    from unblur.io import read_image, read_kernel
+
+    after = read_image(output, lazy=True)
+    account = read_account(output)
+    source = before or _input_of(output, account)
+    blurred = read_image(source, axes=account.get("axes"), lazy=True)
+    if account.get("crop"):
+        blurred = blurred.cropped(*(slice(*account["crop"][axis]) for axis in ("rows", "columns")))
+    if sorted(blurred.shape) != sorted(after.shape):
+        raise ImageError(
+            f"{output}: the result is {after.axes} {after.shape}, but its input {source} is "
+            f"{blurred.axes} {blurred.shape}; name the right input with --before."
+        )
+    psf = kernel_path(output)
+    kernel = read_kernel(psf) if psf.exists() else None
+    return Entry(output.name, blurred, after, kernel, account)
+
+
+def _input_of(output: Path, account: Mapping[str, Any]) -> Path:
+    named = account.get("input_file")
+    if not named:
+        raise ImageError(
+            f"{output}: there is no account beside it that names its input; name the input with "
+            "--before."
+        )
+    path = Path(output.parent, named)
+    if not path.exists():
+        raise ImageError(f"{output}: its input {path} is no longer there; name it with --before.")
+    return path

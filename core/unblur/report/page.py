@@ -1,0 +1,65 @@
+"""The report as one HTML page that asks nothing of any network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+
+from unblur.context import Context
+from unblur.report.entry import Entry
+from unblur.report.sections import section
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""What the browser may do with the page: show what is in it, and fetch nothing."""
+
+
+def page(entries: Sequence[Entry], context: Context | None = None) -> str:
+    """Return the HTML page that shows some results, one section each.
+
+    `context` hears of each section, and may stop the work.
+    """
+    tracked = (context or Context()).track(entries, "results")
+    title = entries[0].title if len(entries) == 1 else f"{len(entries)} results"
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)} · unblur</title>",
+            f"<style>\n{_asset('page.css')}</style>",
+            "</head>",
+            "<body>",
+            "<main>",
+            *_header(entries, title),
+            *(section(entry, place) for place, entry in enumerate(tracked)),
+            f"<footer>{_made_by(entries)}</footer>",
+            "</main>",
+            f"<script>\n{_asset('slider.js')}</script>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _header(entries: Sequence[Entry], title: str) -> list[str]:
+    if len(entries) == 1:
+        return []
+    links = "".join(
+        f'<a href="#result-{place}">{escape(entry.title)}</a>'
+        for place, entry in enumerate(entries)
+    )
+    return [f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>"]
+
+
+def _made_by(entries: Sequence[Entry]) -> str:
+    versions = {str(e.account.get("versions", {}).get("unblur", "")) for e in entries} - {""}
+    return f"Deblurred by unblur {escape(', '.join(sorted(versions)))}".strip() + "."
+
+
+def _asset(name: str) -> str:
+    return resources.files("unblur.report").joinpath(name).read_text("utf-8")

@@ -1,0 +1,160 @@
+"""Arrays as small pictures: what a browser can show of any image, and by which tones."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.images import ALPHA, Image
+from unblur.kernels import KernelField
+
+Float = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+LONGEST = 1600
+"""Pixels along the longer side of an overview; a larger image is averaged down to it."""
+
+WIDEST = 16_384
+"""Pixels along a side beyond which only every n-th pixel is read, so that a page stays cheap."""
+
+DETAIL = 480
+"""Pixels along each side of the detail that is shown unreduced beside an overview."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One plane of an image, as it will be shown.
+
+    Attributes
+    ----------
+    values : (H, W) or (H, W, 3) float32
+        In the image's own units.
+    note : str
+        Which plane of a stack it is, empty for a plain picture.
+    is_photo : bool
+        Whether the values are colours or grey tones from black to white, to be shown as they
+        are, rather than measurements whose range must be found.
+    """
+
+    values: Float
+    note: str
+    is_photo: bool
+
+
+def view_of(image: Image) -> View:
+    """Choose the plane to show: first time, middle depth, all three colours or first channel."""
+    data, notes = image.data, []
+    for axis in "TZ":
+        if axis in image.axes and image.extent(axis) > 1:
+            chosen = 0 if axis == "T" else image.extent(axis) // 2
+            notes.append(f"{axis} = {chosen} of {image.extent(axis)}")
+    index: list[Any] = [
+        {"T": 0, "Z": image.extent("Z") // 2}.get(axis, slice(None)) for axis in image.axes
+    ]
+    colours = [name for name in image.channels if name != ALPHA]
+    is_colour = len(colours) == 3 and colours[0] in ("red", "r")
+    if "C" in image.axes:
+        index[image.axes.index("C")] = slice(0, 3) if is_colour else 0
+        if not is_colour and image.extent("C") > 1:
+            name = image.channels[0] if image.channels else "0"
+            notes.append(f"channel {name} of {image.extent('C')}")
+    step = -(-max(image.extent("Y"), image.extent("X")) // WIDEST)
+    if step > 1:
+        index[-2:] = [slice(None, None, step)] * 2
+        notes.append(f"every {step}th pixel")
+    plane = np.asarray(data[tuple(index)], np.float32)
+    values = np.moveaxis(plane, 0, -1) if plane.ndim == 3 else plane
+    is_picture = image.metadata.get("format") in ("png", "jpeg") or image.dtype.itemsize == 1
+    is_photo = is_colour or (is_picture and not notes)
+    return View(values, ", ".join(notes), is_photo)
+
+
+@dataclass(frozen=True)
+class Tones:
+    """How values become grey tones: black at `low`, white at `high`, linear or asinh between."""
+
+    low: float
+    high: float
+    is_stretched: bool
+
+    def __call__(self, values: Float) -> Bytes:
+        """Return the picture of `values`; what is not finite is black."""
+        scaled = (np.nan_to_num(values, nan=self.low) - self.low) / (self.high - self.low)
+        scaled = np.clip(scaled, 0, 1)
+        if self.is_stretched:
+            scaled = np.arcsinh(scaled * 50) / np.arcsinh(50)
+        return np.asarray(scaled * 255 + 0.5, np.uint8)
+
+    def __str__(self) -> str:
+        tone = ", asinh" if self.is_stretched else ""
+        return f"shown from {self.low:.4g} (black) to {self.high:.4g} (white{tone})"
+
+
+def mapping_for(view: View, white: float) -> Tones:
+    """Return the tones for an image: 0 to white for photographs, the middle 99.6 % for others.
+
+    A dark sky with few bright sources is stretched by asinh, which shows both.
+    """
+    if view.is_photo:
+        return Tones(0.0, white, False)
+    finite = view.values[np.isfinite(view.values)]
+    if not finite.size:
+        return Tones(0.0, 1.0, False)
+    low, middle, high = (float(v) for v in np.percentile(finite, (0.2, 50, 99.8)))
+    if not high > low:
+        return Tones(low, low + 1, False)
+    return Tones(low, high, bool(middle - low < 0.02 * (high - low)))
+
+
+def reduced(values: Float, longest: int = LONGEST) -> Float:
+    """Average blocks of pixels so that the longer side is at most `longest`."""
+    factor = -(-max(values.shape[:2]) // longest)
+    if factor == 1:
+        return values
+    rows, columns = (n // factor * factor for n in values.shape[:2])
+    blocks = values[:rows, :columns].reshape(
+        rows // factor, factor, columns // factor, factor, *values.shape[2:]
+    )
+    return np.asarray(blocks.mean((1, 3)), np.float32)
+
+
+def liveliest(values: Float, size: int = DETAIL) -> tuple[slice, slice]:
+    """Return the square of edge `size` with the most contrast, on a grid of half-squares."""
+    grey = values.mean(-1) if values.ndim == 3 else values
+    best, place = -1.0, (0, 0)
+    for top in range(0, max(grey.shape[0] - size, 0) + 1, size // 2):
+        for left in range(0, max(grey.shape[1] - size, 0) + 1, size // 2):
+            block = grey[top : top + size, left : left + size]
+            contrast = float(np.nanmean(np.abs(np.diff(block, axis=0)))) if block.size else 0.0
+            if contrast > best:
+                best, place = contrast, (top, left)
+    return slice(place[0], place[0] + size), slice(place[1], place[1] + size)
+
+
+def kernel_picture(field: KernelField) -> Float:
+    """Lay the kernels of a field out as a mosaic in [0, 1], each scaled to its own peak.
+
+    Kernels are parted by a line of NaN; a 3-D kernel is shown by its largest values over depth.
+    """
+    rows = []
+    for row in field.kernels:
+        tiles = []
+        for kernel in row:
+            flat = kernel.weights.max(0) if kernel.ndim == 3 else kernel.weights
+            tiles.append(np.pad(flat / flat.max(), ((0, 1), (0, 1)), constant_values=np.nan))
+        rows.append(np.concatenate(tiles, 1))
+    return np.asarray(np.concatenate(rows, 0)[:-1, :-1], np.float32)
+
+
+def png(picture: Bytes) -> str:
+    """Return a picture, (H, W) or (H, W, 3), as a `data:` URI of a PNG."""
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

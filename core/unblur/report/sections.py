@@ -1,0 +1,180 @@
+"""One result as a section of the page: slider, kernel, spectra, account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from unblur.images import Image
+from unblur.kernels import KernelField
+from unblur.report.account import facts, rows, warnings
+from unblur.report.curve import curve
+from unblur.report.entry import Entry
+from unblur.report.pictures import (
+    Float,
+    Tones,
+    View,
+    kernel_picture,
+    liveliest,
+    mapping_for,
+    png,
+    reduced,
+    view_of,
+)
+from unblur.report.spectra import picture_of, spectrum, transfer
+
+SMALLEST_WIDTH = 560
+"""Pixels on the page that a small picture is enlarged to."""
+
+
+def section(entry: Entry, place: int) -> str:
+    """Return the HTML of one result; `place` numbers it within the page."""
+    before, after = view_of(entry.before), view_of(entry.after)
+    tones = mapping_for(before, entry.before.white)
+    account = entry.account
+    parts = [
+        f'<section class="result" id="result-{place}" aria-labelledby="title-{place}">',
+        f'<h2 id="title-{place}">{escape(entry.title)}</h2>',
+        f'<p class="summary">{escape(_summary(account))}</p>',
+        _facts(entry),
+        _warnings(account),
+        _overview(before, after, tones, entry),
+        _detail(before, after, tones),
+        '<div class="columns">',
+        _kernel(entry.kernel, entry.before),
+        _curves(before, after, entry.kernel),
+        _spectra(before, after),
+        "</div>",
+        _account(account),
+        "</section>",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _summary(account: Mapping[str, Any]) -> str:
+    return str(account.get("pipeline", {}).get("summary", ""))
+
+
+def _facts(entry: Entry) -> str:
+    image = entry.after
+    size = " × ".join(str(image.extent(axis)) for axis in "XYZ" if image.extent(axis) > 1)
+    items = [("size", f"{size} px, {image.dtype.name}"), *facts(entry.account)]
+    listed = "".join(f"<li>{escape(name)} <b>{escape(value)}</b></li>" for name, value in items)
+    return f'<ul class="facts">{listed}</ul>'
+
+
+def _warnings(account: Mapping[str, Any]) -> str:
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings(account))
+    return f'<ul class="warnings" aria-label="Warnings">{listed}</ul>' if listed else ""
+
+
+def _overview(before: View, after: View, tones: Tones, entry: Entry) -> str:
+    first, second = reduced(before.values), reduced(after.values)
+    notes = [note for note in (before.note, "" if before.is_photo else str(tones)) if note]
+    factor = round(before.values.shape[1] / first.shape[1])
+    if factor > 1:
+        notes.append(f"reduced {factor} times")
+    caption = "; ".join(["Drag, or use the arrow keys", *notes]) + "."
+    return _slider(first, second, tones, f"{entry.title}, before and after", caption)
+
+
+def _detail(before: View, after: View, tones: Tones) -> str:
+    if reduced(before.values).shape == before.values.shape:
+        return ""
+    place = liveliest(after.values)
+    top, left = place[0].start, place[1].start
+    caption = f"A detail, pixel by pixel, from row {top}, column {left}."
+    return _slider(before.values[place], after.values[place], tones, "Detail", caption)
+
+
+def _slider(before: Float, after: Float, tones: Tones, label: str, caption: str) -> str:
+    height, width = before.shape[:2]
+    shown = max(width, min(SMALLEST_WIDTH, 4 * width))
+    style = f"width:min(100%,{shown}px)" + (";image-rendering:pixelated" * (shown > 2 * width))
+    images = "".join(
+        f'<img class="{name}" src="{png(tones(values))}" width="{width}" height="{height}" '
+        f'alt="{escape(label)}: {name}" draggable="false">'
+        for name, values in (("before", before), ("after", after))
+    )
+    return (
+        f'<figure class="card"><div class="compare" style="{style}">{images}'
+        '<span class="tag left">before</span><span class="tag right">after</span>'
+        '<span class="bar"></span>'
+        '<input type="range" min="0" max="100" step="0.5" value="50" '
+        f'aria-label="{escape(label)}: position of the divider"></div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _kernel(field: KernelField | None, image: Image) -> str:
+    if field is None:
+        return ""
+    picture = kernel_picture(field)
+    gap = np.isnan(picture)
+    grey = (np.sqrt(np.nan_to_num(picture)) * 255 + 0.5).astype(np.uint8)
+    colour = np.stack([np.where(gap, 90, grey)] * 3, -1).astype(np.uint8)
+    sample = field.kernels[0][0]
+    size = " × ".join(str(n) for n in sample.shape)
+    grid = "" if field.is_uniform else f", {field.shape[0]} × {field.shape[1]} kernels"
+    depth = "; largest value along depth" if sample.ndim == 3 else ""
+    bar = _round_length(picture.shape[1] / 3)
+    share = 100 * bar / picture.shape[1]
+    return (
+        '<figure class="card kernel"><h3>Kernel</h3>'
+        f'<img class="pixels scaled" src="{png(colour)}" width="{picture.shape[1]}" '
+        f'height="{picture.shape[0]}" alt="The blur kernel, {size} pixels">'
+        f'<div class="ruler"><i style="width:{share:.2f}%"></i>{_length(bar, image)}</div>'
+        f"<figcaption>{size} px{grid}{depth}; tones are the square root of the weight.</figcaption>"
+        "</figure>"
+    )
+
+
+def _round_length(pixels: float) -> int:
+    """Return the longest of 1, 2, 5, 10, 20, 50 ... that is at most `pixels`, at least 1."""
+    best = 1
+    for power in range(6):
+        for digit in (1, 2, 5):
+            if digit * 10**power <= pixels:
+                best = digit * 10**power
+    return best
+
+
+def _length(pixels: int, image: Image) -> str:
+    step = image.pixel_size.get("X")
+    physical = f" = {pixels * step:.3g} {escape(image.units.get('X', ''))}" if step else ""
+    return f"{pixels} px{physical}"
+
+
+def _curves(before: View, after: View, field: KernelField | None) -> str:
+    first, second = spectrum(before.values), spectrum(after.values)
+    kernel = None if field is None else transfer(field.mean)
+    legend = '<span class="b">before</span><span class="a">after</span>'
+    legend += "" if kernel is None else '<span class="k">kernel</span>'
+    return (
+        '<figure class="card"><h3>Power by frequency</h3>'
+        f"{curve(first.radial, second.radial, kernel)}"
+        f'<div class="legend">{legend}</div></figure>'
+    )
+
+
+def _spectra(before: View, after: View) -> str:
+    pictures = picture_of(spectrum(before.values), spectrum(after.values))
+    images = "".join(
+        f'<div><img src="{png(picture)}" alt="Spectrum {name}">'
+        f"<figcaption>{name}</figcaption></div>"
+        for name, picture in zip(("before", "after"), pictures, strict=True)
+    )
+    return f'<figure class="card"><h3>Spectra</h3><div class="pair">{images}</div></figure>'
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    listed = "".join(
+        f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        for name, value in rows(account)
+    )
+    if not listed:
+        return ""
+    return f'<div class="card"><h3>How it was made</h3><table>{listed}</table></div>'

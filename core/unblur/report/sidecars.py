@@ -1,0 +1,104 @@
+"""The files beside a result: `OUT.psf.tif`, the kernel used, and `OUT.json`, the account."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unblur.errors import ImageError
+from unblur.io.files import suffix_of, written_whole
+
+if TYPE_CHECKING:
+    from unblur.engine import Report
+    from unblur.kernels import KernelField
+
+
+def kernel_path(output: Path) -> Path:
+    """Return where the kernel of a result lies: `photo.psf.tif` beside `photo.png`."""
+    return _beside(output, ".psf.tif")
+
+
+def account_path(output: Path) -> Path:
+    """Return where the account of a result lies: `photo.json` beside `photo.png`."""
+    return _beside(output, ".json")
+
+
+def _beside(output: Path, suffix: str) -> Path:
+    stem = output.name[: len(output.name) - len(suffix_of(output))]
+    return output.with_name(f"{stem}{suffix}")
+
+
+def write_sidecars(
+    output: Path,
+    source: str | Path,
+    report: Report,
+    kernel: KernelField | None,
+    *,
+    crop: tuple[slice, slice] | None = None,
+    axes: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the kernel, if there is one, and the account of the result at `output`.
+
+    Parameters
+    ----------
+    output, source : Path
+        The result and the image that it was made from.
+    report : Report
+        What the engine says of the run.
+    kernel : KernelField, optional
+        The kernel used.
+    crop, axes : str, optional
+        What part of the input was deblurred, and how its axes were named, if either was told.
+    overwrite : bool
+        Replace what is there.
+    """
+    from unblur.io import write_kernel
+
+    if kernel is not None:
+        write_kernel(kernel, kernel_path(output), overwrite=overwrite)
+    account = {
+        "input_file": relative(source, output.parent),
+        "output_file": output.name,
+        "crop": None
+        if crop is None
+        else {
+            "rows": [crop[0].start, crop[0].stop],
+            "columns": [crop[1].start, crop[1].stop],
+        },
+        "axes": axes,
+        **report.model_dump(mode="json"),
+    }
+    with written_whole(account_path(output), overwrite=overwrite) as draft:
+        draft.write_text(json.dumps(account, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_account(output: Path) -> Mapping[str, Any]:
+    """Return the account of the result at `output`, empty if there is none.
+
+    Raises
+    ------
+    ImageError
+        If there is one that cannot be read.
+    """
+    path = account_path(output)
+    if not path.exists():
+        return {}
+    try:
+        account = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: is not the account of a result ({error}).") from None
+    if not isinstance(account, dict):
+        raise ImageError(f"{path}: is not the account of a result, but a {type(account).__name__}.")
+    return account
+
+
+def relative(path: str | Path, folder: Path) -> str:
+    """Return `path` as seen from `folder`, absolute where there is no way between drives."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return Path(path).resolve().as_posix()

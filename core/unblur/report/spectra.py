@@ -1,0 +1,79 @@
+"""What blur does to frequencies: power spectra before and after, and the kernel's transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.kernels import Kernel
+from unblur.report.pictures import Float
+
+BINS = 64
+"""Points of a radial curve, from no oscillation to half a cycle per pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Power of an image by frequency.
+
+    Attributes
+    ----------
+    power : (N, N) float64
+        Squared magnitude of the windowed transform, zero frequency in the middle.
+    radial : (BINS,) float64
+        Mean power over rings of equal frequency; 0 to 0.5 cycles per pixel.
+    """
+
+    power: NDArray[np.float64]
+    radial: NDArray[np.float64]
+
+
+def spectrum(values: Float, size: int = 512) -> Spectrum:
+    """Return the spectrum of the middle square of a picture, (H, W) or (H, W, 3).
+
+    The square is tapered by a Hann window, without which the picture's border would draw a
+    cross through the spectrum.
+    """
+    grey = values.mean(-1) if values.ndim == 3 else values
+    grey = np.nan_to_num(grey.astype(np.float64))
+    edge = min(*grey.shape, size)
+    top, left = ((n - edge) // 2 for n in grey.shape)
+    square = grey[top : top + edge, left : left + edge]
+    window = np.outer(np.hanning(edge), np.hanning(edge)) if edge > 2 else np.ones((edge, edge))
+    power = np.abs(np.fft.fftshift(np.fft.fft2((square - square.mean()) * window))) ** 2
+    return Spectrum(power, radial_mean(power))
+
+
+def transfer(kernel: Kernel, size: int = 256) -> NDArray[np.float64]:
+    """Return how much of each frequency a kernel lets through: the radial mean of its magnitude."""
+    flat = kernel.weights.sum(0) if kernel.ndim == 3 else kernel.weights
+    edge = max(size, *flat.shape)
+    grid = np.zeros((edge, edge))
+    grid[: flat.shape[0], : flat.shape[1]] = flat
+    return radial_mean(np.abs(np.fft.fftshift(np.fft.fft2(grid))))
+
+
+def radial_mean(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over rings about the middle; rings without a sample take their neighbours' mean."""
+    edge = power.shape[0]
+    axis = np.abs(np.arange(edge) - edge // 2) / edge
+    radius = np.hypot(axis[:, None], axis[None, :])
+    ring = np.minimum((radius * 2 * BINS).astype(int), BINS)
+    counts = np.bincount(ring.ravel(), minlength=BINS + 1)[:BINS]
+    sums = np.bincount(ring.ravel(), power.ravel(), minlength=BINS + 1)[:BINS]
+    filled = counts > 0
+    places = np.arange(BINS)
+    return np.interp(places, places[filled], sums[filled] / counts[filled])
+
+
+def picture_of(one: Spectrum, other: Spectrum) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the logarithms of two spectra as pictures on one scale of six decades."""
+    tones = [np.log10(s.power + 1e-12) for s in (one, other)]
+    high = max(float(t.max()) for t in tones)
+    low = high - 6
+    first, second = (
+        (np.clip((t - low) / (high - low), 0, 1) * 255).astype(np.uint8) for t in tones
+    )
+    return first, second

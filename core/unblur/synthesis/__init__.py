@@ -1,0 +1,44 @@
+"""Blurred images made to order, with their truth: kernels of every kind, and degradations.
+
+Every random draw takes a `torch.Generator`; the same seed gives the same result.
+"""
+
+from unblur.synthesis.degradations import (
+    Pair,
+    add_gaussian_noise,
+    add_poisson_noise,
+    blur_image,
+    crop_valid,
+    saturate,
+)
+from unblur.synthesis.lenses import (
+    airy_kernel,
+    airy_radius,
+    disk_kernel,
+    gaussian_kernel,
+    widefield_kernel,
+)
+from unblur.synthesis.motion import (
+    gaussian_process_kernel,
+    motion_kernel,
+    shake_kernel,
+    trajectory_kernel,
+)
+
+__all__ = [
+    "Pair",
+    "add_gaussian_noise",
+    "add_poisson_noise",
+    "airy_kernel",
+    "airy_radius",
+    "blur_image",
+    "crop_valid",
+    "disk_kernel",
+    "gaussian_kernel",
+    "gaussian_process_kernel",
+    "motion_kernel",
+    "saturate",
+    "shake_kernel",
+    "trajectory_kernel",
+    "widefield_kernel",
+]

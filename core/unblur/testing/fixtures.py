@@ -1,0 +1,36 @@
+"""Pytest fixtures for plugin authors: `pytest_plugins = ["unblur.testing.fixtures"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from unblur.plugins import Registry, collect, plugin_manager, register
+from unblur.testing.scenes import Scene, scene
+
+
+@pytest.fixture
+def registry_with() -> Callable[..., Registry]:
+    """Return a function that gives the registry of some plugin modules, none else installed.
+
+    Example
+    -------
+    >>> def test_mine(registry_with):
+    ...     assert ("deconvolve", "mine") in registry_with(my_plugin).stages
+    """
+
+    def build(*plugins: Any) -> Registry:
+        manager = plugin_manager(load_installed=False)
+        for number, plugin in enumerate(plugins):
+            register(manager, plugin, getattr(plugin, "__name__", f"plugin-{number}"))
+        return collect(manager)
+
+    return build
+
+
+@pytest.fixture
+def blurred_scene() -> Scene:
+    """Return a small scene, blurred by a Gaussian, with a trace of noise."""
+    return scene(noise=0.005)

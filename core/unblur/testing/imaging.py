@@ -1,0 +1,179 @@
+"""Laws of stages that make images and kernels."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from unittest import SkipTest
+
+import torch
+from torch import Tensor
+
+from unblur.stages import Deconvolver, KernelEstimator, Postprocessor
+from unblur.testing.law import NOISE, Case, Law
+from unblur.testing.scenes import Scene, gaussian, lopsided, scene
+
+TILE = 24
+"""Edge in pixels of the tile that must equal its place in the whole image."""
+
+MARGIN = 20
+"""Pixels of the whole image beyond the tile's halo, so that the tile really sees less."""
+
+
+def kernel_sums_to_one(case: Case) -> None:
+    """The kernel is finite, non-negative, sums to 1; the latent image has the input's shape."""
+    blurred = case.scene.blurred.to(case.device)
+    found = cast(KernelEstimator, case.stage()).estimate(blurred, case.context)
+    for row in found.field.kernels:
+        for kernel in row:
+            weights = torch.tensor(kernel.weights, dtype=torch.float64)
+            if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
+                case.broken("finds a kernel with negative or non-finite values.")
+            if abs(float(weights.sum()) - 1) > 1e-5:
+                case.broken(f"finds a kernel of sum {float(weights.sum()):.6f}.")
+            if kernel.ndim not in case.cls.dimensions:
+                case.broken(f"finds a kernel of {kernel.ndim} axes.")
+    if found.latent is not None and found.latent.shape[1:] != blurred.shape[1:]:
+        case.broken(f"returns a latent image of {tuple(found.latent.shape)}.")
+
+
+def takes_grey_and_colour(case: Case) -> None:
+    """One channel or three make no difference to whether an estimator works."""
+    plane = case.scene.blurred[:1]
+    for channels in (1, 3):
+        case.run(plane.expand(channels, *plane.shape[1:]).contiguous())
+
+
+def keeps_shape_and_type(case: Case) -> None:
+    """The result is float32, finite, detached, and of the input's shape, with any channels."""
+    for channels in (1, 3):
+        for extent in _extents(case):
+            given = scene(extent, channels=channels, noise=NOISE)
+            result = case.run(given.blurred, given.kernel)
+            if result.shape != given.blurred.shape or result.dtype != torch.float32:
+                case.broken(
+                    f"turns {tuple(given.blurred.shape)} float32 into "
+                    f"{tuple(result.shape)} {str(result.dtype).removeprefix('torch.')}."
+                )
+            if not bool(torch.isfinite(result).all()):
+                case.broken("makes values that are not finite.")
+            if result.requires_grad:
+                case.broken("returns a tensor that still tracks gradients.")
+
+
+def nears_the_truth(case: Case) -> None:
+    """Odd or even, lopsided or not, deconvolving by the true kernel undoes part of the blur."""
+    for shape in ((7, 7), (8, 8), (5, 8)):
+        for kernel in (gaussian(shape, 1.2), lopsided(shape)):
+            _expect_nearer(case, scene((72, 64), kernel, noise=NOISE))
+    if 3 in case.cls.dimensions:
+        _expect_nearer(case, scene((12, 32, 28), gaussian((3, 6, 5), 1.0), noise=NOISE))
+
+
+def channels_are_independent(case: Case) -> None:
+    """Channels together give what they give one by one."""
+    given = scene((64, 64), channels=3, noise=NOISE)
+    stage = case.settled(given.blurred, given.kernel)
+    together = case.run(given.blurred, given.kernel, stage=stage)
+    alone = [case.run(plane[None], given.kernel, stage=stage) for plane in given.blurred]
+    tolerance = cast(type[Deconvolver], case.cls).tolerance
+    case.alike(together, torch.cat(alone), tolerance, "mixes channels")
+
+
+def settling_changes_nothing(case: Case) -> None:
+    """Deciding first and running then gives what deciding on the way gives."""
+    given = scene((64, 64), noise=NOISE)
+    stage = case.settled(given.blurred, given.kernel)
+    settled = case.run(given.blurred, given.kernel, stage=stage)
+    plain = case.run(given.blurred, given.kernel)
+    tolerance = cast(type[Deconvolver], case.cls).tolerance
+    case.alike(settled, plain, tolerance, "gives another result once it is settled")
+
+
+def tile_equals_whole(case: Case) -> None:
+    """A tile with its halo equals its place in the whole image within `tolerance`.
+
+    The stage is settled on the whole image first, as the engine does.
+    """
+    stage = cast("Deconvolver | Postprocessor", case.stage())
+    for kernel in (gaussian((7, 7), 1.2), lopsided((6, 9))):
+        halo = stage.halo(kernel)
+        if len(halo) != 2 or any(h != int(h) or h < 0 for h in halo):
+            case.broken(f"has a halo of {halo}; expected one number of pixels per spatial axis.")
+        extent = [TILE + 2 * (int(h) + MARGIN) for h in halo]
+        given = scene(extent, kernel, noise=NOISE)
+        whole = case.run(given.blurred, kernel)
+        seen = _box([(MARGIN, TILE + 2 * int(h)) for h in halo])
+        kept = _box([(int(h), TILE) for h in halo])
+        place = _box([(MARGIN + int(h), TILE) for h in halo])
+        settled = case.settled(given.blurred, kernel)
+        tile = case.run(given.blurred[seen].contiguous(), kernel, stage=settled)
+        what = f"gives a tile that is not the whole's with halo {tuple(halo)}"
+        case.alike(tile[kept], whole[place], stage.tolerance, what)
+
+
+def keeps_the_flux_of_a_bead(case: Case) -> None:
+    """In 3-D, a blurred bead on a dark ground gets sharper and keeps its light within 2 %."""
+    if 3 not in case.cls.dimensions:
+        raise SkipTest("the stage is for 2-D images")
+    psf = gaussian((5, 7, 7), 1.2)
+    blurred = torch.full((1, 21, 33, 33), 0.01)
+    blurred[0, 8:13, 13:20, 13:20] += 0.5 * psf.tensor() / float(psf.weights.max())
+    result = case.run(blurred, psf)
+    flux = float(result.sum() / blurred.sum())
+    if abs(flux - 1) > 0.02:
+        case.broken(f"changes the light of a bead by a factor of {flux:.3f}.")
+    if not float(result.max()) > float(blurred.max()):
+        case.broken("does not sharpen a bead.")
+
+
+def works_without_a_kernel(case: Case) -> None:
+    """A postprocessor runs where no kernel is known, and says so in its halo."""
+    stage = cast(Postprocessor, case.stage())
+    blurred = case.scene.blurred
+    if len(stage.halo(None)) != blurred.ndim - 1:
+        case.broken(f"has a halo of {stage.halo(None)} without a kernel.")
+    result = stage.process(blurred, blurred, None, case.context)
+    if result.shape != blurred.shape:
+        case.broken(f"turns {tuple(blurred.shape)} into {tuple(result.shape)}.")
+
+
+def _box(spans: list[tuple[int, int]]) -> Any:
+    """Return the index of a box that starts and extends as told along the trailing axes."""
+    return (..., *(slice(start, start + size) for start, size in spans))
+
+
+def _extents(case: Case) -> list[tuple[int, ...]]:
+    extents: list[tuple[int, ...]] = [(48, 61)]
+    if 3 in case.cls.dimensions:
+        extents.append((9, 24, 27))
+    return extents
+
+
+def _expect_nearer(case: Case, given: Scene) -> None:
+    result = case.run(given.blurred, given.kernel)
+    before = _distance(given.blurred, given)
+    after = _distance(result, given)
+    if not after < before:
+        case.broken(
+            f"leaves an image blurred by a {'x'.join(map(str, given.kernel.shape))} kernel no "
+            f"nearer to the truth: error {before:.4f} before, {after:.4f} after."
+        )
+
+
+def _distance(x: Tensor, given: Scene) -> float:
+    """Return the root mean square error away from the border."""
+    inner = tuple(slice(n // 2, -(n // 2) or None) for n in given.kernel.shape)
+    return float((x - given.sharp)[(..., *inner)].square().mean().sqrt())
+
+
+MAKES_IMAGES: tuple[Law, ...] = (
+    Law(kernel_sums_to_one, ("kernel",)),
+    Law(takes_grey_and_colour, ("kernel",)),
+    Law(keeps_shape_and_type, ("deconvolve", "postprocess")),
+    Law(nears_the_truth, ("deconvolve",)),
+    Law(keeps_the_flux_of_a_bead, ("deconvolve",)),
+    Law(channels_are_independent, ("deconvolve",)),
+    Law(settling_changes_nothing, ("deconvolve", "postprocess")),
+    Law(tile_equals_whole, ("deconvolve", "postprocess")),
+    Law(works_without_a_kernel, ("postprocess",)),
+)

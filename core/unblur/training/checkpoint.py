@@ -1,0 +1,108 @@
+"""Everything needed to go on with a training, in one safetensors file, and its log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from unblur.errors import WeightsError
+from unblur.weights import load_metadata, load_weights, save_weights
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a training had come, what its best score was, and the hash of those weights."""
+
+    step: int
+    best: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that holds weights, their running mean and Adam's two moments."""
+
+    path: Path
+
+    def save(
+        self,
+        model: nn.Module,
+        averaged: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        *,
+        step: int,
+        best: float,
+        sha256: str,
+    ) -> None:
+        """Write the checkpoint, whole or not at all."""
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in model.named_parameters():
+            tensors[f"model.{name}"] = parameter
+            for moment, key in (("first", "exp_avg"), ("second", "exp_avg_sq")):
+                if key in optimiser.state[parameter]:
+                    tensors[f"{moment}.{name}"] = optimiser.state[parameter][key]
+                    tensors[f"count.{name}"] = torch.as_tensor(optimiser.state[parameter]["step"])
+        tensors |= {f"averaged.{name}": value for name, value in averaged.named_parameters()}
+        save_weights(
+            tensors,
+            self.path,
+            {"step": str(step), "best": repr(best), "sha256": sha256},
+        )
+
+    def load(
+        self, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> State:
+        """Put the checkpoint's tensors in place and return how far it had come.
+
+        Raises
+        ------
+        WeightsError
+            If the checkpoint belongs to another network.
+        """
+        tensors = load_weights(self.path)
+        expected = {f"model.{name}": p.shape for name, p in model.named_parameters()}
+        found = {k: v.shape for k, v in tensors.items() if k.startswith("model.")}
+        if expected != found:
+            raise WeightsError(
+                f"the checkpoint '{self.path}' belongs to another network; train into another "
+                "file, or delete it to begin anew."
+            )
+        with torch.no_grad():
+            for name, mean in averaged.named_parameters():
+                mean.copy_(tensors[f"averaged.{name}"])
+            for name, parameter in model.named_parameters():
+                parameter.copy_(tensors[f"model.{name}"])
+                if f"first.{name}" in tensors:
+                    optimiser.state[parameter] = {
+                        "step": tensors[f"count.{name}"].reshape(()),
+                        "exp_avg": torch.empty_like(parameter).copy_(tensors[f"first.{name}"]),
+                        "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"second.{name}"]),
+                    }
+        header = load_metadata(self.path)
+        return State(int(header["step"]), float(header["best"]), header["sha256"])
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line of JSON per report."""
+
+    path: Path
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a line; figures that are not finite become null."""
+        clean = {k: (v if math.isfinite(v) else None) for k, v in row.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(clean) + "\n")
+
+    def rows(self) -> list[dict[str, float | None]]:
+        """Return all lines written so far."""
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,86 @@
+"""What a plugin says about a model so that the core can train it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from unblur.stages import Params, validated
+
+
+class TrainingParams(Params):
+    """Settings that every training has; a trainer adds its own by subclassing."""
+
+    steps: int = Field(default=1000, ge=1, description="Optimiser steps in all.")
+    batch: int = Field(default=2, ge=1, description="Samples per step.")
+    rate: float = Field(default=4e-4, gt=0, description="Peak learning rate of Adam.")
+    warmup: int = Field(default=50, ge=0, description="Steps over which the rate rises from 0.")
+    decay: Literal["cosine", "none"] = Field(
+        default="cosine", description="How the rate falls after its peak: to 2 % of it, or not."
+    )
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of the whole gradient.")
+    average: float = Field(
+        default=0.995, ge=0, lt=1, description="Decay per step of the running mean of the weights."
+    )
+    validate_every: int = Field(default=100, ge=1, description="Steps between validations.")
+    checkpoint_minutes: float = Field(default=3, ge=0, description="Minutes between checkpoints.")
+    seed: int = Field(default=0, ge=0, description="Seed of weights and samples.")
+
+
+class Trainer(ABC):
+    """A model that learns: its network, its samples, its loss, its validation.
+
+    Sample number `index` depends on the seed and the index alone, so that a training that was
+    stopped goes on exactly as if it had not been.
+
+    Attributes
+    ----------
+    name : str
+        What `unblur train` calls it.
+    summary : str
+        One line for `unblur list`.
+    score : str
+        Which of the figures of `validate` the best weights are chosen by; larger is better.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    score: ClassVar[str] = "psnr"
+    Params: ClassVar[type[TrainingParams]] = TrainingParams
+
+    def __init__(self, params: Any = None, **values: Any) -> None:
+        given = params if isinstance(params, self.Params) else {**(params or {}), **values}
+        self.params: Any = validated(self.Params, given, f"trainer '{self.name}'")
+
+    @abstractmethod
+    def model(self) -> nn.Module:
+        """Return the untrained network, or one that goes on from given weights."""
+
+    @abstractmethod
+    def prepare(self, data: Path) -> None:
+        """Read the training data from the folder `data`.
+
+        Raises
+        ------
+        ImageError
+            If the folder holds too little.
+        """
+
+    @abstractmethod
+    def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
+        """Return the loss of sample number `index`, a scalar to be minimised."""
+
+    @abstractmethod
+    def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Return figures on a fixed validation set that is never trained on."""
+
+    def generator(self, index: int) -> torch.Generator:
+        """Return the random generator of sample number `index`, on the CPU."""
+        mixed = (self.params.seed * 0x9E3779B1 + index * 0x85EBCA77 + 1) % (1 << 62)
+        return torch.Generator().manual_seed(mixed)

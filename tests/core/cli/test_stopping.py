@@ -1,0 +1,125 @@
+"""Long work: Ctrl-C, tile by tile, resumed, on a cluster of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unblur.cli import deblurring
+from unblur.io import read_image
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+# Ctrl-C.
+
+SLOW = """
+    import sys, time
+    from unblur.cli import main
+    from unblur.plugins import registry
+    from unblur.stages import Deconvolver
+
+    class Slow(Deconvolver):
+        name, summary = "slow", "Waits."
+        def deconvolve(self, blurred, kernel, context, mask=None):
+            for _ in context.track(range(600), "waiting"):
+                time.sleep(0.05)
+            return blurred / 2
+        def halo(self, kernel):
+            return (0, 0)
+
+    registry().stages["deconvolve", "slow"] = Slow
+    print("ready", flush=True)
+    main(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_stops_soon_and_leaves_nothing_half_written(files):
+    (files / "slow.yaml").write_text("summary: x\nsteps: [{deconvolve: slow}]\n")
+    before = names(files)
+    arguments = ["run", "slow.yaml", "grey.tif", "-o", "out.tif", "--psf", "psf.tif"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SLOW), *arguments],
+        cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(2)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - asked < 10
+    assert "stopping after this step" in err
+    assert "Traceback" not in err
+    assert names(files) == before
+
+
+def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeypatch):
+    done: list[Path] = []
+    real = deblurring.deblur_file
+
+    def counted(job, order):
+        result = real(job, order)
+        done.append(job.output)
+        os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(deblurring, "deblur_file", counted)
+    said = unblur(
+        "run", halve, files / "grey.tif", files / "colour.png", "-o", files / "out",
+        "--psf", files / "psf.tif", "--json", status=130,
+    )  # fmt: skip
+    assert len(done) == 1
+    assert done[0].exists()
+    assert len(json.loads(said.out)["done"]) == 1
+    assert "stopped" in said.err
+
+
+# Tile by tile.
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Have every image worked on in recorded tiles."""
+    monkeypatch.setattr(deblurring, "STREAMED_VALUES", 0)
+
+
+@pytest.mark.parametrize("name", ["grey.tif", "colour.png"])
+def test_a_streamed_image_is_that_done_whole(unblur, halve, files, monkeypatch, name):
+    given = ("run", halve, files / name, "--psf", files / "psf.tif", "-o")
+    whole, tiled = files / f"whole-{name}", files / f"tiled-{name}"
+    unblur(*given, whole)
+    monkeypatch.setattr(deblurring, "STREAMED_VALUES", 0)
+    unblur(*given, tiled, "--tile", 32)
+    assert np.array_equal(read_image(whole).data, read_image(tiled).data)
+    account = json.loads((files / f"tiled-{Path(name).stem}.json").read_text())
+    assert account["tiles"]["count"] == 4
+    assert not [path for path in files.iterdir() if path.name.startswith(".")]
+
+
+def test_a_cluster_of_this_machine_gives_the_same(unblur, files):
+    given = ("run", files / "wiener.yaml", files / "grey.tif", "--psf", files / "psf.tif")
+    unblur(*given, "--tile", 32, "-o", files / "threads.tif")
+    unblur(*given, "--tile", 32, "-o", files / "local.tif", "--scheduler", "local", "--workers", 1)
+    a, b = (read_image(files / f"{name}.tif").data for name in ("threads", "local"))
+    assert np.abs(a.astype(int) - b).max() <= 2
+
+
+def test_a_scheduler_that_is_none(unblur, files):
+    given = ("run", files / "wiener.yaml", files / "grey.tif", "--psf", files / "psf.tif")
+    said = unblur(*given, "-o", files / "o.tif", "--scheduler", "slurm", status=2)
+    assert "a scheduler is threads, local" in said.err

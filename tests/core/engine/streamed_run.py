@@ -1,0 +1,69 @@
+"""A streamed run as a program of its own, so that tests can kill it.
+
+python streamed_run.py INPUT.zarr OUTPUT SECONDS_PER_TILE [resume] [scheduler=NAME] [workers=N]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from engine_stages import ALL
+
+import unblur.pipeline
+from unblur.context import Context
+from unblur.engine.cluster import make_scheduler
+from unblur.engine.journal import Journal
+from unblur.engine.request import Request
+from unblur.engine.streaming import deblur_into
+from unblur.io import create_store, partial_path, publish, read_image
+from unblur.io.files import remove
+from unblur.pipeline import Pipeline
+from unblur.plugins import Registry
+
+BOX = np.full((3, 3), 1 / 9)
+TILE = 64
+
+
+def streamed(source, output, seconds, *, resume=False, scheduler="threads", workers=2, **options):
+    """Deblur `source` into `output` by the stage `slow` in tiles of 64 pixels."""
+    step = {"deconvolve": "slow", "params": {"seconds": seconds}}
+    pipeline = Pipeline(summary="A test.", steps=[step], tiles={"size": TILE})
+    image = read_image(source, lazy=True)
+    request = Request.of(image, pipeline, BOX, Context())
+    output = Path(output)
+    partial = partial_path(output)
+    with Journal(output.with_name(f".{output.name}.journal"), output) as journal:
+        result = deblur_into(
+            request,
+            lambda again: opened(partial, image, again),
+            journal,
+            resume=resume,
+            scheduler=make_scheduler(scheduler, workers, device="cpu", **options),
+            workers=workers,
+        )
+        publish(partial, output)
+        journal.complete()
+    return result
+
+
+def opened(partial, image, again):
+    if not again:
+        remove(partial)
+    return create_store(partial, image, resume=again)
+
+
+if __name__ == "__main__":
+    # Only in a process of its own: within the tests, the fixture `stages` does it and undoes it.
+    found = Registry(stages={(cls.kind, cls.name): cls for cls in ALL})
+    unblur.pipeline.registry = lambda: found
+    source, output, seconds, *rest = sys.argv[1:]
+    named = dict(part.split("=") for part in rest if "=" in part)
+    result = streamed(
+        source,
+        output,
+        float(seconds),
+        resume="resume" in rest,
+        scheduler=named.get("scheduler", "threads"),
+        workers=int(named.get("workers", 2)),
+    )
+    sys.stdout.write(result.report.to_json())

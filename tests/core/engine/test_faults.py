@@ -1,0 +1,240 @@
+"""What breaks in the middle of a run: each fault ends with the file of an undisturbed one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamed_run import streamed
+
+from unblur.errors import UnblurError
+from unblur.images import Image
+from unblur.io import read_image, write_image
+
+SCRIPT = Path(__file__).with_name("streamed_run.py")
+EDGE = 256
+FILE = "out.zarr"
+
+pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Return the path of a zarr image of 16 tiles."""
+    values = np.random.default_rng(3).integers(0, 50_000, (EDGE, EDGE), dtype=np.uint16)
+    image = Image(values, "YX", metadata={"chunks": (64, 64)})
+    return write_image(image, tmp_path_factory.mktemp("in") / "in.zarr")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(source, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed") / FILE
+    streamed(source, output, 0.0)
+    return read_image(output).data
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / FILE
+
+
+def journal_of(output):
+    return output.with_name(f".{output.name}.journal")
+
+
+def tiles_done(output):
+    try:
+        return len((journal_of(output) / "tiles").read_text().splitlines())
+    except FileNotFoundError:
+        return 0
+
+
+def wait_until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def start(source, output, seconds, *options):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(source), str(output), str(seconds), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def in_background(function):
+    """Run `function` in a thread; return the thread and the list that gets its end."""
+    ends = []
+
+    def target():
+        try:
+            ends.append(function())
+        except Exception as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    return thread, ends
+
+
+def same(output, undisturbed):
+    return np.array_equal(read_image(output).data, undisturbed)
+
+
+def test_the_main_process_is_killed_and_the_run_resumed(source, output, undisturbed):
+    run = start(source, output, 0.3)
+    wait_until(lambda: tiles_done(output) >= 4)
+    run.kill()
+    run.communicate()
+    before = tiles_done(output)
+    assert 4 <= before < 16
+    assert not output.exists()
+    result = streamed(source, output, 0.0 if before == 16 else 0.3, resume=True)
+    assert result.report.tiles["resumed"] == before
+    assert same(output, undisturbed)
+    assert not journal_of(output).exists()
+
+
+def test_ctrl_c_ends_within_a_tile(source, output, undisturbed):
+    run = start(source, output, 1.0)
+    wait_until(lambda: tiles_done(output) >= 2)
+    asked = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert time.monotonic() - asked < 10
+    assert run.returncode != 0
+    assert not output.exists()
+    streamed(source, output, 1.0, resume=True, workers=16)
+    assert same(output, undisturbed)
+
+
+def test_a_worker_is_killed(source, output, undisturbed):
+    import psutil
+
+    thread, ends = in_background(
+        lambda: streamed(source, output, 0.3, scheduler="local", workers=2)
+    )
+    wait_until(lambda: tiles_done(output) >= 2 or ends)
+    workers = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+    assert len(workers) >= 2
+    os.kill(workers[0].pid, signal.SIGKILL)
+    thread.join(120)
+    assert not isinstance(ends[0], Exception), ends
+    assert same(output, undisturbed)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class OwnCluster:
+    """A scheduler and a worker as programs of their own, as on a real cluster."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self._programs = []
+
+    def start(self):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        here = {**os.environ, "PYTHONPATH": str(SCRIPT.parent), "OMP_NUM_THREADS": "1"}
+        for program in (
+            ["scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"],
+            ["worker", self.address, "--nthreads", "2", "--no-dashboard"],
+        ):
+            command = [sys.executable, "-m", "distributed.cli.dask_" + program[0], *program[1:]]
+            self._programs.append(
+                subprocess.Popen(command, env=here, start_new_session=True, **quiet)
+            )
+
+    def kill(self):
+        for program in self._programs:
+            os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
+        self._programs.clear()
+
+
+@pytest.fixture
+def own_cluster():
+    cluster = OwnCluster()
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+def test_the_scheduler_is_lost_and_comes_back(source, output, undisturbed, own_cluster):
+    told = []
+    thread, ends = in_background(
+        lambda: streamed(
+            source, output, 0.5, scheduler=own_cluster.address, patience=90, tell=told.append
+        )
+    )
+    wait_until(lambda: tiles_done(output) >= 3 or ends)
+    own_cluster.kill()
+    wait_until(lambda: any("lost" in text for text in told) or ends)
+    own_cluster.start()
+    thread.join(180)
+    assert ends, "the run hangs"
+    assert not isinstance(ends[0], Exception), ends
+    assert any("is back" in text for text in told)
+    assert same(output, undisturbed)
+
+
+def test_a_scheduler_that_is_not_there_is_said_so(source, output):
+    with pytest.raises(UnblurError, match="no dask scheduler at tcp://127.0.0.1:9"):
+        streamed(source, output, 0.0, scheduler="tcp://127.0.0.1:9", patience=1)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """Return a folder on a file system of 300 kB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_freed_and_the_run_resumed(source, undisturbed, tiny_disk):
+    output, ballast = tiny_disk / FILE, tiny_disk / "ballast"
+    ballast.write_bytes(b"0" * 200_000)
+    with pytest.raises(UnblurError, match="No space|no space"):
+        streamed(source, output, 0.0)
+    assert not output.exists()
+    ballast.unlink()
+    streamed(source, output, 0.0, resume=True)
+    assert same(output, undisturbed)
+
+
+def test_a_damaged_chunk_is_named_and_the_rest_done(source, output, undisturbed, tmp_path):
+    import shutil
+
+    copy = tmp_path / "damaged.zarr"
+    shutil.copytree(source, copy)
+    chunk = next(path for path in copy.rglob("*") if path.parts[-2:] == ("2", "1"))
+    chunk.write_bytes(b"not a chunk")
+    result = streamed(copy, output, 0.0)
+    values = read_image(output).data
+    assert len(result.report.failures) == 1
+    assert "Y 128:192, X 64:128" in result.report.failures[0]
+    assert not values[128:192, 64:128].any()
+    near = np.zeros(values.shape, bool)
+    near[124:196, 60:132] = True
+    assert np.array_equal(values[~near], undisturbed[~near])

@@ -1,0 +1,206 @@
+"""Kernels of large images: from regions, from cells, brought into agreement, interpolated."""
+
+import numpy as np
+import pytest
+import torch
+from engine_stages import Box, blur
+
+from unblur.context import Context
+from unblur.engine import deblur
+from unblur.engine.alignment import agreement, average, centred, embedded
+from unblur.engine.kernel_search import telling_regions
+from unblur.engine.layout import Layout
+from unblur.engine.local_kernels import cells, consistent, local_kernels
+from unblur.engine.varying import deconvolve_varying, kernel_at, refined
+from unblur.errors import ImageError
+from unblur.images import Image
+from unblur.kernels import Kernel, KernelField
+from unblur.stages import Estimate, KernelEstimator
+
+RNG = np.random.default_rng(4)
+
+
+def motion(angle, size=9):
+    """Return a line through the centre at `angle` degrees, drawn by distance."""
+    y, x = np.mgrid[:size, :size] - size // 2
+    direction = np.deg2rad(angle)
+    across = np.abs(np.cos(direction) * y - np.sin(direction) * x)
+    along = np.abs(np.cos(direction) * x + np.sin(direction) * y)
+    weights = np.clip(1 - across, 0, 1) * (along <= size // 2)
+    return weights / weights.sum()
+
+
+def shifted(weights, by):
+    return np.roll(weights, by, (0, 1))
+
+
+def test_agreement_finds_the_shift():
+    a = np.pad(motion(30), 4)
+    score, shift = agreement(a, shifted(a, (2, -3)))
+    assert score == pytest.approx(1)
+    assert shift == (-2, 3)
+
+
+def test_the_average_is_of_aligned_kernels_that_agree():
+    true = np.pad(motion(20), 4)
+    moved = [shifted(true, by) for by in ((0, 0), (2, 1), (-3, 2))]
+    stray = np.pad(motion(110), 4)
+    mean, used = average([Kernel(k) for k in (*moved, stray)])
+    assert used == [0, 1, 2]
+    assert agreement(mean.weights.astype(float), true)[0] > 0.999
+
+
+def test_centred_moves_by_fractions():
+    weights = np.zeros((7, 7))
+    weights[2, 3:5] = 0.5
+    moved = centred(weights)
+    mass = [(axis * moved).sum() for axis in np.indices(moved.shape)]
+    np.testing.assert_allclose(mass, 3, atol=0.05)
+
+
+def test_embedded_keeps_the_centre():
+    for n in (3, 4, 5):
+        for m in (5, 6, 9):
+            small = np.zeros((n, n))
+            small[n // 2, n // 2] = 1
+            assert embedded(small, (m, m))[m // 2, m // 2] == 1
+
+
+def test_kernels_are_interpolated_linearly():
+    a, b = Kernel(motion(0)), Kernel(motion(90))
+    field = KernelField(((a, b),), (0.0,), (100.0, 300.0))
+    np.testing.assert_allclose(kernel_at(field, 50, 0).weights, a.weights)
+    np.testing.assert_allclose(kernel_at(field, 50, 999).weights, b.weights)
+    np.testing.assert_allclose(
+        kernel_at(field, 50, 150).weights, 0.75 * a.weights + 0.25 * b.weights, atol=1e-7
+    )
+
+
+def test_windows_sum_to_one_wherever_the_piece_lies():
+    kernels = tuple(tuple(Kernel(motion(10 * (i + j))) for j in range(3)) for i in range(3))
+    field = KernelField(kernels, (30.0, 90.0, 170.0), (20.0, 110.0, 140.0))
+    for origin, shape in (((0, 0), (200, 180)), ((64, 77), (50, 41)), ((190, 0), (5, 7))):
+        ones = torch.ones(1, *shape)
+        made = deconvolve_varying(lambda y, k, m: y, ones, field, (0, 0), origin)
+        torch.testing.assert_close(made, ones)
+    assert refined([0.0, 10.0, 30.0]) == [0, 5, 10, 20, 30]
+
+
+def test_an_outlier_disagrees_with_its_neighbours():
+    grid = {(i, j): motion(10 * (i + j)) for i in range(4) for j in range(4)}
+    grid[1, 2] = motion(130)
+    assert set(grid) - set(consistent(grid)) == {(1, 2)}
+    smooth = {(i, j): motion(10 * (i + j)) for i in range(4) for j in range(4)}
+    assert consistent(smooth) == smooth
+
+
+def layout(shape):
+    return Layout.of(Image(np.zeros(shape, np.uint8), "YX"))
+
+
+def test_cells_are_few_and_wide_enough():
+    small = cells(layout((1100, 600)), 512)
+    assert (len(small.rows), len(small.columns)) == (2, 1)
+    vast = cells(layout((50_000, 20_000)), 512)
+    assert len(vast.rows) == len(vast.columns) == 16
+    tile = vast.tiles[3, 5]
+    assert tile.core[0].stop - tile.core[0].start < 1600
+    assert vast.rows[3] == pytest.approx((tile.core[0].start + tile.core[0].stop - 1) / 2)
+
+
+class Told(KernelEstimator):
+    """Reads the blur's angle off the brightest pixel of what it is shown: tens of degrees."""
+
+    name = "told"
+    summary = "Does as it is told."
+    region = 64
+
+    def estimate(self, blurred, context, mask=None):
+        angle = round(float(blurred.max()) * 100)
+        # A blind estimate is shifted at will.
+        by = (angle % 3 - 1, angle % 2)
+        return Estimate.of(Kernel(shifted(np.pad(motion(angle), 3), by)))
+
+
+@pytest.fixture
+def told(stages):
+    stages.stages["kernel", "told"] = Told
+
+
+def read_from(values):
+    def read(tile):
+        return torch.from_numpy(values[tile.outer])[None], None
+
+    return read
+
+
+def test_local_kernels_are_centred_and_completed(told):
+    values = RNG.random((256, 256)).astype(np.float32) * 0.05
+    for i in range(4):
+        for j in range(4):
+            values[64 * i + 20, 64 * j + 20] = 0.2 + 0.1 * (i + j)
+    values[64:128, 128:192] = 0.1  # no texture
+    values[128 + 20, 64 + 20] = 1.3  # far off its neighbours' 0.5
+    field, where = local_kernels(layout((256, 256)), [Told()], read_from(values), Context())
+    assert field.shape == (4, 4)
+    assert field.rows == (31.5, 95.5, 159.5, 223.5)
+    assert "1 of them rejected" in where
+    assert "1 without texture" in where
+    for i in range(4):
+        for j in range(4):
+            weights = field.kernels[i][j].weights.astype(float)
+            truth = np.pad(motion(20 + 10 * (i + j)), 3)
+            assert agreement(weights, truth)[0] > 0.9
+            mass = [(axis * weights).sum() for axis in np.indices(weights.shape)]
+            np.testing.assert_allclose(mass, 7, atol=0.1)
+
+
+def test_flat_images_have_no_local_kernels(told):
+    flat = np.full((128, 128), 0.5, np.float32)
+    with pytest.raises(ImageError, match="texture"):
+        local_kernels(layout((128, 128)), [Told()], read_from(flat), Context())
+
+
+def test_the_most_telling_regions_come_first():
+    values = np.zeros((300, 300), np.float32)
+    values[210:290, 10:90] = RNG.random((80, 80))
+    values[10:90, 110:190] = 0.5 * RNG.random((80, 80))
+    found = telling_regions(layout((300, 300)), 100, read_from(values), count=3)
+    assert [(w.core[0].start, w.core[1].start) for w in found] == [(200, 0), (0, 100)]
+
+
+def test_a_large_image_is_estimated_on_regions(pipeline, monkeypatch):
+    monkeypatch.setattr("unblur.engine.finding.WHOLE_BLOCK", 10_000)
+    monkeypatch.setattr(Box, "region", 64)
+    y = RNG.random((256, 256)).astype(np.float32)
+    report = deblur(y, pipeline("kernel:box", "deconvolve:sharpen")).report
+    assert [shape for shape, _ in Box.seen] == [(1, 64, 64)] * 3
+    assert report.kernel.where.startswith("mean over 3 of 3 regions: [")
+
+
+def test_a_rotating_blur_is_undone_by_local_kernels(pipeline, stages):
+    """The kernel turns across the image; the cells, row by row, are told their own."""
+    edge, cell, angles = 256, 64, (10, 40, 70, 100)
+    told = iter(angles * 4)
+
+    class InTurn(Told):
+        name = "in-turn"
+
+        def estimate(self, blurred, context, mask=None):
+            return Estimate.of(Kernel(motion(next(told))))
+
+    stages.stages["kernel", "in-turn"] = InTurn
+    sharp = np.kron(RNG.random((edge // 8, edge // 8)), np.ones((8, 8)))
+    place = (np.arange(edge) - cell / 2 + 0.5) / cell
+    y = np.zeros_like(sharp)
+    for j, angle in enumerate(angles):
+        weight = np.clip(1 - np.abs(np.clip(place, 0, 3) - j), 0, None)
+        y += blur(sharp * weight, motion(angle))
+    errors = {}
+    for kernel in ("local", "global"):
+        steps = ("kernel:in-turn", "deconvolve:inverse")
+        made = deblur(y.astype(np.float32), pipeline(*steps, size=64, kernel=kernel)).image
+        inner = slice(24, -24)
+        errors[kernel] = np.sqrt(np.mean((made - sharp)[inner, inner] ** 2))
+        told = iter((40,))
+    assert errors["local"] < 0.5 * errors["global"]

@@ -1,0 +1,173 @@
+"""Memory: counted, predicted, and run out of."""
+
+import numpy as np
+import pytest
+import torch
+from engine_stages import Sharpen
+
+from unblur.engine import deblur, planning
+from unblur.engine.memory import LiveMemory, available, is_out_of_memory
+from unblur.errors import UnblurError
+
+
+def test_live_memory_counts_what_is_alive():
+    with LiveMemory() as live:
+        x = torch.zeros(1000)
+        y = x + 1
+        del x
+        z = y.view(10, 100)
+        z = z * 2
+    assert live.peak == 8000
+    assert live.now == 8000
+    del y
+    assert live.now == 4000
+
+
+def test_there_is_memory():
+    assert 10**7 < available("cpu") < 10**14
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """Let the test stage run out of memory above 40000 pixels."""
+    honest = Sharpen.deconvolve
+
+    def deconvolve(self, blurred, *rest, **named):
+        if blurred[0].numel() > 40000:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return honest(self, blurred, *rest, **named)
+
+    monkeypatch.setattr(Sharpen, "deconvolve", deconvolve)
+
+
+def test_tiles_are_halved_when_memory_runs_out(pipeline, box, small_memory, monkeypatch):
+    y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
+    result = deblur(y, pipeline("deconvolve:sharpen"), box, tile=256)
+    monkeypatch.undo()
+    np.testing.assert_allclose(result.image, deblur_whole(y, box), atol=1e-6)
+    assert any("halved" in warning for warning in result.report.warnings)
+
+
+def deblur_whole(y, box):
+    from unblur.context import Context
+    from unblur.kernels import Kernel
+
+    return Sharpen().deconvolve(torch.from_numpy(y)[None], Kernel(box), Context())[0].numpy()
+
+
+def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory, monkeypatch):
+    monkeypatch.setattr("unblur.engine.deblurring.SURELY_FITS", 10)
+    y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
+    result = deblur(y, pipeline("deconvolve:sharpen"), box)
+    assert any("cut into tiles" in warning for warning in result.report.warnings)
+    assert result.report.tiles is not None
+
+
+def test_hopeless_memory_is_said_so(pipeline, box, monkeypatch):
+    honest = Sharpen.deconvolve
+
+    def fail(self, blurred, *rest):
+        if blurred.shape[-1] < 90:  # what is measured for the plan is larger
+            raise MemoryError
+        return honest(self, blurred, *rest)
+
+    monkeypatch.setattr(Sharpen, "deconvolve", fail)
+    with pytest.raises(UnblurError, match="memory runs out even on a tile"):
+        deblur(np.ones((300, 300)), pipeline("deconvolve:sharpen"), box, tile=64)
+
+
+def request_for(pipeline, shape, psf, **tiles):
+    from unblur.context import Context
+    from unblur.engine.request import Request
+    from unblur.images import Image
+
+    image = Image(np.zeros(shape, np.uint16), "YX")
+    return Request.of(image, pipeline("deconvolve:inverse", **tiles), psf, Context())
+
+
+def test_the_plan_follows_memory(pipeline, box, monkeypatch):
+    request = request_for(pipeline, (1500, 1500), box)
+    recipe = request.recipe()
+    monkeypatch.setattr(planning, "available", lambda _: 10**11)
+    assert planning.make_plan(request, recipe).whole
+    sizes = []
+    for free in (10**8, 2 * 10**7, 10**7):
+        monkeypatch.setattr(planning, "available", lambda _, free=free: free)
+        plan = planning.make_plan(request, recipe, workers=1)
+        assert not plan.whole
+        assert plan.peak <= plan.budget
+        sizes.append(plan.tiling.size[0])
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1]
+
+
+def test_the_prediction_is_near_the_truth(pipeline, box):
+    from unblur.engine.chain import run_steps
+    from unblur.engine.footprint import measure
+
+    request = request_for(pipeline, (1500, 1500), box)
+    footprint = measure(request.recipe(), (1500, 1500), 1, 2)
+    for edge in (300, 700):
+        with LiveMemory() as live:
+            run_steps(
+                torch.zeros(1, edge, edge), request.stages, request.field.mean, request.context
+            )
+        predicted = footprint.predict((edge, edge), on_gpu=True)
+        assert live.peak <= predicted <= 2 * live.peak
+
+
+def test_tiles_fill_chunks_of_the_output(pipeline, box, monkeypatch):
+    request = request_for(pipeline, (1500, 1500), box)
+    monkeypatch.setattr(planning, "available", lambda _: 5 * 10**7)
+    plan = planning.make_plan(request, request.recipe(), grain=(1, 1, 1, 128, 128), workers=1)
+    assert all(size % 128 == 0 for size in plan.tiling.size)
+
+
+def test_a_stated_tile_is_kept(pipeline, box):
+    plan = planning.make_plan(
+        *(lambda r: (r, r.recipe()))(request_for(pipeline, (1500, 1500), box, size=200))
+    )
+    assert plan.tiling.size == (200, 200)
+    assert not plan.whole
+
+
+def test_a_plan_of_a_vast_image_is_quick_and_small(pipeline, box):
+    import time
+
+    import dask.array as da
+
+    from unblur.engine import plan
+
+    y = da.zeros((100_000, 100_000), chunks=2048, dtype=np.uint16)
+    began = time.perf_counter()
+    made = plan(y, pipeline("deconvolve:sharpen"), box)
+    tiles = list(made.tiling)
+    assert time.perf_counter() - began < 5
+    assert not made.whole
+    assert len(tiles) == made.tiles >= 2000
+    assert made.summary()["tiles"] == made.tiles
+
+
+def test_a_blind_plan_says_what_it_assumes(pipeline):
+    from unblur.engine import plan
+
+    made = plan(
+        np.random.default_rng(0).random((64, 64)), pipeline("kernel:box", "deconvolve:sharpen")
+    )
+    assert made.whole
+    assert "31x31" in made.remarks[0]

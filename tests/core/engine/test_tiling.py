@@ -1,0 +1,166 @@
+"""Tiles, whoever computes them, make the whole image."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from unblur.engine import deblur
+from unblur.engine.layout import Layout
+from unblur.engine.sampling import windows
+from unblur.engine.tiling import Tiling, even_size, halves
+from unblur.images import Image
+from unblur.kernels import Kernel, KernelField
+
+RNG = np.random.default_rng(1)
+
+
+def layout(axes, shape, volumetric=False):
+    return Layout.of(Image(np.zeros(shape, np.uint8), axes), volumetric)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "volumetric", "size", "halo"),
+    [
+        ("YX", (100, 70), False, (32, 40), (5, 7)),
+        ("TCZYX", (2, 3, 4, 33, 50), False, (33, 16), (9, 60)),
+        ("CZYX", (2, 20, 33, 50), True, (8, 16, 50), (3, 3, 0)),
+    ],
+)
+def test_cores_cover_every_pixel_once(axes, shape, volumetric, size, halo):
+    tiling = Tiling(layout(axes, shape, volumetric), size, halo)
+    count = np.zeros(tiling.layout.shape, int)
+    for number, tile in enumerate(tiling):
+        assert tile.number == number
+        count[tile.region(tile.core)] += 1
+        for core, outer, inner, h, n in zip(
+            tile.core, tile.outer, tile.inner, halo, tiling.layout.spatial, strict=True
+        ):
+            assert outer == slice(max(core.start - h, 0), min(core.stop + h, n))
+            assert range(outer.start, outer.stop)[inner] == range(core.start, core.stop)
+    assert (count == 1).all()
+
+
+def test_a_halved_tile_is_the_tile():
+    tiling = Tiling(layout("YX", (100, 100)), (40, 60), (8, 8))
+    tile = tiling[3]
+    count = np.zeros((100, 100), int)
+    for half in halves(tile, (8, 8), (100, 100)):
+        count[half.core] += 1
+        assert half.outer[1].start == max(half.core[1].start - 8, 0)
+    expected = np.zeros_like(count)
+    expected[tile.core] = 1
+    assert (count == expected).all()
+
+
+@pytest.mark.parametrize("extent", [1, 63, 64, 65, 1000, 4097])
+@pytest.mark.parametrize(("largest", "grain"), [(64, 1), (100, 32), (512, 256)])
+def test_even_sizes(extent, largest, grain):
+    size = even_size(extent, largest, grain)
+    assert size == extent or (size <= largest and size % grain == 0)
+
+
+def test_windows_are_few_and_spread():
+    big = layout("YX", (65536, 65536))
+    found = windows(big, 512)
+    assert len(found) == 64
+    rows = {w.core[0].start // 16384 for w in found}
+    assert rows == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("YX", (150, 130)), ("CYX", (3, 90, 75)), ("TZYX", (2, 2, 70, 90))]
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_tiled_equals_whole(pipeline, box, axes, shape, lazy):
+    y = (RNG.random(shape) * 60000).astype(np.uint16)
+    known = pipeline("deconvolve:sharpen")
+    whole = deblur(y, known, box, axes=axes).image
+    given = da.from_array(y, chunks=47) if lazy else y
+    tiled = deblur(given, known, box, axes=axes, tile=40)
+    assert hasattr(tiled.image, "dask") == lazy
+    assert np.array_equal(np.asarray(tiled.image), whole)
+    assert tiled.report.tiles["size"] == [40, 40]
+    assert tiled.report.tiles["halo"] == [4, 4]
+
+
+def test_a_volume_in_tiles(pipeline):
+    y = RNG.random((12, 60, 50)).astype(np.float32)
+    kernel = np.zeros((3, 3, 3))
+    kernel[1, 1, 1], kernel[0, 1, 1], kernel[1, 1, 2] = 0.8, 0.1, 0.1
+    known = pipeline("deconvolve:inverse")
+    whole = deblur(y, known, kernel, axes="ZYX").image
+    for given in (y, da.from_array(y, chunks=(5, 20, 20))):
+        tiled = np.asarray(deblur(given, known, kernel, axes="ZYX", tile=32).image)
+        # Only the wrapped border of this test stage depends on where the volume ends.
+        np.testing.assert_allclose(tiled[:, 20:-20, 20:-20], whole[:, 20:-20, 20:-20], atol=2e-3)
+
+
+def test_lazy_stays_lazy(pipeline, box):
+    touched = []
+
+    def block(block_info=None):
+        touched.append(block_info)
+        return RNG.random((64, 64)).astype(np.float32)
+
+    y = da.map_blocks(block, chunks=((64,) * 8, (64,) * 8), dtype="f4", meta=np.empty((0, 0), "f4"))
+    result = deblur(y, pipeline("deconvolve:sharpen"), box, tile=64)
+    before = len(touched)
+    assert np.asarray(result.image[:10, :10]).shape == (10, 10)
+    assert len(touched) - before <= 4
+
+
+def test_holes_and_masks_in_tiles(pipeline, box):
+    y = RNG.random((100, 100)).astype(np.float32)
+    y[40:45, 30:60] = np.nan
+    known = pipeline("deconvolve:sharpen")
+    whole = deblur(y, known, box)
+    tiled = deblur(y, known, box, tile=32)
+    away = np.ones(y.shape, bool)
+    away[38:47, 28:62] = False  # this test stage sees what holes are filled with
+    np.testing.assert_allclose(tiled.image[away], whole.image[away], atol=1e-6)
+    assert np.array_equal(np.isnan(tiled.image), np.isnan(y))
+    assert tiled.report.mask.holes == whole.report.mask.holes == 150
+
+
+def test_kernel_field_in_tiles(pipeline):
+    y = RNG.random((120, 140)).astype(np.float32)
+    narrow, wide = np.zeros((5, 5)), np.full((5, 5), 1 / 25)
+    narrow[2, 2] = 1
+    row = (Kernel(narrow), Kernel(wide))
+    field = KernelField((row, row[::-1]), (20.0, 100.0), (30.0, 110.0))
+    known = pipeline("deconvolve:sharpen")
+    whole = deblur(y, known, field).image
+    for given in (y, da.from_array(y, chunks=50)):
+        tiled = deblur(given, known, field, tile=48).image
+        np.testing.assert_allclose(np.asarray(tiled), whole, atol=1e-5)
+    np.testing.assert_allclose(whole[:20, :30], y[:20, :30], atol=1e-5)
+    assert np.abs(whole[:20, 115:] - y[:20, 115:]).max() > 0.1
+
+
+def test_cancelling_between_tiles(pipeline, box):
+    from unblur.errors import Cancelled
+
+    seen = []
+    with pytest.raises(Cancelled):
+        deblur(
+            RNG.random((200, 200)),
+            pipeline("deconvolve:sharpen"),
+            box,
+            tile=32,
+            on_progress=seen.append,
+            is_cancelled=lambda: len(seen) >= 3,
+        )
+    assert 3 <= len(seen) < 8
+    assert seen[0].label == "tiles"
+    assert seen[0].total == 49
+
+
+def test_an_error_in_a_tile_is_raised(pipeline, box, monkeypatch):
+    from engine_stages import Sharpen
+
+    def fail(*_):
+        raise ValueError("no")
+
+    monkeypatch.setattr(Sharpen, "deconvolve", fail)
+    with pytest.raises(ValueError, match="no"):
+        deblur(RNG.random((90, 90)), pipeline("deconvolve:sharpen"), box, tile=32)

@@ -1,0 +1,345 @@
+"""The dialects of TIFF: what other programs write is read, and comes back as it was."""
+
+import dask.array as da
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from unblur.errors import ImageError, OutputError
+from unblur.images import Image
+from unblur.io import read_image, write_image
+from unblur.io import tiff_layout as layout_module
+from unblur.io.tiff_writer import bands
+
+RNG = np.random.default_rng(7)
+
+
+def counts(*shape, dtype=np.uint16, top=4000):
+    return RNG.integers(0, top, shape).astype(dtype)
+
+
+def through(path, out, **options):
+    """Read a file, write what was read, and return both images."""
+    image = read_image(path, **options)
+    return image, read_image(write_image(image, out))
+
+
+def test_imagej_hyperstack_keeps_spacing_interval_and_display(tmp_path):
+    data = counts(3, 4, 2, 30, 40)  # ImageJ's order is TZCYX
+    tifffile.imwrite(
+        tmp_path / "in.tif", data, imagej=True, resolution=(5.0, 4.0),
+        metadata={"axes": "TZCYX", "spacing": 0.7, "unit": "um", "finterval": 1.5,
+                  "Info": "stage 3", "mode": "composite", "Ranges": [0.0, 100.0, 5.0, 90.0]},
+    )  # fmt: skip
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    np.testing.assert_array_equal(image.data, data.swapaxes(1, 2))
+    assert image.pixel_size == pytest.approx({"T": 1.5, "Z": 0.7, "Y": 0.25, "X": 0.2})
+    assert image.units == {"T": "s", "Z": "µm", "Y": "µm", "X": "µm"}
+    assert again.pixel_size == image.pixel_size
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        assert tif.is_imagej
+        np.testing.assert_array_equal(tif.asarray(), data)
+        found = tif.imagej_metadata
+    assert (found["Info"], found["mode"], found["spacing"]) == ("stage 3", "composite", 0.7)
+    assert tuple(found["Ranges"]) == (0.0, 100.0, 5.0, 90.0)
+
+
+def test_imagej_colours_stay_a_colour_picture(tmp_path):
+    data = counts(4, 30, 40, 3, dtype=np.uint8, top=255)
+    tifffile.imwrite(tmp_path / "in.tif", data, imagej=True, metadata={"axes": "ZYXS"})
+    image, _ = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert (image.axes, image.channels) == ("CZYX", ("red", "green", "blue"))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), data)
+
+
+def test_a_lazy_imagej_stack_too_big_to_hold_becomes_ome(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout_module, "IMAGEJ_LIMIT", 1000)
+    data = counts(4, 30, 40)
+    tifffile.imwrite(tmp_path / "in.tif", data, imagej=True, metadata={"axes": "ZYX"})
+    write_image(read_image(tmp_path / "in.tif", lazy=True), tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        assert tif.is_ome
+        assert tif.series[0].axes == "ZYX"
+        np.testing.assert_array_equal(tif.asarray(), data)
+
+
+OME = """<?xml version="1.0"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"
+ UUID="urn:uuid:12345678-1234-1234-1234-123456789abc"><Instrument ID="Instrument:0">
+<Objective ID="Objective:0" LensNA="1.45" Model="Plan &#181;"/></Instrument>
+<Image ID="Image:0" Name="cells"><InstrumentRef ID="Instrument:0"/>
+<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="40" SizeY="30" SizeC="2" SizeZ="3"
+ SizeT="1" SignificantBits="12" PhysicalSizeX="65" PhysicalSizeXUnit="nm" PhysicalSizeY="65"
+ PhysicalSizeYUnit="nm" PhysicalSizeZ="0.2">
+<Channel ID="Channel:0:0" Name="DAPI" EmissionWavelength="461" SamplesPerPixel="1"/>
+<Channel ID="Channel:0:1" Name="GFP" EmissionWavelength="510" SamplesPerPixel="1"/>
+<TiffData IFD="0" PlaneCount="6"/></Pixels></Image></OME>"""
+
+
+def ome_file(path):
+    data = counts(3, 2, 30, 40)  # the order of planes in the XML: Z, then C
+    tifffile.imwrite(path, data, description=OME.encode(), metadata=None, photometric="minisblack")
+    return data.swapaxes(0, 1)
+
+
+def test_ome_xml_survives_with_its_instrument(tmp_path):
+    data = ome_file(tmp_path / "in.ome.tif")
+    image, again = through(tmp_path / "in.ome.tif", tmp_path / "out.ome.tif")
+    assert (image.axes, image.channels, image.white) == ("CZYX", ("DAPI", "GFP"), 4095)
+    np.testing.assert_array_equal(image.data, data)
+    assert image.pixel_size == {"X": 65, "Y": 65, "Z": 0.2}
+    assert image.units == {"X": "nm", "Y": "nm", "Z": "µm"}
+    for attribute in ("axes", "channels", "white", "pixel_size", "units"):
+        assert getattr(again, attribute) == getattr(image, attribute)
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as tif:
+        np.testing.assert_array_equal(tif.asarray(), data)
+        xml = tif.ome_metadata
+    assert 'LensNA="1.45"' in xml
+    assert "Plan &#181;" in xml
+    assert 'EmissionWavelength="510"' in xml
+    assert "UUID" not in xml
+
+
+def test_a_result_of_another_type_says_so_in_its_xml(tmp_path):
+    ome_file(tmp_path / "in.ome.tif")
+    image = read_image(tmp_path / "in.ome.tif")
+    result = image.with_data(image.data.astype(np.float32) + 0.5)
+    again = read_image(write_image(result, tmp_path / "out.ome.tif"))
+    np.testing.assert_array_equal(again.data, result.data)
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as tif:
+        assert 'Type="float"' in tif.ome_metadata
+        assert "SignificantBits" not in tif.ome_metadata
+
+
+def test_ome_refuses_what_its_schema_lacks(tmp_path):
+    with pytest.raises(OutputError, match="OME-TIFF holds .* but the image has int64"):
+        write_image(Image(np.zeros((4, 4), np.int64), "YX"), tmp_path / "a.ome.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {},
+        {"tile": (16, 32)},
+        {"rowsperstrip": 7},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"compression": "zlib", "predictor": True},
+        {"compression": "zstd", "tile": (32, 16)},
+        {"compression": "lzw", "rowsperstrip": 5},
+    ],
+)
+def test_strips_tiles_byte_orders_and_codes(tmp_path, storage, lazy):
+    data = counts(70, 90)
+    tifffile.imwrite(tmp_path / "in.tif", data, metadata=None, **storage)
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif", lazy=lazy)
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(np.asarray(image.data), data)
+    np.testing.assert_array_equal(np.asarray(again.data), data)
+    with (
+        tifffile.TiffFile(tmp_path / "in.tif") as one,
+        tifffile.TiffFile(tmp_path / "out.tif") as two,
+    ):
+        assert one.is_bigtiff == two.is_bigtiff
+        assert one.pages[0].compression == two.pages[0].compression
+        if "tile" in storage:
+            assert one.pages[0].tile == two.pages[0].tile
+            assert image.metadata["chunks"] == storage["tile"]
+
+
+def test_lossy_codes_are_replaced_by_a_lossless_one(tmp_path):
+    data = np.repeat(counts(64, 64, 1, dtype=np.uint8, top=255), 3, 2)
+    tifffile.imwrite(
+        tmp_path / "in.tif", data, compression="jpeg", photometric="rgb", tile=(32, 32)
+    )
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert (image.axes, image.channels) == ("CYX", ("red", "green", "blue"))
+    np.testing.assert_array_equal(image.data, again.data)
+
+
+def test_a_pyramid_is_read_at_its_base(tmp_path):
+    data = counts(256, 320)
+    with tifffile.TiffWriter(tmp_path / "in.tif") as tif:
+        tif.write(data, subifds=2, tile=(64, 64))
+        for step in (2, 4):
+            tif.write(data[::step, ::step], subfiletype=1, tile=(64, 64))
+    for lazy in (False, True):
+        image = read_image(tmp_path / "in.tif", lazy=lazy)
+        np.testing.assert_array_equal(np.asarray(image.data), data)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_colours_lie_in_the_file_as_before(tmp_path, planar, lazy):
+    shape = (50, 60, 4) if planar == "contig" else (4, 50, 60)
+    data = counts(*shape)
+    tifffile.imwrite(
+        tmp_path / "in.tif", data, photometric="rgb", planarconfig=planar,
+        extrasamples=["unassalpha"], metadata=None,
+    )  # fmt: skip
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif", lazy=lazy)
+    assert image.channels == again.channels == ("red", "green", "blue", "alpha")
+    np.testing.assert_array_equal(np.asarray(image.data), np.asarray(again.data))
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        page = tif.pages[0]
+        assert page.planarconfig == (1 if planar == "contig" else 2)
+        assert tuple(page.extrasamples) == (2,)
+        np.testing.assert_array_equal(tif.asarray(), data)
+
+
+def test_a_fourth_band_that_is_no_alpha_is_an_image_like_the_others(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "in.tif", counts(50, 60, 4), photometric="rgb", extrasamples=["unspecified"]
+    )
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert image.channels == again.channels == ("red", "green", "blue", "extra 1")
+
+
+def test_tags_about_the_picture_stay(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "in.tif", counts(50, 60), resolution=((20000, 1), (25000, 1)),
+        resolutionunit="centimeter", description="a note", datetime="2020:01:02 03:04:05",
+        software="camera 3", iccprofile=b"\0" * 128 + b"profile", metadata=None,
+        extratags=[(315, 2, 0, "A. Artist", True), (700, 1, 7, b"<xmp/> ", True),
+                   (33550, 12, 3, (1.0, 1.0, 0.0), True)],
+    )  # fmt: skip
+    image, _ = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert image.pixel_size == pytest.approx({"Y": 0.4, "X": 0.5})
+    with (
+        tifffile.TiffFile(tmp_path / "in.tif") as one,
+        tifffile.TiffFile(tmp_path / "out.tif") as two,
+    ):
+        for code in (270, 282, 283, 296, 305, 306, 315, 700, 33550, 34675):
+            assert one.pages[0].tags.valueof(code) == two.pages[0].tags.valueof(code), code
+
+
+def test_resolutions_for_screens_are_no_pixel_sizes(tmp_path):
+    for dpi in (72, 96):
+        tifffile.imwrite(tmp_path / "in.tif", counts(9, 9), resolution=(dpi, dpi), resolutionunit=2)
+        image, _ = through(tmp_path / "in.tif", tmp_path / f"out{dpi}.tif")
+        assert image.pixel_size == {}
+        with tifffile.TiffFile(tmp_path / f"out{dpi}.tif") as tif:
+            assert tif.pages[0].tags.valueof(282)[0] == dpi
+    tifffile.imwrite(tmp_path / "in.tif", counts(9, 9), resolution=(300, 300), resolutionunit=2)
+    assert read_image(tmp_path / "in.tif").pixel_size["X"] == pytest.approx(25400 / 300)
+
+
+def test_packed_bits_tell_the_white(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", counts(20, 30), bitspersample=12)
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert image.white == again.white == 4095
+    assert image.dtype == again.dtype == np.uint16
+
+
+def test_palettes_are_colours_unless_they_only_tint_intensities(tmp_path):
+    index = counts(20, 30, dtype=np.uint8, top=255)
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    picture = np.stack([RNG.permutation(ramp) for _ in range(3)])
+    tifffile.imwrite(tmp_path / "picture.tif", index, photometric="palette", colormap=picture)
+    tint = np.stack([ramp, ramp // 2, ramp * 0])
+    tifffile.imwrite(tmp_path / "tint.tif", index, photometric="palette", colormap=tint)
+    for lazy in (False, True):
+        image = read_image(tmp_path / "picture.tif", lazy=lazy)
+        expected = (picture[:, index] // 257).astype(np.uint8)
+        assert image.channels == ("red", "green", "blue")
+        np.testing.assert_array_equal(np.asarray(image.data), expected)
+        again = read_image(write_image(image, tmp_path / "out.tif", overwrite=True))
+        np.testing.assert_array_equal(again.data, expected)
+    np.testing.assert_array_equal(read_image(tmp_path / "tint.tif").data, index)
+
+
+def test_white_zero_and_inks_keep_their_meaning(tmp_path):
+    tifffile.imwrite(tmp_path / "white.tif", counts(20, 30), photometric="miniswhite")
+    through(tmp_path / "white.tif", tmp_path / "out.tif")
+    assert tifffile.TiffFile(tmp_path / "out.tif").pages[0].photometric == 0
+    inks = counts(20, 30, 4, dtype=np.uint8, top=255)
+    tifffile.imwrite(tmp_path / "inks.tif", inks, photometric="separated")
+    image, _ = through(tmp_path / "inks.tif", tmp_path / "out2.tif")
+    assert image.channels == ("cyan", "magenta", "yellow", "black")
+    assert tifffile.TiffFile(tmp_path / "out2.tif").pages[0].photometric == 5
+
+
+def test_stacks_without_names_and_with_given_ones(tmp_path):
+    data = counts(6, 20, 30)
+    tifffile.imwrite(tmp_path / "in.tif", data, metadata=None, photometric="minisblack")
+    assert read_image(tmp_path / "in.tif").axes == "ZYX"
+    image, again = through(tmp_path / "in.tif", tmp_path / "out.tif", axes="TYX")
+    assert image.axes == again.axes == "TYX"
+    tifffile.imwrite(tmp_path / "rgb.tif", data[:3], metadata=None, photometric="minisblack")
+    assert read_image(tmp_path / "rgb.tif").axes == "CYX"
+
+
+def test_each_series_can_be_asked_for(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "in.tif") as tif:
+        tif.write(np.zeros((20, 30), np.uint8))
+        tif.write(np.ones((9, 8), np.uint16))
+    assert read_image(tmp_path / "in.tif").shape == (20, 30)
+    image = read_image(tmp_path / "in.tif[1]")
+    assert (image.shape, image.dtype) == ((9, 8), np.uint16)
+    assert read_image(tmp_path / "in.tif[1]", lazy=True).data.compute().all()
+    with pytest.raises(ImageError, match=r"no series \[2\]; there are 2"):
+        read_image(tmp_path / "in.tif[2]")
+
+
+def test_a_camera_mosaic_is_refused(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "raw.tif", counts(20, 30), photometric="cfa",
+        extratags=[(33421, 3, 2, (2, 2), True), (33422, 1, 4, b"\0\1\1\2", True)],
+    )  # fmt: skip
+    with pytest.raises(ImageError, match="raw mosaic of a camera"):
+        read_image(tmp_path / "raw.tif")
+
+
+def test_pillow_reads_what_is_written(tmp_path):
+    grey, colour = counts(40, 50), counts(3, 40, 50, dtype=np.uint8, top=255)
+    image = Image(da.from_array(grey, chunks=(16, 16)), "YX")
+    with PIL.Image.open(write_image(image, tmp_path / "grey.tif")) as found:
+        np.testing.assert_array_equal(np.array(found), grey)
+    image = Image(colour, "CYX", channels=("red", "green", "blue"))
+    with PIL.Image.open(write_image(image, tmp_path / "colour.tif")) as found:
+        np.testing.assert_array_equal(np.array(found), colour.transpose(1, 2, 0))
+
+
+def test_bands_compute_every_chunk_once():
+    seen = []
+
+    def block(block_info=None):
+        seen.append(block_info[None]["chunk-location"])
+        return np.full(block_info[None]["chunk-shape"], len(seen), np.int64)
+
+    rows = (7, 7, 7, 5)
+    lazy = da.map_blocks(block, chunks=(rows, (10, 3)), dtype=np.int64, meta=np.empty((0, 0), int))
+    found = list(bands(lazy, 10))
+    assert [len(b) for b in found] == [10, 10, 6]
+    assert len(seen) == len(set(seen)) == 8
+
+
+def test_chunks_over_several_pages_are_computed_once(tmp_path):
+    data = counts(6, 40, 50)
+    count = []
+
+    def touch(block):
+        count.append(block.shape)
+        return block
+
+    lazy = da.from_array(data, chunks=(3, 20, 50)).map_blocks(touch, meta=np.empty((0, 0, 0), "u2"))
+    found = read_image(write_image(Image(lazy, "ZYX"), tmp_path / "a.tif"))
+    np.testing.assert_array_equal(found.data, data)
+    assert len(count) == 4
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_lazy_image_reads_only_what_is_computed(tmp_path, monkeypatch):
+    data = counts(512, 512)
+    tifffile.imwrite(tmp_path / "in.tif", data, tile=(64, 64), compression="zlib")
+    image = read_image(tmp_path / "in.tif", lazy=True)
+    size = (tmp_path / "in.tif").stat().st_size
+    with (tmp_path / "in.tif").open("r+b") as file:  # ruin the last tiles, after opening
+        file.seek(size - 20000)
+        file.write(b"\xff" * 20000)
+    np.testing.assert_array_equal(image.data[:64, :64].compute(), data[:64, :64])
+    with pytest.raises(ImageError, match=r"in\.tif: the pixels at .* cannot be read"):
+        image.data.compute()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unblur.errors import ImageError
+from unblur.noise import estimate_noise
+from unblur.synthesis import (
+    add_gaussian_noise,
+    blur_image,
+    gaussian_kernel,
+    gaussian_process_kernel,
+)
+
+LEVELS = [0.005, 0.01, 0.05]
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def photos(shared):
+    return slightly_blurred(shared)
+
+
+@cache
+def slightly_blurred(shared):
+    """Textured photographs whose own noise a slight blur has taken away."""
+    names = ["kodak/kodim01.png", "kodak/kodim13.png", "photos/cid22_1001682.jpg"]
+    grey = [np.asarray(Image.open(shared / "data" / n).convert("L"), np.float32) for n in names]
+    return [blur_image(torch.tensor(g)[None] / 255, gaussian_kernel(0.6)) for g in grey]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_noise_on_textured_photos(photos, level):
+    for photo in photos:
+        noisy = add_gaussian_noise(photo, level, generator())
+        assert estimate_noise(noisy) == pytest.approx(level, rel=0.2)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_noise_is_independent_of_blur(photos, level):
+    for photo in photos:
+        blurred = blur_image(photo, gaussian_process_kernel(19, generator(1)))
+        noisy = add_gaussian_noise(blurred, level, generator())
+        assert estimate_noise(noisy) == pytest.approx(level, rel=0.1)
+
+
+def test_scaling_the_image_scales_the_noise(photos):
+    noisy = add_gaussian_noise(photos[0], 0.01, generator())
+    assert estimate_noise(3 * noisy) == pytest.approx(3 * estimate_noise(noisy), rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 40), (3, 5, 5), (2, 2), (1, 1, 1)])
+def test_a_constant_image_has_no_noise(shape):
+    assert estimate_noise(torch.full(shape, 0.3)) == 0
+
+
+def test_pure_noise_small_and_large():
+    for size, tolerance in ((20, 0.25), (64, 0.1), (400, 0.03), (2300, 0.03)):
+        noise = 0.02 * torch.randn(size, size, generator=generator())
+        assert estimate_noise(noise) == pytest.approx(0.02, rel=tolerance), size
+
+
+def test_masked_pixels_and_clipped_regions_do_not_count(photos):
+    noisy = add_gaussian_noise(photos[0], 0.02, generator())
+    mask = torch.ones(noisy.shape[-2:])
+    mask[:200] = 0
+    spoilt = noisy.clone()
+    spoilt[:, :200] += torch.randn(1, 200, noisy.shape[-1], generator=generator(2))
+    assert estimate_noise(spoilt, mask) == pytest.approx(0.02, rel=0.2)
+    dark = (add_gaussian_noise(photos[0] - 0.4, 0.02, generator())).clamp_min(0)
+    assert float((dark == 0).float().mean()) > 0.3
+    assert estimate_noise(dark) == pytest.approx(0.02, rel=0.2)
+
+
+def test_planes_of_a_stack_are_estimated_apart():
+    ramp = torch.arange(40.0).reshape(40, 1, 1) / 40  # brightness jumps between planes
+    stack = ramp + 0.01 * torch.randn(40, 64, 64, generator=generator())
+    assert estimate_noise(stack) == pytest.approx(0.01, rel=0.05)
+
+
+def test_a_line_is_not_an_image():
+    with pytest.raises(ImageError, match="H, W"):
+        estimate_noise(torch.zeros(5))

@@ -1,0 +1,103 @@
+import pytest
+from stages_for_tests import ALL, Copy, Flat
+
+from unblur import hookspecs
+from unblur.errors import PluginError, UsageError
+from unblur.markers import hook
+from unblur.plugins import collect, plugin_manager, register
+from unblur.stages import Deconvolver
+
+
+def plugin(**hooks):
+    return type("Plugin", (), {name: staticmethod(hook(f)) for name, f in hooks.items()})
+
+
+def registry_of(**plugins):
+    manager = plugin_manager(load_installed=False)
+    for name, module in plugins.items():
+        register(manager, module, name)
+    return collect(manager)
+
+
+def test_registered_stages_are_found_by_kind_and_name():
+    found = registry_of(mine=plugin(unblur_stages=lambda: ALL))
+    assert found.stage("kernel", "flat") is Flat
+    assert found.origins[Flat] == "mine"
+    assert list(found.stages_of("deconvolve")) == ["copy"]
+    assert found.broken == []
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    found = registry_of(mine=plugin(unblur_stages=lambda: ALL))
+    with pytest.raises(UsageError, match="no deconvolve stage 'copi'; did you mean 'copy'"):
+        found.stage("deconvolve", "copi")
+
+
+def test_one_broken_plugin_does_not_stop_the_rest():
+    def fail():
+        raise RuntimeError("no such library")
+
+    found = registry_of(bad=plugin(unblur_stages=fail), good=plugin(unblur_stages=lambda: [Copy]))
+    assert ("deconvolve", "copy") in found.stages
+    assert [str(b) for b in found.broken] == ["plugin 'bad': RuntimeError: no such library"]
+
+
+class Nameless(Copy):
+    name = None
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([int], "expected a subclass of unblur.Stage"),
+        ([Nameless], "lacks the class attribute 'name'"),
+        ([Copy, Copy], "which is registered already"),
+    ],
+)
+def test_a_plugin_that_breaks_the_contract_registers_nothing(stages, message):
+    found = registry_of(bad=plugin(unblur_stages=lambda: stages))
+    assert message in found.broken[0].cause
+    assert not found.stages
+
+
+def test_the_second_plugin_of_two_that_claim_a_name_is_the_broken_one():
+    found = registry_of(
+        one=plugin(unblur_stages=lambda: [Copy]), two=plugin(unblur_stages=lambda: [Copy, Flat])
+    )
+    assert list(found.stages) == [("deconvolve", "copy")]
+    assert "which is registered already" in found.broken[0].cause
+
+
+def test_an_unfinished_stage_is_named_with_what_it_lacks():
+    class Unfinished(Deconvolver):
+        name = "unfinished"
+        summary = "No halo."
+
+        def deconvolve(self, blurred, kernel, context, mask=None): ...
+
+    found = registry_of(bad=plugin(unblur_stages=lambda: [Unfinished]))
+    assert found.broken[0].cause == "stage 'unfinished' does not implement halo."
+
+
+def test_a_missing_pipeline_file_is_reported(tmp_path):
+    found = registry_of(bad=plugin(unblur_pipelines=lambda: [tmp_path / "gone.yaml"]))
+    assert "gone.yaml, which is not there" in found.broken[0].cause
+
+
+def test_a_misspelt_hook_is_refused_with_a_suggestion():
+    manager = plugin_manager(load_installed=False)
+    with pytest.raises(PluginError, match="did you mean 'unblur_stages'"):
+        register(manager, plugin(unblur_stage=lambda: ALL), "mine")
+
+
+def test_a_hook_with_a_wrong_signature_is_refused_naming_the_plugin():
+    manager = plugin_manager(load_installed=False)
+    with pytest.raises(PluginError, match="plugin 'mine'.*unblur_stages"):
+        register(manager, plugin(unblur_stages=lambda image: ALL), "mine")
+
+
+def test_every_hook_is_documented():
+    hooks = [value for name, value in vars(hookspecs).items() if name.startswith("unblur_")]
+    assert hooks
+    for spec in hooks:
+        assert spec.__doc__.startswith("Register ")

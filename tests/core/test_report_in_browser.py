@@ -1,0 +1,116 @@
+"""The report's page in a real browser: pointer, keyboard, both schemes, no request."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from browser_for_tests import Browser, chromium
+from entries_for_tests import entry
+from PIL import Image as Pillow
+
+from unblur.report import page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if chromium() is None:
+        pytest.skip("there is no Chromium here")
+    found = Browser()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page([entry()]), "utf-8")
+    browser.events.clear()
+    browser.open(path)
+    return browser
+
+
+def split(browser: Browser) -> float:
+    """Return where the after-image begins, in percent of the width, as the browser clips it."""
+    style = "getComputedStyle(document.querySelector('.compare .after')).clipPath"
+    return float(re.findall(r"([\d.]+)%", browser.value(style))[-1])
+
+
+def slider_box(browser: Browser) -> dict[str, float]:
+    found = "JSON.parse(JSON.stringify(document.querySelector('.compare').getBoundingClientRect()))"
+    return browser.value(found)
+
+
+def test_nothing_is_fetched_and_nothing_fails(opened):
+    asked = opened.requests()
+    assert len([url for url in asked if url.startswith("file:")]) == 1
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert opened.errors() == []
+    broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+    assert opened.value(broken) == 0
+
+
+def test_the_slider_follows_the_pointer(opened):
+    assert split(opened) == 50
+    box = slider_box(opened)
+    middle = box["y"] + box["height"] / 2
+    opened.drag((box["x"] + box["width"] / 2, middle), (box["x"] + box["width"] * 0.8, middle))
+    assert split(opened) == pytest.approx(80, abs=3)
+
+
+def test_the_slider_follows_the_keyboard_and_tells_where_it_is(opened):
+    opened.press("Tab")
+    assert opened.value("document.activeElement.type") == "range"
+    opened.press("Home")
+    assert split(opened) == 0
+    for _ in range(10):
+        opened.press("ArrowRight")
+    assert split(opened) == 5
+    told = opened.value("document.activeElement.getAttribute('aria-valuetext')")
+    assert told == "5 percent before"
+    outline = "getComputedStyle(document.querySelector('.compare')).outlineStyle"
+    assert opened.value(outline) == "solid"
+
+
+def test_before_lies_left_and_after_right(opened):
+    """The picture really shows the dark before on the left, the bright after on the right."""
+    box = slider_box(opened)
+    clip = {k: box[k] for k in ("x", "y", "width", "height")}
+    shot = opened.send("Page.captureScreenshot", clip={**clip, "scale": 1})["data"]
+    grey = np.asarray(Pillow.open(io.BytesIO(base64.b64decode(shot))).convert("L"), float)
+    width = grey.shape[1]
+    top = slice(0, grey.shape[0] // 3)
+    left, right = grey[top, 20 : width // 2 - 40], grey[top, width // 2 + 40 : -20]
+    assert right.mean() - left.mean() == pytest.approx(140, abs=15)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_in_both_schemes(opened, scheme):
+    opened.colour_scheme(scheme)
+    colour = "getComputedStyle(document.querySelector('{}')).{}"
+    ink = luminance(opened.value(colour.format("td", "color")))
+    paper = luminance(opened.value(colour.format(".card", "backgroundColor")))
+    assert (paper > ink) == (scheme == "light")
+    contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
+    assert contrast > 7
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of "rgb(r, g, b)", WCAG 2."""
+    channels = np.array([int(n) for n in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_a_phone_does_not_scroll_sideways(opened):
+    opened.send(
+        "Emulation.setDeviceMetricsOverride",
+        width=360, height=700, deviceScaleFactor=1, mobile=True,
+    )  # fmt: skip
+    try:
+        assert opened.value("document.documentElement.scrollWidth") <= 360
+    finally:
+        opened.send("Emulation.clearDeviceMetricsOverride")

@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from unblur.solvers import admm, conjugate_gradient, continuation
+
+
+def spd(n, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(n, n, dtype=torch.float64, generator=generator)
+    return a @ a.T + n * torch.eye(n, dtype=torch.float64)
+
+
+def test_conjugate_gradient_solves_independent_systems_as_a_dense_solver_does():
+    a = spd(12)
+    b = torch.randn(3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    got = conjugate_gradient(lambda v: v @ a, b, torch.zeros_like(b), iterations=40, count=1)
+    torch.testing.assert_close(got, torch.linalg.solve(a, b.T).T)
+
+
+def test_a_preconditioner_saves_iterations():
+    a = spd(30) + torch.diag(torch.logspace(0, 4, 30, dtype=torch.float64))
+    b = torch.ones(30, dtype=torch.float64)
+    diagonal = torch.diagonal(a)
+    truth = torch.linalg.solve(a, b)
+
+    def error(precondition):
+        x = conjugate_gradient(
+            lambda v: a @ v,
+            b,
+            torch.zeros_like(b),
+            iterations=8,
+            count=1,
+            precondition=precondition,
+        )
+        return float((x - truth).norm())
+
+    assert error(lambda r: r / diagonal) < 0.1 * error(None)
+
+
+def test_tolerance_ends_early():
+    calls = []
+    a = spd(10)
+
+    def operator(v):
+        calls.append(1)
+        return a @ v
+
+    b = torch.ones(10, dtype=torch.float64)
+    conjugate_gradient(operator, b, torch.zeros_like(b), iterations=99, count=1, tolerance=1e-3)
+    assert len(calls) < 12
+
+
+def test_gradients_flow_through_conjugate_gradient():
+    def solve(scale):
+        a = scale * spd(4)
+        b = torch.ones(4, dtype=torch.float64)
+        return conjugate_gradient(lambda v: a @ v, b, torch.zeros_like(b), iterations=4, count=1)
+
+    scale = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(solve, scale)
+
+
+def test_continuation_grows_to_its_end():
+    assert list(continuation(1, 8, 2)) == [1, 2, 4, 8]
+    with pytest.raises(ValueError, match="factor > 1"):
+        list(continuation(1, 8, 1))
+
+
+def test_admm_finds_the_lasso_solution():
+    # min 1/2 |x - b|^2 + w |x|_1 has the soft threshold as its solution.
+    b = torch.tensor([3.0, -0.5, 0.2, -2.0], dtype=torch.float64)
+    weight, rho = 1.0, 0.7
+
+    def soft(v):
+        return torch.sign(v) * (v.abs() - weight / rho).clamp_min(0)
+
+    got = admm(lambda v: (b + rho * v) / (1 + rho), lambda x: x, soft, b, iterations=200)
+    expected = torch.sign(b) * (b.abs() - weight).clamp_min(0)
+    torch.testing.assert_close(got, expected, atol=1e-8, rtol=0)

@@ -1,0 +1,37 @@
+import pytest
+from stages_for_tests import ALL, Double, Flat
+
+from unblur.errors import ParamsError
+
+
+def test_params_are_frozen():
+    stage = Flat(size=5)
+    with pytest.raises(Exception, match="frozen"):
+        stage.params.size = 7
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sizes": 5}, "no param 'sizes'; did you mean 'size'"),
+        ({"size": 0}, "'size' is 0: Input should be greater than or equal to 1"),
+        ({"size": "wide"}, "'size' is 'wide'"),
+    ],
+)
+def test_a_wrong_param_is_named_with_its_rule(values, message):
+    with pytest.raises(ParamsError, match=message):
+        Flat(values)
+
+
+def test_params_come_as_a_mapping_as_keywords_or_ready_made():
+    assert Flat({"size": 5}).params == Flat(size=5).params == Flat(Flat.Params(size=5)).params
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_params_survive_a_round_trip(cls):
+    params = cls().params
+    assert type(params).model_validate(params.model_dump(mode="json")) == params
+
+
+def test_a_stage_shows_its_params():
+    assert repr(Double(factor=3)) == "Double(factor=3.0)"

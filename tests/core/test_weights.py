@@ -1,0 +1,63 @@
+import pickle
+
+import pytest
+import torch
+
+from unblur.errors import WeightsError
+from unblur.weights import file_sha256, load_metadata, load_weights, save_weights
+
+
+def test_weights_return_as_they_went(tmp_path):
+    path = tmp_path / "deep" / "model.safetensors"
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.bfloat16)}
+    sha256 = save_weights(tensors, path, {"step": "7"})
+    found = load_weights(path, sha256)
+    assert found.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(found[name], tensor)
+    assert load_metadata(path) == {"step": "7"}
+    assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_tensors_in_any_memory_order_are_saved(tmp_path):
+    tensor = torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last)
+    save_weights({"w": tensor}, tmp_path / "w.safetensors")
+    torch.testing.assert_close(load_weights(tmp_path / "w.safetensors")["w"], tensor)
+
+
+def test_altered_weights_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    sha256 = save_weights({"a": torch.zeros(3)}, path)
+    save_weights({"a": torch.ones(3)}, path)
+    with pytest.raises(WeightsError, match="was altered"):
+        load_weights(path, sha256)
+    assert load_weights(path, file_sha256(path))["a"].sum() == 3
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.ckpt", "model.safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_by_name_and_by_content(tmp_path, name, zipped):
+    path = tmp_path / name
+    torch.save({"a": torch.zeros(1)}, path) if zipped else path.write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(WeightsError, match="pickle"):
+        load_weights(path)
+
+
+def test_a_cut_off_file_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_weights({"a": torch.zeros(100)}, path)
+    path.write_bytes(path.read_bytes()[:-40])
+    for read in (load_weights, load_metadata):
+        with pytest.raises(WeightsError, match="not a whole"):
+            read(path)
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(WeightsError, match="there is no weights file"):
+        load_weights(tmp_path / "none.safetensors")
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the format's writer raises
+        save_weights({"a": torch.zeros(2, dtype=torch.complex32)}, tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
