@@ -1,0 +1,87 @@
+"""A kernel that is known already: from a file, or written into the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from unblur import stages
+from unblur.context import Context
+from unblur.errors import KernelError
+from unblur.kernels import Kernel
+
+Plane = tuple[tuple[float, ...], ...]
+
+
+class Given(stages.KernelEstimator):
+    """The kernel that the user names: `k` is given, nothing is estimated.
+
+    It assumes that the blur was measured or computed beforehand, e.g. by `unblur psf make` or
+    by `points` on another image of the same camera. A file may hold a field of kernels with
+    their positions, which the deconvolution then interpolates.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        `path` or `weights`; see `Given.Params`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> found = Given(weights=[[1, 2, 1]]).estimate(torch.rand(1, 9, 9), Context())
+    >>> found.kernel.weights
+    array([[0.25, 0.5 , 0.25]], dtype=float32)
+    """
+
+    name = "given"
+    summary = "The kernel from a file or from the pipeline itself."
+    dimensions = frozenset({2, 3})
+
+    class Params(stages.Params):
+        """Where the kernel comes from: exactly one of the two."""
+
+        path: str | None = Field(
+            None,
+            description="Image file of the kernel, centre at n // 2, relative to the folder in "
+            "which the command runs.",
+        )
+        weights: Plane | tuple[Plane, ...] | None = Field(
+            None, description="Rows of the kernel, or planes of rows; any positive sum."
+        )
+
+        @model_validator(mode="after")
+        def _one_source(self) -> Given.Params:
+            if (self.path is None) == (self.weights is None):
+                raise ValueError("the kernel comes either from path or from weights; give one")
+            return self
+
+    def estimate(
+        self, blurred: Tensor, context: Context, mask: Tensor | None = None
+    ) -> stages.Estimate:
+        """Return the given kernel, whatever the image.
+
+        Raises
+        ------
+        ImageError
+            If the file cannot be read.
+        KernelError
+            If what is given is no kernel.
+        """
+        context.checkpoint()
+        if self.params.path is not None:
+            from unblur.io import read_kernel
+
+            return stages.Estimate(read_kernel(self.params.path))
+        return stages.Estimate.of(Kernel(_array(self.params.weights)))
+
+
+def _array(rows: Sequence[object]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    try:
+        return np.array(rows, np.float32)
+    except ValueError:
+        raise KernelError(
+            "the rows of a kernel have one length; check params.weights of kernel 'given'."
+        ) from None

@@ -1,0 +1,128 @@
+"""The kernel that turns one gradient into another: non-negative least squares on its frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from unblur.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """The quadratic `|k * s - b|^2 / 2` of a kernel, in terms of its frame alone.
+
+    Attributes
+    ----------
+    otf : complex tensor
+        Transfer function of the autocorrelation of `s`, on a grid of extent `grid`.
+    target : (n, n)
+        Correlation of `b` with `s` at the shifts that the frame holds.
+    grid : int
+        Extent of the grid on which the kernel is convolved.
+    """
+
+    otf: Tensor
+    target: Tensor
+    grid: int
+
+    @classmethod
+    def of(cls, sharp: Tensor, blurred: Tensor, size: int) -> NormalEquations:
+        """Gather the equations from gradients (2, *domain) for a frame of `size` pixels."""
+        domain = sharp.shape[-2:]
+        spectrum = fft(sharp, 2)
+        auto = inverse_fft(spectrum.abs().square().sum(0), domain)
+        cross = inverse_fft((spectrum.conj() * fft(blurred, 2)).sum(0), domain)
+        centre = size // 2
+        target = torch.roll(cross, (centre, centre), (0, 1))[corner((size, size))]
+        grid = fast_length(3 * size + 2)
+        reach = torch.roll(auto, (size, size), (0, 1))[corner((2 * size + 1, 2 * size + 1))]
+        return cls(psf_to_otf(reach, (grid, grid)), target, grid)
+
+    def apply(self, kernel: Tensor) -> Tensor:
+        """Return the quadratic's gradient at `kernel`, less the constant `-target`."""
+        size = kernel.shape[-1]
+        padded = kernel.new_zeros(self.grid, self.grid)
+        padded[:size, :size] = kernel
+        image = inverse_fft(fft(padded, 2) * self.otf, (self.grid, self.grid))
+        return image[corner((size, size))]
+
+
+def fit_kernel(
+    sharp: Tensor, blurred: Tensor, start: Tensor, *, ridge: float, iterations: int = 30
+) -> Tensor:
+    """Return `argmin_{k >= 0} |k * sharp - blurred|^2 + ridge |k|^2`, scaled to sum 1.
+
+    Parameters
+    ----------
+    sharp, blurred : (2, *domain)
+        Gradients of the latent and of the blurred scene.
+    start : (n, n)
+        Kernel to start from; its frame is the result's.
+    ridge : float
+        Weight of the squared kernel.
+    iterations : int
+        Steps of an accelerated projected gradient, restarted where momentum misleads.
+
+    References
+    ----------
+    A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
+    problems", SIAM J. Imaging Sci. 2(1), 2009. B. O'Donoghue, E. Candes, "Adaptive restart for
+    accelerated gradient schemes", Found. Comput. Math. 15, 2015.
+    """
+    equations = NormalEquations.of(sharp, blurred, start.shape[-1])
+    pace = 1.01 * float(equations.otf.abs().max()) + ridge
+    kernel = ahead = start
+    momentum = 1.0
+    for _ in range(iterations):
+        slope = equations.apply(ahead) + ridge * ahead - equations.target
+        following = (ahead - slope / pace).clamp_min(0)
+        grown = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        if float(((ahead - following) * (following - kernel)).sum()) > 0:
+            grown, ahead = 1.0, following
+        else:
+            ahead = following + (momentum - 1) / grown * (following - kernel)
+        kernel, momentum = following, grown
+    total = kernel.sum()
+    return kernel / total if float(total) > 0 else start
+
+
+def pruned(kernel: Tensor, faint: float, small: float) -> Tensor:
+    """Return a kernel without its specks: of sum 1.
+
+    Parameters
+    ----------
+    kernel : (n, n)
+        Non-negative, of sum 1.
+    faint : float
+        Share of the peak below which a sample becomes 0.
+    small : float
+        Share of the sum below which a piece that touches no other becomes 0.
+    """
+    kernel = torch.where(kernel < faint * kernel.max(), 0, kernel)
+    kernel = kernel / kernel.sum()
+    values = kernel.cpu().numpy()
+    pieces, count = ndimage.label(values > 0, np.ones((3, 3)))
+    if count > 1:
+        sums = ndimage.sum(values, pieces, np.arange(count + 1))
+        doomed = sums < min(small, float(sums.max()))
+        kernel = torch.where(torch.from_numpy(doomed[pieces]).to(kernel.device), 0, kernel)
+    return kernel / kernel.sum()
+
+
+def recentred(kernel: Tensor) -> Tensor:
+    """Return a kernel moved by whole pixels so that the box around its light is in the middle.
+
+    Faint light that leaves the frame on the way is dropped; the sum stays.
+    """
+    lit = (kernel > 0.05 * kernel.max()).nonzero()
+    middle = (lit.min(0).values + lit.max(0).values).double() / 2
+    shift = [round(n // 2 - float(m)) for n, m in zip(kernel.shape, middle, strict=True)]
+    inside = [slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, kernel.shape, strict=True)]
+    kept = torch.zeros_like(kernel)
+    kept[inside[0], inside[1]] = kernel[inside[0], inside[1]]
+    return torch.roll(kept, shift, (0, 1)) * (kernel.sum() / kept.sum())

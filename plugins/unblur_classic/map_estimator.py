@@ -1,0 +1,232 @@
+"""Blind kernel estimation by maximum a posteriori, from coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from unblur import stages
+from unblur.colour import to_luma
+from unblur.context import Context
+from unblur.errors import ImageError
+from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
+from unblur.kernels import Kernel
+from unblur.operators import extend_periodic, gradient
+from unblur.plugins import registry
+from unblur.pyramid import Scale, resize_kernel, scales, shrink_image
+from unblur.stages import Estimate, PriorChoice
+from unblur_classic.centring import centred_on_mass
+from unblur_classic.kernel_step import fit_kernel, pruned, recentred
+from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.salient_edges import salient, threshold_for
+
+CONTRAST = 0.16
+"""Standard deviation that an image is brought to, so that weights suit dim and bright ones."""
+LEAST_WEIGHT = 1e-4
+"""To which the first prior's weight falls on the way; the others fall in proportion."""
+EASING = 1.1
+"""Per iteration: the priors' weights and the salient edges' threshold are divided by it."""
+FINEST_WEIGHT = 2e-5
+"""At the end of the last iterations, which refine the kernel at full size."""
+FAINT, SMALL, LEAST = 0.02, 0.03, 0.01
+"""What `pruned` removes on the way, and the share of the peak that is left out of the result."""
+
+
+class MapEstimator(stages.KernelEstimator):
+    """The kernel and latent image that are most probable together, found in turns.
+
+    Minimises, over the scene `x` and the kernel `k >= 0` of sum 1::
+
+        |M (k * x - y)|^2 + ridge |k|^2 + sum_j weight_j prior_j(x)
+
+    It assumes one kernel for the whole image, edges in several directions, and moderate noise.
+    The default prior, the number of gradients, favours sharp edges over blurred ones.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        See `MapEstimator.Params`.
+
+    Notes
+    -----
+    From a coarse scale, where the kernel measures about 5 pixels, to the full one, latent
+    image and kernel are estimated in turns. The kernel is a non-negative least-squares fit on
+    gradients, of which at first only the strongest count; specks that touch nothing else
+    are dropped. In the last iterations all gradients count and the priors' weights fall.
+    What was not observed, beyond the border or under the mask, is filled with what the latest
+    latent image predicts.
+
+    Colour images are estimated on their luma.
+
+    Examples
+    --------
+    >>> from unblur.context import Context
+    >>> from unblur.metrics import kernel_similarity
+    >>> from unblur.testing import gaussian, scene
+    >>> given = scene((96, 96), gaussian((9, 9), 1.5))
+    >>> estimate = MapEstimator(size=9).estimate(given.blurred, Context())
+    >>> kernel_similarity(estimate.kernel.weights, given.kernel.weights) > 0.8
+    True
+
+    References
+    ----------
+    J. Pan, Z. Hu, Z. Su, M.-H. Yang, "L0-regularized intensity and gradient prior for
+    deblurring text images and beyond", IEEE TPAMI 39(2), 2017. S. Cho, S. Lee, "Fast motion
+    deblurring", ACM TOG 28(5), 2009. L. Li et al., "Learning a discriminative prior for blind
+    image deblurring", CVPR 2018, section 4.
+    """
+
+    name = "map"
+    summary = "Coarse-to-fine MAP with any priors; for one shaken photograph."
+    cites = "J. Pan et al., L0-Regularized Intensity and Gradient Prior, IEEE TPAMI 39(2), 2017"
+
+    class Params(stages.Params):
+        """Settings of MAP estimation."""
+
+        size: int = Field(
+            31,
+            ge=3,
+            le=199,
+            description="Extent of the frame of the kernel in pixels, which must hold all of the "
+            "blur; the image measures at least twice as much.",
+        )
+        priors: tuple[PriorChoice, ...] = Field(
+            (PriorChoice(prior="l0-gradient", weight=4e-3),),
+            min_length=1,
+            description="Priors on the latent image, each with its weight against the squared "
+            "residual of an image of contrast 0.16.",
+        )
+        iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
+        refinements: int = Field(
+            10, ge=0, le=100, description="Further turns at full size, with falling weights."
+        )
+        ridge: float = Field(
+            0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
+        )
+
+    def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
+        """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
+        context.checkpoint()
+        luma = to_luma(blurred)[0]
+        trusted = torch.ones_like(luma) if mask is None else mask
+        y = _normalised(luma, trusted)
+        _check_size(self.params.size, y)
+        kernel = self._descend(y, trusted, context)
+        kernel = torch.where(kernel < LEAST * kernel.max(), 0, kernel)
+        return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
+
+    def _descend(self, y: Tensor, trusted: Tensor, context: Context) -> Tensor:
+        """Return the kernel found from coarse to fine."""
+        levels = scales(self.params.size)
+        priors = [
+            WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
+            for c in self.params.priors
+        ]
+        first = priors[0].weight
+        turns = self.params.iterations * len(levels) + self.params.refinements
+        tick = context.ticker(self.name, turns)
+        kernel, threshold, factor = _first_kernel(levels[0], y), 0.0, 1.0
+        for scale in levels:
+            level = Level.of(scale, y, trusted)
+            kernel = resize_kernel(kernel, scale.size)
+            if not threshold:
+                threshold = threshold_for(gradient(level.observed), scale.size)
+            for _ in range(self.params.iterations):
+                eased = [p.lightened(factor) for p in priors]
+                kernel = level.turn(kernel, eased, self.params.ridge, threshold)
+                threshold /= EASING
+                factor = max(factor / EASING, min(LEAST_WEIGHT / first, 1.0))
+                tick()
+            kernel = recentred(kernel)
+        fall = (FINEST_WEIGHT / (factor * first)) ** (1 / max(self.params.refinements, 1))
+        for _ in range(self.params.refinements):
+            factor *= min(fall, 1.0)
+            eased = [p.lightened(factor) for p in priors]
+            kernel = level.turn(kernel, eased, self.params.ridge)
+            tick()
+        return kernel
+
+
+@dataclass
+class Level:
+    """One scale's data, and the filled-in scene that goes from turn to turn.
+
+    Attributes
+    ----------
+    observed : (h, w)
+        The image at this scale.
+    known : (*domain)
+        True where a pixel of the scene's blur was observed and may be trusted.
+    known_slopes : (2, *domain)
+        True where a gradient of it was.
+    scene : (*domain)
+        The blurred scene, filled in where it was not observed.
+    """
+
+    observed: Tensor
+    known: Tensor
+    known_slopes: Tensor
+    scene: Tensor
+
+    @classmethod
+    def of(cls, scale: Scale, y: Tensor, trusted: Tensor) -> Level:
+        """Shrink the image and lay it into a scene that is larger by the kernel's reach."""
+        observed = shrink_image(y, scale.ratio)
+        domain = [fast_length(n + scale.size - 1) for n in observed.shape]
+        before = scale.size - 1 - scale.size // 2
+        window = tuple(slice(before, before + n) for n in observed.shape)
+        known = torch.zeros(*domain, dtype=torch.bool, device=y.device)
+        known[window] = shrink_image(trusted, scale.ratio) > 0.999
+        slopes = torch.stack([known & torch.roll(known, -1, axis) for axis in (0, 1)])
+        return cls(observed, known, slopes, extend_periodic(observed, domain, (before, before)))
+
+    def turn(
+        self, kernel: Tensor, priors: list[WeightedPrior], ridge: float, threshold: float = 0.0
+    ) -> Tensor:
+        """Estimate the latent image for a kernel, then a kernel for the latent image."""
+        latent, predicted = latent_image(self.scene, kernel, priors)
+        self.scene = torch.where(self.known, self.scene, predicted)
+        sharp = gradient(latent)
+        if threshold:
+            sharp = salient(sharp, threshold)
+        otf = psf_to_otf(kernel, latent.shape)
+        filled = inverse_fft(otf * fft(sharp, 2), latent.shape)
+        blurred = torch.where(self.known_slopes, gradient(self.scene), filled)
+        return pruned(fit_kernel(sharp, blurred, kernel, ridge=ridge), FAINT, SMALL)
+
+
+def _first_kernel(scale: Scale, like: Tensor) -> Tensor:
+    """Return a kernel of two neighbouring pixels, from which any direction can grow."""
+    kernel = like.new_zeros(scale.size, scale.size)
+    centre = scale.size // 2
+    kernel[centre, centre - 1 : centre + 1] = 0.5
+    return kernel
+
+
+def _normalised(luma: Tensor, trusted: Tensor) -> Tensor:
+    """Return the image at the contrast that weights are meant for, untrusted pixels filled in."""
+    spread = float(luma[trusted > 0].std()) if bool((trusted > 0).any()) else 0.0
+    if not spread > 0:
+        raise ImageError(
+            "a kernel cannot be estimated from an image of one value; "
+            "give the PSF, or an image with edges."
+        )
+    if not bool(trusted.all()):
+        untrusted = (trusted == 0).cpu().numpy()
+        nearest = distance_transform_edt(untrusted, return_distances=False, return_indices=True)
+        rows, columns = torch.from_numpy(nearest).to(luma.device)
+        luma = luma[rows, columns]
+    return luma * (CONTRAST / spread)
+
+
+def _check_size(size: int, y: Tensor) -> None:
+    if min(y.shape) < 2 * size:
+        raise ImageError(
+            f"an image of {tuple(y.shape)} pixels is too small to estimate a kernel of "
+            f"{size}; it takes twice the kernel at least. Set kernel.size to "
+            f"{min(y.shape) // 2} or less, or give a larger image."
+        )

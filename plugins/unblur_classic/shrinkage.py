@@ -1,0 +1,47 @@
+"""The proximal map of `|x|^p`: what shrinks a gradient towards a sparse one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+NEWTON_STEPS = 4
+"""Enough for single precision from above the threshold, for any exponent in (0, 1)."""
+
+
+def shrink(x: Tensor, weight: float, exponent: float) -> Tensor:
+    """Return `argmin_u weight |u|^exponent + (u - x)^2 / 2`, elementwise.
+
+    Parameters
+    ----------
+    x : tensor
+        Any shape.
+    weight : float
+        Positive; 0 returns `x`.
+    exponent : float
+        In (0, 1]; at 1 the map is soft thresholding.
+
+    Notes
+    -----
+    Below a threshold the minimiser is 0. Above it, it is the larger root of
+    `u - |x| + weight p u^(p - 1)`, which is convex there, so that Newton's method from `|x|`
+    descends to it without overshooting.
+
+    References
+    ----------
+    The threshold: W. Zuo et al., "A generalized iterated shrinkage algorithm for non-convex
+    sparse coding", ICCV 2013, Eq. 10.
+    """
+    size = x.abs()
+    if exponent == 1:
+        return torch.sign(x) * (size - weight).clamp_min(0)
+    if weight == 0:
+        return x
+    least = (2 * weight * (1 - exponent)) ** (1 / (2 - exponent))
+    threshold = least + weight * exponent * least ** (exponent - 1)
+    u = size.clamp_min(threshold)
+    start = u
+    for _ in range(NEWTON_STEPS):
+        slope = weight * exponent * u ** (exponent - 1)
+        u = (u - (u - start + slope) / (1 + (exponent - 1) * slope / u)).clamp_min(least)
+    return torch.where(size > threshold, torch.copysign(u, x), torch.zeros_like(x))

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unblur.context import Context
+from unblur.errors import Cancelled, ImageError, ParamsError, UsageError
+from unblur.io import read_kernel
+from unblur.kernels import Kernel
+from unblur.metrics import kernel_similarity, levin_aligned
+from unblur.pyramid import scales
+from unblur.synthesis import motion_kernel
+from unblur.testing import scene
+from unblur_classic.hyper_laplacian import HyperLaplacian
+from unblur_classic.map_estimator import MapEstimator
+
+BENT = np.zeros((9, 9), np.float32)
+BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def shaken():
+    return scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
+
+
+@pytest.fixture(scope="module")
+def found(shaken):
+    return kernel_of(shaken.blurred)
+
+
+def kernel_of(blurred, mask=None, context=None, **params):
+    estimator = MapEstimator(**{"size": 11, **params})
+    return estimator.estimate(blurred, context or Context(), mask).kernel.weights
+
+
+def test_the_kernel_of_a_shaken_scene_is_found(shaken, found):
+    assert kernel_similarity(found, shaken.kernel.weights) > 0.9
+
+
+def test_the_kernel_is_centred_on_its_mass(found):
+    for axis, n in enumerate(found.shape):
+        assert abs((found.sum(1 - axis) * np.arange(n)).sum() - n // 2) <= 0.51
+
+
+def test_the_kernel_is_not_turned_round(shaken, found):
+    """Convolution and correlation differ for a kernel without symmetry."""
+    turned = np.rot90(shaken.kernel.weights, 2)
+    assert kernel_similarity(found, shaken.kernel.weights) > kernel_similarity(found, turned) + 0.1
+
+
+def test_it_is_the_same_every_time(shaken, found):
+    np.testing.assert_array_equal(kernel_of(shaken.blurred), found)
+
+
+def test_brightness_and_contrast_do_not_matter(shaken, found):
+    dim = kernel_of(0.05 * shaken.blurred)
+    assert kernel_similarity(dim, found) > 0.999
+
+
+def test_grey_in_three_channels_is_grey(shaken, found):
+    coloured = kernel_of(shaken.blurred.expand(3, -1, -1))
+    assert kernel_similarity(coloured, found) > 0.999
+
+
+@pytest.mark.parametrize("value", [0.0, 40.0])
+def test_what_lies_under_the_mask_does_not_matter(shaken, found, value):
+    mask = torch.ones(110, 120)
+    mask[40:52, 30:60] = 0
+    mask[::9, 5::13] = 0
+    damaged = torch.where(mask > 0, shaken.blurred, value)
+    spared = kernel_of(damaged, mask)
+    np.testing.assert_array_equal(spared, kernel_of(torch.where(mask > 0, damaged, 0.3), mask))
+    assert kernel_similarity(spared, found) > 0.9
+    if value:
+        assert kernel_similarity(kernel_of(damaged), found) < 0.8
+
+
+@pytest.mark.parametrize("size", [10, 15])
+def test_the_frame_may_be_even_or_too_large(shaken, size):
+    assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
+
+
+@pytest.mark.parametrize(
+    "priors",
+    [
+        [{"prior": "hyper-laplacian", "weight": 2e-3, "params": {"exponent": 0.5}}],
+        [{"prior": "l0-gradient", "weight": 4e-3}, {"prior": "tv", "weight": 1e-4}],
+    ],
+)
+def test_priors_are_chosen_by_name_and_combined(shaken, found, priors):
+    other = kernel_of(shaken.blurred, priors=priors)
+    assert kernel_similarity(other, shaken.kernel.weights) > 0.6
+    assert np.abs(other.sum() - 1) < 1e-5
+    assert other.shape != found.shape or not np.array_equal(other, found)
+
+
+def test_every_turn_is_reported(shaken):
+    reports = []
+    context = Context(on_progress=reports.append)
+    kernel_of(shaken.blurred, context=context, iterations=1, refinements=2)
+    turns = len(scales(11)) + 2
+    assert [(r.label, r.done, r.total) for r in reports] == [
+        ("map", n, turns) for n in range(1, turns + 1)
+    ]
+
+
+def test_it_stops_within_a_turn_of_being_told(shaken):
+    polls = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        kernel_of(shaken.blurred, context=Context(is_cancelled=lambda: next(polls)))
+
+
+def test_an_image_too_small_for_the_kernel_is_refused():
+    with pytest.raises(ImageError, match=r"too small.*kernel of 31.*kernel\.size to 25"):
+        kernel_of(torch.rand(1, 50, 90), size=31)
+
+
+@pytest.mark.parametrize("mask", [None, torch.zeros(40, 40)])
+def test_an_image_without_anything_to_see_is_refused(mask):
+    x = torch.full((1, 40, 40), 0.5) if mask is None else torch.rand(1, 40, 40)
+    with pytest.raises(ImageError, match="one value"):
+        kernel_of(x, mask)
+
+
+@pytest.mark.parametrize(
+    ("params", "word"),
+    [({"size": 2}, "size"), ({"priors": []}, "priors"), ({"iterations": 0}, "iterations")],
+)
+def test_params_out_of_bounds_are_refused(params, word):
+    with pytest.raises(ParamsError, match=word):
+        MapEstimator(**params)
+
+
+def test_an_unknown_prior_is_refused_with_the_nearest_name(shaken):
+    with pytest.raises(UsageError, match="l0-gradient"):
+        kernel_of(shaken.blurred, priors=[{"prior": "l0-gradeint", "weight": 1.0}])
+
+
+def test_a_straight_motion_is_found_at_its_angle():
+    true = motion_kernel(7, 30)
+    given = scene((120, 110), true, noise=0.002, seed=6)
+    assert kernel_similarity(kernel_of(given.blurred), true.weights) > 0.85
+
+
+def test_a_real_photograph_becomes_sharp(shared):
+    """One of Levin's shaken photographs, blind, in the frame of the published kernel."""
+    levin = shared / "data" / "levin09"
+    name = "im3_kernel5_img"
+    blurred = np.asarray(Image.open(levin / "blurred_16bit" / f"{name}.png")) / np.float32(65535)
+    sharp = np.asarray(Image.open(next((levin / "sharp_16bit").glob("im3_kernel5*")))) / 65535
+    true = read_kernel(levin / "kernels_f32" / "kernel5.tif").mean
+    image = torch.tensor(blurred)[None]
+    kernel = MapEstimator(size=13).estimate(image, Context()).kernel
+    restored = HyperLaplacian().deconvolve(image, kernel, Context())[0].clamp(0, 1).numpy()
+    assert kernel_similarity(kernel.weights, true.weights) > 0.85
+    found = levin_aligned(restored, sharp)
+    assert found.psnr > 34
+    assert found.psnr > levin_aligned(blurred, sharp).psnr + 5

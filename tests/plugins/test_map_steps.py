@@ -1,0 +1,199 @@
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import nnls
+
+from unblur.fourier import apply_otf, psf_to_otf
+from unblur.operators import gradient
+from unblur.stages import Prior
+from unblur.testing import lopsided
+from unblur_classic.centring import centred_on_mass
+from unblur_classic.kernel_step import fit_kernel, pruned, recentred
+from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.priors import L0Gradient
+from unblur_classic.salient_edges import salient, threshold_for
+
+
+def drawn(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+# The kernel step.
+
+
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("ridge", [0.0, 3.0])
+def test_the_kernel_is_scipys_nonnegative_least_squares(size, ridge):
+    """The same fit with the convolution written out as a matrix of rolled images."""
+    sharp, blurred = drawn(2, 16, 18) - 0.5, drawn(2, 16, 18, seed=1) - 0.5
+    columns = [
+        torch.roll(sharp, (row - size // 2, column - size // 2), (-2, -1)).flatten()
+        for row in range(size)
+        for column in range(size)
+    ]
+    matrix = torch.stack([*columns]).T.numpy()
+    rows = np.vstack([matrix, np.sqrt(ridge) * np.eye(size * size)])
+    expected, _ = nnls(rows, np.append(blurred.flatten().numpy(), np.zeros(size * size)))
+    start = torch.full((size, size), size**-2.0, dtype=torch.float64)
+    found = fit_kernel(sharp, blurred, start, ridge=ridge, iterations=2000)
+    assert (expected == 0).any()
+    np.testing.assert_allclose(found.flatten(), expected / expected.sum(), atol=1e-5)
+
+
+def test_a_noiseless_kernel_is_found_where_it_lies():
+    kernel = lopsided((7, 7)).tensor(dtype=torch.float64)
+    sharp = drawn(2, 40, 36) - 0.5
+    blurred = apply_otf(sharp, psf_to_otf(kernel, (40, 36)), 2)
+    found = fit_kernel(sharp, blurred, torch.full_like(kernel, 1 / 49), ridge=0, iterations=300)
+    torch.testing.assert_close(found, kernel, atol=1e-5, rtol=0)
+
+
+def test_an_image_without_gradients_leaves_the_kernel_alone():
+    start = torch.rand(5, 5)
+    flat = torch.zeros(2, 20, 20)
+    assert fit_kernel(flat, flat, start, ridge=0.5) is start
+
+
+def test_specks_go_and_the_stroke_stays():
+    kernel = torch.zeros(9, 9)
+    kernel[4, 2:7] = 1.0
+    kernel[5, 7] = 0.5  # Touches the stroke by a corner.
+    kernel[0, 0] = 0.1  # A piece by itself, 2 % of the sum.
+    kernel[8, 4] = 0.01  # Fainter than 2 % of the peak.
+    kept = pruned(kernel / kernel.sum(), 0.02, 0.03)
+    assert kept.nonzero().tolist() == [[4, c] for c in range(2, 7)] + [[5, 7]]
+    assert float(kept.sum()) == pytest.approx(1)
+
+
+def test_of_small_pieces_alone_the_largest_stays():
+    kernel = torch.zeros(9, 9)
+    kernel[::4, ::4] = torch.tensor([[1.0, 1, 1], [1, 1.2, 1], [1, 1, 1]])
+    kept = pruned(kernel / kernel.sum(), 0.02, 0.5)
+    assert kept.nonzero().tolist() == [[4, 4]]
+
+
+@pytest.mark.parametrize("size", [10, 11])
+def test_a_kernel_moves_to_the_middle_of_its_frame(size):
+    kernel = torch.zeros(size, size)
+    kernel[:3, 6:9] = torch.rand(3, 3) + 0.1
+    moved = recentred(kernel)
+    middle = slice(size // 2 - 1, size // 2 + 2)
+    torch.testing.assert_close(moved[middle, middle], kernel[:3, 6:9])
+    assert float(moved.sum()) == pytest.approx(float(kernel.sum()))
+
+
+def test_faint_light_that_leaves_the_frame_does_not_come_back_at_the_other_side():
+    kernel = torch.zeros(11, 11)
+    kernel[4:, 5] = 1.0
+    kernel[0:4, 5] = 0.03
+    moved = recentred(kernel / kernel.sum())
+    assert moved.nonzero()[:, 0].tolist() == list(range(0, 9))
+    assert float(moved.sum()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (10, 10)])
+def test_centring_on_the_mass_loses_no_light(shape):
+    kernel = torch.zeros(shape)
+    kernel[0, 0:4] = torch.tensor([8.0, 1, 1, 1])
+    kernel[-1, -1] = 2.0
+    moved = centred_on_mass(kernel)
+    assert float(moved.sum()) == pytest.approx(float(kernel.sum()))
+    assert sorted(moved[moved > 0].tolist()) == sorted(kernel[kernel > 0].tolist())
+    for axis, n in enumerate(moved.shape):
+        profile = moved.sum(1 - axis)
+        mass = float((profile * torch.arange(n)).sum() / profile.sum())
+        assert abs(mass - n // 2) <= 0.5
+    spread = moved.nonzero()
+    assert (spread[-1] - spread[0]).tolist() == [shape[0] - 1, shape[1] - 1]
+
+
+# Salient edges.
+
+
+def test_the_threshold_leaves_enough_edges_of_every_direction():
+    angle = torch.linspace(-1.5, 1.5, 4000).double()
+    length = drawn(4000) ** 8 + 0.01
+    slopes = (length * torch.stack([angle.sin(), angle.cos()])).reshape(2, 40, 100)
+    threshold = threshold_for(slopes, 15)
+    counts = [
+        int(((length >= threshold - 1e-9) & (angle >= low) & (angle < low + np.pi / 4)).sum())
+        for low in np.arange(-2, 2) * np.pi / 4
+    ]
+    assert min(counts) == 30
+    kept = salient(slopes, 0.5 * threshold).square().sum(0).flatten() > 0
+    assert torch.equal(kept, length >= 0.5 * threshold)
+
+
+def test_some_edge_is_always_kept():
+    slopes = drawn(2, 8, 8)
+    assert int((salient(slopes, 1e6) != 0).sum()) > 0
+
+
+# The latent image.
+
+
+def cartoon(shape=(48, 40)):
+    x = torch.full(shape, 0.2, dtype=torch.float64)
+    x[8:30, 6:25] = 0.8
+    x[20:40, 18:34] = 0.5
+    return x
+
+
+def test_the_true_kernel_gives_the_cartoon_back():
+    x, kernel = cartoon(), lopsided((7, 7)).tensor(dtype=torch.float64)
+    blurred = apply_otf(x, psf_to_otf(kernel, x.shape), 2)
+    latent, predicted = latent_image(blurred, kernel, [WeightedPrior(L0Gradient(), 1e-4)])
+    torch.testing.assert_close(latent, x, atol=0.02, rtol=0)
+    torch.testing.assert_close(predicted, blurred, atol=0.01, rtol=0)
+    assert L0Gradient().energy(latent) < 2 * L0Gradient().energy(x)
+
+
+class Recorded(Prior):
+    """Half the squared image; keeps the steps it was asked for."""
+
+    name = "recorded"
+    summary = "For this test."
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def energy(self, x):
+        return x.square().sum() / 2
+
+    def gradient(self, x):
+        return x
+
+    def proximal(self, x, step):
+        assert x.shape == (1, 48, 40)
+        self.steps.append(step)
+        return x / (1 + step)
+
+
+def test_a_prior_on_the_image_is_met_through_its_proximal_map():
+    prior = Recorded()
+    latent_image(cartoon(), torch.ones(1, 1).double(), [WeightedPrior(prior, 0.01)])
+    assert prior.steps[0] == pytest.approx(0.01 / (2 * 0.02))
+    ratios = np.divide(prior.steps[:-1], prior.steps[1:])
+    np.testing.assert_allclose(ratios, 3)
+
+
+def test_each_prior_adds_its_pull():
+    """A weak image prior dims the image, a gradient prior flattens it, both do both."""
+    noisy = cartoon() + 0.02 * (drawn(48, 40) - 0.5)
+    delta = torch.ones(1, 1).double()
+    counting, dimming = WeightedPrior(L0Gradient(), 0.002), WeightedPrior(Recorded(), 0.5)
+    flat, _ = latent_image(noisy, delta, [counting])
+    dim, _ = latent_image(noisy, delta, [dimming])
+    both, _ = latent_image(noisy, delta, [counting, dimming])
+    rough = [int((gradient(x).abs().amax(0) > 1e-3).sum()) for x in (noisy, flat, dim, both)]
+    assert max(rough[1], rough[3]) < 0.4 * min(rough[0], rough[2])
+    assert max(float(dim.mean()), float(both.mean())) < 0.95 * float(flat.mean())
+
+
+def test_a_lightened_prior_keeps_all_but_its_weight():
+    heavy = WeightedPrior(L0Gradient(), 0.4)
+    light = heavy.lightened(0.1)
+    assert (light.prior, light.weight) == (heavy.prior, pytest.approx(0.04))
+    assert light.on_gradient
+    assert not WeightedPrior(Recorded(), 1.0).on_gradient

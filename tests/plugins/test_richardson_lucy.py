@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+import tifffile
+import torch
+from scipy.signal import fftconvolve
+
+from unblur.context import Context
+from unblur.kernels import Kernel
+from unblur.testing import gaussian, lopsided, scene
+from unblur_classic.richardson_lucy import RichardsonLucy, tv_divisor
+
+QUIET = Context(noise=0.005, contrast=0.2)
+
+
+def isolated(shape, kernel, noise=0.0):
+    """A few boxes of light far from the border, blurred, and the truth."""
+    sharp = np.zeros(shape)
+    middle = [n // 2 for n in shape]
+    sharp[tuple(slice(m - 3, m + 2) for m in middle)] = 0.8
+    sharp[tuple(slice(m + 3, m + 5) for m in middle)] = 0.5
+    blurred = fftconvolve(sharp, kernel.weights.astype(float), mode="same")
+    drawn = np.random.default_rng(0).normal(size=shape)
+    return torch.tensor(sharp[None]).float(), torch.tensor((blurred + noise * drawn)[None]).float()
+
+
+def test_it_takes_the_textbook_steps_where_the_border_is_dark():
+    kernel = lopsided((5, 7))
+    _, blurred = isolated((48, 48), kernel)
+    y, k = blurred[0].double().numpy().clip(0), kernel.weights.astype(float)
+    x = y.copy()
+    for _ in range(20):
+        model = fftconvolve(x, k, mode="same").clip(0) + 1e-6
+        x = x * fftconvolve(y / model, k[::-1, ::-1], mode="same")
+    found = RichardsonLucy(iterations=20).deconvolve(blurred, kernel, QUIET)[0].numpy()
+    inner = slice(8, -8)
+    np.testing.assert_allclose(found[inner, inner], x[inner, inner], atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(48, 50), (20, 24, 22)])
+def test_it_sharpens_stays_non_negative_and_keeps_the_flux(shape):
+    kernel = gaussian((7,) * len(shape), 1.5)
+    sharp, blurred = isolated(shape, kernel)
+    found = RichardsonLucy(iterations=30).deconvolve(blurred, kernel, QUIET)
+    assert float(found.min()) >= 0
+    assert float(found.sum()) == pytest.approx(float(blurred.sum()), rel=1e-3)
+    assert float((found - sharp).norm()) < 0.8 * float((blurred - sharp).norm())
+
+
+def test_what_lies_beyond_the_border_does_not_ring_into_the_image():
+    given = scene((96, 96), gaussian((13, 13), 2.5))
+    found = RichardsonLucy(iterations=30).deconvolve(given.blurred, given.kernel, QUIET)
+    error = (found - given.sharp).abs()[0]
+    assert float(error[:8].mean()) < 1.5 * float(error[8:-8, 8:-8].mean())
+
+
+def test_a_tile_with_its_halo_equals_the_whole():
+    given = scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
+    stage = RichardsonLucy(iterations=20)
+    whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
+    top, left = stage.halo(given.kernel)
+    tile = given.blurred[:, 90 - top : 110 + top, 80 - left : 120 + left]
+    part = stage.deconvolve(tile, given.kernel, QUIET)[:, top:-top, left:-left]
+    torch.testing.assert_close(part, whole[:, 90:110, 80:120], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("params", "allowed"), [({"accelerate": True}, 1e-4), ({"tv": 0.01}, RichardsonLucy.tolerance)]
+)
+def test_tiles_agree_with_acceleration_and_with_tv(params, allowed):
+    given = scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
+    stage = RichardsonLucy(iterations=15, **params)
+    whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
+    top, left = stage.halo(given.kernel)
+    tile = given.blurred[:, 90 - top : 110 + top, 80 - left : 120 + left]
+    part = stage.deconvolve(tile, given.kernel, QUIET)[:, top:-top, left:-left]
+    assert (part - whole[:, 90:110, 80:120]).abs().max() <= allowed
+
+
+def test_accelerated_steps_reach_as_far_as_three_plain_ones_and_keep_the_flux():
+    kernel = gaussian((9, 9), 1.8)
+    sharp, blurred = isolated((64, 64), kernel)
+
+    def result(**params):
+        return RichardsonLucy(**params).deconvolve(blurred, kernel, QUIET)
+
+    quick, slow = result(iterations=20, accelerate=True), result(iterations=60)
+    assert float((quick - sharp).norm()) < 1.02 * float((slow - sharp).norm())
+    assert float(quick.min()) >= 0
+    assert float(quick.sum()) == pytest.approx(float(blurred.sum()), rel=5e-3)
+
+
+def test_the_halo_never_exceeds_the_exact_bound():
+    kernel = gaussian((9, 9), 3.0)
+    assert RichardsonLucy(iterations=1).halo(kernel) == (8, 8)
+    assert RichardsonLucy(iterations=400).halo(kernel)[0] < 400
+
+
+def test_masked_pixels_do_not_count():
+    given = scene((64, 64), noise=0.002)
+    mask = torch.ones(64, 64)
+    mask[20:24, 30:40] = 0
+    stage = RichardsonLucy(iterations=10)
+    dark = stage.deconvolve(given.blurred * mask, given.kernel, QUIET, mask)
+    bright = stage.deconvolve(given.blurred * mask + (1 - mask), given.kernel, QUIET, mask)
+    torch.testing.assert_close(dark, bright, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("stop", ["discrepancy", "consensus"])
+def test_more_noise_stops_sooner_and_near_the_best_step(stop):
+    def steps(noise):
+        given = scene((96, 96), gaussian((9, 9), 1.6), noise=noise)
+        context = Context(noise=noise)
+
+        def error(stage):
+            found = stage.deconvolve(given.blurred, given.kernel, context)
+            return float((found - given.sharp).norm())
+
+        settled = RichardsonLucy(iterations=100, stop=stop).settled(
+            given.blurred, given.kernel, context
+        )
+        assert settled.params.stop == "fixed"
+        best = min(error(RichardsonLucy(iterations=n)) for n in (1, 3, 10, 30))
+        assert error(settled) < 1.05 * best
+        return settled.params.iterations
+
+    assert steps(0.05) < steps(0.01) < 100
+
+
+def test_tv_flattens_noise_and_its_divisor_is_one_where_the_scene_is_flat():
+    given = scene((96, 96), gaussian((9, 9), 1.8), noise=0.03)
+
+    def error(tv):
+        stage = RichardsonLucy(iterations=40, tv=tv)
+        return float((stage.deconvolve(given.blurred, given.kernel, QUIET) - given.sharp).norm())
+
+    assert error(0.02) < 0.95 * error(0.0)
+    torch.testing.assert_close(tv_divisor(torch.ones(1, 8, 8), 0.1), torch.ones(1, 8, 8))
+
+
+def test_background_light_is_taken_off_before_it_is_sharpened():
+    kernel = gaussian((7, 7), 1.5)
+    sharp, blurred = isolated((48, 48), kernel)
+    stage = RichardsonLucy(iterations=60, background=0.1)
+    found = stage.deconvolve(blurred + 0.1, kernel, QUIET)
+    assert float((found - sharp).norm()) < 0.8 * float((blurred - sharp).norm())
+
+
+def test_a_real_cell_stack_comes_nearer_to_the_truth_and_keeps_its_flux(shared):
+    cells = tifffile.imread(shared / "data/microscopy/widefield_dapi_stack/dapi_001.tif").astype(
+        float
+    )
+    sharp = cells[:, 20:180, :] / cells.max()
+    kernel = gaussian((9, 11, 11), 2.0)
+    blurred = fftconvolve(sharp, kernel.weights.astype(float), mode="valid")
+    truth = torch.tensor(sharp[4:-4, 5:-5, 5:-5]).float()
+    seen = torch.tensor(blurred[None]).float()
+    found = RichardsonLucy(iterations=15).deconvolve(seen, kernel, QUIET)[0]
+
+    def correlation(stack):
+        return float(torch.corrcoef(torch.stack([stack.flatten(), truth.flatten()]))[0, 1])
+
+    assert 1 - correlation(found) < 0.75 * (1 - correlation(seen[0]))
+    assert float(found.sum()) == pytest.approx(float(seen.sum()), rel=5e-3)
+
+
+def test_simulated_bars_with_a_psf_as_large_as_the_stack(shared):
+    folder = shared / "data/microscopy/bars_simulated_3d"
+    truth, seen, psf = (
+        tifffile.imread(folder / f"{name}.tif").astype(np.float32)
+        for name in ("actual", "data", "kernel")
+    )
+    blurred = torch.tensor(seen / seen.max())[None]
+    found = RichardsonLucy(iterations=30).deconvolve(blurred, Kernel(psf.clip(0)), QUIET)[0]
+    before, after = (np.corrcoef(v.ravel(), truth.ravel())[0, 1] for v in (seen, found.numpy()))
+    assert after > before + 0.2

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+from scipy.signal import convolve
+
+from unblur.context import Context
+from unblur.errors import ParamsError
+from unblur.kernels import Kernel
+from unblur.operators import Blur
+from unblur.testing import gaussian, lopsided, scene
+from unblur_classic.wiener import Wiener
+
+QUIET = Context(noise=0.005, contrast=0.2)
+
+
+def dense_minimiser(blurred, kernel, weight, mask):
+    """Solve the normal equations of the objective in float64, every matrix written out."""
+    domain = Blur(kernel.tensor(), blurred.shape).domain
+    size = int(np.prod(domain))
+    window = tuple(slice(0, n) for n in blurred.shape)
+    units = np.eye(size).reshape(size, *domain)
+    weights = kernel.weights.astype(np.float64)
+    seen = np.stack([convolve(u, weights, mode="valid", method="direct")[window] for u in units])
+    forward = seen.reshape(size, -1).T * mask.reshape(-1, 1)
+    steps = [
+        (np.roll(units, -1, axis + 1) - units).reshape(size, size).T for axis in range(mask.ndim)
+    ]
+    normal = forward.T @ forward + weight * sum(d.T @ d for d in steps)
+    x = np.linalg.solve(normal, forward.T @ blurred.astype(np.float64).ravel())
+    before = [n - 1 - n // 2 for n in kernel.shape]
+    return x.reshape(domain)[
+        tuple(slice(b, b + n) for b, n in zip(before, mask.shape, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extent", "support"),
+    [((12, 11), (3, 4)), ((10, 13), (5, 5)), ((9, 8), (9, 8)), ((6, 5, 7), (2, 3, 3))],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_it_is_the_exact_minimiser_with_an_unknown_border(extent, support, masked):
+    given = scene(extent, lopsided(support), noise=0.01)
+    mask = np.ones(extent)
+    if masked:
+        mask[tuple(n // 2 for n in extent)] = 0
+        mask[tuple(slice(1, 3) for _ in extent)] = 0
+    expected = dense_minimiser(given.blurred[0].numpy(), given.kernel, 0.02, mask)
+    stage = Wiener(weight=0.02, iterations=200)
+    found = stage.deconvolve(
+        given.blurred, given.kernel, QUIET, torch.tensor(mask, dtype=torch.float32)
+    )
+    np.testing.assert_allclose(found[0].numpy(), expected, atol=2e-4)
+
+
+def test_twenty_steps_are_near_the_minimiser_and_none_rings_at_the_border():
+    given = scene((96, 96), Kernel(np.ones((11, 11), np.float32)), noise=0.002)
+
+    def result(iterations):
+        return Wiener(weight=1e-3, iterations=iterations).deconvolve(
+            given.blurred, given.kernel, QUIET
+        )
+
+    exact, default, plain = result(300), result(20), result(0)
+    assert (default - exact).square().mean().sqrt() < 5e-3
+    error = (default - given.sharp).square().mean().sqrt()
+    assert error < 0.6 * (plain - given.sharp).square().mean().sqrt()
+
+
+@pytest.mark.parametrize("scale", [0.01, 30.0])
+def test_a_dim_image_is_treated_as_a_bright_one(scale):
+    given = scene((64, 64), noise=0.01)
+    bright = Wiener().deconvolve(given.blurred, given.kernel, Context())
+    dim = Wiener().deconvolve(scale * given.blurred, given.kernel, Context())
+    torch.testing.assert_close(dim / scale, bright, atol=1e-3, rtol=0)
+
+
+def test_noise_comes_from_the_param_then_the_context_then_the_image():
+    given = scene((64, 64), noise=0.01)
+
+    def roughness(context, **params):
+        sharp = Wiener(**params).deconvolve(given.blurred, given.kernel, context)
+        return float(sharp.diff(dim=-1).abs().mean())
+
+    stated = roughness(Context(noise=0.05))
+    assert roughness(Context(), noise=0.05) == stated
+    assert roughness(Context(noise=0.001), noise=0.05) == stated
+    assert roughness(Context(noise=0.001)) > roughness(Context()) > stated
+
+
+def straight(n):
+    return Kernel(np.ones((1, n), np.float32))
+
+
+def disk(radius):
+    rows, columns = np.indices((2 * radius + 1,) * 2) - radius
+    return Kernel((rows**2 + columns**2 <= radius**2).astype(np.float32))
+
+
+@pytest.mark.parametrize("kernel", [gaussian((9, 9), 2.0), disk(4), straight(9)])
+def test_a_tile_with_its_halo_equals_the_whole_even_where_the_spectrum_has_zeros(kernel):
+    stage = Wiener()
+    halo = stage.halo(kernel)
+    margin, tile = 40, 32
+    given = scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
+    whole = stage.deconvolve(given.blurred, kernel, QUIET)
+    seen = tuple(slice(margin, margin + tile + 2 * h) for h in halo)
+    part = stage.deconvolve(given.blurred[:, *seen], kernel, QUIET)
+    kept = tuple(slice(h, h + tile) for h in halo)
+    place = tuple(slice(margin + h, margin + h + tile) for h in halo)
+    assert (part[:, *kept] - whole[:, *place]).abs().max() <= Wiener.tolerance
+
+
+def test_the_halo_grows_with_what_the_kernel_destroys():
+    assert max(Wiener().halo(disk(4))) > 2 * max(Wiener().halo(gaussian((9, 9), 1.5)))
+    assert Wiener().halo(straight(9))[1] > 5 * Wiener().halo(straight(9))[0]
+    assert len(Wiener().halo(gaussian((3, 5, 5), 1.0))) == 3
+
+
+@pytest.mark.parametrize("support", [(1, 1), (2, 2), (99, 99), (40, 1), (32, 40)])
+def test_any_kernel_works_even_one_larger_than_the_image(support):
+    given = scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
+    result = Wiener().deconvolve(given.blurred, given.kernel, QUIET)
+    assert result.shape == given.blurred.shape
+    assert torch.isfinite(result).all()
+    assert result.min() > -0.5
+    assert result.max() < 1.5
+
+
+def test_an_image_without_contrast_stays_as_it_is():
+    flat = torch.full((2, 20, 21), 0.3)
+    result = Wiener().deconvolve(flat, gaussian((5, 5), 1.0), Context())
+    torch.testing.assert_close(result, flat, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("params", [{"noise": 0}, {"noise": "some"}, {"weight": -1}])
+def test_params_out_of_bounds_are_refused(params):
+    with pytest.raises(ParamsError, match=next(iter(params))):
+        Wiener(params)
