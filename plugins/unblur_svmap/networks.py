@@ -1,0 +1,99 @@
+"""The network that predicts a bank of filters for every pixel (Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from unblur.precision import network_dtype
+
+LAYERS = 6
+WIDTH = 64
+TILE = 192
+"""Edge in pixels of the pieces that a CPU predicts at a time: activations stay in cache."""
+
+
+class FilterNetwork(nn.Module):
+    """Six 3x3 convolutions, 64 wide, ReLU after all but the last, onto N s x s filters.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of input images.
+    base : (N, s, s)
+        The filters that an untrained network predicts everywhere; the last layer starts small
+        and learns the deviation from them. Training starts from a working method thereby.
+
+    Notes
+    -----
+    A pixel's filters depend on the `LAYERS` pixels around it on each side.
+    """
+
+    def __init__(self, inputs: int, base: Tensor) -> None:
+        super().__init__()
+        self.count = base.shape[0]
+        widths = [inputs] + [WIDTH] * (LAYERS - 1) + [base.numel()]
+        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths)]
+        with torch.no_grad():
+            for layer in layers:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                # Channels last is the order in which convolutions of this width run fastest.
+                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+            layers[-1].weight.mul_(0.02)
+            layers[-1].bias = nn.Parameter(base.flatten().clone())
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, inputs, H, W) to a bank (B, N, s * s, H, W), in the images' dtype.
+
+        Without gradients on a CPU the image is predicted piece by piece, with the same result.
+        """
+        if torch.is_grad_enabled() or images.device.type != "cpu":
+            return self._folded(self._predict(images))
+        bank: Tensor | None = None
+        for piece, seen, kept in _pieces(images.shape[-2], images.shape[-1]):
+            part = self._predict(images[(..., *seen)])[(..., *kept)]
+            if bank is None:
+                bank = images.new_empty((*part.shape[:2], *images.shape[-2:]))
+            bank[(..., *piece)] = part
+        assert bank is not None
+        return self._folded(bank)
+
+    def _predict(self, images: Tensor) -> Tensor:
+        device = images.device
+        reduced = images.dtype == torch.float32 and network_dtype(str(device)) == torch.bfloat16
+        with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+            x = images.contiguous(memory_format=torch.channels_last)
+            *inner, last = self.layers
+            for layer in inner:
+                x = torch.relu_(layer(x))
+            x = last(x)
+        bank: Tensor = x.to(images.dtype)
+        return bank
+
+    def _folded(self, bank: Tensor) -> Tensor:
+        flat = bank.contiguous(memory_format=torch.contiguous_format)
+        return flat.reshape(bank.shape[0], self.count, -1, *bank.shape[2:])
+
+
+Box = tuple[slice, slice]
+
+
+def _pieces(height: int, width: int) -> Iterator[tuple[Box, Box, Box]]:
+    """Yield where a piece lies, what of the image it must see, and what to keep of the result."""
+    for down in _spans(height):
+        for across in _spans(width):
+            place, seen, kept = zip(down, across, strict=True)
+            yield place, seen, kept
+
+
+def _spans(extent: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start in range(0, extent, TILE):
+        stop = min(start + TILE, extent)
+        first, last = max(start - LAYERS, 0), min(stop + LAYERS, extent)
+        yield slice(start, stop), slice(first, last), slice(start - first, stop - first)

@@ -1,0 +1,153 @@
+"""The deconvolver `svmap`: a learned spatially-variant MAP model as a stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unblur import stages
+from unblur.colour import merge_luma, split_luma
+from unblur.context import Context
+from unblur.kernels import Kernel
+from unblur.noise import estimate_noise
+from unblur_svmap.model import START_ITERATIONS, Data, Design, Regulariser
+from unblur_svmap.networks import LAYERS
+from unblur_svmap.weights import SHIPPED, load_model
+
+SATURATED_SHARE = 1e-4
+"""Share of pixels at white, or under the mask, from which an image counts as saturated."""
+PHOTOGRAPHIC = 0.1
+"""Contrast below which an image is brightened for the networks, which know photographs."""
+
+
+class Svmap(stages.Deconvolver):
+    """Deconvolution with a data term and a regulariser that networks choose for every pixel.
+
+    The image is the minimiser over the scene `x` of::
+
+        sum_p sum_i |F_i,p (y - k * x)|^2 + sum_p sum_j |G_j,p x|^2
+
+    with 3 filters F of 5 x 5 pixels at every observed pixel p and 5 filters G at every pixel
+    of the scene. Two times over, two networks look at the estimate so far and predict F and
+    G, and 5 conjugate-gradient steps reduce the sum; the first estimate is the l2 solution
+    under a Gaussian prior. It assumes the kernel is right, noise of the stated strength, and
+    a scene like the photographs that the networks learned from.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        See `Svmap.Params`.
+
+    Notes
+    -----
+    One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the networks see the
+    noise level. They serve images clipped at white as well, whose saturated pixels the engine
+    masks; weights called `saturated`, trained further on such images, are taken for them
+    where the plugin has any.
+
+    The conjugate gradients are preconditioned by the nearest shift-invariant system, and the
+    scene extends beyond the image by the kernel's reach, so that borders do not ring.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from unblur.context import Context
+    >>> from unblur.kernels import Kernel
+    >>> blurred = torch.full((1, 24, 24), 0.5)
+    >>> kernel = Kernel(torch.ones(5, 5).numpy())
+    >>> Svmap(noise=0.01).deconvolve(blurred, kernel, Context()).shape
+    torch.Size([1, 24, 24])
+
+    References
+    ----------
+    J. Dong, S. Roth, B. Schiele, "Learning spatially-variant MAP models for non-blind image
+    deblurring", CVPR 2021, Eqs. 7 to 12.
+    """
+
+    name = "svmap"
+    summary = "Learned data term and regulariser for every pixel: best for photographs."
+    cites = "Dong, Roth, Schiele, CVPR 2021"
+    tolerance = 2e-2  # measured: up to 1.4e-2 on photographs with kernels of 35 pixels
+    dimensions = frozenset({2})
+
+    class Params(stages.Params):
+        """Settings of `svmap`."""
+
+        noise: Literal["auto"] | float = Field(
+            default="auto",
+            description="Standard deviation of the noise, white = 1, or auto to estimate it.",
+        )
+        model: str = Field(
+            default="auto",
+            description="Weights: gaussian, a .safetensors file that `unblur train svmap` wrote, "
+            "or auto, which chooses among the shipped ones by the share of pixels at white.",
+        )
+        colour: Literal["channels", "luma"] = Field(
+            default="channels",
+            description="Deblur each channel, or luma alone and chroma by the Gaussian prior.",
+        )
+        iterations: int = Field(
+            default=5, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
+        )
+        data_term: Data = Field(
+            default="learned", description="Learned, or the plain l2 norm (for comparison)."
+        )
+        regulariser: Regulariser = Field(
+            default="learned", description="Learned, or hyper-Laplacian (for comparison)."
+        )
+
+    def deconvolve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the sharp image; see `Deconvolver.deconvolve`."""
+        noise = self._noise(blurred, context, mask)
+        gain = self._gain(blurred, context)
+        model = load_model(self._model_name(blurred, mask), self._design()).to(blurred.device)
+        weights = kernel.tensor(dtype=blurred.dtype, device=blurred.device)
+        luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
+        planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
+        full = START_ITERATIONS + self.params.iterations * model.design.steps
+        tick = context.ticker(self.name, full * len(planes) + START_ITERATIONS * len(chroma))
+        context.checkpoint()
+        level = torch.full((1, 1, 1, 1), noise * gain, device=blurred.device)
+
+        def run(plane: Tensor, steps: int) -> Tensor:
+            found = model.estimates(gain * plane[None, None], weights, level, mask, tick)
+            for _ in range(steps):
+                next(found)
+            return next(found)[0, 0] / gain
+
+        with torch.no_grad():
+            sharp = torch.stack([run(plane, model.design.steps) for plane in planes])
+            if not luma_only:
+                return sharp
+            return merge_luma(sharp, torch.stack([run(plane, 0) for plane in chroma]))
+
+    def halo(self, kernel: Kernel) -> tuple[int, ...]:
+        """Return how far a pixel's result looks; see `Deconvolver.halo`."""
+        return tuple(4 * LAYERS + 3 * reach + 16 for reach in kernel.reach)
+
+    def _noise(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float:
+        if self.params.noise != "auto":
+            return float(self.params.noise)
+        return context.noise if context.noise is not None else estimate_noise(blurred, mask)
+
+    def _gain(self, blurred: Tensor, context: Context) -> float:
+        contrast = context.contrast if context.contrast is not None else float(blurred.std())
+        return max(1.0, PHOTOGRAPHIC / contrast) if contrast > 0 else 1.0
+
+    def _model_name(self, blurred: Tensor, mask: Tensor | None) -> str:
+        if self.params.model != "auto":
+            return str(self.params.model)
+        clipped = (blurred >= 1 - 1e-6).any(0)
+        if mask is not None:
+            clipped = clipped | (mask == 0)
+        saturated = float(clipped.float().mean()) > SATURATED_SHARE
+        return "saturated" if saturated and "saturated" in SHIPPED else "gaussian"
+
+    def _design(self) -> Design:
+        p = self.params
+        return Design(p.data_term, p.regulariser, iterations=p.iterations)

@@ -1,0 +1,77 @@
+"""The weights that come with the plugin, and models built from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from unblur.errors import WeightsError, unknown_name
+from unblur.weights import load_metadata, load_weights
+from unblur_svmap.model import Design, SpatiallyVariantMap
+
+FOLDER = Path(__file__).parent / "trained"
+SHIPPED: dict[str, str] = {
+    "gaussian": "2e4289e2832d570a7ed82be9cbd4395205d9a97508503fc3296410d73e36684e",
+}
+"""SHA-256 of each shipped set of weights, by the name that the stage's `model` gives it."""
+
+
+@lru_cache(maxsize=4)
+def load_model(name: str, design: Design) -> SpatiallyVariantMap:
+    """Return a trained model, ready to deconvolve.
+
+    Parameters
+    ----------
+    name : str
+        Name of shipped weights, or the path of a file that `unblur train svmap` wrote.
+    design : Design
+        Parts that are fixed in it (for comparisons) replace the learned ones; whether filters
+        are shared among pixels is what the file says.
+
+    Raises
+    ------
+    WeightsError
+        If there are no such weights or they do not fit.
+    """
+    path, sha256 = _find(name)
+    tensors = load_weights(path, sha256)
+    trained = design_of(path)
+    chosen = replace(
+        trained,
+        data="l2" if design.data == "l2" else trained.data,
+        regulariser=trained.regulariser if design.regulariser == "learned" else design.regulariser,
+        iterations=design.iterations,
+    )
+    model = SpatiallyVariantMap(chosen)
+    wanted = model.state_dict().keys()
+    missing = sorted(wanted - tensors.keys())
+    if missing:
+        raise WeightsError(
+            f"'{path.name}' lacks {len(missing)} tensors of svmap, '{missing[0]}' first; "
+            "it belongs to another model."
+        )
+    model.load_state_dict({key: tensors[key] for key in wanted})
+    return model.requires_grad_(False).eval()
+
+
+def design_of(path: Path) -> Design:
+    """Return the design that weights were trained for, as their header states it."""
+    params = json.loads(load_metadata(path).get("params", "{}"))
+    default = Design()
+    return Design(
+        params.get("data_term", default.data),
+        params.get("regulariser", default.regulariser),
+        params.get("invariant", default.invariant),
+        params.get("reweightings", default.steps),
+    )
+
+
+def _find(name: str) -> tuple[Path, str | None]:
+    if name in SHIPPED:
+        return FOLDER / f"{name}.safetensors", SHIPPED[name]
+    path = Path(name)
+    if path.suffix or path.exists():
+        return path, None
+    raise WeightsError(unknown_name("set of svmap weights", name, [*SHIPPED, "auto"]))

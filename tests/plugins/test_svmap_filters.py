@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, mean_spectrum
+
+BORDERS = ("zeros", "periodic")
+
+
+def draw(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+
+def brute_force(x, bank, border):
+    """Sum tap by tap and pixel by pixel, as the definition reads."""
+    x, bank = x.detach().numpy(), bank.detach().numpy()
+    count, _, height, width = x.shape
+    side = int(bank.shape[2] ** 0.5)
+    out = np.zeros((count, bank.shape[1], height, width))
+    mode = "wrap" if border == "periodic" else "constant"
+    wide = np.pad(x, ((0, 0), (0, 0), (side // 2,) * 2, (side // 2,) * 2), mode=mode)
+    for b, n, row, column in np.ndindex(out.shape):
+        patch = wide[b, 0, row : row + side, column : column + side]
+        out[b, n, row, column] = (patch.ravel() * bank[b, n, :, row, column]).sum()
+    return out
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_each_pixel_has_its_own_filters(border):
+    x, bank = draw(2, 1, 7, 9), draw(2, 3, 25, 7, 9, seed=1)
+    found = filter_pixels(x, bank, border).detach().numpy()
+    np.testing.assert_allclose(found, brute_force(x, bank, border), atol=1e-12)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_adjoint_is_exact(border):
+    x, bank, v = draw(2, 1, 7, 9), draw(2, 3, 25, 7, 9, seed=1), draw(2, 3, 7, 9, seed=2)
+    forward = (filter_pixels(x, bank, border) * v).sum()
+    backward = (filter_pixels_adjoint(v, bank, border) * x).sum()
+    assert forward.item() == pytest.approx(backward.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_gradients_agree_with_finite_differences(border, shared):
+    x, v = draw(2, 1, 5, 6), draw(2, 2, 5, 6, seed=2)
+    bank = draw(1 if shared else 2, 2, 9, 5, 6, seed=1)
+    assert torch.autograd.gradcheck(lambda x, b: filter_pixels(x, b, border), (x, bank))
+    assert torch.autograd.gradcheck(lambda v, b: filter_pixels_adjoint(v, b, border), (v, bank))
+
+
+def test_strips_of_rows_join_without_a_seam(monkeypatch):
+    x, bank = draw(1, 1, 23, 8), draw(1, 3, 25, 23, 8, seed=1)
+    v = draw(1, 3, 23, 8, seed=2)
+    whole = filter_pixels(x, bank, "periodic"), filter_pixels_adjoint(v, bank, "periodic")
+    monkeypatch.setattr("unblur_svmap.filters._STRIP_PIXELS", 24)
+    strips = filter_pixels(x, bank, "periodic"), filter_pixels_adjoint(v, bank, "periodic")
+    for a, b in zip(whole, strips, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_mean_spectrum_of_equal_filters_is_their_power():
+    filters = draw(1, 2, 25, 1, 1).detach()
+    found = mean_spectrum(filters.expand(1, 2, 25, 12, 15).contiguous(), (12, 15))
+    grid = torch.zeros(2, 12, 15, dtype=torch.float64)
+    grid[:, :5, :5] = filters.reshape(2, 5, 5)
+    torch.testing.assert_close(found[0, 0], torch.fft.rfft2(grid).abs().square().sum(0))
