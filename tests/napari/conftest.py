@@ -1,0 +1,153 @@
+"""A display, a viewer and the widget in it, with stages whose speed the tests set."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stages_for_widget
+
+napari = pytest.importorskip("napari", reason="the extra 'napari' is not installed")
+
+
+def _start_display() -> None:
+    """Start an X server without a screen where there is none; Qt would abort the process."""
+    if not sys.platform.startswith("linux"):
+        return
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    server = shutil.which("Xvfb")
+    if server is None:
+        pytest.skip("no display and no Xvfb to make one", allow_module_level=True)
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        [server, "-displayfd", str(theirs), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+        pass_fds=(theirs,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    with os.fdopen(ours) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        pytest.skip("Xvfb does not start", allow_module_level=True)
+    os.environ["DISPLAY"] = f":{number}"
+    atexit.register(process.terminate)
+
+
+_start_display()
+
+BLIND = """\
+summary: Blind, for tests.
+steps:
+  - kernel: guess
+  - deconvolve: sharpen
+  - postprocess: limit
+"""
+
+KNOWN_PSF = """\
+summary: With a PSF, for tests.
+steps:
+  - deconvolve: sharpen
+"""
+
+
+@pytest.fixture(autouse=True)
+def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
+    """Keep the list of recent files out of the user's own settings.
+
+    Windows of the test that ended are collected here, on the UI thread: in the next test's
+    worker, where the collector may run as well, Qt would abort.
+    """
+    from qtpy.QtCore import QSettings
+
+    folder = str(tmp_path / "settings")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The registry with the test stages and a broken plugin."""
+    from unblur.plugins import registry
+
+    registry()
+    if not gc.get_freeze_count():
+        gc.freeze()  # what the libraries brought stays; collecting the rest is quick then
+    stages_for_widget.extend(registry(), monkeypatch)
+    return registry()
+
+
+@pytest.fixture
+def pipeline_file(tmp_path: Path) -> Callable[[str, str], str]:
+    """Write a pipeline file and return its path."""
+
+    def write(text: str, name: str = "test.yaml") -> str:
+        path = tmp_path / name
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def open_panel(known: Any, qtbot: Any, pipeline_file: Any) -> Iterator[Callable[..., Any]]:
+    """Make the widget for a viewer without a window: quick, and all but the canvas is there."""
+    yield from _opener(lambda _show: napari.components.ViewerModel(), qtbot, pipeline_file)
+
+
+@pytest.fixture
+def open_widget(
+    make_napari_viewer: Any, known: Any, qtbot: Any, pipeline_file: Any
+) -> Iterator[Callable[..., Any]]:
+    """Open a window with the widget docked."""
+    yield from _opener(lambda show: make_napari_viewer(show=show), qtbot, pipeline_file)
+
+
+def _opener(
+    make_viewer: Callable[[bool], Any], qtbot: Any, pipeline_file: Any
+) -> Iterator[Callable[..., Any]]:
+    from napari_unblur.widget import DeblurWidget
+
+    opened: list[DeblurWidget] = []
+
+    def build(data: Any = None, *, pipeline: str = BLIND, show: bool = False, **style: Any) -> Any:
+        viewer = make_viewer(show)
+        if data is not None:
+            viewer.add_image(data, **{"name": "image", **style})
+        widget = DeblurWidget(viewer)
+        opened.append(widget)
+        if hasattr(viewer, "window"):
+            viewer.window.add_dock_widget(widget, name="Deblur", area="right")
+        else:
+            qtbot.addWidget(widget)
+        qtbot.waitUntil(lambda: widget.known is not None, timeout=20_000)
+        widget.open_pipeline(pipeline_file(pipeline))
+        return widget
+
+    yield build
+    for widget in opened:
+        widget.work.close()
+        widget.side.close()
+
+
+@pytest.fixture
+def settled(qtbot: Any) -> Callable[[Any], None]:
+    """Wait until neither lane of a widget has anything to do."""
+
+    def wait(widget: Any, timeout: int = 20_000) -> None:
+        qtbot.waitUntil(
+            lambda: not (widget.work.is_busy or widget.side.is_busy or widget.runner.is_active),
+            timeout=timeout,
+        )
+
+    return wait
