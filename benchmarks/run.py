@@ -1,0 +1,85 @@
+"""Rebuild what lies under `benchmarks/results`: all of it, or the targets that are named.
+
+    python benchmarks/run.py              # everything that this machine can do in an hour
+    python benchmarks/run.py levin-blind  # one target
+    python benchmarks/run.py --list
+
+Tables are made by `unblur bench` on data beside the repository (`../shared/data`); races and
+speeds by the scripts in this folder. A target that is not run leaves its files as they were
+last measured, each with device, date and version inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# Relative to ROOT, where targets run: the command is kept beside what it measured.
+DATA = Path("../shared/data")
+RESULTS = Path("benchmarks/results")
+UNBLUR = [sys.executable, "-m", "unblur"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One result and the command that makes it."""
+
+    name: str
+    about: str
+    command: list[str]
+
+
+def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
+    """Return a target that races pipelines on a set of pairs."""
+    where = ["-o", str(RESULTS), "--name", name, "--workers", "2"]
+    return Target(name, about, [*UNBLUR, "bench", str(DATA / folder), *arguments, *where])
+
+
+def script(name: str, about: str, file: str, *arguments: str) -> Target:
+    """Return a target that runs a script of this folder."""
+    return Target(name, about, [sys.executable, f"benchmarks/{file}", *arguments])
+
+
+TARGETS = [
+    bench(
+        "levin-known",
+        "Levin's 32 pairs with the true kernels",
+        "levin09",
+        *("wiener", "richardson-lucy", "tv", "hyper-laplacian"),
+    ),
+    bench("levin-blind", "Levin's 32 pairs, blind", "levin09", "map-hyper-laplacian"),
+]
+
+
+def main() -> None:
+    """Run the targets asked for and say what failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="all, if none is named")
+    parser.add_argument("--list", action="store_true", help="show the targets")
+    options = parser.parse_args()
+    known = {target.name: target for target in TARGETS}
+    if options.list:
+        for target in TARGETS:
+            print(f"{target.name:24} {target.about}")
+        return
+    if unknown := [name for name in options.targets if name not in known]:
+        parser.error(f"there is no target {unknown[0]}; known: {', '.join(known)}")
+    (ROOT / RESULTS).mkdir(exist_ok=True)
+    failed = []
+    for name in options.targets or known:
+        print(f"{name}: {known[name].about}", flush=True)
+        began = time.perf_counter()
+        if subprocess.run(known[name].command, cwd=ROOT, check=False).returncode:
+            failed.append(name)
+        print(f"{name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

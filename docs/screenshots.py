@@ -1,0 +1,159 @@
+"""Take the manual's pictures of the napari widget from the real window.
+
+Usage: python docs/screenshots.py [SCENE …]. Needs a display; `xvfb-run -s "-screen 0
+1600x1000x24" python docs/screenshots.py` makes do without a screen. The pictures land in
+docs/images.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication
+
+import napari
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = (1280, 800)
+PATIENCE = 600.0
+"""Seconds that a step of a scene may take."""
+
+
+class Scene:
+    """A window with a sample and the widget, driven like a user would."""
+
+    def __init__(self, sample: str, theme: str) -> None:
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.theme = theme
+        self.viewer.window.resize(*SIZE)
+        self.viewer.open_sample("unblur", sample)
+        dock, self.widget = self.viewer.window.add_plugin_dock_widget("unblur", "Deblur")
+        dock.show()
+        self.wait(lambda: self.widget.known is not None)
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Let the window live until `ready`, and a moment longer."""
+        end = time.monotonic() + PATIENCE
+        while not ready():
+            if time.monotonic() > end:
+                raise TimeoutError(self.widget.messages.text or self.widget.footer.status.text())
+            QApplication.processEvents()
+            time.sleep(0.005)
+        moment = time.monotonic() + 0.4
+        while time.monotonic() < moment:
+            QApplication.processEvents()
+
+    def settle(self) -> None:
+        """Wait until all work is done."""
+        widget = self.widget
+        self.wait(
+            lambda: not (widget.work.is_busy or widget.side.is_busy or widget.runner.is_active)
+        )
+
+    def save(self, name: str) -> None:
+        """Photograph the window and close it."""
+        IMAGES.mkdir(exist_ok=True)
+        self.viewer.window.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
+        self.widget.work.close()
+        self.viewer.close()
+
+    def set_param(self, name: str, value: float) -> None:
+        """Type a param of the first step."""
+        self.widget.steps.cards[0].form.editors[name].box.setValue(value)
+
+    def mark(self, places: Any, size: float) -> Any:
+        """Put points on beads or stars, in pixels, and estimate the PSF from them."""
+        layer = self.widget.input.layer
+        world = np.asarray(places) * layer.scale
+        points = self.viewer.add_points(
+            world, name="marks", size=size * layer.scale[-1], face_color="transparent",
+            border_color="#ffb454", border_width=0.08, units=layer.units,
+        )  # fmt: skip
+        panel = self.widget.psf
+        panel.choose("points")
+        panel.points.choose(points)
+        return points
+
+
+def photograph() -> None:
+    """A shaken photograph, blind."""
+    scene = Scene("photograph", "dark")
+    scene.widget.open_pipeline("map-hyper-laplacian")
+    scene.widget.run()
+    scene.settle()
+    scene.save("napari-photograph.png")
+
+
+def preview() -> None:
+    """A preview of what is in view, in the light theme."""
+    scene = Scene("photograph", "light")
+    scene.widget.open_pipeline("map-hyper-laplacian")
+    scene.viewer.scene.camera.zoom *= 1.6
+    scene.wait(lambda: True)
+    scene.widget.footer.live.click()
+    scene.wait(lambda: scene.widget.preview.layer is not None)
+    scene.settle()
+    scene.save("napari-preview.png")
+
+
+def stars() -> None:
+    """The PSF of a telescope from marked stars."""
+    scene = Scene("stars", "light")
+    scene.widget.open_pipeline("richardson-lucy")
+    places = [(61, 33), (156, 77), (171, 185), (200, 217), (98, 138), (199, 45), (126, 23)]
+    scene.mark(places, 14)
+    scene.widget.psf.window_width.setValue(25)
+    scene.widget.psf.estimate.click()
+    scene.settle()
+    # The sky, 60 counts of the white that the engine chose for counts up to 2047.
+    scene.set_param("background", 60 / 2047)
+    scene.widget.run()
+    scene.settle()
+    scene.save("napari-stars.png")
+
+
+def beads() -> None:
+    """A confocal stack with a 3-D PSF from its own beads, while it runs."""
+    scene = Scene("beads", "dark")
+    scene.widget.open_pipeline("richardson-lucy")
+    stack = scene.viewer.layers["beads"].data.astype(float)
+    places = brightest(stack, 4)
+    scene.mark(places, 20)
+    scene.viewer.dims.set_current_step(0, places[0][0])
+    scene.widget.psf.window_width.setValue(25)
+    scene.widget.psf.window_depth.setValue(19)
+    scene.widget.psf.estimate.click()
+    scene.settle()
+    scene.widget.run()
+    scene.wait(lambda: "left" in scene.widget.footer.status.text())
+    scene.save("napari-beads.png")
+
+
+def brightest(stack: Any, count: int) -> list[tuple[int, ...]]:
+    """Return the places of the brightest spots, each away from the others."""
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(stack, 2)
+    found: list[tuple[int, ...]] = []
+    for _ in range(count):
+        place = np.unravel_index(int(smooth.argmax()), smooth.shape)
+        found.append(tuple(int(i) for i in place))
+        smooth[:, max(place[1] - 15, 0) : place[1] + 16, max(place[2] - 15, 0) : place[2] + 16] = 0
+    return found
+
+
+SCENES = {scene.__name__: scene for scene in (photograph, preview, stars, beads)}
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        scope = QSettings.Scope.UserScope
+        QSettings.setPath(QSettings.Format.IniFormat, scope, folder)
+        for name in sys.argv[1:] or SCENES:
+            SCENES[name]()
