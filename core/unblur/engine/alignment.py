@@ -42,9 +42,9 @@ def average(kernels: Sequence[Kernel]) -> tuple[Kernel, list[int]]:
 def agreement(a: Float, b: Float) -> tuple[float, tuple[int, ...]]:
     """Return the largest correlation of two kernels over shifts, and the shift of `b` there."""
     extent = [2 * n for n in a.shape]
-    product = np.fft.rfftn(a, extent) * np.conj(np.fft.rfftn(b, extent))
     axes = range(len(extent))
-    correlation = np.fft.irfftn(product, extent, axes=axes)
+    product = np.fft.rfftn(a, extent, axes) * np.conj(np.fft.rfftn(b, extent, axes))
+    correlation = np.fft.irfftn(product, extent, axes)
     peak = np.unravel_index(int(correlation.argmax()), correlation.shape)
     shift = tuple(int(p) if p < n // 2 else int(p) - n for p, n in zip(peak, extent, strict=True))
     return float(correlation.max() / (np.linalg.norm(a) * np.linalg.norm(b))), shift

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from engine_stages import ALL, Box
+from engine_stages import Box, tiny_registry
 
 import unblur.pipeline
-from unblur.plugins import Registry
 
 
 @pytest.fixture(autouse=True)
 def stages(monkeypatch):
     """Put the tiny stages in place of the installed ones."""
-    found = Registry(stages={(cls.kind, cls.name): cls for cls in ALL})
+    found = tiny_registry()
     monkeypatch.setattr(unblur.pipeline, "registry", lambda: found)
     Box.seen.clear()
     return found

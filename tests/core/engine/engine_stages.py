@@ -9,6 +9,7 @@ from scipy.ndimage import convolve
 
 from unblur.fourier import apply_otf, fft, inverse_fft, psf_to_otf
 from unblur.kernels import Kernel
+from unblur.plugins import Registry
 from unblur.stages import Deconvolver, Estimate, KernelEstimator, Params, Postprocessor
 
 
@@ -119,6 +120,10 @@ class Broken(Sharpen):
 
 
 ALL = (Inverse, Slow, Broken, Sharpen, Box, Spoil, Zero, Lazy)
+
+
+def tiny_registry():
+    return Registry(stages={(cls.kind, cls.name): cls for cls in ALL})
 
 
 def blur(sharp, kernel):

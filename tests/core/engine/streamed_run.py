@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from engine_stages import ALL
+from engine_stages import tiny_registry
 
 import unblur.pipeline
 from unblur.context import Context
@@ -18,7 +18,6 @@ from unblur.engine.streaming import deblur_into
 from unblur.io import create_store, partial_path, publish, read_image
 from unblur.io.files import remove
 from unblur.pipeline import Pipeline
-from unblur.plugins import Registry
 
 BOX = np.full((3, 3), 1 / 9)
 TILE = 64
@@ -54,8 +53,7 @@ def opened(partial, image, again):
 
 if __name__ == "__main__":
     # Only in a process of its own: within the tests, the fixture `stages` does it and undoes it.
-    found = Registry(stages={(cls.kind, cls.name): cls for cls in ALL})
-    unblur.pipeline.registry = lambda: found
+    unblur.pipeline.registry = tiny_registry
     source, output, seconds, *rest = sys.argv[1:]
     named = dict(part.split("=") for part in rest if "=" in part)
     result = streamed(

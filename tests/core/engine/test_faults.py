@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_stages import tiny_registry
 from streamed_run import streamed
 
+import unblur.pipeline
 from unblur.errors import UnblurError
 from unblur.images import Image
 from unblur.io import read_image, write_image
@@ -35,7 +37,10 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(source, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed") / FILE
-    streamed(source, output, 0.0)
+    # Made before the fixture `stages`, which is there for one test at a time.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unblur.pipeline, "registry", tiny_registry)
+        streamed(source, output, 0.0)
     return read_image(output).data
 
 
