@@ -32,7 +32,8 @@ from unblur.kernels import Kernel
 from unblur.metrics import psnr, ssim
 from unblur.plugins import registry
 from unblur.synthesis import gaussian_process_kernel, shake_kernel
-from unblur_svmap.data import Sample, degrade, picture_files, read_luma
+from unblur.training.pictures import picture_files, read_luma
+from unblur_svmap.data import Sample, degrade
 from unblur_svmap.recipe import GAIN, held_out
 
 KERNELS = Path(__file__).with_name("kernels_13_35.npz")

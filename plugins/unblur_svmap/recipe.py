@@ -13,17 +13,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unblur.training import Trainer, TrainingParams
+from unblur.training.pictures import Crops, picture_files, read_both_sizes, read_luma, uniform
 from unblur.weights import load_weights
-from unblur_svmap.data import (
-    KERNEL_SIZES,
-    Crops,
-    Sample,
-    degrade,
-    draw_kernel,
-    picture_files,
-    read_luma,
-    uniform,
-)
+from unblur_svmap.data import KERNEL_SIZES, Sample, degrade, draw_kernel
 from unblur_svmap.model import Data, Design, Regulariser, SpatiallyVariantMap
 
 VALIDATION_PICTURES = 12
@@ -114,7 +106,8 @@ class SvmapTrainer(Trainer):
         count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
         held = files[:: len(files) // count][:count]
         margin = KERNEL_SIZES[-1] - 1
-        self.crops = Crops([f for f in files if f not in held], self.params.crop + margin)
+        kept = [f for f in files if f not in held]
+        self.crops = Crops(read_both_sizes(kept), self.params.crop + margin)
         self.validation = self._validation(held)
 
     def sample(self, index: int) -> Sample:
