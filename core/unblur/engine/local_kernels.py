@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unblur.context import Context
-from unblur.engine.alignment import Float, centred, embedded, largest_shape
+from unblur.engine.alignment import Float, agreement, centred, embedded, largest_shape
 from unblur.engine.chain import run_until_kernel
 from unblur.engine.kernel_search import Read, information, region_edge
 from unblur.engine.layout import Layout
-from unblur.engine.sparsity import sparsity
 from unblur.engine.tiling import Tile, Tiling
 from unblur.errors import ImageError
 from unblur.kernels import Kernel, KernelField
@@ -21,8 +20,8 @@ from unblur.stages import Stage
 Place = tuple[int, int]
 Grid = dict[Place, Float]
 
-OWN_ADVANTAGE = 2e-3
-"""How much sparser, relatively, a neighbour's kernel must make a cell to replace its own."""
+LEAST_AGREEMENT = 0.8
+"""Agreement of a kernel with its neighbours, relative to the grid's median, to be kept."""
 
 MOST_CELLS = 16
 """Cells along an axis, at most: a blur that varies faster is not seen across a large image."""
@@ -57,9 +56,8 @@ def local_kernels(
     kernel of each is estimated by itself, in the plane in the middle of a stack. The
     kernels are then made to fit each other: blind estimates are fixed up to a shift only, so
     each is moved to have its centre of mass at its centre, which keeps neighbouring parts of the
-    sharp image in place. A kernel is an outlier if a neighbour's makes its own cell sparser (see
-    `sparsity`); the cell then takes whichever kernel around it does so best. Cells without
-    texture take the mean of the kernels nearest to them.
+    sharp image in place. A kernel that does not agree with those around it is an outlier (see
+    `consistent`). Its cell, as one without texture, takes the mean of the kernels nearest to it.
 
     Raises
     ------
@@ -83,16 +81,16 @@ def local_kernels(
             "no part of the image has any texture, so there is no blur to be found; give the "
             "kernels (psf=... or --psf FILE)."
         )
-    found, rejected = consistent(_centred(found), grid, read)
     rows, columns = len(grid.rows), len(grid.columns)
-    complete = _completed(found, rows, columns)
+    kept = consistent(_centred(found))
+    complete = _completed(kept, rows, columns)
     field = KernelField(
         tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
         grid.rows,
         grid.columns,
     )
     where = (
-        f"{rows}x{columns} cells, {rejected} of them rejected as outliers, "
+        f"{rows}x{columns} cells, {len(found) - len(kept)} of them rejected as outliers, "
         f"{rows * columns - len(found)} without texture"
     )
     return field, where
@@ -127,34 +125,36 @@ def _middle(span: slice) -> float:
     return float(span.start + span.stop - 1) / 2
 
 
-def consistent(kernels: Grid, grid: Cells, read: Read) -> tuple[Grid, int]:
-    """Return kernels that suit their cells, and how many were replaced by a neighbour's.
+def consistent(kernels: Grid) -> Grid:
+    """Return the kernels that agree with those around them.
 
-    A cell keeps its own kernel unless a neighbour's makes it sparser by more than
-    `OWN_ADVANTAGE`. Of those that do not keep it, each takes the best of the kernels kept
-    around it, or if there are none, of those of its neighbours.
+    The agreement of a kernel is the median of its correlations, over shifts, with its neighbours.
+    The least agreeing one is dropped as long as it falls short of `LEAST_AGREEMENT` of the grid's
+    median, and the others are judged anew without it: a bad neighbour is no reason to go.
     """
-    suits: dict[Place, dict[Place, float]] = {}
-    for place in kernels:
-        seen, mask = read(grid.tiles[place])
-        near = [place, *(other for other in _around(place) if other in kernels)]
-        suits[place] = {n: sparsity(seen, _kernel(kernels[n]), mask) for n in near}
-    kept = {
-        place
-        for place, scores in suits.items()
-        if scores[place] <= (1 + OWN_ADVANTAGE) * min(scores.values())
+    scores = {
+        place: {other: agreement(weights, kernels[other])[0] for other in _around(place, kernels)}
+        for place, weights in kernels.items()
     }
-    result = {}
-    for place, scores in suits.items():
-        candidates = [n for n in scores if n in kept] or list(scores)
-        result[place] = kernels[place if place in kept else min(candidates, key=scores.__getitem__)]
-    return result, len(kernels) - len(kept)
+    kept = dict(kernels)
+    while True:
+        agreements = {place: _agreement(scores[place], kept) for place in kept}
+        worst = min(agreements, key=agreements.__getitem__)
+        if agreements[worst] >= LEAST_AGREEMENT * float(np.median(list(agreements.values()))):
+            return kept
+        del kept[worst]
 
 
-def _around(place: Place) -> list[Place]:
+def _agreement(scores: dict[Place, float], kept: Grid) -> float:
+    """Return the median agreement with the neighbours that are left; 1 where there is none."""
+    left = [score for place, score in scores.items() if place in kept]
+    return float(np.median(left)) if left else 1.0
+
+
+def _around(place: Place, kernels: Grid) -> list[Place]:
     row, column = place
-    steps = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-    return [(row + i, column + j) for i, j in steps]
+    near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    return [other for other in near if other in kernels]
 
 
 def _centred(kernels: Grid) -> Grid:
