@@ -130,10 +130,6 @@ class Journal:
                 f"{self.output} cannot be written: {error.strerror}; free some space and --resume."
             ) from error
 
-    def forget_tiles(self) -> None:
-        """Take it that no tile is finished."""
-        (self.folder / "tiles").unlink(missing_ok=True)
-
     def keep_kernels(self, field: KernelField, where: str) -> None:
         """Store estimated kernels, so that a resumed run uses the same ones."""
         stack = [[kernel.weights for kernel in row] for row in field.kernels]

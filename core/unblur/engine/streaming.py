@@ -23,7 +23,7 @@ from unblur.engine.schedulers import Scheduler, Threads
 from unblur.engine.tiled import describe, follow, for_tiles, make_work
 from unblur.engine.tiling import Tile, Tiling
 from unblur.engine.work import Returned, Work
-from unblur.errors import UnblurError
+from unblur.errors import OutputError, UnblurError
 from unblur.formats import RegionWriter
 from unblur.images import AXES
 from unblur.stages import Estimate
@@ -69,8 +69,8 @@ def deblur_into(
     Raises
     ------
     OutputError
-        If pipeline, params, kernel or input have changed since the interrupted run, or the
-        store cannot be written; what is finished stays recorded.
+        If pipeline, params, kernel or input have changed since the interrupted run, or what it
+        had written is gone, or the store cannot be written; what is finished stays recorded.
     Cancelled
         If the user asked to stop, after the tiles in work.
     """
@@ -84,13 +84,17 @@ def deblur_into(
         journal.begin(job)
     recipe = _recipe(request, outcome, journal)
     store = open_store(resume)
-    if resume and not store.resumed:
-        outcome.warn("what the interrupted run had written is gone; every tile is done again.")
-        journal.forget_tiles()
+    finished = journal.finished()
+    if finished and not store.resumed:
+        store.discard()  # or the next try would take the empty store for the finished tiles
+        raise OutputError(
+            f"{journal.output} cannot be resumed: {len(finished)} tiles are recorded as finished, "
+            "but what the interrupted run had written is gone; run without --resume to start "
+            "again."
+        )
     grain = _grain(store, request)
     plan = _plan(request, recipe, grain, journal, workers)
     describe(plan, outcome)
-    finished = journal.finished()
     scheduler = scheduler or Threads(plan.workers, plan.device)
     direct = scheduler.in_process or fills_chunks(plan.tiling, grain)
     work = make_work(request, recipe, plan, store if direct else Returned())
