@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unblur.errors import WeightsError
+from unblur.errors import WeightsError, unknown_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +52,35 @@ def load_weights(path: Path | str, sha256: str | None = None) -> dict[str, Tenso
         return load_file(path)
     except SafetensorError as error:
         raise WeightsError(f"'{path}' is not a whole safetensors file: {error}.") from None
+
+
+def find_weights(
+    name: str, folder: Path, shipped: Mapping[str, str], owner: str
+) -> tuple[Path, str | None]:
+    """Return the file that a stage's param names, and the hash that it must have.
+
+    Parameters
+    ----------
+    name : str
+        A key of `shipped`, or the path of a file of one's own, which may have any hash.
+    folder : Path
+        Where the shipped weights lie, as NAME.safetensors.
+    shipped : mapping of str to str
+        Their SHA-256.
+    owner : str
+        Whose weights they are, for messages.
+
+    Raises
+    ------
+    WeightsError
+        If the name is neither.
+    """
+    if name in shipped:
+        return folder / f"{name}.safetensors", shipped[name]
+    path = Path(name)
+    if path.suffix or path.exists():
+        return path, None
+    raise WeightsError(unknown_name(f"set of {owner} weights", name, shipped))
 
 
 def load_metadata(path: Path | str) -> dict[str, str]:

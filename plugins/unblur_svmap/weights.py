@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from unblur.errors import WeightsError, unknown_name
-from unblur.weights import load_metadata, load_weights
+from unblur.errors import WeightsError
+from unblur.weights import find_weights, load_metadata, load_weights
 from unblur_svmap.model import Design, SpatiallyVariantMap
 
 FOLDER = Path(__file__).parent / "trained"
@@ -35,7 +35,7 @@ def load_model(name: str, design: Design) -> SpatiallyVariantMap:
     WeightsError
         If there are no such weights or they do not fit.
     """
-    path, sha256 = _find(name)
+    path, sha256 = find_weights(name, FOLDER, SHIPPED, "svmap")
     tensors = load_weights(path, sha256)
     trained = design_of(path)
     chosen = replace(
@@ -66,12 +66,3 @@ def design_of(path: Path) -> Design:
         params.get("invariant", default.invariant),
         params.get("reweightings", default.steps),
     )
-
-
-def _find(name: str) -> tuple[Path, str | None]:
-    if name in SHIPPED:
-        return FOLDER / f"{name}.safetensors", SHIPPED[name]
-    path = Path(name)
-    if path.suffix or path.exists():
-        return path, None
-    raise WeightsError(unknown_name("set of svmap weights", name, [*SHIPPED, "auto"]))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unblur.errors import WeightsError
-from unblur.weights import file_sha256, load_metadata, load_weights, save_weights
+from unblur.weights import file_sha256, find_weights, load_metadata, load_weights, save_weights
 
 
 def test_weights_return_as_they_went(tmp_path):
@@ -61,3 +61,15 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the format's writer raises
         save_weights({"a": torch.zeros(2, dtype=torch.complex32)}, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_are_named_or_a_file_of_ones_own(tmp_path):
+    shipped = {"gaussian": "abc"}
+    assert find_weights("gaussian", tmp_path, shipped, "toy") == (
+        tmp_path / "gaussian.safetensors",
+        "abc",
+    )
+    own = tmp_path / "own.safetensors"
+    assert find_weights(str(own), tmp_path, shipped, "toy") == (own, None)
+    with pytest.raises(WeightsError, match="no set of toy weights 'gausian'.*gaussian"):
+        find_weights("gausian", tmp_path, shipped, "toy")
