@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unblur.errors import PipelineError, UsageError, suggestion
 from unblur.plugins import Registry, registry
-from unblur.stages import Kind, Stage, describe
+from unblur.stages import Kind, PriorChoice, Stage, describe
 
 STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
 """The kinds that can be steps; priors live inside the params of a step."""
@@ -144,9 +144,16 @@ class Pipeline(BaseModel):
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
     def build(self, known: Registry | None = None) -> list[Stage]:
-        """Return the stages, params validated; raise `UsageError` for a name nobody registered."""
+        """Return the stages, params validated; raise `UsageError` for a name nobody registered.
+
+        So are the priors that stages hold, and their params.
+        """
         shelf = known or registry()
-        return [shelf.stage(step.kind, step.name)(dict(step.params)) for step in self.steps]
+        stages = [shelf.stage(step.kind, step.name)(dict(step.params)) for step in self.steps]
+        for stage in stages:
+            for choice in _priors(stage):
+                shelf.stage("prior", choice.prior)(dict(choice.params))
+        return stages
 
     def override(self, settings: Mapping[str, Any]) -> Pipeline:
         """Return the pipeline with params replaced.
@@ -156,7 +163,8 @@ class Pipeline(BaseModel):
         settings : mapping
             `"kernel.size": 31` sets a param of the step of that kind (all of them, where
             several), `"svmap.noise": 0.01` of the step of that name, `"tiles.size": 512`
-            of the tiling.
+            of the tiling, `"kernel.priors.0.weight": 0.002` a member of a list, counted
+            from 0, that the pipeline file states.
         """
         content = self.model_dump(mode="json")
         for key, value in settings.items():
@@ -173,7 +181,7 @@ class Pipeline(BaseModel):
                     f"Expected STEP.PARAM=VALUE with STEP one of {', '.join([*owners, 'tiles'])}."
                 )
             for step in targets:
-                _assign(step["params"], param.split("."), value)
+                _assign(step["params"], key, param.split("."), value)
         try:
             return type(self).model_validate(content)
         except ValidationError as error:
@@ -190,10 +198,35 @@ def _kind(step: Mapping[str, Any]) -> str:
     return next(kind for kind in STEP_KINDS if step[kind])
 
 
-def _assign(params: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    for part in path[:-1]:
-        params = params.setdefault(part, {})
-    params[path[-1]] = value
+def _assign(params: Any, key: str, path: Sequence[str], value: Any) -> None:
+    """Set the value at a path of names and, in lists, of places."""
+    here, *rest = path
+    place: Any = here
+    if isinstance(params, list):
+        if not here.isdecimal() or int(here) >= len(params):
+            raise UsageError(
+                f"'{key}' names member '{here}' of a list of {len(params)}; its members are "
+                f"counted from 0 to {len(params) - 1}."
+            )
+        place = int(here)
+    elif rest and rest[0].isdecimal() and here not in params:
+        raise UsageError(
+            f"'{key}' names a member of '{here}', which the pipeline leaves at its default; "
+            f"state '{here}' as a whole."
+        )
+    if not rest:
+        params[place] = value
+        return
+    within = params[place] if isinstance(params, list) else params.setdefault(place, {})
+    _assign(within, key, rest, value)
+
+
+def _priors(stage: Stage) -> Iterator[PriorChoice]:
+    """Yield the priors that a stage's params choose, alone or in a tuple."""
+    for _, value in stage.params:
+        for choice in value if isinstance(value, tuple) else (value,):
+            if isinstance(choice, PriorChoice):
+                yield choice
 
 
 def json_schema(known: Registry | None = None) -> str:

@@ -4,7 +4,15 @@ import torch
 from pydantic import Field
 
 from unblur.kernels import Kernel
-from unblur.stages import Deconvolver, Estimate, KernelEstimator, Params, Postprocessor, Prior
+from unblur.stages import (
+    Deconvolver,
+    Estimate,
+    KernelEstimator,
+    Params,
+    Postprocessor,
+    Prior,
+    PriorChoice,
+)
 
 
 class Flat(KernelEstimator):
@@ -16,6 +24,15 @@ class Flat(KernelEstimator):
 
     def estimate(self, blurred, context, mask=None):
         return Estimate.of(Kernel(torch.ones(self.params.size, self.params.size).numpy()))
+
+
+class Mixed(Flat):
+    name = "mixed"
+    summary = "A box that holds priors, and asks none."
+
+    class Params(Params):
+        size: int = Field(3, ge=1, le=99, description="Edge of the box, pixels.")
+        priors: tuple[PriorChoice, ...] = Field((), description="Priors.")
 
 
 class Copy(Deconvolver):
@@ -54,4 +71,4 @@ class Double(Postprocessor):
         return self.params.factor * image
 
 
-ALL = [Flat, Copy, Energy, Double]
+ALL = [Flat, Mixed, Copy, Energy, Double]

@@ -88,6 +88,44 @@ def test_an_override_that_fits_nothing_is_refused(key):
         Pipeline.parse(TEXT, "x").override({key: 1})
 
 
+NESTED = """\
+summary: Priors inside a stage.
+steps:
+  - kernel: mixed
+    params: {priors: [{prior: energy, weight: 1.0}, {prior: energy, weight: 2.0}]}
+"""
+
+
+def test_building_validates_the_priors_that_a_stage_holds(known):
+    Pipeline.parse(NESTED, "x").build(known)
+    with pytest.raises(UsageError, match="did you mean 'energy'"):
+        Pipeline.parse(NESTED.replace("{prior: energy", "{prior: enrgy"), "x").build(known)
+    with pytest.raises(ParamsError, match="no param 'p'"):
+        Pipeline.parse(NESTED.replace("2.0", "2.0, params: {p: 1}"), "x").build(known)
+
+
+def test_a_setting_reaches_into_a_list():
+    pipeline = Pipeline.parse(NESTED, "x")
+    changed = pipeline.override({"kernel.priors.1.weight": 0.5, "kernel.priors.0.params.p": 3})
+    first, second = changed.steps[0].params["priors"]
+    assert first == {"prior": "energy", "weight": 1.0, "params": {"p": 3}}
+    assert second == {"prior": "energy", "weight": 0.5}
+    assert pipeline.steps[0].params["priors"][1]["weight"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("kernel.priors.2.weight", "member '2' of a list of 2.*from 0 to 1"),
+        ("kernel.priors.last.weight", "member 'last' of a list"),
+        ("kernel.others.0.weight", "leaves at its default; state 'others' as a whole"),
+    ],
+)
+def test_a_setting_of_no_member_of_a_list_is_refused(key, message):
+    with pytest.raises(UsageError, match=message):
+        Pipeline.parse(NESTED, "x").override({key: 1})
+
+
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
     with pytest.raises(PipelineError, match="cannot be read"):
         Pipeline.load(tmp_path / "none.yaml")

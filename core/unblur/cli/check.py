@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from unblur.cli.console import MISUSED, say, say_json, sentence, tell
 from unblur.cli.options import Json, Quiet
 from unblur.errors import UnblurError
-
-if TYPE_CHECKING:
-    from unblur.stages import Stage
 
 EXAMPLE = "unblur check mine.yaml"
 
@@ -44,7 +41,6 @@ def _examine(file: str) -> dict[str, Any]:
         with about(file):
             pipeline = Pipeline.load(file)
             stages = pipeline.build()
-            check_priors(stages)
     except UnblurError as error:
         return {"file": file, "valid": False, "error": sentence(error)}
     return {
@@ -53,15 +49,3 @@ def _examine(file: str) -> dict[str, Any]:
         "steps": [stage.name for stage in stages],
         "needs_psf": pipeline.needs_psf,
     }
-
-
-def check_priors(stages: list[Stage]) -> None:
-    """Raise `UsageError` for a prior inside a stage's params that is unknown or ill-set."""
-    from unblur.plugins import registry
-    from unblur.stages import PriorChoice
-
-    for stage in stages:
-        for _, value in stage.params:
-            for choice in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(choice, PriorChoice):
-                    registry().stage("prior", choice.prior)(dict(choice.params))
