@@ -10,21 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur import stages
+from unblur.allocation import retained_memory
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.operators import Blur, gradient, gradient_adjoint
-from unblur_classic.paired_blur import PairedBlur
+from unblur_classic.lucy_step import TINY, LucyStep
 from unblur_classic.scene import first_guess
 from unblur_classic.stopping import Stop, Stopper
 from unblur_classic.strength import contrast
 
-LEAST_SEEN = 0.01
-"""Share of a scene pixel's light that must reach the image for the image to change it."""
 FLAT = 0.02
 """Gradient, as a fraction of the image's contrast, below which TV's pull fades: noise of rounding
 has no direction."""
-TINY = 1e-6
-"""Least of the model, white = 1, so that its quotient with the data stays finite in the dark."""
 
 
 class RichardsonLucy(stages.Deconvolver):
@@ -137,35 +134,37 @@ class RichardsonLucy(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
     ) -> tuple[Tensor, Blur, int]:
         """Return the scene (C, *domain), the blur that it belongs to, and the steps taken."""
-        blur = PairedBlur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
+        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         data, background = blurred.clamp_min(0), self.params.background
         flat = FLAT * contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim) + TINY
         stopper = Stopper.of(self.params.stop, blurred, context, mask)
-        # What a scene pixel sends into the image; hardly any means it stays as first guessed.
-        seen = blur.adjoint(torch.ones_like(data[:1]))
-        share = torch.where(seen > LEAST_SEEN, 1 / seen, 0)
-        idle = (share == 0).to(data.dtype)
-        scene = first_guess(blur, (data - background).clamp_min(TINY))
-        previous = scene
+        advance = LucyStep(blur, data, background)
+        scene = advance.scene
+        scene[:] = first_guess(blur, (data - background).clamp_min(TINY))
+        previous = scene.clone() if self.params.accelerate else scene
         tick = context.ticker(self.name, self.params.iterations)
-        for step in range(self.params.iterations):
-            begin = scene
-            if self.params.accelerate and step > 1:
-                # Carried on along the last step; Wang & Miller's weights, known beforehand.
-                begin = torch.lerp(previous, scene, 1 + (step - 1) / (step + 2)).clamp_min_(0)
-            model = blur.forward(begin)
-            if background:
-                model.add_(background)
-            model.clamp_min_(TINY)
-            if step and stopper.is_reached(blur, model):
-                return scene, blur, step
-            factor = blur.adjoint(torch.div(data, model, out=model))
-            torch.addcmul(idle, factor, share, out=factor)
-            if self.params.tv:
-                factor.div_(tv_divisor(begin, self.params.tv, flat))
-            previous, scene = scene, factor.mul_(begin).clamp_min_(0)
-            tick()
+        with retained_memory():
+            for step in range(self.params.iterations):
+                if self.params.accelerate:
+                    carry(scene, previous, max(step - 1, 0) / (step + 2))
+                if step and stopper.is_reached(blur, scene, background):
+                    return scene, blur, step
+                divisor = tv_divisor(scene, self.params.tv, flat) if self.params.tv else None
+                advance()
+                if divisor is not None:
+                    scene.div_(divisor)
+                tick()
         return scene, blur, self.params.iterations
+
+
+def carry(scene: Tensor, previous: Tensor, weight: float) -> None:
+    """Carry a scene on along its last step, in place, and make `previous` what it was.
+
+    The weights are those of Wang & Miller, known beforehand.
+    """
+    before = scene.clone()
+    torch.lerp(previous, before, 1 + weight, out=scene).clamp_min_(0)
+    previous.copy_(before)
 
 
 def tv_divisor(scene: Tensor, weight: float, flat: float | Tensor = TINY) -> Tensor:

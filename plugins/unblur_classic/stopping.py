@@ -11,6 +11,7 @@ from torch import Tensor
 from unblur.context import Context
 from unblur.noise import estimate_noise
 from unblur.operators import Blur
+from unblur_classic.lucy_step import TINY
 
 Stop = Literal["fixed", "discrepancy", "consensus"]
 
@@ -70,10 +71,11 @@ class Stopper:
         drawn = torch.randn(blurred.shape, generator=context.generator(), device=blurred.device)
         return cls(stop, blurred, noise, (blurred + noise * drawn, blurred - noise * drawn))
 
-    def is_reached(self, blur: Blur, model: Tensor) -> bool:
-        """Return whether to stop at a scene whose blur is `model`, (C, *spatial)."""
+    def is_reached(self, blur: Blur, scene: Tensor, background: float = 0.0) -> bool:
+        """Return whether to stop at a scene (C, *domain) on a background that was not blurred."""
         if self.stop == "fixed":
             return False
+        model = (blur.forward(scene) + background).clamp_min_(TINY)
         if self.halves is None:
             residual = self.blurred - model
             if blur.mask is not None:
