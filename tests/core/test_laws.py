@@ -61,6 +61,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
     "map": {"params": {"size": 9, "iterations": 2}, "scene": scene((48, 48), noise=0.005)},
     "points": {"scene": stars()},
+    "schuler": {"params": {"size": 9}},
 }
 """By stage name: `params` that make it quick, its `scene`, and laws it is `exempt` from, why."""
 

@@ -1,0 +1,60 @@
+"""Latent images that keep clear edges alone: image quotients with thresholds in between."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
+from unblur.operators import extend_periodic, gradient, gradient_adjoint, laplacian_otf
+
+CONTRAST = 0.16
+"""Standard deviation of the image that the weights are meant for."""
+FIRST, GROWTH, QUOTIENTS = 2.0, 3.0, 7
+"""The first penalty relative to the weight, its growth, and how many quotients are taken."""
+
+
+def cartoons(y: Tensor, kernel: Tensor, weights: tuple[float, ...]) -> Tensor:
+    """Return the latent images of few edges, one per weight, cut to the window of `y`.
+
+    About `argmin_x |k * x - y|^2 + weight |grad x|_0`, by half-quadratic splitting: gradients
+    too short for the present penalty become 0, and the image nearest to those left and to the
+    observation is a quotient like Eq. 5.
+
+    Parameters
+    ----------
+    y : (B, 1, h, w)
+        Blurred image, of contrast `CONTRAST`.
+    kernel : (B, n, n)
+        Kernels, of sum 1.
+    weights : tuple of float
+        Prices of one pixel's edge; more leaves fewer.
+
+    Returns
+    -------
+    (B, L, h, w)
+
+    References
+    ----------
+    L. Xu, S. Zheng, J. Jia, "Unnatural L0 sparse representation for natural image deblurring",
+    CVPR 2013.
+    """
+    lead = kernel.shape[-1] // 2
+    domain = [fast_length(n + kernel.shape[-1]) for n in y.shape[-2:]]
+    mean = y.mean((-2, -1), keepdim=True)
+    scene = extend_periodic(y - mean, domain, (lead, lead))
+    otf = psf_to_otf(kernel, domain)[:, None]
+    power = otf.real.square() + otf.imag.square()
+    laplacian = laplacian_otf(domain, y)
+    given = otf.conj() * fft(scene, 2)
+    price = torch.tensor(weights, dtype=y.dtype, device=y.device)[:, None, None]
+    latent = scene.expand(-1, len(weights), -1, -1)
+    for number in range(QUOTIENTS):
+        penalty = FIRST * GROWTH**number * price
+        slopes = gradient(latent)
+        slopes = slopes * (slopes.square().sum(0) >= price / penalty)
+        pull = fft(gradient_adjoint(slopes), 2)
+        latent = inverse_fft(
+            (given + penalty * pull) / (power + penalty * laplacian + 1e-8), domain
+        )
+    return latent[..., lead : lead + y.shape[-2], lead : lead + y.shape[-1]] + mean

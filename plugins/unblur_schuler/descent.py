@@ -1,0 +1,196 @@
+"""From coarse to fine: kernels carried from turn to turn and from scale to scale."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unblur.pyramid import Scale, shrink_image
+from unblur_schuler.quotient import Spectra
+
+TILE = 256
+"""Edge in pixels of the tiles whose spectra are summed; neighbours share a quarter."""
+
+OnStep = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where on the way from coarse to fine an estimator is.
+
+    Attributes
+    ----------
+    scale : int
+        Number of the scale, the coarsest being 0.
+    turn : int
+        Number of the turn at this scale.
+    size : int
+        Extent of the kernel at this scale.
+    rise : float
+        How many times finer this scale is than the one that the kernel at hand comes from.
+    """
+
+    scale: int
+    turn: int
+    size: int
+    rise: float
+
+
+class Network(nn.Module):
+    """What predicts features from an image and the kernel so far, and divides them.
+
+    Attributes
+    ----------
+    turns : int
+        Turns at every scale.
+    """
+
+    turns: int
+
+    @abstractmethod
+    def scales(self, size: int) -> list[Scale]:
+        """Return the scales for a kernel of `size` pixels, the coarsest first."""
+
+    @abstractmethod
+    def features(
+        self, y: Tensor, kernel: Tensor | None, noise: Tensor, step: Step
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features x and y of Eq. 4, (B, N, h, w) each.
+
+        Parameters
+        ----------
+        y : (B, 1, h, w)
+            Blurred image at this scale, white = 1.
+        kernel : (B, n, n), optional
+            Kernel so far, on the grid of the scale that it comes from; none at the start.
+        noise : (B,)
+            Standard deviation of the noise at this scale.
+        step : Step
+            Which turn this is.
+        """
+
+    @abstractmethod
+    def kernel(self, spectra: Spectra, step: Step) -> Tensor:
+        """Return the kernel (B, n, n) by Eq. 4: non-negative, of sum 1."""
+
+    def finished(self, kernel: Tensor) -> Tensor:
+        """Return the last turn's kernel (B, n, n) as it is to be used."""
+        return kernel
+
+    def steps(self, size: int, turns: int | None = None) -> Iterator[tuple[Step, float]]:
+        """Yield every turn for a kernel of `size` pixels, and the ratio of its scale.
+
+        `turns`, where given, replaces the network's own number.
+        """
+        before = 1.0
+        for number, scale in enumerate(self.scales(size)):
+            for turn in range(turns or self.turns):
+                rise = scale.ratio / before if number and not turn else 1.0
+                yield Step(number, turn, scale.size, rise), scale.ratio
+            before = scale.ratio
+
+
+def descend(
+    network: Network, y: Tensor, size: int, noise: Tensor, on_step: OnStep | None = None
+) -> Tensor:
+    """Return the kernels (B, n, n) of images.
+
+    The spectra are summed over tiles, as in Welch's method: time grows with the pixels, memory
+    does not, and all of the image tells on the kernel.
+
+    Parameters
+    ----------
+    network : Network
+        Predicts features.
+    y : (B, 1, H, W)
+        Blurred image, white = 1.
+    size : int
+        Extent of the kernel, odd.
+    noise : (B,)
+        Standard deviation of the noise.
+    on_step : callable, optional
+        Called after every turn.
+    """
+    kernel, level, ratio_of_level = None, y, 1.0
+    for step, ratio in network.steps(size):
+        if ratio != ratio_of_level or kernel is None:
+            level, ratio_of_level = shrink_image(y, ratio), ratio
+        spectra: Spectra | None = None
+        for rows, columns in tiles(level.shape[-2:]):
+            pair = network.features(level[..., rows, columns], kernel, noise * ratio, step)
+            part = Spectra.of(*pair)
+            spectra = part if spectra is None else spectra + part
+        assert spectra is not None
+        kernel = recentred(network.kernel(spectra, step))
+        if on_step is not None:
+            on_step()
+    assert kernel is not None
+    return network.finished(kernel)
+
+
+def tiles(extent: Sequence[int]) -> list[tuple[slice, slice]]:
+    """Return windows of at most `TILE` pixels that cover an image, all of one extent."""
+    rows, columns = (_spans(n) for n in extent)
+    return [(row, column) for row in rows for column in columns]
+
+
+def _spans(extent: int) -> list[slice]:
+    if extent <= TILE:
+        return [slice(0, extent)]
+    count = -(-(extent - TILE // 4) // (TILE - TILE // 4))
+    starts = [round(i * (extent - TILE) / (count - 1)) for i in range(count)]
+    return [slice(start, start + TILE) for start in starts]
+
+
+def first_kernel(size: int, like: Tensor) -> Tensor:
+    """Return a round spot (B, size, size) of standard deviation 1, to start from."""
+    offset = torch.arange(size, dtype=like.dtype, device=like.device) - size // 2
+    spot = torch.exp(-(offset**2) / 2)
+    spot = spot / spot.sum()
+    return torch.outer(spot, spot).expand(like.shape[0], size, size)
+
+
+def rescaled_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
+    """Return kernels as they are on a grid whose pixels are `1 / ratio` as large, of sum 1.
+
+    Parameters
+    ----------
+    kernel : (B, n, n)
+        Centre at `n // 2`, which stays the centre.
+    size : int
+        Extent of the new frame; what lies beyond it is dropped.
+    ratio : float
+        Below 1 light is shared among the larger pixels, above 1 interpolated linearly.
+    """
+    n = kernel.shape[-1]
+    new = torch.arange(size, dtype=kernel.dtype, device=kernel.device)[:, None] - size // 2
+    old = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2
+    distance = new - old * ratio if ratio < 1 else new / ratio - old
+    share = (1 - distance.abs()).clamp_min(0)
+    result = share @ kernel @ share.T
+    return result / result.sum((-2, -1), keepdim=True)
+
+
+def recentred(kernel: Tensor) -> Tensor:
+    """Return kernels (B, n, n) moved by whole pixels, their centre of mass at `n // 2`."""
+    n = kernel.shape[-1]
+    offset = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2
+    rows = (kernel.sum(-1) @ offset).round().long().tolist()
+    columns = (kernel.sum(-2) @ offset).round().long().tolist()
+    if not any(rows) and not any(columns):
+        return kernel
+    moved = [_shifted(k, -r, -c) for k, r, c in zip(kernel, rows, columns, strict=True)]
+    return torch.stack(moved)
+
+
+def _shifted(kernel: Tensor, down: int, right: int) -> Tensor:
+    n = kernel.shape[-1]
+    moved = torch.zeros_like(kernel)
+    rows = slice(max(down, 0), n + min(down, 0)), slice(max(-down, 0), n + min(-down, 0))
+    columns = slice(max(right, 0), n + min(right, 0)), slice(max(-right, 0), n + min(-right, 0))
+    moved[rows[0], columns[0]] = kernel[rows[1], columns[1]]
+    return moved / moved.sum()

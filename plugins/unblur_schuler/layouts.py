@@ -1,0 +1,16 @@
+"""The layouts of network that the stage and the training offer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unblur_schuler.deep import DeepNetwork
+from unblur_schuler.descent import Network
+from unblur_schuler.paper import PaperNetwork
+
+Layout = Literal["deep", "paper"]
+
+
+def untrained(layout: Layout) -> Network:
+    """Return a network of a layout before any training."""
+    return DeepNetwork() if layout == "deep" else PaperNetwork()

@@ -1,0 +1,28 @@
+"""What the plugin registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.stages import Stage
+    from unblur.training import Trainer
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the kernel estimator."""
+    from unblur_schuler.stage import Schuler
+
+    return [Schuler]
+
+
+@hook
+def unblur_trainers() -> Iterable[type[Trainer]]:
+    """Register the training of its weights."""
+    from unblur_schuler.recipe import SchulerTrainer
+
+    return [SchulerTrainer]

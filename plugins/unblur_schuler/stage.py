@@ -1,0 +1,146 @@
+"""The kernel estimator `schuler`: learned blind estimation as a stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from unblur import stages
+from unblur.colour import to_luma
+from unblur.context import Context
+from unblur.errors import ImageError
+from unblur.kernels import Kernel
+from unblur.noise import estimate_noise
+from unblur.stages import Estimate
+from unblur_schuler.descent import Network, descend
+from unblur_schuler.extent import FIRST, grown, lit_extent, touches_border
+from unblur_schuler.filling import filled
+from unblur_schuler.weights import load_network
+
+IMAGE_EDGES = 2
+"""Edges of the kernel that an image measures at least."""
+FAINT = 0.02
+"""Share of the peak below which a value of the result counts as nothing."""
+
+
+class Schuler(stages.KernelEstimator):
+    """The kernel by a trained network that alternates feature extraction and division.
+
+    From a coarse scale to the full one, and in a few turns at each, a network predicts
+    gradient-like images `x_i` of the sharp scene and `y_i` of the blurred one, and the kernel
+    is the quotient (Eq. 4)::
+
+        k = F^-1 [ sum_i conj(F x_i) F y_i / (sum_i |F x_i|^2 + beta) ]
+
+    cropped to its size and freed of negative values. It assumes one kernel for the whole
+    image, of motion without jumps, and a scene with edges like the photographs that the
+    network learned from. Nothing is optimised at run time.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        See `Schuler.Params`.
+
+    Notes
+    -----
+    The spectra of Eq. 4 are summed over tiles (Welch's method). Time is linear in the pixels,
+    the networks' memory does not grow with them, and more image makes a better estimate.
+    Colour images are estimated on their luma.
+
+    With the size `auto`, a kernel of 25 pixels is estimated first; the frame grows while the
+    kernel reaches its border and is then cut to what holds light, and the kernel is estimated
+    once more.
+
+    Examples
+    --------
+    >>> from unblur.context import Context
+    >>> from unblur.metrics import kernel_similarity
+    >>> from unblur.testing import gaussian, scene
+    >>> given = scene((96, 96), gaussian((9, 9), 1.5))
+    >>> estimate = Schuler(size=9).estimate(given.blurred, Context(noise=0.01))
+    >>> kernel_similarity(estimate.kernel.weights, given.kernel.weights) > 0.8
+    True
+
+    References
+    ----------
+    C. J. Schuler, M. Hirsch, S. Harmeling, B. Schoelkopf, "Learning to deblur", IEEE TPAMI
+    38(7), 2016.
+    """
+
+    name = "schuler"
+    summary = "Learned kernel estimation in about a second; for one shaken photograph."
+    cites = "Schuler, Hirsch, Harmeling, Schoelkopf, Learning to Deblur, IEEE TPAMI 38(7), 2016"
+
+    class Params(stages.Params):
+        """Settings of `schuler`."""
+
+        size: Literal["auto"] | int = Field(
+            "auto",
+            description="Extent of the frame of the kernel in pixels, odd, 3 to 199, or auto; it "
+            "must hold all of the blur, and the image measures at least twice as much.",
+        )
+        model: str = Field(
+            "deep",
+            description="Weights: deep (our own network), or a .safetensors file that "
+            "`unblur train schuler` wrote.",
+        )
+
+        @field_validator("size")
+        @classmethod
+        def _is_odd(cls, size: str | int) -> str | int:
+            if isinstance(size, int) and not (size % 2 and 3 <= size <= 199):
+                raise ValueError("an odd number of pixels from 3 to 199, or auto, is expected")
+            return size
+
+    def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
+        """Return the kernel, without a latent image; see `KernelEstimator.estimate`."""
+        context.checkpoint()
+        network = load_network(self.params.model).to(blurred.device)
+        y = to_luma(blurred)
+        y = y if mask is None else filled(y, mask)
+        if not float(y.std()) > 0:
+            raise ImageError(
+                "a kernel cannot be estimated from an image of one value; "
+                "give the PSF, or an image with edges."
+            )
+        noise = context.noise if context.noise is not None else estimate_noise(y, mask)
+        level = torch.full((1,), noise, device=y.device)
+        with torch.no_grad():
+            if self.params.size == "auto":
+                kernel = self._unframed(network, y[None], level, context)
+            else:
+                kernel = self._framed(network, y[None], self.params.size, level, context)
+        kernel = torch.where(kernel < FAINT * kernel.max(), 0, kernel)
+        return Estimate.of(Kernel(kernel.cpu().numpy()).centred())
+
+    def _framed(
+        self, network: Network, y: Tensor, size: int, noise: Tensor, context: Context
+    ) -> Tensor:
+        _check_size(size, y)
+        tick = context.ticker(self.name, sum(1 for _ in network.steps(size)))
+        return descend(network, y, size, noise, tick)[0]
+
+    def _unframed(self, network: Network, y: Tensor, noise: Tensor, context: Context) -> Tensor:
+        """Return the kernel in the frame that suits it."""
+        most = min(y.shape[-2:]) // (2 * IMAGE_EDGES)
+        size = min(FIRST, most - 1 + most % 2)
+        kernel = self._framed(network, y, size, noise, context)
+        while touches_border(kernel) and grown(size) <= most:
+            size = grown(size)
+            kernel = self._framed(network, y, size, noise, context)
+        if lit_extent(kernel) < size:
+            kernel = self._framed(network, y, lit_extent(kernel), noise, context)
+        return kernel
+
+
+def _check_size(size: int, y: Tensor) -> None:
+    edge = min(y.shape[-2:])
+    if size < 3 or edge < IMAGE_EDGES * size:
+        raise ImageError(
+            f"an image of {tuple(y.shape[-2:])} pixels is too small to estimate a kernel of "
+            f"{max(size, 3)}; it takes {IMAGE_EDGES} times the kernel at least. Set kernel.size "
+            "to less, or give a larger image."
+        )

@@ -1,0 +1,46 @@
+"""The weights that come with the plugin, and networks built from them."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from unblur.errors import WeightsError
+from unblur.weights import find_weights, load_metadata, load_weights
+from unblur_schuler.descent import Network
+from unblur_schuler.layouts import untrained
+
+FOLDER = Path(__file__).parent / "trained"
+SHIPPED: dict[str, str] = {
+    "deep": "f06ab8ee612b0ef38159be0a13c17333095e10bb887bad4d6223a0c39d9c6b17",
+}
+"""SHA-256 of each shipped set of weights, by the name that the stage's `model` gives it."""
+
+
+@lru_cache(maxsize=4)
+def load_network(name: str) -> Network:
+    """Return a trained network, of the layout that its file states.
+
+    Parameters
+    ----------
+    name : str
+        Name of shipped weights, or the path of a file that `unblur train schuler` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If there are no such weights or they do not fit.
+    """
+    path, sha256 = find_weights(name, FOLDER, SHIPPED, "schuler")
+    tensors = load_weights(path, sha256)
+    layout = json.loads(load_metadata(path).get("params", "{}")).get("layout", "deep")
+    network = untrained(layout)
+    wanted = network.state_dict()
+    if wanted.keys() != tensors.keys() or any(wanted[k].shape != tensors[k].shape for k in wanted):
+        raise WeightsError(
+            f"'{path.name}' does not hold the {len(wanted)} tensors of schuler's layout "
+            f"'{layout}'; it belongs to another model."
+        )
+    network.load_state_dict(tensors)
+    return network.requires_grad_(False).eval()

@@ -1,0 +1,241 @@
+"""The stage, its networks and their training."""
+
+import numpy as np
+import pytest
+import torch
+
+from unblur.context import Context
+from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
+from unblur.metrics import kernel_similarity
+from unblur.testing import gaussian, scene
+from unblur.weights import save_weights
+from unblur_schuler import descent
+from unblur_schuler.cartoon import cartoons
+from unblur_schuler.deep import DeepNetwork
+from unblur_schuler.descent import descend
+from unblur_schuler.extent import grown, lit_extent, touches_border
+from unblur_schuler.filling import filled
+from unblur_schuler.layouts import untrained
+from unblur_schuler.losses import dissimilarity, edge_loss
+from unblur_schuler.paper import PaperNetwork
+from unblur_schuler.stage import Schuler
+from unblur_schuler.weights import SHIPPED, load_network
+
+QUIET = Context(noise=0.005)
+
+
+def motion(size, length):
+    """A path along the first half of a row and down: known by its corner."""
+    weights = torch.zeros(size, size)
+    middle = size // 2
+    weights[middle, middle - length : middle + 1] = 1
+    weights[middle : middle + length + 1, middle] = 1
+    return weights / weights.sum()
+
+
+@pytest.fixture(scope="module")
+def shaken():
+    """A scene of boxes blurred by an angular motion in a frame of 13 pixels."""
+    from unblur.kernels import Kernel
+
+    return scene((160, 150), Kernel(motion(13, 4).numpy()).centred(), noise=0.005)
+
+
+def test_finds_the_kernel_of_a_motion(shaken):
+    found = Schuler(size=13).estimate(shaken.blurred, QUIET).kernel
+    assert found.shape == (13, 13)
+    assert kernel_similarity(found, shaken.kernel) > 0.85
+
+
+def test_finds_the_size_by_itself(shaken):
+    found = Schuler().estimate(shaken.blurred, QUIET).kernel
+    assert found.shape[0] == found.shape[1]
+    assert found.shape[0] % 2 == 1
+    assert 9 <= found.shape[0] <= 21
+    assert kernel_similarity(found, shaken.kernel) > 0.8
+
+
+def test_brightness_and_contrast_do_not_matter(shaken):
+    one = Schuler(size=13).estimate(shaken.blurred, QUIET).kernel
+    dim = Schuler(size=13).estimate(0.1 * shaken.blurred + 0.3, Context(noise=0.0005)).kernel
+    np.testing.assert_allclose(dim.weights, one.weights, atol=0.02)
+
+
+def test_tiles_give_what_the_whole_gives(shaken, monkeypatch):
+    whole = Schuler(size=13).estimate(shaken.blurred, QUIET).kernel
+    monkeypatch.setattr(descent, "TILE", 100)
+    tiled = Schuler(size=13).estimate(shaken.blurred, QUIET).kernel
+    assert kernel_similarity(tiled, whole) > 0.9
+
+
+def test_reports_every_turn_and_stops_when_told(shaken):
+    reports = []
+    Schuler(size=9).estimate(shaken.blurred, Context(noise=0.005, on_progress=reports.append))
+    turns = sum(1 for _ in load_network("deep").steps(9))
+    assert [(r.done, r.total) for r in reports] == [(n + 1, turns) for n in range(turns)]
+    stopping = Context(noise=0.005, is_cancelled=lambda: len(reports) > turns)
+    reports.append(None)
+    with pytest.raises(Cancelled):
+        Schuler(size=9).estimate(shaken.blurred, stopping)
+
+
+@pytest.mark.parametrize("size", [4, 1, 201, "large"])
+def test_sizes_are_odd_numbers_or_auto(size):
+    with pytest.raises(ParamsError, match="size"):
+        Schuler(size=size)
+
+
+def test_says_why_an_image_will_not_do():
+    with pytest.raises(ImageError, match="one value"):
+        Schuler(size=9).estimate(torch.full((1, 40, 40), 0.5), QUIET)
+    with pytest.raises(ImageError, match="too small"):
+        Schuler(size=31).estimate(torch.rand(1, 40, 40), QUIET)
+
+
+def test_unknown_and_foreign_weights_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match="deep"):
+        load_network("dep")
+    file = tmp_path / "other.safetensors"
+    save_weights({"layers.0.weight": torch.zeros(3)}, file)
+    with pytest.raises(WeightsError, match="another model"):
+        load_network(str(file))
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_shipped_weights_are_whole_and_have_a_card(name):
+    from unblur_schuler.weights import FOLDER
+
+    assert all(bool(torch.isfinite(p).all()) for p in load_network(name).parameters())
+    assert SHIPPED[name] in (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+# Networks.
+
+
+@pytest.mark.parametrize("layout", ["deep", "paper"])
+def test_a_batch_is_done_as_its_members_are(layout):
+    torch.manual_seed(0)
+    network = untrained(layout).double()
+    y = torch.rand(2, 1, 70, 66, dtype=torch.float64)
+    noise = torch.tensor([0.01, 0.03], dtype=torch.float64)
+    with torch.no_grad():
+        both = descend(network, y, 19, noise)
+        second = descend(network, y[1:], 19, noise[1:])
+    torch.testing.assert_close(both.sum((1, 2)), torch.ones(2, dtype=torch.float64))
+    torch.testing.assert_close(both[1:], second)
+
+
+@pytest.mark.parametrize("layout", ["deep", "paper"])
+def test_every_weight_learns(layout):
+    torch.manual_seed(0)
+    network = untrained(layout)
+    y, noise, total, kernel = torch.rand(1, 1, 90, 90), torch.tensor([0.01]), 0.0, None
+    from unblur_schuler.quotient import Spectra
+
+    for step, ratio in network.steps(33):
+        level = torch.nn.functional.interpolate(y, scale_factor=ratio)
+        kernel = network.kernel(Spectra.of(*network.features(level, kernel, noise, step)), step)
+        total = total + kernel.square().sum()
+    total.backward()
+    used = [p for n, p in network.named_parameters() if n != "priors"]
+    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in used)
+
+
+def test_gradients_through_a_turn_agree_with_finite_differences():
+    torch.manual_seed(0)
+    network = DeepNetwork().double()
+    y = scene((40, 36), gaussian((5, 5), 1.0), noise=0.01).blurred[None].double()
+    noise = torch.tensor([0.01], dtype=torch.float64)
+    from unblur_schuler.quotient import Spectra
+
+    (step, _), *_ = network.steps(5)
+
+    def energy():
+        pair = network.features(y, None, noise, step)
+        return network.kernel(Spectra.of(*pair), step).square().sum()
+
+    energy().backward()
+    for parameter, place in ((network.layers[2].weight, (3, 5, 1, 1)), (network.ridge, ())):
+        values = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter[place] += sign * 1e-5
+                values.append(energy().item())
+                parameter[place] -= sign * 1e-5
+        slope = (values[0] - values[1]) / 2e-5
+        assert parameter.grad[place].item() == pytest.approx(slope, rel=1e-3, abs=1e-10)
+
+
+def test_the_paper_has_one_to_three_scales_and_more_for_larger_kernels():
+    network = PaperNetwork()
+    assert [[s.size for s in network.scales(n)] for n in (13, 17, 21, 33, 45)] == [
+        [13],
+        [17],
+        [17, 21],
+        [17, 25, 33],
+        [17, 25, 33, 45],
+    ]
+    first, last = network.scales(33)[0], network.scales(33)[-1]
+    assert first.ratio == pytest.approx(17 / 33)
+    assert last.ratio == 1
+
+
+def test_cartoons_of_a_cartoon_are_itself():
+    x = torch.zeros(1, 1, 48, 40)
+    x[..., 12:30, 10:28] = 0.4
+    kernel = torch.zeros(1, 5, 5)
+    kernel[0, 2, 2] = 1
+    noisy = x + 0.005 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    few = cartoons(noisy, kernel, (1e-2, 1e-3))
+    assert few.shape == (1, 2, 48, 40)
+    assert (few[:, :1] - x).square().mean() < 0.2 * (noisy - x).square().mean()
+
+
+# The frame and the mask.
+
+
+def test_frame_grows_at_the_border_and_shrinks_to_the_light():
+    tight, loose = motion(9, 4), motion(25, 4)
+    assert touches_border(tight)
+    assert not touches_border(loose)
+    assert lit_extent(loose) == 11
+    assert lit_extent(tight) == 9
+    assert grown(25) == 35
+
+
+def test_filling_takes_from_the_neighbourhood():
+    y = torch.linspace(0, 1, 20).expand(1, 20, 20).clone()
+    mask = torch.ones(20, 20)
+    mask[5:12, 8:12] = 0
+    damaged = y.masked_fill(mask[None] == 0, 50.0)
+    found = filled(damaged, mask)
+    torch.testing.assert_close(found[:, mask > 0], y[:, mask > 0])
+    assert float((found - y).abs().max()) < 0.15
+
+
+# Losses.
+
+
+def test_dissimilarity_is_one_less_the_similarity():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(1, n, n, generator=generator) for n in (9, 13))
+    for one, other in ((a, b), (b, a)):
+        expected = 1 - kernel_similarity(one[0], other[0])
+        assert float(dissimilarity(one, other, 6)) == pytest.approx(expected, abs=1e-5)
+    shifted = torch.roll(b, (1, -1), (1, 2))
+    assert float(dissimilarity(b, b)) == pytest.approx(0, abs=1e-6)
+    assert float(dissimilarity(shifted, b)) < float(dissimilarity(shifted, b, 0))
+
+
+def test_edge_loss_prefers_the_scene_to_its_blur():
+    given = scene((60, 60), gaussian((9, 9), 2.0))
+    sharp, blurred = given.sharp[None], given.blurred[None]
+
+    def slopes(x):
+        from unblur.operators import gradient
+
+        return gradient(x)[:, :, 0].transpose(0, 1)
+
+    assert float(edge_loss(slopes(sharp), sharp)) < 0.1
+    assert float(edge_loss(slopes(blurred), sharp)) > 2 * float(edge_loss(slopes(sharp), sharp))
+    assert float(edge_loss(-slopes(sharp), sharp)) > 0.9

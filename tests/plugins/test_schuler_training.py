@@ -1,0 +1,103 @@
+"""The training: examples, one step of either layout, and going on from weights."""
+
+import pytest
+import torch
+from PIL import Image as Picture
+
+from unblur.context import Context
+from unblur.errors import ImageError
+from unblur.metrics import kernel_similarity
+from unblur.synthesis import blur_image, crop_valid
+from unblur.testing import gaussian, scene
+from unblur.training import train
+from unblur.weights import load_weights
+from unblur_schuler.examples import SIZES, Example, draw_frame, draw_kernel, is_telling
+from unblur_schuler.recipe import SchulerTrainer
+
+QUICK = {"steps": 2, "batch": 1, "warmup": 0, "validate_every": 2, "crop": 64}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder with two small pictures of boxes and noise."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(2):
+        sharp = scene((200, 190), gaussian((3, 3), 0.5), seed=seed).sharp[0]
+        grey = (255 * sharp.clamp(0, 1)).byte().numpy()
+        Picture.fromarray(grey).save(folder / f"{seed}.png")
+    return folder
+
+
+def test_examples_hold_what_made_them():
+    generator = torch.Generator().manual_seed(0)
+    kernel = draw_kernel(generator)
+    x = torch.rand(80, 90, generator=generator)
+    example = Example.of(x, kernel, 0.0, 35, generator)
+    torch.testing.assert_close(example.blurred[0, 0], blur_image(x, kernel))
+    torch.testing.assert_close(example.sharp[0, 0], crop_valid(x, kernel))
+    assert example.frame == 35
+    assert kernel_similarity(example.kernel[0], kernel) == pytest.approx(1)
+
+
+def test_kernels_and_frames_are_odd_and_fit():
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        size = draw_kernel(generator).shape[0]
+        frame = draw_frame(size, generator)
+        assert size in SIZES
+        assert frame % 2 == 1
+        assert size <= frame <= size + 6
+
+
+def test_crops_without_edges_are_rejected():
+    assert not is_telling(torch.full((50, 50), 0.5))
+    stripes = torch.arange(50).remainder(8).div(8).expand(50, 50)
+    assert is_telling(stripes)
+
+
+def test_flat_pictures_are_refused(tmp_path):
+    flat = Picture.new("L", (200, 200), 99)
+    flat.save(tmp_path / "a.png")
+    flat.save(tmp_path / "b.png")
+    trainer = SchulerTrainer(QUICK)
+    trainer.prepare(tmp_path)
+    with pytest.raises(ImageError, match="edges"):
+        trainer.sample(0)
+
+
+def test_same_index_same_example(pictures):
+    trainer = SchulerTrainer(QUICK)
+    trainer.prepare(pictures)
+    torch.testing.assert_close(trainer.sample(5).blurred, trainer.sample(5).blurred)
+    assert trainer.sample(5).blurred.shape != trainer.sample(6).blurred.shape or not torch.equal(
+        trainer.sample(5).blurred, trainer.sample(6).blurred
+    )
+
+
+@pytest.mark.parametrize("layout", ["deep", "paper"])
+def test_training_moves_the_weights_and_can_go_on(layout, pictures, tmp_path):
+    output = tmp_path / "schuler.safetensors"
+    trainer = SchulerTrainer({**QUICK, "layout": layout})
+    before = {k: v.clone() for k, v in trainer.model().state_dict().items()}
+    outcome = train(trainer, pictures, output, Context())
+    assert outcome.finished
+    after = load_weights(output)
+    assert before.keys() == after.keys()
+    again = SchulerTrainer({**QUICK, "layout": layout, "begin": str(output)}).model()
+    torch.testing.assert_close(again.state_dict(), after)
+
+
+def test_learning_one_example_by_heart(pictures):
+    torch.manual_seed(0)
+    trainer = SchulerTrainer(QUICK)
+    trainer.prepare(pictures)
+    model = trainer.model()
+    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    losses = []
+    for _ in range(8):
+        optimiser.zero_grad()
+        loss = trainer.loss(model, 0, torch.device("cpu"))
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-3:]) < losses[0]
