@@ -56,11 +56,11 @@ class LucyStep:
         self._data_tiles = ahead.tiles(known)
 
         # What a scene pixel sends into the image; hardly any means it stays as first guessed.
-        seen = blur.adjoint(torch.ones_like(data[:1])).expand(count, *blur.domain)
-        share, idle = (_zeros(data, count, back.covered) for _ in range(2))
-        _corner(share, blur.domain)[:] = torch.where(seen > LEAST_SEEN, 1 / seen, 0)
-        _corner(idle, blur.domain)[:] = (seen <= LEAST_SEEN).to(data.dtype)
-        self._share_tiles, self._idle_tiles = back.tiles(share), back.tiles(idle)
+        _corner(inner, blur.shape)[:] = 1 if blur.mask is None else blur.mask
+        self._share = torch.empty_like(back.tiles(scene[:1]))
+        for place, seen in back.pieces(quotient[:1]):
+            self._share[place] = torch.where(seen > LEAST_SEEN, 1 / seen, 0)
+        self._idle = (self._share == 0).to(data.dtype)
 
     def __call__(self) -> None:
         """Advance the scene, in place."""
@@ -70,9 +70,9 @@ class LucyStep:
             data, quotient = self._data_tiles[place], self._quotient_tiles[place]
             torch.div(data, model.clamp_min_(TINY), out=quotient)
         for place, factor in self._back.pieces(self._wide_quotient):
-            scene = self._scene_tiles[place]
-            torch.addcmul(self._idle_tiles[place], factor, self._share_tiles[place], out=factor)
-            scene.mul_(factor).clamp_min_(0)
+            where = (0, *place[1:])
+            torch.addcmul(self._idle[where], factor, self._share[where], out=factor)
+            self._scene_tiles[place].mul_(factor).clamp_min_(0)
 
 
 def _zeros(like: Tensor, count: int, *extents: tuple[int, ...]) -> Tensor:

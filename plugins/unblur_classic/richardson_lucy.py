@@ -136,12 +136,13 @@ class RichardsonLucy(stages.Deconvolver):
         """Return the scene (C, *domain), the blur that it belongs to, and the steps taken."""
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         data, background = blurred.clamp_min(0), self.params.background
-        flat = FLAT * contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim) + TINY
         stopper = Stopper.of(self.params.stop, blurred, context, mask)
         advance = LucyStep(blur, data, background)
         scene = advance.scene
         scene[:] = first_guess(blur, (data - background).clamp_min(TINY))
         previous = scene.clone() if self.params.accelerate else scene
+        if self.params.tv:
+            flat = FLAT * contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim) + TINY
         tick = context.ticker(self.name, self.params.iterations)
         with retained_memory():
             for step in range(self.params.iterations):
@@ -149,10 +150,12 @@ class RichardsonLucy(stages.Deconvolver):
                     carry(scene, previous, max(step - 1, 0) / (step + 2))
                 if step and stopper.is_reached(blur, scene, background):
                     return scene, blur, step
-                divisor = tv_divisor(scene, self.params.tv, flat) if self.params.tv else None
-                advance()
-                if divisor is not None:
+                if self.params.tv:
+                    divisor = tv_divisor(scene, self.params.tv, flat)
+                    advance()
                     scene.div_(divisor)
+                else:
+                    advance()
                 tick()
         return scene, blur, self.params.iterations
 
