@@ -12,6 +12,9 @@ from unblur.errors import KernelError
 
 Float = NDArray[np.float32]
 
+ROUNDING = 1e-6
+"""How far the sum of single-precision weights may be from 1 by rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
@@ -54,7 +57,8 @@ class Kernel:
                 f"a kernel is non-negative, but the smallest value is {values.min():.3g}; "
                 "`unblur psf check FILE --repair OUT` subtracts the background and clips."
             )
-        weights = (values / total).astype(np.float32)
+        # A stored kernel is read back bit for bit: its sum differs from 1 by rounding only.
+        weights = (values if abs(total - 1) < ROUNDING else values / total).astype(np.float32)
         weights.setflags(write=False)
         object.__setattr__(self, "weights", weights)
 

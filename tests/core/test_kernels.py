@@ -15,6 +15,12 @@ def test_a_kernel_sums_to_one_and_cannot_be_altered():
         kernel.weights[0, 0] = 1
 
 
+def test_a_stored_kernel_is_read_back_bit_for_bit():
+    values = np.random.default_rng(0).random((25, 25))
+    once = Kernel(values)
+    np.testing.assert_array_equal(Kernel(once.weights).weights, once.weights)
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

@@ -57,7 +57,9 @@ def deblur_file(job: Job, order: Order) -> Result:
     if job.makes_folder:
         with explained(job.output.parent):
             job.output.parent.mkdir(parents=True, exist_ok=True)
-    check_output(image, job.output, overwrite=order.overwrite)
+    writer = check_output(image, job.output, overwrite=order.overwrite)
+    if writer.lossy:
+        tell(f"{job.output}: {writer.name} alters values a little; .png or .tif keep them.")
     for sidecar in job.files[1:]:
         check_vacant(sidecar, order.overwrite)
     if _streams(image, job, order):

@@ -90,6 +90,14 @@ def test_json_counts_what_was_done_and_what_failed(unblur, halve, files):
     assert (files / "out" / "grey.tif").exists()
 
 
+def test_a_lossy_format_is_told(unblur, halve, files):
+    psf = ("--psf", files / "psf.tif")
+    said = unblur("run", halve, files / "grey.png", "-o", files / "a.jpg", *psf)
+    assert "jpeg alters values a little; .png or .tif keep them" in said.err
+    said = unblur("run", halve, files / "grey.png", "-o", files / "b.png", *psf)
+    assert "alters" not in said.err
+
+
 def test_quiet_says_nothing(unblur, halve, files):
     said = unblur(
         "run", halve, files / "grey.tif", "-o", files / "o.tif", "--psf", files / "psf.tif", "-q"
