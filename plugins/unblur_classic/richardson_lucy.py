@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -99,8 +99,11 @@ class RichardsonLucy(stages.Deconvolver):
             description="Carry each step on along the last one: as sharp, and as noisy, after a "
             "third of the steps.",
         )
-        background: float = Field(
-            0.0, ge=0, lt=1, description="Light that was not blurred, white = 1, in every pixel."
+        background: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(
+            0.0,
+            description="Even light under the scene, white = 1: a sky, a camera's offset. It stays "
+            "in the result, and nothing gets darker than it: no dark rings around stars. auto "
+            "takes the level that one pixel in a hundred lies below.",
         )
 
     def deconvolve(
@@ -108,17 +111,19 @@ class RichardsonLucy(stages.Deconvolver):
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
         context.checkpoint()
-        scene, blur = self._iterate(blurred, kernel, context, mask)[:2]
-        return blur.crop(scene)
+        background = self._background(blurred, mask)
+        scene, blur = self._iterate(blurred, kernel, context, mask, background)[:2]
+        return blur.crop(scene) + background
 
     def settled(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
-        """Return the stage with its number of steps fixed to what this image asks for."""
-        if self.params.stop == "fixed":
-            return self
-        steps = self._iterate(blurred, kernel, context, mask)[2]
-        return type(self)(self.params.model_copy(update={"iterations": steps, "stop": "fixed"}))
+        """Return the stage with the steps and the background that this image asks for."""
+        found: dict[str, Any] = {"background": self._background(blurred, mask)}
+        if self.params.stop != "fixed":
+            steps = self._iterate(blurred, kernel, context, mask, found["background"])[2]
+            found |= {"iterations": steps, "stop": "fixed"}
+        return type(self)(self.params.model_copy(update=found))
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return 5.5 standard deviations of the walk of influence; see the Notes."""
@@ -130,12 +135,24 @@ class RichardsonLucy(stages.Deconvolver):
             for bound, far, reach in zip(exact, walk, kernel.reach, strict=True)
         )
 
+    def _background(self, blurred: Tensor, mask: Tensor | None) -> float:
+        """Return the background in use, one for all channels, so that colours stay."""
+        if self.params.background != "auto":
+            return self.params.background
+        known = blurred if mask is None else blurred[:, mask > 0]
+        return max(float(np.percentile(known.cpu(), 1)), 0.0) if known.numel() else 0.0
+
     def _iterate(
-        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
+        self,
+        blurred: Tensor,
+        kernel: Kernel,
+        context: Context,
+        mask: Tensor | None,
+        background: float,
     ) -> tuple[Tensor, Blur, int]:
         """Return the scene (C, *domain), the blur that it belongs to, and the steps taken."""
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
-        data, background = blurred.clamp_min(0), self.params.background
+        data = blurred.clamp_min(0)
         stopper = Stopper.of(self.params.stop, blurred, context, mask)
         advance = LucyStep(blur, data, background)
         scene = advance.scene

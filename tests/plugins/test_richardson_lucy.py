@@ -137,12 +137,25 @@ def test_tv_flattens_noise_and_its_divisor_is_one_where_the_scene_is_flat():
     torch.testing.assert_close(tv_divisor(torch.ones(1, 8, 8), 0.1), torch.ones(1, 8, 8))
 
 
-def test_background_light_is_taken_off_before_it_is_sharpened():
+@pytest.mark.parametrize("background", [0.1, "auto"])
+def test_background_light_stays_and_nothing_is_darker(background):
     kernel = gaussian((7, 7), 1.5)
     sharp, blurred = isolated((48, 48), kernel)
-    stage = RichardsonLucy(iterations=60, background=0.1)
-    found = stage.deconvolve(blurred + 0.1, kernel, QUIET)
+    stage = RichardsonLucy(iterations=60, background=background)
+    found = stage.deconvolve(blurred + 0.1, kernel, QUIET) - 0.1
     assert float((found - sharp).norm()) < 0.8 * float((blurred - sharp).norm())
+    assert float(found.min()) > -1e-3
+    plain = RichardsonLucy(iterations=60).deconvolve(blurred + 0.1, kernel, QUIET) - 0.1
+    assert float(plain.min()) < -0.02  # the dark ring that it is for
+
+
+def test_the_background_of_tiles_is_that_of_the_image():
+    blurred = torch.linspace(0, 1, 101)[None, None].expand(1, 30, -1)
+    mask = torch.ones(30, 101)
+    mask[:, :10] = 0
+    settled = RichardsonLucy(background="auto").settled(blurred, gaussian((3, 3), 1), QUIET, mask)
+    assert settled.params.background == pytest.approx(0.1, abs=0.02)
+    assert RichardsonLucy().settled(blurred, gaussian((3, 3), 1), QUIET).params.background == 0
 
 
 def test_a_real_cell_stack_comes_nearer_to_the_truth_and_keeps_its_flux(shared):
