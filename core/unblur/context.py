@@ -110,15 +110,16 @@ class Context:
         """Return a callback that counts one step of `total` done each time it is called.
 
         It takes and ignores any arguments, so that a solver can call it as its `on_step`, and
-        raises `Cancelled` if the user asked to stop.
+        raises `Cancelled` if the user asked to stop. Its keyword `preview` is an image (C, H, W)
+        worth a look, where there is one.
         """
         began = time.perf_counter()
         done = 0
 
-        def tick(*_: Any) -> None:
+        def tick(*_: Any, preview: Any = None) -> None:
             nonlocal done
             done += 1
-            self.on_progress(Progress(label, done, total, time.perf_counter() - began))
+            self.on_progress(Progress(label, done, total, time.perf_counter() - began, preview))
             self.checkpoint()
 
         return tick

@@ -86,15 +86,20 @@ class Estimate:
         The kernel, or kernels over the image.
     latent : (C, H, W) tensor, optional
         A sharp image, where the method yields one on the way.
+    notes : tuple of str
+        What the user should know of how it was found, one sentence each; shown as warnings.
     """
 
     field: KernelField
     latent: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, kernel: Kernel, latent: Tensor | None = None) -> Estimate:
+    def of(
+        cls, kernel: Kernel, latent: Tensor | None = None, notes: tuple[str, ...] = ()
+    ) -> Estimate:
         """Return an estimate that holds one kernel for the whole image."""
-        return cls(KernelField.single(kernel), latent)
+        return cls(KernelField.single(kernel), latent, notes)
 
     @property
     def kernel(self) -> Kernel:

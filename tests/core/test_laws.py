@@ -59,9 +59,17 @@ def test_a_false_adjoint_is_caught() -> None:
 
 QUICK: dict[str, dict[str, Any]] = {
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
+    "kotera": {
+        "params": {"size": 9, "iterations": 3, "width": 4},
+        "scene": scene((40, 40), noise=0.005),
+    },
     "map": {"params": {"size": 9, "iterations": 2}, "scene": scene((48, 48), noise=0.005)},
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},
+    "selfdeblur": {
+        "params": {"size": 9, "iterations": 3, "width": 4},
+        "scene": scene((40, 40), noise=0.005),
+    },
 }
 """By stage name: `params` that make it quick, its `scene`, and laws it is `exempt` from, why."""
 

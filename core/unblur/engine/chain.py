@@ -129,6 +129,7 @@ def _estimate(
             "(psf=... or --psf FILE) or another image."
         )
     chain.estimate = stage.estimate(chain.image, context, mask)
+    chain.warnings += [f"kernel '{stage.name}': {note}" for note in chain.estimate.notes]
     if latent and chain.estimate.latent is not None:
         _accept(chain, stage, chain.estimate.latent)
     weights = chain.estimate.kernel.weights

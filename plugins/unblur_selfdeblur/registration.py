@@ -1,0 +1,19 @@
+"""What the plugin registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.stages import Stage
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the estimator."""
+    from unblur_selfdeblur.stage import SelfDeblur
+
+    return [SelfDeblur]

@@ -1,0 +1,48 @@
+"""The quick look at how large a frame a kernel needs, and the memory kept meanwhile."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unblur.allocation import retained_memory
+from unblur.context import Context
+from unblur.extent import estimate_extent
+from unblur.synthesis import motion_kernel
+from unblur.testing import gaussian, scene
+
+SUPPORT = {1: 17, 2: 15, 3: 12, 4: 24, 5: 11, 6: 19, 7: 20, 8: 21}
+"""Larger side of the box around all that is above 0 in Levin's kernels, in pixels."""
+
+
+@pytest.mark.parametrize("kernel", range(1, 9))
+def test_levins_kernels_fit_into_the_frame(shared, kernel):
+    folder = shared / "data" / "levin09" / "blurred_16bit"
+    for image in (1, 2, 3, 4):
+        values = np.asarray(Image.open(folder / f"im{image}_kernel{kernel}_img.png"))
+        blurred = torch.tensor(values.astype(np.float32) / 65535)[None]
+        assert 1 <= estimate_extent(blurred, Context()) / SUPPORT[kernel] <= 1.6
+
+
+def test_a_large_blur_gets_a_larger_frame():
+    small, large = (
+        estimate_extent(scene((240, 240), kernel, seed=6).blurred, Context())
+        for kernel in (motion_kernel(7, 30), motion_kernel(41, 30))
+    )
+    assert small <= 21
+    assert 35 <= large <= 83
+
+
+@pytest.mark.parametrize("edge", [9, 16, 33])
+def test_the_frame_is_odd_and_at_most_half_the_image(edge):
+    blurred = scene((edge, 60), gaussian((3, 3), 0.8)).blurred
+    extent = estimate_extent(blurred, Context())
+    assert extent % 2 == 1
+    assert extent <= edge / 2
+
+
+def test_memory_is_given_back_after_an_error():
+    with pytest.raises(ZeroDivisionError), retained_memory():
+        torch.ones(1000) / (1 // 0)
+    with retained_memory():
+        assert float(torch.ones(1000, 1000).sum()) == 1e6
