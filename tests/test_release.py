@@ -1,0 +1,89 @@
+"""What users install: the wheel and the source distribution, built and tried out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+import yaml
+
+import unblur
+
+ROOT = Path(__file__).resolve().parents[1]
+WINDOWS = re.compile("napari|qt|pyside|matplotlib", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory) -> Path:
+    """Return a folder with both distributions, built from the working tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(dist, tmp_path_factory) -> Path:
+    """Return a folder into which the wheel alone was installed."""
+    folder = tmp_path_factory.mktemp("site")
+    wheel = next(dist.glob("*.whl"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-t", str(folder), str(wheel)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+def test_the_wheel_works_without_the_checkout(installed, tmp_path):
+    code = (
+        "import sys, unblur; from unblur.cli import main; "
+        "sys.stderr.write(unblur.__file__ + '\\n'); main(['list', 'pipelines'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[0] == str(installed / "unblur" / "__init__.py")
+    shipped = {path.stem for path in (ROOT / "pipelines").glob("*.yaml")}
+    assert {name for name in shipped if name in done.stdout} == shipped
+
+
+def test_weights_and_licence_travel_with_the_wheel(dist):
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        names = wheel.namelist()
+    for weights in (ROOT / "plugins").glob("*/trained/*.safetensors"):
+        assert str(weights.relative_to(ROOT / "plugins")) in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests", "docs", "benchmarks"))]
+
+
+def test_a_plain_install_pulls_no_window(dist):
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        name = next(n for n in wheel.namelist() if n.endswith("METADATA"))
+        about = Parser().parsestr(wheel.read(name).decode())
+    plain = [need for need in about.get_all("Requires-Dist") if "extra ==" not in need]
+    assert len(plain) > 5
+    assert not [need for need in plain if WINDOWS.search(need)]
+
+
+def test_the_source_can_be_built_again(dist):
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as source:
+        names = {name.split("/", 1)[-1] for name in source.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "core/unblur/__init__.py"} <= names
+
+
+def test_the_citation_names_this_version_and_the_five_papers():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == unblur.__version__
+    assert len(citation["references"]) == 5
+    assert f"## {unblur.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
