@@ -39,7 +39,7 @@ class WienerFilter:
         return cls(otf.conj() / total, misfit, 1 / misfit.clamp_min(1e-4))
 
 
-def response_reach(kernel: Kernel, weight: float, share: float = 0.02) -> tuple[int, ...]:
+def response_reach(kernel: Kernel, weight: float, share: float = 0.005) -> tuple[int, ...]:
     """Return how far the Wiener filter of `kernel` reaches, in pixels per axis.
 
     Parameters

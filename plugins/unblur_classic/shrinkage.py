@@ -9,7 +9,7 @@ NEWTON_STEPS = 4
 """Enough for single precision from above the threshold, for any exponent in (0, 1)."""
 
 
-def shrink(x: Tensor, weight: float, exponent: float) -> Tensor:
+def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tensor:
     """Return `argmin_u weight |u|^exponent + (u - x)^2 / 2`, elementwise.
 
     Parameters
@@ -20,6 +20,10 @@ def shrink(x: Tensor, weight: float, exponent: float) -> Tensor:
         Positive; 0 returns `x`.
     exponent : float
         In (0, 1]; at 1 the map is soft thresholding.
+    ramp : float
+        How far above its least value, relative to it, the minimiser is attenuated, so that the
+        map climbs from 0 instead of jumping. Rounding then no longer decides which pixels
+        jump, and tiles of an image agree.
 
     Notes
     -----
@@ -44,4 +48,6 @@ def shrink(x: Tensor, weight: float, exponent: float) -> Tensor:
     for _ in range(NEWTON_STEPS):
         slope = weight * exponent * u ** (exponent - 1)
         u = (u - (u - start + slope) / (1 + (exponent - 1) * slope / u)).clamp_min(least)
+    if ramp:
+        u.mul_(((u - least) / (ramp * least)).clamp_max_(1))
     return torch.where(size > threshold, torch.copysign(u, x), torch.zeros_like(x))

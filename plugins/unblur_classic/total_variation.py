@@ -83,7 +83,6 @@ class TotalVariation(stages.Deconvolver):
     summary = "Total variation: flat regions and sharp edges, 2-D or 3-D."
     cites = "L. I. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992"
     dimensions = frozenset({2, 3})
-    tolerance = 2e-3
 
     class Params(stages.Params):
         """Settings of total-variation deconvolution."""

@@ -78,7 +78,6 @@ class Wiener(stages.Deconvolver):
     summary = "Wiener filter: fast, linear, borders without ringing."
     cites = "N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949"
     dimensions = frozenset({2, 3})
-    tolerance = 2e-3
 
     class Params(stages.Params):
         """Settings of the Wiener filter."""

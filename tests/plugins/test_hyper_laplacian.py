@@ -129,6 +129,25 @@ def test_any_kernel_works_even_one_larger_than_the_image(support):
     assert (result - given.blurred).abs().max() < 1
 
 
+def test_the_ramp_takes_the_jump_away():
+    weight, exponent, step = 1.0, 2 / 3, 1e-3
+    x = torch.arange(0, 4, step)
+    jumping, climbing = shrink(x, weight, exponent), shrink(x, weight, exponent, 0.1)
+    assert jumping.diff().max() > 0.5
+    assert climbing.diff().max() < 20 * step
+    settled = jumping >= 1.1 * jumping[jumping > 0].min()
+    assert torch.equal(climbing[settled], jumping[settled])
+    assert (climbing <= jumping).all()
+
+
+def test_rounding_does_not_show():
+    given = scene((64, 64), gaussian((7, 7), 1.2), noise=0.005)
+    drawn = torch.randn(given.blurred.shape, generator=torch.Generator().manual_seed(1))
+    first = HyperLaplacian().deconvolve(given.blurred, given.kernel, QUIET)
+    second = HyperLaplacian().deconvolve(given.blurred + 1e-7 * drawn, given.kernel, QUIET)
+    assert (first - second).abs().max() < 1e-4
+
+
 def test_a_tile_with_its_halo_equals_the_whole():
     kernel = Kernel(np.ones((1, 7), np.float32))
     stage = HyperLaplacian()
