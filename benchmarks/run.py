@@ -53,6 +53,18 @@ TARGETS = [
         *("wiener", "richardson-lucy", "tv", "hyper-laplacian"),
     ),
     bench("levin-blind", "Levin's 32 pairs, blind", "levin09", "map-hyper-laplacian"),
+    bench(
+        "levin-schuler",
+        "Levin's 32 pairs, blind, by the trained kernel estimator",
+        "levin09",
+        "schuler-hyper-laplacian",
+    ),
+    script(
+        "schuler-sizes",
+        "kernels of 9 to 25 pixels on BSD's validation pictures",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val")),
+    ),
 ]
 
 

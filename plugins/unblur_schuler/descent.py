@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from unblur.pyramid import Scale, shrink_image
 from unblur_schuler.quotient import Spectra
 
-TILE = 256
-"""Edge in pixels of the tiles whose spectra are summed; neighbours share a quarter."""
+TILE, SHARED = 384, 64
+"""Largest edge in pixels of the tiles whose spectra are summed, and what neighbours share."""
 
 OnStep = Callable[[], None]
 
@@ -139,11 +139,10 @@ def tiles(extent: Sequence[int]) -> list[tuple[slice, slice]]:
 
 
 def _spans(extent: int) -> list[slice]:
-    if extent <= TILE:
-        return [slice(0, extent)]
-    count = -(-(extent - TILE // 4) // (TILE - TILE // 4))
-    starts = [round(i * (extent - TILE) / (count - 1)) for i in range(count)]
-    return [slice(start, start + TILE) for start in starts]
+    count = max(-(-(extent - SHARED) // (TILE - SHARED)), 1)
+    edge = -(-(extent + (count - 1) * SHARED) // count)
+    starts = [round(i * (extent - edge) / max(count - 1, 1)) for i in range(count)]
+    return [slice(start, start + edge) for start in starts]
 
 
 def first_kernel(size: int, like: Tensor) -> Tensor:

@@ -102,9 +102,10 @@ def test_image_quotient_undoes_part_of_the_blur(slopes):
     assert (latent - given.sharp)[inner].square().mean() < 0.5 * before
 
 
-def test_tiles_cover_the_image_and_share_a_quarter(monkeypatch):
+def test_tiles_cover_the_image_and_overlap(monkeypatch):
     monkeypatch.setattr(descent, "TILE", 32)
-    seen = torch.zeros(100, 31)
+    monkeypatch.setattr(descent, "SHARED", 8)
+    seen = torch.zeros(101, 31)
     extents = set()
     for rows, columns in tiles(seen.shape):
         seen[rows, columns] += 1
