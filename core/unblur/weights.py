@@ -122,8 +122,10 @@ def _check(path: Path, sha256: str | None) -> None:
     if not path.is_file():
         raise WeightsError(f"there is no weights file '{path}'.")
     with path.open("rb") as stream:
-        head = stream.read(4)
-    if path.suffix.lower() in _PICKLE_SUFFIXES or head == _ZIP or head[:1] == _PICKLE:
+        head = stream.read(9)
+    # A safetensors file begins with the length of its header, any eight bytes, and the header.
+    pickled = head.startswith((_ZIP, _PICKLE)) and head[8:] != b"{"
+    if path.suffix.lower() in _PICKLE_SUFFIXES or pickled:
         raise WeightsError(
             f"'{path.name}' is a pickle, which can run any code when it is read; weights are "
             "safetensors files, so convert it where you trust it (safetensors.torch.save_file)."

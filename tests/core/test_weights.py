@@ -73,3 +73,14 @@ def test_weights_are_named_or_a_file_of_ones_own(tmp_path):
     assert find_weights(str(own), tmp_path, shipped, "toy") == (own, None)
     with pytest.raises(WeightsError, match="no set of toy weights 'gausian'.*gaussian"):
         find_weights("gausian", tmp_path, shipped, "toy")
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path):
+    """Its first byte is that of a pickle where the header's length is 128 modulo 256."""
+    path = tmp_path / "w.safetensors"
+    firsts = set()
+    for padding in range(0, 256, 8):
+        save_weights({"w": torch.ones(2)}, path, {"note": "x" * padding})
+        firsts.add(path.read_bytes()[0])
+        assert load_metadata(path) == {"note": "x" * padding}
+    assert 0x80 in firsts
