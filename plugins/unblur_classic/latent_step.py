@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from unblur.solvers import continuation
 from unblur.stages import Prior
 
 FIRST, LAST, GROWTH = 2.0, 1e5, 3.0
-"""Penalties: the first relative to the largest weight, the last absolute, and their growth."""
+"""Penalties: the first relative to the weight, the last absolute, and their growth."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class WeightedPrior:
 
 
 def latent_image(
-    scene: Tensor, kernel: Tensor, priors: Sequence[WeightedPrior]
+    scene: Tensor,
+    kernel: Tensor,
+    priors: Sequence[WeightedPrior],
+    guess: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return about `argmin_x |k * x - scene|^2 + sum_j weight_j prior_j(x)`, and its blur.
 
@@ -51,6 +54,9 @@ def latent_image(
         Current kernel.
     priors : sequence of WeightedPrior
         At least one.
+    guess : (*domain), optional
+        A latent image from an earlier turn, at which priors on the image begin; the scene
+        itself if left out.
 
     Returns
     -------
@@ -60,8 +66,12 @@ def latent_image(
     Notes
     -----
     Each prior gets a variable of its own, `g_j = grad x` or `u_j = x`, tied to `x` by a
-    penalty that grows threefold from step to step. Given those, `x` is one division in
-    Fourier space (Li et al., Eqs. 7 to 9, with as many priors as there are).
+    penalty. Given those, `x` is one division in Fourier space (Li et al., Eqs. 7 to 9, with as
+    many priors as there are).
+
+    For gradients the penalty grows threefold from step to step. A prior on the image, which may
+    be a network, is met once, at the guess: its penalty stays at the first one, and what Li et
+    al. do by letting it grow within a turn, the turns do as the weights fall.
 
     References
     ----------
@@ -74,16 +84,25 @@ def latent_image(
     given = otf.conj() * fft(scene, 2)
     slopes_split = [p for p in priors if p.on_gradient]
     image_split = [p for p in priors if not p.on_gradient]
-    ties = len(slopes_split) * laplacian + len(image_split)
-    latent, spectrum = scene, given
-    for penalty in continuation(FIRST * max(p.weight for p in priors), LAST, GROWTH):
+    for p in image_split:
+        tie = FIRST * p.weight
+        u = p.prior.proximal((scene if guess is None else guess)[None], p.weight / (2 * tie))[0]
+        given, power = given + tie * fft(u, 2), power + tie
+    ties = len(slopes_split) * laplacian
+    latent = scene
+    for penalty in _penalties(slopes_split):
         pull = torch.zeros_like(scene)
         slopes = gradient(latent)
         for p in slopes_split:
             step = p.weight / (2 * penalty)
             pull = pull + gradient_adjoint(p.prior.shrink_gradient(slopes, step))  # type: ignore[attr-defined]
-        for p in image_split:
-            pull = pull + p.prior.proximal(latent[None], p.weight / (2 * penalty))[0]
         spectrum = (given + penalty * fft(pull, 2)) / (power + penalty * ties)
         latent = inverse_fft(spectrum, domain)
     return latent, inverse_fft(otf * spectrum, domain)
+
+
+def _penalties(on_gradient: Sequence[WeightedPrior]) -> Iterable[float]:
+    """Return those of the priors on the gradient, a single 0 where there are none."""
+    if not on_gradient:
+        return [0.0]
+    return continuation(FIRST * max(p.weight for p in on_gradient), LAST, GROWTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -22,6 +23,7 @@ from unblur.stages import Estimate, PriorChoice
 from unblur_classic.centring import centred_on_mass
 from unblur_classic.kernel_step import fit_kernel, pruned, recentred
 from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.median import median_filtered
 from unblur_classic.salient_edges import salient, threshold_for
 
 CONTRAST = 0.16
@@ -60,7 +62,8 @@ class MapEstimator(stages.KernelEstimator):
     What was not observed, beyond the border or under the mask, is filled with what the latest
     latent image predicts.
 
-    Colour images are estimated on their luma.
+    Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
+    removes it for the estimate, not from the image that is deconvolved afterwards.
 
     Examples
     --------
@@ -107,11 +110,16 @@ class MapEstimator(stages.KernelEstimator):
         ridge: float = Field(
             0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
         )
+        median: Literal[1, 3, 5] = Field(
+            1,
+            description="Edge in pixels of a median filter before the estimate; 3 takes out "
+            "salt-and-pepper noise, 1 does nothing.",
+        )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
         context.checkpoint()
-        luma = to_luma(blurred)[0]
+        luma = median_filtered(to_luma(blurred)[0], self.params.median)
         trusted = torch.ones_like(luma) if mask is None else mask
         y = _normalised(luma, trusted)
         _check_size(self.params.size, y)
@@ -165,12 +173,15 @@ class Level:
         True where a gradient of it was.
     scene : (*domain)
         The blurred scene, filled in where it was not observed.
+    latent : (*domain)
+        The latent image of the last turn, at first the scene.
     """
 
     observed: Tensor
     known: Tensor
     known_slopes: Tensor
     scene: Tensor
+    latent: Tensor
 
     @classmethod
     def of(cls, scale: Scale, y: Tensor, trusted: Tensor) -> Level:
@@ -182,19 +193,20 @@ class Level:
         known = torch.zeros(*domain, dtype=torch.bool, device=y.device)
         known[window] = shrink_image(trusted, scale.ratio) > 0.999
         slopes = torch.stack([known & torch.roll(known, -1, axis) for axis in (0, 1)])
-        return cls(observed, known, slopes, extend_periodic(observed, domain, (before, before)))
+        scene = extend_periodic(observed, domain, (before, before))
+        return cls(observed, known, slopes, scene, scene)
 
     def turn(
         self, kernel: Tensor, priors: list[WeightedPrior], ridge: float, threshold: float = 0.0
     ) -> Tensor:
         """Estimate the latent image for a kernel, then a kernel for the latent image."""
-        latent, predicted = latent_image(self.scene, kernel, priors)
+        self.latent, predicted = latent_image(self.scene, kernel, priors, self.latent)
         self.scene = torch.where(self.known, self.scene, predicted)
-        sharp = gradient(latent)
+        sharp = gradient(self.latent)
         if threshold:
             sharp = salient(sharp, threshold)
-        otf = psf_to_otf(kernel, latent.shape)
-        filled = inverse_fft(otf * fft(sharp, 2), latent.shape)
+        otf = psf_to_otf(kernel, self.latent.shape)
+        filled = inverse_fft(otf * fft(sharp, 2), self.latent.shape)
         blurred = torch.where(self.known_slopes, gradient(self.scene), filled)
         return pruned(fit_kernel(sharp, blurred, kernel, ridge=ridge), FAINT, SMALL)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import median_filter
 
 from unblur.context import Context
 from unblur.errors import Cancelled, ImageError, ParamsError, UsageError
@@ -13,6 +14,7 @@ from unblur.synthesis import motion_kernel
 from unblur.testing import scene
 from unblur_classic.hyper_laplacian import HyperLaplacian
 from unblur_classic.map_estimator import MapEstimator
+from unblur_classic.median import median_filtered
 
 BENT = np.zeros((9, 9), np.float32)
 BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]
@@ -92,6 +94,21 @@ def test_priors_are_chosen_by_name_and_combined(shaken, found, priors):
     assert kernel_similarity(other, shaken.kernel.weights) > 0.6
     assert np.abs(other.sum() - 1) < 1e-5
     assert other.shape != found.shape or not np.array_equal(other, found)
+
+
+def test_the_median_is_scipys():
+    x = torch.rand(12, 17, generator=torch.Generator().manual_seed(0))
+    expected = median_filter(x.numpy(), 3, mode="mirror")
+    np.testing.assert_array_equal(median_filtered(x, 3).numpy(), expected)
+    torch.testing.assert_close(median_filtered(x, 1), x, atol=0, rtol=0)
+
+
+def test_a_median_helps_against_salt_and_pepper(shaken):
+    draw = torch.rand(shaken.blurred.shape, generator=torch.Generator().manual_seed(1))
+    struck = torch.where(draw < 0.01, 0, torch.where(draw > 0.99, 1, shaken.blurred))
+    plain, filtered = (kernel_of(struck, median=size) for size in (1, 3))
+    true = shaken.kernel.weights
+    assert kernel_similarity(filtered, true) > kernel_similarity(plain, true) + 0.1
 
 
 def test_every_turn_is_reported(shaken):

@@ -170,12 +170,23 @@ class Recorded(Prior):
         return x / (1 + step)
 
 
-def test_a_prior_on_the_image_is_met_through_its_proximal_map():
-    prior = Recorded()
-    latent_image(cartoon(), torch.ones(1, 1).double(), [WeightedPrior(prior, 0.01)])
-    assert prior.steps[0] == pytest.approx(0.01 / (2 * 0.02))
-    ratios = np.divide(prior.steps[:-1], prior.steps[1:])
-    np.testing.assert_allclose(ratios, 3)
+def test_a_prior_on_the_image_is_met_once_at_the_guess():
+    """Alone with its proximal point `u`, `|x - scene|^2 + tie |x - u|^2` has this minimum."""
+    prior, weight = Recorded(), 0.01
+    scene, guess, delta = cartoon(), 0.5 * cartoon(), torch.ones(1, 1).double()
+    latent, _ = latent_image(scene, delta, [WeightedPrior(prior, weight)], guess)
+    tie = 2 * weight
+    assert prior.steps == [pytest.approx(weight / (2 * tie))]
+    u = guess / (1 + prior.steps[0])
+    torch.testing.assert_close(latent, (scene + tie * u) / (1 + tie))
+
+
+def test_without_a_guess_a_prior_on_the_image_begins_at_the_scene():
+    scene, delta = cartoon(), torch.ones(1, 1).double()
+    heavy = [WeightedPrior(Recorded(), 0.5), WeightedPrior(L0Gradient(), 1e-3)]
+    plain, _ = latent_image(scene, delta, heavy)
+    told, _ = latent_image(scene, delta, heavy, scene)
+    torch.testing.assert_close(plain, told, atol=0, rtol=0)
 
 
 def test_each_prior_adds_its_pull():
