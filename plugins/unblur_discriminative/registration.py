@@ -1,0 +1,28 @@
+"""What the plugin registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.stages import Stage
+    from unblur.training import Trainer
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the prior."""
+    from unblur_discriminative.prior import Discriminative
+
+    return [Discriminative]
+
+
+@hook
+def unblur_trainers() -> Iterable[type[Trainer]]:
+    """Register the training of its classifier."""
+    from unblur_discriminative.recipe import DiscriminativeTrainer
+
+    return [DiscriminativeTrainer]
