@@ -13,7 +13,7 @@ from unblur_kotera.starting import gaussian_start, start_from
 from unblur_selfdeblur.generators import Generators
 from unblur_selfdeblur.optimisation import Data, Optimum, optimise
 from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared, shown
+from unblur_selfdeblur.preparation import Prepared, looked_at, shown
 from unblur_selfdeblur.selection import best_of
 from unblur_selfdeblur.settings import Preset, Settings, frame_size
 
@@ -85,6 +85,7 @@ class Kotera(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel and the sharp image; see `KernelEstimator`."""
         context.checkpoint()
+        blurred, mask, is_whole = looked_at(blurred, mask, self.params.region)
         prepared = Prepared.of(blurred, mask, self.params.colour == "joint")
         size = frame_size(self.params.size, prepared.data, context)
         levels = levels_of(size, self.params.scales)
@@ -116,7 +117,8 @@ class Kotera(stages.KernelEstimator):
             return found
 
         choice = best_of(self.params.restarts, context.seed, prepared.data, attempt)
-        return Estimate.of(prepared.kernel(choice.best), prepared.image(choice.best), choice.notes)
+        image = prepared.image(choice.best) if is_whole else None
+        return Estimate.of(prepared.kernel(choice.best), image, choice.notes)
 
     def _plan(self, level: Scale) -> Plan:
         """Return what is done at a scale: the first sum alone at coarse ones."""

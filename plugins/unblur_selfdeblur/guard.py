@@ -13,7 +13,7 @@ FLAT = 0.05
 """Contrast of the image relative to the data's below which it counts as black or blank."""
 GRACE = 100
 """Iterations in which an image may still be flat: all begin so."""
-PATIENCE = 16
+PATIENCE = 8
 """Looks at the loss, 25 iterations apart, over which a gain must show."""
 GAIN: dict[DataTerm, float] = {"squares": 0.02, "similarity": 0.01}
 """Share of the loss that must have been gained over that time."""

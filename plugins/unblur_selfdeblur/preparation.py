@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
+from torch.nn import functional
 
-from unblur.colour import merge_luma, split_luma
+from unblur.colour import merge_luma, split_luma, to_luma
 from unblur.errors import ImageError
 from unblur.kernels import Kernel
 from unblur_selfdeblur.optimisation import Data, Optimum
@@ -110,7 +111,7 @@ def _shift(kernel: Tensor) -> tuple[int, int]:
 def _moved(kernel: Tensor, shift: tuple[int, int]) -> Tensor:
     """Return a kernel moved in a frame that is large enough to lose nothing."""
     grow = max(abs(s) for s in shift)
-    larger = torch.nn.functional.pad(kernel, [grow] * 4)
+    larger = functional.pad(kernel, [grow] * 4)
     return torch.roll(larger, shift, (0, 1))
 
 
@@ -132,3 +133,30 @@ def shown(tick: Callable[..., None], prepared: Prepared) -> Callable[[Tensor | N
         tick(preview=None if scene is None else prepared.preview(scene))
 
     return step
+
+
+def looked_at(
+    blurred: Tensor, mask: Tensor | None, region: int | None
+) -> tuple[Tensor, Tensor | None, bool]:
+    """Return the part of image and mask that is worked on, and whether it is all of it."""
+    if region is None or max(blurred.shape[-2:]) <= region:
+        return blurred, mask, True
+    rows, columns = telling_square(blurred, mask, region)
+    return blurred[:, rows, columns], None if mask is None else mask[rows, columns], False
+
+
+def telling_square(blurred: Tensor, mask: Tensor | None, edge: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the square of an image (C, H, W) with the most texture.
+
+    Squares a quarter of their edge apart are compared; a smaller side is taken whole.
+    """
+    luma = to_luma(blurred)
+    energy = luma.diff(dim=-1)[..., :-1, :].square() + luma.diff(dim=-2)[..., :-1].square()
+    if mask is not None:
+        energy = energy * mask[:-1, :-1]
+    extent = [min(edge, n) for n in energy.shape[-2:]]
+    step = max(edge // 4, 1)
+    sums = functional.avg_pool2d(energy, extent, step)[0]
+    row, column = divmod(int(sums.argmax()), sums.shape[1])
+    top, left = row * step, column * step
+    return slice(top, top + edge), slice(left, left + edge)

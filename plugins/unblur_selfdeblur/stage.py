@@ -14,7 +14,7 @@ from unblur.stages import Estimate
 from unblur_selfdeblur.generators import Generators
 from unblur_selfdeblur.optimisation import Optimum, optimise
 from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared, shown
+from unblur_selfdeblur.preparation import Prepared, looked_at, shown
 from unblur_selfdeblur.selection import best_of
 from unblur_selfdeblur.settings import Settings, frame_size
 
@@ -88,6 +88,7 @@ class SelfDeblur(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel and the sharp image; see `KernelEstimator`."""
         context.checkpoint()
+        blurred, mask, is_whole = looked_at(blurred, mask, self.params.region)
         prepared = Prepared.of(blurred, mask, self.params.colour == "joint")
         size = frame_size(self.params.size, prepared.data, context)
         plan = self._plan(context, blurred, mask, prepared.gain)
@@ -105,7 +106,8 @@ class SelfDeblur(stages.KernelEstimator):
             return optimise(generators, prepared.data, plan, shown(tick, prepared))
 
         choice = best_of(self.params.restarts, context.seed, prepared.data, attempt)
-        return Estimate.of(prepared.kernel(choice.best), prepared.image(choice.best), choice.notes)
+        image = prepared.image(choice.best) if is_whole else None
+        return Estimate.of(prepared.kernel(choice.best), image, choice.notes)
 
     def _plan(self, context: Context, blurred: Tensor, mask: Tensor | None, gain: float) -> Plan:
         iterations = self.params.full_iterations

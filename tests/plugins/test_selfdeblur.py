@@ -10,7 +10,7 @@ from unblur_selfdeblur import selection
 from unblur_selfdeblur.guard import Dead, Plateau, check_alive
 from unblur_selfdeblur.optimisation import Data, Optimum
 from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared
+from unblur_selfdeblur.preparation import Prepared, telling_square
 from unblur_selfdeblur.selection import best_of, blurriness
 from unblur_selfdeblur.stage import SelfDeblur
 from unblur_selfdeblur.terms import seen
@@ -93,6 +93,20 @@ def test_what_lies_under_the_mask_does_not_matter(shaken, value):
     damaged = [torch.where(mask > 0, shaken.blurred, v) for v in (value, 0.5)]
     first, second = (estimate(image, mask=mask).latent for image in damaged)
     assert torch.equal(first, second)
+
+
+def test_of_a_large_image_the_square_with_most_texture_is_worked_on(shaken):
+    large = torch.full((1, 200, 150), 0.4)
+    large[:, 130:190, 80:144] = shaken.blurred
+    rows, columns = telling_square(large, None, 80)
+    assert rows.start <= 150
+    assert rows.stop >= 170
+    assert columns.start <= 100
+    assert columns.stop >= 124
+    found = estimate(large, region=80)
+    assert found.latent is None
+    assert found.kernel.weights.sum() == pytest.approx(1, abs=1e-5)
+    assert estimate(shaken.blurred, region=64).latent is not None
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.01, 0.0), (3.0, 0.0), (0.2, -0.5)])
