@@ -45,6 +45,14 @@ def script(name: str, about: str, file: str, *arguments: str) -> Target:
     return Target(name, about, [sys.executable, f"benchmarks/{file}", *arguments])
 
 
+PHOTOS = [
+    str(DATA / "photos" / f"budgie_{name}.jpg")
+    for name in (
+        *("canyon-wren", "casa-mila", "roman-colosseum"),
+        *("tea-gardens", "the-spices-of-life", "oakland-zoo-otters"),
+    )
+]
+
 TARGETS = [
     bench(
         "levin-known",
@@ -65,6 +73,44 @@ TARGETS = [
         "schuler_kernels.py",
         *("sizes", str(DATA / "bsds500/val")),
     ),
+    bench(
+        "levin-discriminative",
+        "Levin's 32 pairs, blind, with the discriminative prior and without",
+        "levin09",
+        *("benchmarks/discriminative_l0.yaml", "discriminative"),
+    ),
+    script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
+    script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
+    script("scale-workers", "Two processes against one", "scale_mosaic.py", "workers"),
+    *(
+        script(
+            f"scale-{what}-{stage}",
+            f"{about} of {stage} on a mosaic",
+            "scale_mosaic.py",
+            *(what, "--stage", stage, "--edges", *edges),
+        )
+        for what, about, edges in (
+            ("pace", "Seconds per megapixel", ("2048", "4096", "8192")),
+            ("memory", "Peak memory", ("2048", "16384")),
+        )
+        for stage in ("wiener", "richardson-lucy")
+    ),
+    script(
+        "scale-seams",
+        "Tiles against the whole, classic stages",
+        "scale_seams.py",
+        *(PHOTOS[0], "--only", "wiener", "richardson-lucy", "tv", "hyper-laplacian"),
+        *("clip", "denoise", "dering", "match-range", "--size", "480", "--tile", "128"),
+        *("--kernels", "gaussian 15", "disk 9"),
+    ),
+    script(
+        "scale-seams-svmap",
+        "Tiles against the whole, svmap",
+        "scale_seams.py",
+        *(PHOTOS[0], "--only", "svmap", "--size", "448", "--tile", "192"),
+        *("--kernels", "gaussian 15"),
+    ),
+    script("scale-local", "One kernel per cell against one", "scale_local.py", *PHOTOS),
 ]
 
 

@@ -1,0 +1,239 @@
+"""Memory and pace of streamed runs, from 2048 x 2048 pixels to 16384 x 16384.
+
+python benchmarks/scale_mosaic.py memory [--stage wiener] [--edges 2048 16384]
+python benchmarks/scale_mosaic.py pace [--stage wiener] [--edges 2048 4096]
+python benchmarks/scale_mosaic.py overhead
+python benchmarks/scale_mosaic.py workers [--edges 4096]
+python benchmarks/scale_mosaic.py plan
+
+Each run is a process of its own, from one uint16 zarr to another in chunks of 1024 pixels, blurred
+by a Gaussian of 15 pixels that is given. Its peak memory is the greatest resident size that the
+system has seen; pace is told in seconds of CPU time, all threads together, which other work on the
+machine changes little. Results are kept as `results/scale-WHAT[-STAGE]`, rows added by further
+runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from scale_table import keep, kept
+
+CHUNK = 1024
+BLUR = (2.0, 15)
+"""Standard deviation and size of the kernel in pixels."""
+
+PARAMS = {"richardson-lucy": {"iterations": 10}}
+"""Params that differ from the defaults: for the pace, the number of steps does not matter."""
+
+
+def make_image(path: Path, edge: int) -> None:
+    """Write a zarr of `edge` x `edge` pixels of blurred texture, never in memory as a whole."""
+    import zarr
+    from scipy.ndimage import gaussian_filter
+
+    draw = np.random.default_rng(0)
+    piece = gaussian_filter(draw.standard_normal((CHUNK, CHUNK)), BLUR[0], mode="wrap")
+    piece = 20000 + 8000 * piece / piece.std() + 200 * draw.standard_normal(piece.shape)
+    values = np.clip(piece, 0, 60000).astype(np.uint16)
+    array = zarr.create_array(path, shape=(edge, edge), chunks=(CHUNK, CHUNK), dtype="uint16")
+    for row in range(0, edge, CHUNK):
+        for column in range(0, edge, CHUNK):
+            array[row : row + CHUNK, column : column + CHUNK] = values
+
+
+def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
+    """Deblur a zarr into another; return seconds, tiles and peak memory in GB."""
+    from unblur.context import Context
+    from unblur.engine.cluster import make_scheduler
+    from unblur.engine.journal import Journal
+    from unblur.engine.request import Request
+    from unblur.engine.streaming import deblur_into
+    from unblur.io import create_store, read_image
+    from unblur.pipeline import Pipeline
+    from unblur.synthesis import gaussian_kernel
+
+    step = {"deconvolve": stage, "params": PARAMS.get(stage, {})}
+    tiles = {} if tile is None else {"size": tile}
+    pipeline = Pipeline(summary="Pace.", steps=[step], tiles=tiles)
+    image = read_image(source, lazy=True)
+    request = Request.of(image, pipeline, gaussian_kernel(*BLUR), Context())
+    output = source.with_name("out.zarr")
+    began, cpu = time.perf_counter(), time.process_time()
+    with Journal(source.with_name("journal"), output) as journal:
+        result = deblur_into(
+            request,
+            lambda again: create_store(output, image, resume=again),
+            journal,
+            scheduler=make_scheduler(scheduler, workers, device="cpu"),
+            workers=workers,
+        )
+        journal.complete()
+    return {
+        "seconds": time.perf_counter() - began,
+        "CPU seconds": time.process_time() - cpu,
+        "tile": result.report.tiles["size"][0],
+        "halo": result.report.tiles["halo"][0],
+        "peak GB": peak_memory(),
+    }
+
+
+def whole(source: Path, stage: str) -> dict:
+    """Deblur a zarr in one piece in memory, read and written like the streamed run."""
+    from unblur.engine import deblur
+    from unblur.io import read_image, write_image
+    from unblur.pipeline import Pipeline
+    from unblur.synthesis import gaussian_kernel
+
+    pipeline = Pipeline(
+        summary="Pace.", steps=[{"deconvolve": stage, "params": PARAMS.get(stage, {})}]
+    )
+    cpu = time.process_time()
+    result = deblur(read_image(source), pipeline, gaussian_kernel(*BLUR), device="cpu")
+    assert result.report.tiles is None
+    write_image(result.image, source.with_name("whole.zarr"))
+    return {"CPU seconds": time.process_time() - cpu, "peak GB": peak_memory()}
+
+
+def planned(edge: int) -> dict:
+    """Plan an image that is not there and list its tiles."""
+    import dask.array as da
+
+    from unblur.engine import plan
+    from unblur.synthesis import gaussian_kernel
+
+    image = da.zeros((edge, edge), chunks=2048, dtype=np.uint16)
+    began, cpu = time.perf_counter(), time.process_time()
+    tiles = list(plan(image, "wiener", gaussian_kernel(*BLUR), device="cpu").tiling)
+    return {
+        "seconds": time.perf_counter() - began,
+        "CPU seconds": time.process_time() - cpu,
+        "tiles": len(tiles),
+        "peak GB": peak_memory(),
+    }
+
+
+def peak_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def apart(what: str, *arguments: object) -> dict:
+    """Run one of the functions above in a process of its own and return what it returns."""
+    command = [sys.executable, __file__, "one", what, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict = json.loads(done.stdout.splitlines()[-1])
+    print(what, *arguments, found, flush=True)
+    return found
+
+
+def one(what: str, *given: str) -> dict:
+    if what == "planned":
+        return planned(int(given[0]))
+    if what == "whole":
+        return whole(Path(given[0]), given[1])
+    source, stage, scheduler, workers, tile = given
+    return streamed(
+        Path(source), stage, scheduler, int(workers), None if tile == "None" else int(tile)
+    )
+
+
+def memory(options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for edge in options.edges:
+        found = apart("streamed", fresh(folder, edge), options.stage, "threads", 2, None)
+        rows.append({"edge": edge, **{k: found[k] for k in ("tile", "halo", "peak GB")}})
+    keep_with_earlier(options, rows, "Two threads; the greatest resident size of the process.")
+
+
+def pace(options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for edge in options.edges:
+        found = apart("streamed", fresh(folder, edge), options.stage, "threads", 2, 1024)
+        cpu = found["CPU seconds"]
+        rows.append({"edge": edge, "CPU seconds": cpu, "per megapixel": cpu / edge**2 * 1e6})
+    keep_with_earlier(options, rows, "Two threads, tiles of 1024 pixels, from file to file.")
+
+
+def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str) -> None:
+    name = f"scale-{options.what}-{options.stage}"
+    rows = sorted([*kept(name, "edge", rows), *rows], key=lambda row: row["edge"])
+    params = PARAMS.get(options.stage)
+    keep(
+        name,
+        f"{options.stage}, streamed from zarr to zarr",
+        rows,
+        remark if params is None else f"{remark} Params: {params}.",
+    )
+
+
+def overhead(options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for stage in ("wiener", "richardson-lucy"):
+        source = fresh(folder, 2048)
+        whole_cpu = apart("whole", source, stage)["CPU seconds"]
+        tiled_cpu = apart("streamed", source, stage, "threads", 2, 1024)["CPU seconds"]
+        share = tiled_cpu / whole_cpu - 1
+        rows.append({"stage": stage, "whole": whole_cpu, "tiled": tiled_cpu, "more": share})
+    remark = (
+        "2048 x 2048 pixels in tiles of 1024; CPU seconds from file to file, planning included."
+    )
+    keep("scale-overhead", "Tiles against the whole image", rows, remark)
+
+
+def workers(options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for count in (1, 2):
+        source = fresh(folder, options.edges[0])
+        found = apart("streamed", source, options.stage, "local", count, 1024)
+        rows.append({"worker processes": count, "seconds": found["seconds"]})
+    for row in rows:
+        row["times faster"] = rows[0]["seconds"] / row["seconds"]
+    remark = f"{options.stage}, {options.edges[0]} pixels, one torch thread each, start included."
+    keep("scale-workers", "Worker processes of --scheduler local", rows, remark)
+
+
+def plan_vast(options: argparse.Namespace, folder: Path) -> None:
+    found = apart("planned", 100_000)
+    keep("scale-plan", "Planning 100000 x 100000 pixels", [found], "Tiles listed one by one.")
+
+
+def fresh(folder: Path, edge: int) -> Path:
+    """Return a new image in a folder of its own."""
+    source = Path(tempfile.mkdtemp(dir=folder)) / "in.zarr"
+    make_image(source, edge)
+    return source
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["one"]:
+        print(json.dumps(one(*sys.argv[2:])))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    actions = {
+        "memory": memory,
+        "pace": pace,
+        "overhead": overhead,
+        "workers": workers,
+        "plan": plan_vast,
+    }
+    parser.add_argument("what", choices=actions)
+    parser.add_argument("--stage", default="wiener")
+    parser.add_argument("--edges", type=int, nargs="*", default=[2048, 4096])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        actions[options.what](options, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
