@@ -15,6 +15,9 @@ from unblur.cli.jobs import Job
 if TYPE_CHECKING:
     from unblur.context import Context
     from unblur.engine import Result
+    from unblur.engine.freezing import Frozen
+    from unblur.engine.masking import Holes
+    from unblur.engine.request import Request
     from unblur.formats import RegionWriter
     from unblur.images import Image
     from unblur.kernels import KernelField
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
 
 STREAMED_VALUES = 2**26
 """Values from which on an image is worked on in recorded tiles, so that a crash costs little."""
+
+
+@dataclass
+class Decisions:
+    """What the first image that can be read decides for all, once it has."""
+
+    made: Frozen | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Order:
     device: str = "auto"
     overwrite: bool = False
     resume: bool = False
+    holes: Holes = "keep"
+    decisions: Decisions | None = None
 
 
 def deblur_file(job: Job, order: Order) -> Result:
@@ -67,6 +79,12 @@ def deblur_file(job: Job, order: Order) -> Result:
     return _whole(_read(job.source, order, lazy=False), job, order)
 
 
+def decide(job: Job, order: Order) -> None:
+    """Let an image whose result is there already decide for those after it, if one is to."""
+    if order.decisions is not None and order.decisions.made is None:
+        _frozen(_read(job.source, order, lazy=True), order)
+
+
 def journal_path(output: Path) -> Path:
     """Return the folder where the finished tiles of an unfinished result are recorded."""
     return output.with_name(f".{output.name}.journal")
@@ -87,6 +105,23 @@ def _streams(image: Image, job: Job, order: Order) -> bool:
     return tileable and prod(image.shape) > STREAMED_VALUES
 
 
+def _request(image: Image, order: Order) -> Request:
+    from unblur.engine.request import Request
+
+    return Request.of(image, order.pipeline, order.psf, order.context, holes=order.holes)
+
+
+def _frozen(image: Image, order: Order) -> Frozen | None:
+    """Return what holds for all images, decided on this one if on none before it."""
+    from unblur.engine.freezing import freeze
+
+    if order.decisions is None:
+        return None
+    if order.decisions.made is None:
+        order.decisions.made = freeze(_request(image, order))
+    return order.decisions.made
+
+
 def _whole(image: Image, job: Job, order: Order) -> Result:
     from unblur.engine import deblur
     from unblur.io import write_image
@@ -99,6 +134,8 @@ def _whole(image: Image, job: Job, order: Order) -> Result:
         device=context.device,
         seed=context.seed,
         noise=context.noise,
+        holes=order.holes,
+        frozen=_frozen(image, order),
         on_progress=context.on_progress,
         is_cancelled=context.is_cancelled,
     )
@@ -111,11 +148,12 @@ def _whole(image: Image, job: Job, order: Order) -> Result:
 def _streamed(image: Image, job: Job, order: Order) -> Result:
     from unblur.engine.cluster import make_scheduler
     from unblur.engine.journal import Journal
-    from unblur.engine.request import Request
     from unblur.engine.streaming import deblur_into
     from unblur.io import partial_path, publish
 
-    request = Request.of(image, order.pipeline, order.psf, order.context)
+    request, frozen = _request(image, order), _frozen(image, order)
+    if frozen is not None:
+        request = frozen.applied(request)
     scheduler = make_scheduler(order.scheduler, order.workers, device=order.device, **_told(order))
     partial = partial_path(job.output)
     with ExitStack() as stack:

@@ -80,6 +80,14 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Redo nothing that is finished, tiles included.")
     ] = False,
+    freeze: Annotated[
+        bool,
+        typer.Option("--freeze", help="The first image decides for all: kernel, when to stop."),
+    ] = False,
+    fill_holes: Annotated[
+        bool,
+        typer.Option("--fill-holes", help="Fill NaN; put the input where a tile cannot be made."),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -88,7 +96,7 @@ def run(
     Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the account of how
     the result was made.
     """
-    from unblur.cli.deblurring import Order
+    from unblur.cli.deblurring import Decisions, Order
     from unblur.cli.jobs import jobs_for
     from unblur.context import Context, resolve_device
     from unblur.engine.cluster import make_scheduler
@@ -119,6 +127,8 @@ def run(
             device=device,
             overwrite=overwrite,
             resume=resume,
+            holes="fill" if fill_holes else "keep",
+            decisions=Decisions() if freeze else None,
         )
         try:
             for job in jobs:
@@ -137,14 +147,15 @@ def run(
 
 def _attempt(job: Job, order: Order, summary: Summary, quiet: bool, debug: bool) -> None:
     """Do one job; an error is told and noted, and the other jobs go on."""
-    from unblur.cli.deblurring import deblur_file
+    from unblur.cli.deblurring import deblur_file, decide
     from unblur.report import account_path
 
     order.context.checkpoint()
-    if order.resume and job.output.exists() and account_path(job.output).exists():
-        summary.skipped.append({"input": str(job.source), "output": str(job.output)})
-        return
     try:
+        if order.resume and job.output.exists() and account_path(job.output).exists():
+            decide(job, order)
+            summary.skipped.append({"input": str(job.source), "output": str(job.output)})
+            return
         with about(job.source), ProgressBar(job.source.name, quiet) as bar:
             context = order.context.with_(on_progress=bar)
             result = deblur_file(job, replace(order, context=context))

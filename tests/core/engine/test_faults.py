@@ -110,7 +110,7 @@ def test_the_main_process_is_killed_and_the_run_resumed(source, output, undistur
 
 
 def test_ctrl_c_ends_within_a_tile(source, output, undisturbed):
-    run = start(source, output, 1.0)
+    run = start(source, output, 0.5)
     wait_until(lambda: tiles_done(output) >= 2)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_within_a_tile(source, output, undisturbed):
     assert time.monotonic() - asked < 10
     assert run.returncode != 0
     assert not output.exists()
-    streamed(source, output, 1.0, resume=True, workers=16)
+    streamed(source, output, 0.5, resume=True, workers=16)
     assert same(output, undisturbed)
 
 

@@ -1,0 +1,85 @@
+"""`unblur run` where one image decides for others, and where an image has holes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from unblur.images import Image
+from unblur.io import read_image, read_kernel, write_image
+from unblur.kernels import Kernel
+from unblur.plugins import registry
+from unblur.stages import Estimate, KernelEstimator
+
+
+class ByWidth(KernelEstimator):
+    """A box of 5 pixels for wide images, of 3 for narrow ones."""
+
+    name = "by-width"
+    summary = "Guess from the width."
+
+    def estimate(self, blurred, context, mask=None):
+        edge = 5 if blurred.shape[-1] > 40 else 3
+        return Estimate.of(Kernel(np.ones((edge, edge))))
+
+
+@pytest.fixture
+def blind(monkeypatch, files):
+    """Return a pipeline that finds kernels by width, and a wide and a narrow image."""
+    monkeypatch.setitem(registry().stages, ("kernel", "by-width"), ByWidth)
+    path = files / "blind.yaml"
+    path.write_text("summary: T.\nsteps:\n  - kernel: by-width\n  - deconvolve: wiener\n")
+    texture = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
+    for name, width in (("1-wide", 50), ("2-narrow", 36)):
+        write_image(Image(texture[:, :width], "YX"), files / f"{name}.tif")
+    return path, files / "1-wide.tif", files / "2-narrow.tif"
+
+
+def kernel_of(out, name):
+    return read_kernel(out / f"{name}.psf.tif").mean.shape
+
+
+def test_each_image_decides_for_itself_unless_the_first_is_to(unblur, blind, files):
+    unblur("run", *blind, "-o", files / "each")
+    assert kernel_of(files / "each", "1-wide") == (5, 5)
+    assert kernel_of(files / "each", "2-narrow") == (3, 3)
+    unblur("run", *blind, "-o", files / "all", "--freeze")
+    assert kernel_of(files / "all", "2-narrow") == kernel_of(files / "all", "1-wide") == (5, 5)
+    account = json.loads((files / "all" / "2-narrow.json").read_text())
+    assert "frozen on" in account["kernel"]["origin"]
+    assert "1-wide.tif" in account["kernel"]["origin"]
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "streamed"])
+def test_a_resumed_batch_keeps_what_the_first_image_decided(
+    unblur, blind, files, scheduler, monkeypatch
+):
+    if scheduler == "streamed":
+        monkeypatch.setattr("unblur.cli.deblurring.STREAMED_VALUES", 10)
+    out = files / "all"
+    unblur("run", *blind, "-o", out, "--freeze")
+    for part in out.glob("2-narrow*"):
+        part.unlink()
+    said = unblur("run", *blind, "-o", out, "--freeze", "--resume", "--json")
+    assert len(json.loads(said.out)["skipped"]) == 1
+    assert kernel_of(out, "2-narrow") == (5, 5)
+
+
+def test_the_next_image_decides_if_the_first_cannot_be_read(unblur, blind, files):
+    pipeline, wide, narrow = blind
+    wide.write_bytes(b"II*\0")
+    unblur("run", pipeline, wide, narrow, "-o", files / "all", "--freeze", status=1)
+    assert kernel_of(files / "all", "2-narrow") == (3, 3)
+
+
+def test_holes_are_filled_on_request(unblur, files):
+    given = read_image(files / "grey.tif").data.astype(np.float32)
+    given[10:13, 20:22] = np.nan
+    write_image(Image(given, "YX"), files / "holes.tif")
+    known = (files / "wiener.yaml", files / "holes.tif", "--psf", files / "psf.tif")
+    unblur("run", *known, "-o", files / "kept.tif")
+    unblur("run", *known, "-o", files / "filled.tif", "--fill-holes")
+    assert np.array_equal(np.isnan(read_image(files / "kept.tif").data), np.isnan(given))
+    assert np.isfinite(read_image(files / "filled.tif").data).all()
