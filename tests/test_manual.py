@@ -1,0 +1,116 @@
+"""What the README and the manual show works as shown: every command and every piece of code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from typer.testing import CliRunner
+
+import unblur
+from unblur.cli import app
+from unblur.context import Context
+from unblur.images import Image
+from unblur.io import write_image, write_kernel
+from unblur.pipeline import Pipeline
+from unblur.plugins import collect, plugin_manager, register
+from unblur.testing import gaussian, scene, stars
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "napari_plugin/napari_unblur/samples"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return [block for block in found if "--8<--" not in block]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the arguments of each line that calls `unblur`; where it writes to is left out."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    calls = [shlex.split(line, comments=True) for line in lines]
+    calls = [call[: call.index(">")] if ">" in call else call for call in calls]
+    return [call[1:] for call in calls if call[:1] == ["unblur"]]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Return a folder with small files of the names that the manual uses."""
+    folder = tmp_path_factory.mktemp("files")
+    photograph = Picture.open(SAMPLES / "photograph.png").convert("L")
+    photograph.resize((400, 320)).save(folder / "photo.jpg", quality=95)
+    photograph.crop((60, 60, 220, 220)).save(folder / "shaken.jpg", quality=95)
+    shutil.copy(SAMPLES / "beads.tif", folder)
+    psf = gaussian((7, 7), 1.5)
+    write_kernel(psf, folder / "psf.tif")
+    seen = (scene((64, 64), psf).blurred.numpy()[0].clip(0, 1) * 60_000).astype(np.uint16)
+    for name in ("stack.tif", "cells.tif"):
+        write_image(Image(np.stack([seen] * 32), "ZYX"), folder / name)
+    write_image(Image(np.tile(seen, (2, 2)), "YX"), folder / "mosaic.ome.zarr")
+    field = stars((160, 160)).blurred.numpy()[0].astype(np.float32)
+    write_image(Image(field, "YX"), folder / "field.fits")
+    for name in ("frames/a.tif", "frames/b.tif", "night/a.tif"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_image(Image(seen, "YX"), folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.stem)
+def test_its_commands_run_one_after_the_other(page, files, tmp_path, monkeypatch):
+    place = tmp_path / "here"
+    shutil.copytree(files, place)
+    monkeypatch.chdir(place)
+    for arguments in commands(page):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, (arguments, done.output)
+
+
+def test_no_shell_block_is_of_a_kind_that_is_not_run():
+    known = ("unblur ", "pip install ", "make demo", "make test")
+    for page in PAGES:
+        for line in "".join(blocks(page, "sh")).splitlines():
+            assert not line or line.startswith(known), (page, line)
+
+
+def landweber() -> dict:
+    source = next(b for b in blocks(ROOT / "README.md", "python") if "class Landweber" in b)
+    names: dict = {}
+    exec(source, names)
+    return names
+
+
+def test_the_plugin_of_the_readme_registers_and_sharpens():
+    module = type("Plugin", (), {"unblur_stages": staticmethod(landweber()["unblur_stages"])})
+    manager = plugin_manager(load_installed=False)
+    register(manager, module, "readme")
+    stage = collect(manager).stage("deconvolve", "landweber")(steps=50)
+    given = scene()
+    found = stage.deconvolve(given.blurred, given.kernel, Context())
+    assert float((found - given.sharp).norm()) < 0.9 * float((given.blurred - given.sharp).norm())
+
+
+def test_every_piece_of_python_runs():
+    given = scene()
+    for page in PAGES:
+        for source in blocks(page, "python"):
+            names = {"blurred": given.blurred[0].numpy(), "kernel": given.kernel.weights}
+            if "Landweber" in source:
+                names |= landweber()
+            exec(source, names)
+            if "result" in names:
+                assert isinstance(names["result"].kernel, unblur.KernelField)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "pipelines/README.md"], ids=lambda page: page.stem)
+def test_pipeline_files_build(page):
+    for text in blocks(page, "yaml"):
+        if "steps:" not in text:
+            continue
+        stages = Pipeline.parse(text, page.name).build()
+        assert [stage.name for stage in stages[:2]] == ["map", "hyper-laplacian"]
