@@ -79,6 +79,13 @@ TARGETS = [
         "levin09",
         *("benchmarks/discriminative_l0.yaml", "discriminative"),
     ),
+    script(
+        "discriminative-accuracy",
+        "Verdicts of the classifier by size of the image",
+        "discriminative_accuracy.py",
+        *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
+        *("-o", str(RESULTS / "discriminative_accuracy.json")),
+    ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
     script("scale-workers", "Two processes against one", "scale_mosaic.py", "workers"),
