@@ -3,10 +3,11 @@ import pytest
 import torch
 
 from unblur.context import Context
+from unblur.engine import deblur
 from unblur.errors import Cancelled, ImageError, ParamsError
 from unblur.kernels import Kernel
 from unblur.testing import gaussian, scene
-from unblur_selfdeblur import selection
+from unblur_selfdeblur import optimisation, selection
 from unblur_selfdeblur.guard import Dead, Plateau, check_alive
 from unblur_selfdeblur.optimisation import Data, Optimum
 from unblur_selfdeblur.plan import Phase, Plan
@@ -178,6 +179,21 @@ def test_a_dead_try_is_replaced_and_told(monkeypatch):
 
     with pytest.raises(ImageError, match="another kernel.size"):
         best_of(2, 0, data, fail)
+
+
+def test_the_pipeline_gives_the_image_and_tells_of_a_restart(shaken, monkeypatch):
+    looks = []
+
+    def die_once(*_):
+        looks.append(1)
+        if len(looks) == 1:
+            raise Dead("the image turned black")
+
+    monkeypatch.setattr(optimisation, "check_alive", die_once)
+    quick = {"kernel__size": 7, "kernel__iterations": 3, "kernel__width": 4}
+    result = deblur(shaken.blurred[0].numpy(), "selfdeblur", **quick)
+    assert result.image.shape == shaken.blurred.shape[1:]
+    assert any("another seed" in warning for warning in result.report.warnings)
 
 
 def test_black_images_and_broken_losses_are_noticed():
