@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -119,17 +121,19 @@ def descend(
     for step, ratio in network.steps(size):
         if ratio != ratio_of_level or kernel is None:
             level, ratio_of_level = shrink_image(y, ratio), ratio
-        spectra: Spectra | None = None
-        for rows, columns in tiles(level.shape[-2:]):
-            pair = network.features(level[..., rows, columns], kernel, noise * ratio, step)
-            part = Spectra.of(*pair)
-            spectra = part if spectra is None else spectra + part
-        assert spectra is not None
+        predict = partial(network.features, kernel=kernel, noise=noise * ratio, step=step)
+        spectra = summed(level, predict)
         kernel = recentred(network.kernel(spectra, step))
         if on_step is not None:
             on_step()
     assert kernel is not None
     return network.finished(kernel)
+
+
+def summed(y: Tensor, predict: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Spectra:
+    """Return the spectra of the features that `predict` makes of each tile, summed."""
+    parts = (Spectra.of(*predict(y[..., rows, columns])) for rows, columns in tiles(y.shape[-2:]))
+    return reduce(add, parts)
 
 
 def tiles(extent: Sequence[int]) -> list[tuple[slice, slice]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from torch import Tensor
 
 from unblur.pyramid import RATIO, odd
@@ -27,11 +29,12 @@ def touches_border(kernel: Tensor) -> bool:
 
 
 def lit_extent(kernel: Tensor) -> int:
-    """Return the extent of the centred frame, odd, that holds a kernel's light and one more pixel.
+    """Return the extent of a centred frame, odd, that holds a kernel's light with room to spare.
 
-    At least 5 pixels, at most the kernel's own extent.
+    A quarter and a pixel are added at each side for what is too faint to be seen yet. At least
+    5 pixels, at most the kernel's own extent.
     """
     n = kernel.shape[-1]
     lit = (kernel >= LIT * kernel.max()).nonzero()
-    reach = int((lit - n // 2).abs().max()) + 1
+    reach = ceil(1.25 * int((lit - n // 2).abs().max())) + 1
     return min(max(2 * reach + 1, 5), n)

@@ -18,6 +18,7 @@ from unblur.stages import Estimate
 from unblur_schuler.descent import Network, descend
 from unblur_schuler.extent import FIRST, grown, lit_extent, touches_border
 from unblur_schuler.filling import filled
+from unblur_schuler.refinement import refined
 from unblur_schuler.weights import load_network
 
 IMAGE_EDGES = 2
@@ -35,9 +36,10 @@ class Schuler(stages.KernelEstimator):
 
         k = F^-1 [ sum_i conj(F x_i) F y_i / (sum_i |F x_i|^2 + beta) ]
 
-    cropped to its size and freed of negative values. It assumes one kernel for the whole
-    image, of motion without jumps, and a scene with edges like the photographs that the
-    network learned from. Nothing is optimised at run time.
+    cropped to its size and freed of negative values. In the last turns, at full size, the `x_i`
+    are gradients of latent images with ever more edges instead, which finds what is faint. It
+    assumes one kernel for the whole image, of motion without jumps, and a scene with edges like
+    the photographs that the network learned from.
 
     Parameters
     ----------
@@ -84,8 +86,16 @@ class Schuler(stages.KernelEstimator):
         )
         model: str = Field(
             "deep",
-            description="Weights: deep (our own network), or a .safetensors file that "
-            "`unblur train schuler` wrote.",
+            description="Weights: deep (our own network), paper (the paper's layout), or a "
+            ".safetensors file that `unblur train schuler` wrote.",
+        )
+
+        refinements: int = Field(
+            10,
+            ge=0,
+            le=100,
+            description="Turns at the end, at full size and without the network, that find the "
+            "faint parts of the kernel.",
         )
 
         @field_validator("size")
@@ -113,6 +123,9 @@ class Schuler(stages.KernelEstimator):
                 kernel = self._unframed(network, y[None], level, context)
             else:
                 kernel = self._framed(network, y[None], self.params.size, level, context)
+            turns = self.params.refinements
+            tick = context.ticker(f"{self.name}, refining", turns)
+            kernel = refined(y[None], kernel[None], turns, tick)[0]
         kernel = torch.where(kernel < FAINT * kernel.max(), 0, kernel)
         return Estimate.of(Kernel(kernel.cpu().numpy()).centred())
 

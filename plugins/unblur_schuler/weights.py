@@ -13,7 +13,8 @@ from unblur_schuler.layouts import untrained
 
 FOLDER = Path(__file__).parent / "trained"
 SHIPPED: dict[str, str] = {
-    "deep": "b7e1fcd6098cd3418c6381ccf4768159d43866fb6331dd554dbb279614602b91",
+    "paper": "53bfff763652ac62230d25110aefb0089321c6398866f4ad3e0ce60716f2310a",
+    "deep": "e23403cc583b322b17559432039a7edd9b6b91cdb462bc503a6cf605493cbd9c",
 }
 """SHA-256 of each shipped set of weights, by the name that the stage's `model` gives it."""
 

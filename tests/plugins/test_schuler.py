@@ -18,6 +18,7 @@ from unblur_schuler.filling import filled
 from unblur_schuler.layouts import untrained
 from unblur_schuler.losses import dissimilarity, edge_loss
 from unblur_schuler.paper import PaperNetwork
+from unblur_schuler.refinement import refined
 from unblur_schuler.stage import Schuler
 from unblur_schuler.weights import SHIPPED, load_network
 
@@ -72,11 +73,16 @@ def test_reports_every_turn_and_stops_when_told(shaken):
     reports = []
     Schuler(size=9).estimate(shaken.blurred, Context(noise=0.005, on_progress=reports.append))
     turns = sum(1 for _ in load_network("deep").steps(9))
-    assert [(r.done, r.total) for r in reports] == [(n + 1, turns) for n in range(turns)]
-    stopping = Context(noise=0.005, is_cancelled=lambda: len(reports) > turns)
-    reports.append(None)
+    last = Schuler().params.refinements
+    expected = [(n + 1, turns) for n in range(turns)] + [(n + 1, last) for n in range(last)]
+    assert [(r.done, r.total) for r in reports] == expected
+    done = []
+    stopping = Context(
+        noise=0.005, on_progress=done.append, is_cancelled=lambda: len(done) == turns + 2
+    )
     with pytest.raises(Cancelled):
         Schuler(size=9).estimate(shaken.blurred, stopping)
+    assert len(done) == turns + 2
 
 
 @pytest.mark.parametrize("size", [4, 1, 201, "large"])
@@ -191,6 +197,18 @@ def test_cartoons_of_a_cartoon_are_itself():
     assert (few[:, :1] - x).square().mean() < 0.2 * (noisy - x).square().mean()
 
 
+def test_refinement_finds_what_is_faint(shaken):
+    true = shaken.kernel.tensor()[None]
+    poor = torch.where(true < true.max(), 0, true)
+    poor[0, 6, 6] += 0.5
+    poor = poor / poor.sum()
+    better = refined(shaken.blurred[None], poor, 6)
+    assert float(better.sum()) == pytest.approx(1)
+    before, after = (kernel_similarity(k[0], shaken.kernel) for k in (poor, better))
+    assert after > before + 0.1
+    torch.testing.assert_close(refined(shaken.blurred[None], poor, 0), poor)
+
+
 # The frame and the mask.
 
 
@@ -198,7 +216,7 @@ def test_frame_grows_at_the_border_and_shrinks_to_the_light():
     tight, loose = motion(9, 4), motion(25, 4)
     assert touches_border(tight)
     assert not touches_border(loose)
-    assert lit_extent(loose) == 11
+    assert lit_extent(loose) == 13
     assert lit_extent(tight) == 9
     assert grown(25) == 35
 
