@@ -19,10 +19,11 @@ from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_ke
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
 from unblur_schuler.descent import Network, descend
+from unblur_schuler.refinement import refined
 from unblur_schuler.weights import SHIPPED, load_network
 
 IMAGES = Path(__file__).parent / "images"
-EDGE, SIZE, GAP = 224, 21, 4
+EDGE, SIZE, GAP, TURNS = 224, 21, 4, 10
 
 
 def grey(x: Tensor, *, signed: bool = False) -> np.ndarray:
@@ -67,7 +68,7 @@ def features(network: Network, photo: Path) -> np.ndarray:
     blurred = add_gaussian_noise(blur_image(scene, kernel), 0.01, generator)[None, None]
     noise = torch.tensor([0.01])
     with torch.no_grad():
-        found = descend(network, blurred, SIZE, noise)
+        found = refined(blurred, descend(network, blurred, SIZE, noise), TURNS)
         *_, (step, _) = network.steps(SIZE)
         x, y = network.features(blurred, found, noise, step)
     panels = [
