@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="a folder of sharp pictures")
     parser.add_argument("--models", nargs="+", default=["deep"], help="weights, or map")
     parser.add_argument("--kernels", type=int, nargs="+", default=list(range(9, 26, 2)))
-    parser.add_argument("--count", type=int, default=18, help="pictures")
+    parser.add_argument("--count", type=int, default=27, help="pictures")
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--edges", type=int, nargs="+", default=[1024])
     parser.add_argument("--name", help="what the result is called; the measure, by default")
