@@ -41,7 +41,7 @@ from unblur.synthesis import (
 from unblur.training.pictures import picture_files, read_luma
 
 RESULTS = Path(__file__).parent / "results"
-AREAS = (96, 128, 192, 256, 384, 512)
+AREAS = (96, 128, 192, 256, 384)
 GOOD, USABLE = 0.8, 3.0
 Row = dict[str, object]
 
