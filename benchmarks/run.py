@@ -88,7 +88,14 @@ TARGETS = [
     ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
-    script("scale-workers", "Two processes against one", "scale_mosaic.py", "workers"),
+    script(
+        "scale-workers",
+        "Two processes against one",
+        "scale_mosaic.py",
+        "workers",
+        "--edges",
+        "8192",
+    ),
     *(
         script(
             f"scale-{what}-{stage}",

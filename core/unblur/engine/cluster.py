@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from unblur.allocation import retain_memory
 from unblur.context import resolve_device
 from unblur.engine.planning import cores
 from unblur.engine.schedulers import Current, Outcome, Scheduler
@@ -156,8 +157,10 @@ class Cluster(Scheduler):
             running[future] = tile
 
     def _threads_each(self) -> int:
-        """Return how many threads torch may use in each tile."""
-        return max(cores() // self.workers, 1) if self._own is not None else 1
+        """Return how many threads torch may use in each tile: its share, but no more than here."""
+        if self._own is None:
+            return 1
+        return min(max(cores() // self.workers, 1), torch.get_num_threads())
 
     def _connect(self, patience: float) -> Any:
         distributed = _distributed()
@@ -245,6 +248,7 @@ def run_tile(work: Work, tile: Tile, device: str, threads: int) -> Done:
     own = resolve_device(device)
     if torch.device(own).type == "cpu":
         torch.set_num_threads(threads)
+        retain_memory()
         return work(tile, own)
     with _GPU:
         return work(tile, own)

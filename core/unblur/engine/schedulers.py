@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
+from unblur.allocation import retained_memory
 from unblur.engine.tiling import Tile
 from unblur.engine.work import Done, Work
 
@@ -116,7 +117,7 @@ def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
     """Yield what a new worker thread calls first, so that all together use each core once.
 
     torch keeps a number of threads for each thread that calls it; the caller's own is put
-    back in the end.
+    back in the end. The memory of one tile serves the next.
     """
     own = torch.get_num_threads()
     share = max(own // workers, 1) if torch.device(device).type == "cpu" else 1
@@ -127,6 +128,7 @@ def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
             torch.set_num_threads(share)
 
     try:
-        yield prepare
+        with retained_memory():
+            yield prepare
     finally:
         torch.set_num_threads(own)
