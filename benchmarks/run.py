@@ -104,7 +104,7 @@ TARGETS = [
             *(what, "--stage", stage, "--edges", *edges),
         )
         for what, about, edges in (
-            ("pace", "Seconds per megapixel", ("2048", "4096", "8192")),
+            ("pace", "Seconds per megapixel", ("2048", "4096", "8192", "16384")),
             ("memory", "Peak memory", ("2048", "16384")),
         )
         for stage in ("wiener", "richardson-lucy")

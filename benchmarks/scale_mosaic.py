@@ -163,8 +163,15 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for edge in options.edges:
         found = apart("streamed", fresh(folder, edge), options.stage, "threads", 2, 1024)
-        cpu = found["CPU seconds"]
-        rows.append({"edge": edge, "CPU seconds": cpu, "per megapixel": cpu / edge**2 * 1e6})
+        share = 1e6 / edge**2
+        rows.append(
+            {
+                "edge": edge,
+                "seconds": found["seconds"],
+                "seconds per megapixel": found["seconds"] * share,
+                "CPU seconds per megapixel": found["CPU seconds"] * share,
+            }
+        )
     keep_with_earlier(
         options,
         rows,
