@@ -39,6 +39,7 @@ REMARK = (
 def kernels() -> dict[str, Kernel]:
     return {
         "gaussian 15": gaussian_kernel(2.0, 15),
+        "gaussian 35": gaussian_kernel(5.0, 35),
         "disk 9": disk_kernel(4.0),
         "motion 15": motion_kernel(15, 30.0),
     }

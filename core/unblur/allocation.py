@@ -24,8 +24,7 @@ def retained_memory() -> Iterator[None]:
 
     The C library of Linux maps every large array anew, and the system clears each of its pages.
     An iteration that allocates the same arrays over and over spends more time on that than on
-    sums of arrays: a leaky ReLU of 10 million values takes 34 ms, and 9 ms with its memory
-    retained (2 cores). Elsewhere than on Linux with glibc nothing changes. May be nested, also
+    sums of arrays. Elsewhere than on Linux with glibc nothing changes. May be nested, also
     between threads: memory is given back when the last of them ends.
     """
     _hold()

@@ -36,7 +36,7 @@ FIRST, LAST, GROWTH = 0.5, 200.0, 2.0
 SMOOTHNESS = 2.5
 """Weight of the squared gradient in the Wiener solution to start from, relative to the weight."""
 RAMP = 0.1
-"""Steepness of the shrinkage's threshold: costs 0.015 dB, and makes tiles agree to 1e-3."""
+"""Over which share of its threshold the shrinkage climbs, so that tiles agree to 1e-3."""
 
 
 class HyperLaplacian(stages.Deconvolver):

@@ -70,7 +70,7 @@ class Svmap(stages.Deconvolver):
     name = "svmap"
     summary = "Learned data term and regulariser for every pixel: best for photographs."
     cites = "Dong, Roth, Schiele, CVPR 2021"
-    tolerance = 2e-2  # measured: up to 1.4e-2 on photographs with kernels of 35 pixels
+    tolerance = 5e-3  # measured: 2.3e-3 on a photograph, see benchmarks/scale_seams.py
     dimensions = frozenset({2})
 
     class Params(stages.Params):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,9 +25,9 @@ class MadeKernel(Params):
 
     name: ClassVar[str]
 
+    @abstractmethod
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel; random ones draw from `generator`."""
-        raise NotImplementedError
 
 
 class Gaussian(MadeKernel):

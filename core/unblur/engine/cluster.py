@@ -13,6 +13,7 @@ import torch
 
 from unblur.allocation import retain_memory
 from unblur.context import resolve_device
+from unblur.engine.clients import client_at, client_of, local_cluster
 from unblur.engine.planning import cores
 from unblur.engine.schedulers import Current, Outcome, Scheduler
 from unblur.engine.tiling import Tile
@@ -163,27 +164,10 @@ class Cluster(Scheduler):
         return min(max(cores() // self.workers, 1), torch.get_num_threads())
 
     def _connect(self, patience: float) -> Any:
-        distributed = _distributed()
         if self.address == "local":
-            self._own = self._own or distributed.LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=_on_loopback(self.dashboard or "0"),
-                scheduler_kwargs={"dashboard": self.dashboard is not None},
-                silence_logs=50,
-            )
-            return distributed.Client(self._own, set_as_default=False)
-        if "://" not in self.address:
-            return _by_file(self.address, patience)
-        try:
-            return distributed.Client(self.address, timeout=patience, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise UnblurError(
-                f"there is no dask scheduler at {self.address} ({_short(error)}); start one with "
-                "`dask scheduler`, or use --scheduler threads."
-            ) from None
+            self._own = self._own or local_cluster(self.workers, self.dashboard)
+            return client_of(self._own)
+        return client_at(self.address, patience)
 
     def _reconnect(self) -> None:
         """Wait for the scheduler to come back."""
@@ -274,34 +258,6 @@ def make_scheduler(
     )
 
 
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError(
-            "this scheduler needs dask.distributed; install it with "
-            "`pip install unblur[hpc]`, or use --scheduler threads."
-        ) from None
-    return distributed
-
-
-def _by_file(path: str, patience: float) -> Any:
-    if not Path(path).exists():
-        raise UnblurError(f"there is no scheduler file {path}; start the scheduler first.")
-    try:
-        return _distributed().Client(scheduler_file=path, timeout=patience, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UnblurError(
-            f"the scheduler of {path} does not answer ({_short(error)}); start it again."
-        ) from None
-
-
-def _on_loopback(address: str) -> str:
-    """Return an address of the loopback interface where a port is given without a host."""
-    host, _, port = address.rpartition(":")
-    return f"{host or '127.0.0.1'}:{port}"
-
-
 def _check_alive(client: Any) -> None:
     """Raise `OSError` if the client has lost its scheduler.
 
@@ -328,10 +284,6 @@ def _outcome(future: Any) -> Outcome:
 
 def _killed(end: Outcome) -> bool:
     return type(end).__name__ == "KilledWorker"
-
-
-def _short(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:120] or type(error).__name__
 
 
 _LOST = (OSError, TimeoutError)
