@@ -29,7 +29,9 @@ class FilterNetwork(nn.Module):
 
     Notes
     -----
-    A pixel's filters depend on the `LAYERS` pixels around it on each side.
+    A pixel's filters depend on the `LAYERS` pixels around it on each side. Activations follow
+    the memory order of the weights: channels last is fastest to predict with, but in float32 on
+    a CPU the derivative by the weights then takes three times as long as in the plain order.
     """
 
     def __init__(self, inputs: int, base: Tensor) -> None:
@@ -40,8 +42,6 @@ class FilterNetwork(nn.Module):
         with torch.no_grad():
             for layer in layers:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                # Channels last is the order in which convolutions of this width run fastest.
-                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
             layers[-1].weight.mul_(0.02)
@@ -68,8 +68,8 @@ class FilterNetwork(nn.Module):
         device = images.device
         reduced = images.dtype == torch.float32 and network_dtype(str(device)) == torch.bfloat16
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-            x = images.contiguous(memory_format=torch.channels_last)
             *inner, last = self.layers
+            x = images.contiguous(memory_format=memory_order(inner[-1].weight))
             for layer in inner:
                 x = torch.relu_(layer(x))
             x = last(x)
@@ -79,6 +79,12 @@ class FilterNetwork(nn.Module):
     def _folded(self, bank: Tensor) -> Tensor:
         flat = bank.contiguous(memory_format=torch.contiguous_format)
         return flat.reshape(bank.shape[0], self.count, -1, *bank.shape[2:])
+
+
+def memory_order(weight: Tensor) -> torch.memory_format:
+    """Return the order of axes in memory that a layer's weights have."""
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 Box = tuple[slice, slice]

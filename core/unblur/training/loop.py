@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from unblur.allocation import retained_memory
 from unblur.context import Context
 from unblur.errors import Cancelled
 from unblur.training.checkpoint import Checkpoint, Log
@@ -81,15 +82,16 @@ def train(
     run.resume()
     last_save = time.monotonic()
     try:
-        if run.step == 0:
-            run.validate()
-        for _ in context.track(range(run.step, settings.steps), trainer.name):
-            run.advance()
-            if run.step % settings.validate_every == 0 or run.step == settings.steps:
+        with retained_memory():
+            if run.step == 0:
                 run.validate()
-            if time.monotonic() - last_save >= 60 * settings.checkpoint_minutes:
-                run.save()
-                last_save = time.monotonic()
+            for _ in context.track(range(run.step, settings.steps), trainer.name):
+                run.advance()
+                if run.step % settings.validate_every == 0 or run.step == settings.steps:
+                    run.validate()
+                if time.monotonic() - last_save >= 60 * settings.checkpoint_minutes:
+                    run.save()
+                    last_save = time.monotonic()
     except (Cancelled, KeyboardInterrupt):
         run.save()
         return run.outcome(finished=False)
