@@ -8,6 +8,7 @@ from the border. Methods that must work on the image's own grid use `taper` inst
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -77,6 +78,12 @@ class Blur:
         """Correlate an image (..., *shape) with the kernel back onto the scene."""
         seen = y if self.mask is None else y * self.mask
         return apply_otf(self.place(seen), self.otf.conj(), self.ndim)
+
+    def observing(self, mask: Tensor | None) -> Blur:
+        """Return the same blur with another mask; what was computed of it is kept."""
+        other = copy.copy(self)
+        other.mask = mask
+        return other
 
     def crop(self, x: Tensor) -> Tensor:
         """Cut the image's window out of a scene."""

@@ -31,15 +31,15 @@ class Sample:
         Blur kernel.
     noise : (1, 1, 1, 1)
         Standard deviation of the noise, as the model is told it.
-    mask : (H, W), optional
-        1 where `blurred` may be trusted, 0 where it is saturated.
+    clipped : (1, 1, H, W), optional
+        1 where `blurred` was clipped at white.
     """
 
     blurred: Tensor
     sharp: Tensor
     kernel: Tensor
     noise: Tensor
-    mask: Tensor | None = None
+    clipped: Tensor | None = None
 
     def to(self, device: torch.device) -> Sample:
         """Return the sample on a device."""
@@ -48,7 +48,7 @@ class Sample:
             self.sharp.to(device),
             self.kernel.to(device),
             self.noise.to(device),
-            None if self.mask is None else self.mask.to(device),
+            None if self.clipped is None else self.clipped.to(device),
         )
 
 
@@ -96,6 +96,9 @@ def degrade(
     top, left = ((n - 1 - n // 2) for n in weights.shape)
     height, width = blurred.shape
     sharp = gain * scene[top : top + height, left : left + width]
+    clipped = None
     if gain > 1:
         blurred, sharp = blurred.clamp(0, 1), sharp.clamp(0, 1)
-    return Sample(blurred[None, None], sharp[None, None], weights, torch.full((1, 1, 1, 1), noise))
+        clipped = (blurred >= 1).float()[None, None]
+    level = torch.full((1, 1, 1, 1), noise)
+    return Sample(blurred[None, None], sharp[None, None], weights, level, clipped)

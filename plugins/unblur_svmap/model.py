@@ -29,6 +29,8 @@ RIDGE = 1e-6
 NOISE_FLOOR = 1e-3
 
 START_ITERATIONS = 3
+RESTARTS = 2
+"""Further starts of an image with clipped pixels, each believing what the last one allows."""
 
 OnStep = Callable[[int, Tensor], None]
 Data = Literal["learned", "l2"]
@@ -79,6 +81,9 @@ class SpatiallyVariantMap(nn.Module):
     they tell amplified noise from texture. What N_g predicts is multiplied by the weights that
     a hyper-Laplacian prior would have at the estimate (the omega of Eq. 11): it learns how to
     depart from that prior, which is what the model is at rest.
+
+    A pixel that was clipped at white says only that the scene was as bright or brighter: it
+    counts as observed while the estimate, blurred, is darker.
     """
 
     def __init__(self, design: Design | None = None) -> None:
@@ -95,7 +100,12 @@ class SpatiallyVariantMap(nn.Module):
         self.regularisers = nn.ModuleList(regularisers)
 
     def forward(
-        self, blurred: Tensor, kernel: Tensor, noise: Tensor, mask: Tensor | None = None
+        self,
+        blurred: Tensor,
+        kernel: Tensor,
+        noise: Tensor,
+        mask: Tensor | None = None,
+        clipped: Tensor | None = None,
     ) -> list[Tensor]:
         """Return the start and the estimate after each step, each (B, 1, H, W).
 
@@ -109,8 +119,10 @@ class SpatiallyVariantMap(nn.Module):
             Standard deviation of the noise, white = 1.
         mask : (H, W), optional
             1 where a pixel was observed.
+        clipped : (B, 1, H, W), optional
+            1 where an observed pixel stands at white, and was clipped there.
         """
-        return list(self.estimates(blurred, kernel, noise, mask))
+        return list(self.estimates(blurred, kernel, noise, mask, clipped))
 
     def estimates(
         self,
@@ -118,6 +130,7 @@ class SpatiallyVariantMap(nn.Module):
         kernel: Tensor,
         noise: Tensor,
         mask: Tensor | None = None,
+        clipped: Tensor | None = None,
         on_step: OnStep | None = None,
     ) -> Iterator[Tensor]:
         """Yield what `forward` returns, one by one; `on_step` is called per iteration."""
@@ -126,13 +139,16 @@ class SpatiallyVariantMap(nn.Module):
         blurred = trusted(blurred, blur)
         view = blur.extend(blurred)
         level = (noise / SPREAD) ** 2
-        x = start(blurred, view, blur, level, on_step)
+        x = start(blurred, wiener(view, blur, level), blur, level, on_step)
+        for _ in range(RESTARTS if clipped is not None else 0):
+            x = start(blurred, x, believed(blurred, x, blur, clipped), level, on_step)
         smooth = wiener(view, blur, 10 * level)
         yield blur.crop(x)
         for step in range(self.design.steps):
-            f = self._data_bank(step, blurred, x, blur, noise)
+            seen = believed(blurred, x, blur, clipped)
+            f = self._data_bank(step, blurred, x, seen, noise)
             g = self._regulariser_bank(step, x, smooth, view, noise)
-            x = solve(blurred, x, blur, f, g, self.design.iterations, on_step)
+            x = solve(blurred, x, seen, f, g, self.design.iterations, on_step)
             yield blur.crop(x)
 
     def _data_bank(self, step: int, blurred: Tensor, x: Tensor, blur: Blur, noise: Tensor) -> Bank:
@@ -176,6 +192,15 @@ def trusted(y: Tensor, blur: Blur) -> Tensor:
     return torch.where(mask > 0, y, near)
 
 
+def believed(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:
+    """Return the blur that observes no clipped pixel where scene `x`, blurred, exceeds white."""
+    if clipped is None:
+        return blur
+    whole = blur.observing(None)
+    mask = 1 - clipped * (whole.forward(x) >= y)
+    return blur.observing(mask if blur.mask is None else mask * blur.mask)
+
+
 def seen_only(y: Tensor, blur: Blur) -> Tensor:
     """Return the observation with 0 under the mask."""
     return y if blur.mask is None else y * blur.mask
@@ -188,15 +213,13 @@ def wiener(view: Tensor, blur: Blur, level: Tensor) -> Tensor:
     return apply_otf(view, blur.otf.conj() / (power + level * (prior + 1e-3)), 2)
 
 
-def start(
-    y: Tensor, view: Tensor, blur: Blur, level: Tensor, on_step: OnStep | None = None
-) -> Tensor:
+def start(y: Tensor, x: Tensor, blur: Blur, level: Tensor, on_step: OnStep | None = None) -> Tensor:
     """Return the l2 solution under a Gaussian prior for the observed window (Sec. 3.3).
 
-    The periodic Wiener solution, corrected for the border and the mask by three conjugate
-    gradients preconditioned by the Wiener filter itself.
+    The scene `x`, at first the periodic Wiener solution, corrected for the border and the mask
+    by three conjugate gradients preconditioned by the Wiener filter itself.
     """
-    prior = level * (laplacian_otf(blur.domain, view) + 1e-3)
+    prior = level * (laplacian_otf(blur.domain, x) + 1e-3)
     system = blur.otf.abs() ** 2 + prior
 
     def operator(x: Tensor) -> Tensor:
@@ -205,7 +228,7 @@ def start(
     return conjugate_gradient(
         operator,
         blur.adjoint(y),
-        wiener(view, blur, level),
+        x,
         iterations=START_ITERATIONS,
         precondition=lambda r: apply_otf(r, 1 / system, 2),
         on_step=on_step,

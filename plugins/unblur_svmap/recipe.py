@@ -125,7 +125,7 @@ class SvmapTrainer(Trainer):
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
         """Return the relative l1 error of sample number `index`."""
         sample = self.sample(index).to(device)
-        estimates = model(sample.blurred, sample.kernel, sample.noise, sample.mask)
+        estimates = _estimates(model, sample)
         errors = [self._error(x, sample.sharp) for x in estimates]
         scale = errors[0].detach().clamp_min(2e-3)
         return (errors[-1] + 0.3 * sum(errors[1:-1])) / scale
@@ -135,8 +135,7 @@ class SvmapTrainer(Trainer):
         figures: dict[str, list[float]] = {}
         for name, sample in self.validation:
             there = sample.to(device)
-            estimates = model(there.blurred, there.kernel, there.noise, there.mask)
-            for step, x in enumerate(estimates):
+            for step, x in enumerate(_estimates(model, there)):
                 error = (x.clamp(0, 1) - there.sharp).square().mean()
                 figures.setdefault(f"psnr-{name}-step{step}", []).append(
                     -10 * math.log10(float(error))
@@ -174,3 +173,8 @@ class SvmapTrainer(Trainer):
         # Above white the truth is not known, so there an estimate may lie where it likes.
         seen = x.clamp(0, 1) if self.params.degradation == "saturated" else x
         return (seen - sharp).abs().mean()
+
+
+def _estimates(model: nn.Module, sample: Sample) -> list[Tensor]:
+    found: list[Tensor] = model(sample.blurred, sample.kernel, sample.noise, clipped=sample.clipped)
+    return found

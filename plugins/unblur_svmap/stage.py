@@ -9,16 +9,18 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur import stages
+from unblur.allocation import retained_memory
 from unblur.colour import merge_luma, split_luma
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.noise import estimate_noise
-from unblur_svmap.model import START_ITERATIONS, Data, Design, Regulariser
+from unblur_svmap.model import RESTARTS, START_ITERATIONS, Data, Design, Regulariser
 from unblur_svmap.networks import LAYERS
 from unblur_svmap.weights import SHIPPED, load_model
 
 SATURATED_SHARE = 1e-4
-"""Share of pixels at white, or under the mask, from which an image counts as saturated."""
+"""Share of clipped values from which an image counts as saturated."""
+ROUNDING = 1e-6
 PHOTOGRAPHIC = 0.1
 """Contrast below which an image is brightened for the networks, which know photographs."""
 
@@ -44,9 +46,10 @@ class Svmap(stages.Deconvolver):
     Notes
     -----
     One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the networks see the
-    noise level. They serve images clipped at white as well, whose saturated pixels the engine
-    masks; weights called `saturated`, trained further on such images, are taken for them
-    where the plugin has any.
+    noise level. Pixels that the sensor clipped (masked, and at `Context.ceiling`) say that the
+    scene was as bright or brighter: they are believed while the estimate, blurred, is darker.
+    Weights called `saturated`, trained further on such images, are taken for them where the
+    plugin has any.
 
     The conjugate gradients are preconditioned by the nearest shift-invariant system, and the
     scene extends beyond the image by the kernel's reach, so that borders do not ring.
@@ -105,26 +108,37 @@ class Svmap(stages.Deconvolver):
         """Return the sharp image; see `Deconvolver.deconvolve`."""
         noise = self._noise(blurred, context, mask)
         gain = self._gain(blurred, context)
-        model = load_model(self._model_name(blurred, mask), self._design()).to(blurred.device)
         weights = kernel.tensor(dtype=blurred.dtype, device=blurred.device)
         luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
         planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
-        full = START_ITERATIONS + self.params.iterations * model.design.steps
+        seen, clipped = split_mask(blurred, mask, context.ceiling)
+        model = load_model(self._model_name(clipped), self._design()).to(blurred.device)
+        if clipped is not None and luma_only:
+            clipped = clipped.amax(0, keepdim=True)  # luma is as bright or brighter there, too
+        first = START_ITERATIONS * (1 if clipped is None else 1 + RESTARTS)
+        full = first + self.params.iterations * model.design.steps
         tick = context.ticker(self.name, full * len(planes) + START_ITERATIONS * len(chroma))
         context.checkpoint()
         level = torch.full((1, 1, 1, 1), noise * gain, device=blurred.device)
 
-        def run(plane: Tensor, steps: int) -> Tensor:
-            found = model.estimates(gain * plane[None, None], weights, level, mask, tick)
+        def run(plane: Tensor, steps: int, mask: Tensor | None, at: Tensor | None) -> Tensor:
+            at = None if at is None else at[None, None]
+            found = model.estimates(gain * plane[None, None], weights, level, mask, at, tick)
             for _ in range(steps):
                 next(found)
             return next(found)[0, 0] / gain
 
-        with torch.no_grad():
-            sharp = torch.stack([run(plane, model.design.steps) for plane in planes])
+        ceilings = [None] * len(planes) if clipped is None else clipped
+        with torch.no_grad(), retained_memory():
+            sharp = torch.stack(
+                [
+                    run(plane, model.design.steps, seen, at)
+                    for plane, at in zip(planes, ceilings, strict=True)
+                ]
+            )
             if not luma_only:
                 return sharp
-            return merge_luma(sharp, torch.stack([run(plane, 0) for plane in chroma]))
+            return merge_luma(sharp, torch.stack([run(plane, 0, mask, None) for plane in chroma]))
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return how far a pixel's result looks; see `Deconvolver.halo`."""
@@ -139,15 +153,43 @@ class Svmap(stages.Deconvolver):
         contrast = context.contrast if context.contrast is not None else float(blurred.std())
         return max(1.0, PHOTOGRAPHIC / contrast) if contrast > 0 else 1.0
 
-    def _model_name(self, blurred: Tensor, mask: Tensor | None) -> str:
+    def _model_name(self, clipped: Tensor | None) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        clipped = (blurred >= 1 - 1e-6).any(0)
-        if mask is not None:
-            clipped = clipped | (mask == 0)
-        saturated = float(clipped.float().mean()) > SATURATED_SHARE
+        saturated = clipped is not None and float(clipped.mean()) > SATURATED_SHARE
         return "saturated" if saturated and "saturated" in SHIPPED else "gaussian"
 
     def _design(self) -> Design:
         p = self.params
         return Design(p.data_term, p.regulariser, iterations=p.iterations)
+
+
+def split_mask(
+    blurred: Tensor, mask: Tensor | None, ceiling: float | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Tell pixels that nobody observed from those that were clipped.
+
+    Parameters
+    ----------
+    blurred : (C, H, W)
+        White = 1.
+    mask : (H, W), optional
+        0 where a pixel is not to be trusted, in one of its channels at least.
+    ceiling : float, optional
+        Value at which the sensor clipped.
+
+    Returns
+    -------
+    (H, W) or `None`
+        0 where a pixel says nothing at all, `None` if there is no such pixel.
+    (C, H, W) or `None`
+        1 where a distrusted channel was clipped: the scene was as bright there or brighter.
+    """
+    if mask is None or ceiling is None:
+        return mask, None
+    clipped = (blurred >= ceiling - ROUNDING) & (mask == 0)
+    lost = (mask == 0) & ~clipped.any(0)
+    return (
+        1 - lost.to(blurred.dtype) if bool(lost.any()) else None,
+        clipped.to(blurred.dtype) if bool(clipped.any()) else None,
+    )

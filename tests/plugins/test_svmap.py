@@ -14,7 +14,6 @@ from unblur_svmap.filters import filter_pixels
 from unblur_svmap.model import Design, SpatiallyVariantMap, normal, solve, start, wiener
 from unblur_svmap.networks import FilterNetwork
 from unblur_svmap.stage import Svmap
-from unblur_svmap.weights import SHIPPED
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
 
@@ -244,16 +243,3 @@ def test_unknown_weights_are_named(tmp_path):
     given = scene((24, 24))
     with pytest.raises(WeightsError, match="there is no"):
         run(given.blurred, given.kernel, "gausian")
-
-
-def test_saturated_weights_are_taken_where_pixels_are_at_white(monkeypatch):
-    monkeypatch.setitem(SHIPPED, "saturated", "")
-    stage = Svmap()
-    blurred = torch.rand(1, 64, 64) * 0.9
-    assert stage._model_name(blurred, None) == "gaussian"
-    clipped = blurred.clone()
-    clipped[0, :4, :4] = 1
-    assert stage._model_name(clipped, None) == "saturated"
-    mask = torch.ones(64, 64)
-    mask[:4, :4] = 0
-    assert stage._model_name(blurred, mask) == "saturated"

@@ -103,6 +103,8 @@ class Request:
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / scale.span)
         masking = Masking.of(image, brightness, saturated)
+        if masking.ceiling is not None:
+            context = context.with_(ceiling=(masking.ceiling - scale.black) / scale.span)
         return cls(image, pipeline, stages, field, layout, scale, masking, holes, context)
 
     def recipe(self) -> Recipe:

@@ -1,0 +1,112 @@
+"""Images whose lights were clipped at white: what svmap makes of the bound that they give."""
+
+import numpy as np
+import pytest
+import torch
+
+from unblur import deblur
+from unblur.context import Context
+from unblur.kernels import Kernel
+from unblur.operators import Blur
+from unblur.testing import lopsided, scene
+from unblur_svmap.model import Design, SpatiallyVariantMap, believed
+from unblur_svmap.stage import Svmap, split_mask
+from unblur_svmap.weights import SHIPPED
+
+LEVEL = torch.full((1, 1, 1, 1), 0.01)
+AT_REST = Design("l2", "hyper-laplacian")
+
+
+def night(seed=0):
+    """A dark scene with lights beyond white; blurred, clipped, and the truth up to white."""
+    kernel = lopsided((7, 8)).tensor()
+    dark = scene((64, 64), noise=0.0).sharp[None] * 0.4
+    generator = torch.Generator().manual_seed(seed)
+    for top, left in torch.randint(4, 54, (6, 2), generator=generator).tolist():
+        dark[0, 0, top : top + 6, left : left + 6] = 2.0
+    blurred = Blur(kernel, (64, 64)).forward(Blur(kernel, (64, 64)).extend(dark))
+    blurred = blurred + 0.002 * torch.randn(blurred.shape, generator=generator)
+    return blurred.clamp(max=1), dark.clamp(max=1), kernel
+
+
+def error(found, truth):
+    inner = (..., slice(8, -8), slice(8, -8))
+    return float((found.clamp(0, 1) - truth)[inner].square().mean())
+
+
+def test_lights_ring_less_than_where_clipping_is_ignored_or_hidden():
+    blurred, truth, kernel = night()
+    clipped = (blurred >= 1).float()
+    model = SpatiallyVariantMap(AT_REST)
+    with torch.no_grad():
+        bounded = error(model(blurred, kernel, LEVEL, clipped=clipped)[-1], truth)
+        ignored = error(model(blurred, kernel, LEVEL)[-1], truth)
+        hidden = error(model(blurred, kernel, LEVEL, mask=1 - clipped[0, 0])[-1], truth)
+    assert clipped.mean() > 0.01
+    assert bounded < 0.8 * ignored
+    assert bounded < 0.6 * hidden
+
+
+def test_a_clipped_pixel_is_believed_only_while_the_estimate_is_darker():
+    blur = Blur(torch.ones(1, 1), (4, 4), torch.ones(4, 4))
+    x = torch.full((1, 1, *blur.domain), 0.5)
+    x[0, 0, 1, 2] = 2.0
+    y = torch.full((1, 1, 4, 4), 0.5)
+    y[0, 0, 1] = 1.0
+    clipped = (y >= 1).float()
+    mask = believed(y, x, blur, clipped).mask[0, 0]
+    expected = torch.ones(4, 4)
+    expected[1, 2] = 0
+    torch.testing.assert_close(mask, expected)
+    assert believed(y, x, blur, None) is blur
+
+
+def test_a_mask_tells_lost_pixels_from_clipped_ones():
+    blurred = torch.full((3, 2, 3), 0.5)
+    blurred[1, 0, 0] = 1.0
+    mask = torch.ones(2, 3)
+    mask[0, 0] = mask[1, 2] = 0
+    seen, clipped = split_mask(blurred, mask, 1.0)
+    assert seen.tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert clipped.sum() == clipped[1, 0, 0] == 1
+    assert split_mask(blurred, mask, None) == (mask, None)
+    assert split_mask(blurred, None, 1.0) == (None, None)
+
+
+def test_an_integer_image_tells_where_it_was_clipped():
+    blurred, truth, kernel = night()
+    image = np.rint(255 * blurred[0, 0].clamp(0, 1).numpy()).astype(np.uint8)
+    settings = {
+        "svmap.noise": 0.01,
+        "svmap.data_term": "l2",
+        "svmap.regulariser": "hyper-laplacian",
+    }
+    results = [
+        deblur(image, "svmap", psf=kernel.numpy(), saturated=policy, **settings).image
+        for policy in ("mask", "keep")
+    ]
+    bounded, ignored = (
+        error(torch.from_numpy(np.asarray(r, np.float32) / 255)[None, None], truth) for r in results
+    )
+    assert bounded < 0.8 * ignored
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.0, "gaussian"), (0.01, "saturated")])
+def test_saturated_weights_are_taken_where_values_were_clipped(monkeypatch, share, name):
+    monkeypatch.setitem(SHIPPED, "saturated", "")
+    clipped = torch.zeros(1, 100, 100)
+    clipped.flatten()[: int(share * 10000)] = 1
+    assert Svmap()._model_name(clipped) == name
+    assert Svmap()._model_name(None) == "gaussian"
+    assert Svmap(model="own.safetensors")._model_name(clipped) == "own.safetensors"
+
+
+def test_luma_of_a_clipped_colour_is_a_bound_too():
+    blurred, _, kernel = night()
+    grey = blurred[0].expand(3, -1, -1).contiguous()
+    mask = (grey < 1).all(0).float()
+    context = Context(ceiling=1.0)
+    params = {"noise": 0.01, "data_term": "l2", "regulariser": "hyper-laplacian"}
+    found = Svmap(params, colour="luma").deconvolve(grey, Kernel(kernel.numpy()), context, mask)
+    alone = Svmap(params).deconvolve(grey[:1], Kernel(kernel.numpy()), context, mask)
+    torch.testing.assert_close(found, alone.expand(3, -1, -1), atol=2e-3, rtol=0)
