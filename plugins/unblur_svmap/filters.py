@@ -158,21 +158,19 @@ class _Adjoint(Function):
         return to_v, to_bank, None
 
 
-def mean_spectrum(bank: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the power spectrum of the bank, averaged over pixels and summed over filters.
+def mean_correlation(bank: Tensor) -> Tensor:
+    """Return the correlation of the filters with themselves: mean over pixels, sum over filters.
 
     Parameters
     ----------
     bank : (B, N, s * s, H, W)
         Filters.
-    shape : two ints
-        Grid of the spectrum, periodic.
 
     Returns
     -------
-    (B, 1, rows, columns // 2 + 1) real, non-negative
-        The transfer function of the shift-invariant map nearest, in the Frobenius norm, to
-        filtering followed by its adjoint.
+    (B, 2 s - 1, 2 s - 1)
+        The filter of the shift-invariant map nearest, in the Frobenius norm, to filtering
+        followed by its adjoint; offset 0 in the middle.
 
     References
     ----------
@@ -180,16 +178,30 @@ def mean_spectrum(bank: Tensor, shape: Sequence[int]) -> Tensor:
     Comput. 9(4), 1988.
     """
     side = taps_per_side(bank)
+    extent = 2 * side - 1
     flat = bank.flatten(3)
     gram = (flat @ flat.transpose(2, 3)).sum(1) / flat.shape[3]
     index = torch.arange(side, device=bank.device)
-    rows = index.repeat_interleave(side)
-    columns = index.repeat(side)
-    down = (rows[:, None] - rows[None]) % shape[0]
-    across = (columns[:, None] - columns[None]) % shape[1]
-    correlation = bank.new_zeros((bank.shape[0], shape[0] * shape[1]))
-    place = (down * shape[1] + across).flatten().expand(bank.shape[0], -1)
-    correlation = correlation.scatter_add(1, place, gram.flatten(1))
-    grid = correlation.reshape(-1, 1, *shape)
-    spectrum: Tensor = torch.fft.rfft2(grid).real.clamp_min(0)
-    return spectrum
+    rows, columns = index.repeat_interleave(side), index.repeat(side)
+    down = rows[:, None] - rows[None] + side - 1
+    across = columns[:, None] - columns[None] + side - 1
+    place = (down * extent + across).flatten().expand(bank.shape[0], -1)
+    correlation = bank.new_zeros((bank.shape[0], extent**2))
+    return correlation.scatter_add(1, place, gram.flatten(1)).reshape(-1, extent, extent)
+
+
+def spectrum(correlation: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the power spectrum of a correlation (B, n, n), n odd, on a periodic grid.
+
+    Returns
+    -------
+    (B, 1, rows, columns // 2 + 1) real, non-negative
+    """
+    reach = correlation.shape[-1] // 2
+    offsets = torch.arange(-reach, reach + 1, device=correlation.device)
+    place = (offsets % shape[0])[:, None] * shape[1] + (offsets % shape[1])[None]
+    grid = correlation.new_zeros((correlation.shape[0], shape[0] * shape[1]))
+    index = place.flatten().expand(correlation.shape[0], -1)
+    grid = grid.scatter_add(1, index, correlation.flatten(1)).reshape(-1, 1, *shape)
+    power: Tensor = torch.fft.rfft2(grid).real.clamp_min(0)
+    return power

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from unblur.fourier import apply_otf
 from unblur.operators import Blur, laplacian_otf
-from unblur.solvers import conjugate_gradient
 from unblur_svmap.banks import (
     Bank,
     LearnedFilters,
@@ -20,7 +19,8 @@ from unblur_svmap.banks import (
     fixed_identity,
     hyper_laplacian,
 )
-from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, mean_spectrum
+from unblur_svmap.course import Course, OnStep
+from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, spectrum
 
 SPREAD = 0.1
 """Standard deviation of image derivatives (white = 1) that the Gaussian prior assumes."""
@@ -32,7 +32,6 @@ START_ITERATIONS = 3
 RESTARTS = 2
 """Further starts of an image with clipped pixels, each believing what the last one allows."""
 
-OnStep = Callable[[int, Tensor], None]
 Data = Literal["learned", "l2"]
 Regulariser = Literal["learned", "hyper-laplacian"]
 
@@ -132,23 +131,30 @@ class SpatiallyVariantMap(nn.Module):
         mask: Tensor | None = None,
         clipped: Tensor | None = None,
         on_step: OnStep | None = None,
+        course: Course | None = None,
     ) -> Iterator[Tensor]:
-        """Yield what `forward` returns, one by one; `on_step` is called per iteration."""
+        """Yield what `forward` returns, one by one; `on_step` is called per iteration.
+
+        A `course` that was recorded on an image lets a part of it be solved alike.
+        """
+        course = course or Course()
         blur = Blur(kernel, blurred.shape[-2:], mask)
         noise = noise.clamp_min(NOISE_FLOOR)
         blurred = trusted(blurred, blur)
         view = blur.extend(blurred)
         level = (noise / SPREAD) ** 2
-        x = start(blurred, wiener(view, blur, level), blur, level, on_step)
-        for _ in range(RESTARTS if clipped is not None else 0):
-            x = start(blurred, x, believed(blurred, x, blur, clipped), level, on_step)
+        x = wiener(view, blur, level)
+        for number in range(1 if clipped is None else 1 + RESTARTS):
+            seen = believed(blurred, x, blur, clipped) if number else blur
+            x = start(blurred, x, seen, level, course, f"start {number}", on_step)
         smooth = wiener(view, blur, 10 * level)
         yield blur.crop(x)
         for step in range(self.design.steps):
             seen = believed(blurred, x, blur, clipped)
             f = self._data_bank(step, blurred, x, seen, noise)
             g = self._regulariser_bank(step, x, smooth, view, noise)
-            x = solve(blurred, x, seen, f, g, self.design.iterations, on_step)
+            name = f"step {step}"
+            x = solve(blurred, x, seen, f, g, self.design.iterations, course, name, on_step)
             yield blur.crop(x)
 
     def _data_bank(self, step: int, blurred: Tensor, x: Tensor, blur: Blur, noise: Tensor) -> Bank:
@@ -213,7 +219,15 @@ def wiener(view: Tensor, blur: Blur, level: Tensor) -> Tensor:
     return apply_otf(view, blur.otf.conj() / (power + level * (prior + 1e-3)), 2)
 
 
-def start(y: Tensor, x: Tensor, blur: Blur, level: Tensor, on_step: OnStep | None = None) -> Tensor:
+def start(
+    y: Tensor,
+    x: Tensor,
+    blur: Blur,
+    level: Tensor,
+    course: Course | None = None,
+    name: str = "start",
+    on_step: OnStep | None = None,
+) -> Tensor:
     """Return the l2 solution under a Gaussian prior for the observed window (Sec. 3.3).
 
     The scene `x`, at first the periodic Wiener solution, corrected for the border and the mask
@@ -225,7 +239,8 @@ def start(y: Tensor, x: Tensor, blur: Blur, level: Tensor, on_step: OnStep | Non
     def operator(x: Tensor) -> Tensor:
         return blur.adjoint(blur.forward(x)) + apply_otf(x, prior, 2)
 
-    return conjugate_gradient(
+    return (course or Course()).solve(
+        name,
         operator,
         blur.adjoint(y),
         x,
@@ -242,15 +257,20 @@ def solve(
     f: Bank,
     g: Bank,
     iterations: int,
+    course: Course | None = None,
+    name: str = "step",
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Take conjugate-gradient steps on the normal equations of Eq. 12 from `x`."""
+    course = course or Course()
     power = blur.otf.abs() ** 2
-    system = power * mean_spectrum(f, blur.domain) + mean_spectrum(g, blur.domain)
+    data = spectrum(course.correlation(f"{name}, data", f), blur.domain)
+    system = power * data + spectrum(course.correlation(f"{name}, prior", g), blur.domain)
     # The mean filters may pass nothing at a frequency at which those of some pixels do.
     inverse = 1 / (system + 1e-3 * system.mean((-2, -1), keepdim=True).clamp_min(RIDGE))
     seen = filter_pixels(seen_only(y, blur), f, "zeros")
-    return conjugate_gradient(
+    return course.solve(
+        name,
         lambda z: normal(z, blur, f, g),
         blur.adjoint(filter_pixels_adjoint(seen, f, "zeros")),
         x,

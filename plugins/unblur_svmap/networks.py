@@ -69,7 +69,7 @@ class FilterNetwork(nn.Module):
         reduced = images.dtype == torch.float32 and network_dtype(str(device)) == torch.bfloat16
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             *inner, last = self.layers
-            x = images.contiguous(memory_format=memory_order(inner[-1].weight))
+            x = images.contiguous(memory_format=memory_order(last))
             for layer in inner:
                 x = torch.relu_(layer(x))
             x = last(x)
@@ -81,10 +81,11 @@ class FilterNetwork(nn.Module):
         return flat.reshape(bank.shape[0], self.count, -1, *bank.shape[2:])
 
 
-def memory_order(weight: Tensor) -> torch.memory_format:
-    """Return the order of axes in memory that a layer's weights have."""
-    last = weight.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
+def memory_order(layer: nn.Module) -> torch.memory_format:
+    """Return the order of axes in memory that the weights of a convolution have."""
+    weight = layer.get_parameter("weight")
+    plain = weight.is_contiguous()
+    return torch.contiguous_format if plain else torch.channels_last
 
 
 Box = tuple[slice, slice]

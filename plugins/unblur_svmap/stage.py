@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, Self
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -14,12 +19,18 @@ from unblur.colour import merge_luma, split_luma
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.noise import estimate_noise
-from unblur_svmap.model import RESTARTS, START_ITERATIONS, Data, Design, Regulariser
+from unblur_svmap.course import Course
+from unblur_svmap.model import (
+    RESTARTS,
+    START_ITERATIONS,
+    Data,
+    Design,
+    Regulariser,
+    SpatiallyVariantMap,
+)
 from unblur_svmap.networks import LAYERS
 from unblur_svmap.weights import SHIPPED, load_model
 
-SATURATED_SHARE = 1e-4
-"""Share of clipped values from which an image counts as saturated."""
 ROUNDING = 1e-6
 PHOTOGRAPHIC = 0.1
 """Contrast below which an image is brightened for the networks, which know photographs."""
@@ -73,7 +84,6 @@ class Svmap(stages.Deconvolver):
     name = "svmap"
     summary = "Learned data term and regulariser for every pixel: best for photographs."
     cites = "Dong, Roth, Schiele, CVPR 2021"
-    tolerance = 5e-3  # measured: 2.3e-3 on a photograph, see benchmarks/scale_seams.py
     dimensions = frozenset({2})
 
     class Params(stages.Params):
@@ -102,43 +112,46 @@ class Svmap(stages.Deconvolver):
             default="learned", description="Learned, or hyper-Laplacian (for comparison)."
         )
 
+    course: tuple[Kernel, Course] | None = None
+    """Steps to take with a kernel, once settled."""
+
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image; see `Deconvolver.deconvolve`."""
-        noise = self._noise(blurred, context, mask)
-        gain = self._gain(blurred, context)
-        weights = kernel.tensor(dtype=blurred.dtype, device=blurred.device)
         luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
         planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
         seen, clipped = split_mask(blurred, mask, context.ceiling)
-        model = load_model(self._model_name(clipped), self._design()).to(blurred.device)
         if clipped is not None and luma_only:
             clipped = clipped.amax(0, keepdim=True)  # luma is as bright or brighter there, too
+        model = self._model(blurred, context)
         first = START_ITERATIONS * (1 if clipped is None else 1 + RESTARTS)
         full = first + self.params.iterations * model.design.steps
         tick = context.ticker(self.name, full * len(planes) + START_ITERATIONS * len(chroma))
         context.checkpoint()
-        level = torch.full((1, 1, 1, 1), noise * gain, device=blurred.device)
-
-        def run(plane: Tensor, steps: int, mask: Tensor | None, at: Tensor | None) -> Tensor:
-            at = None if at is None else at[None, None]
-            found = model.estimates(gain * plane[None, None], weights, level, mask, at, tick)
-            for _ in range(steps):
-                next(found)
-            return next(found)[0, 0] / gain
-
+        noise = self._noise(blurred, context, mask)
+        gain = self._gain(blurred, context)
+        run = _Run(model, kernel, noise, gain, self._course_of(kernel), tick)
         ceilings = [None] * len(planes) if clipped is None else clipped
-        with torch.no_grad(), retained_memory():
-            sharp = torch.stack(
-                [
-                    run(plane, model.design.steps, seen, at)
-                    for plane, at in zip(planes, ceilings, strict=True)
-                ]
-            )
-            if not luma_only:
-                return sharp
-            return merge_luma(sharp, torch.stack([run(plane, 0, mask, None) for plane in chroma]))
+        sharp = [run(plane, seen, at) for plane, at in zip(planes, ceilings, strict=True)]
+        if not luma_only:
+            return torch.stack(sharp)
+        colours = [run(plane, mask, None, steps=0) for plane in chroma]
+        return merge_luma(torch.stack(sharp), torch.stack(colours))
+
+    def settled(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> Self:
+        """Return the stage with the steps that the mean of the channels takes; see `Deconvolver`.
+
+        Tiles that decided by their own sums how far to go would differ from their neighbours.
+        """
+        alone = copy.copy(self)
+        course = Course(recording=True)
+        alone.course = (kernel, course)
+        alone.deconvolve(blurred.mean(0, keepdim=True), kernel, context, mask)
+        alone.course = (kernel, course.fixed())
+        return alone
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return how far a pixel's result looks; see `Deconvolver.halo`."""
@@ -153,15 +166,51 @@ class Svmap(stages.Deconvolver):
         contrast = context.contrast if context.contrast is not None else float(blurred.std())
         return max(1.0, PHOTOGRAPHIC / contrast) if contrast > 0 else 1.0
 
-    def _model_name(self, clipped: Tensor | None) -> str:
+    def _course_of(self, kernel: Kernel) -> Course | None:
+        """Return the steps that were settled for this kernel; others are taken freely."""
+        if self.course is None or not np.array_equal(self.course[0].weights, kernel.weights):
+            return None
+        return self.course[1]
+
+    def _model(self, blurred: Tensor, context: Context) -> SpatiallyVariantMap:
+        p = self.params
+        design = Design(p.data_term, p.regulariser, iterations=p.iterations)
+        return load_model(self._model_name(context), design).to(blurred.device)
+
+    def _model_name(self, context: Context) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        saturated = clipped is not None and float(clipped.mean()) > SATURATED_SHARE
-        return "saturated" if saturated and "saturated" in SHIPPED else "gaussian"
+        clipped = context.ceiling is not None
+        return "saturated" if clipped and "saturated" in SHIPPED else "gaussian"
 
-    def _design(self) -> Design:
-        p = self.params
-        return Design(p.data_term, p.regulariser, iterations=p.iterations)
+
+@dataclass(frozen=True)
+class _Run:
+    """A model with what it is told about one image; deconvolves its planes."""
+
+    model: SpatiallyVariantMap
+    kernel: Kernel
+    noise: float
+    gain: float
+    course: Course | None
+    tick: Callable[..., None]
+
+    def __call__(
+        self, plane: Tensor, mask: Tensor | None, clipped: Tensor | None, steps: int | None = None
+    ) -> Tensor:
+        """Return a plane (H, W) after `steps` reweightings, all of them by default."""
+        found = self.model.estimates(
+            self.gain * plane[None, None],
+            self.kernel.tensor(dtype=plane.dtype, device=plane.device),
+            torch.full((1, 1, 1, 1), self.noise * self.gain, device=plane.device),
+            mask,
+            None if clipped is None else clipped[None, None],
+            self.tick,
+            self.course,
+        )
+        count = self.model.design.steps if steps is None else steps
+        with torch.no_grad(), retained_memory():
+            return next(islice(found, count, None))[0, 0] / self.gain
 
 
 def split_mask(
@@ -184,12 +233,12 @@ def split_mask(
         0 where a pixel says nothing at all, `None` if there is no such pixel.
     (C, H, W) or `None`
         1 where a distrusted channel was clipped: the scene was as bright there or brighter.
+        `None` if nothing clips, in this part of the image or in another.
     """
-    if mask is None or ceiling is None:
+    if ceiling is None:
         return mask, None
+    if mask is None:
+        return None, torch.zeros_like(blurred)
     clipped = (blurred >= ceiling - ROUNDING) & (mask == 0)
     lost = (mask == 0) & ~clipped.any(0)
-    return (
-        1 - lost.to(blurred.dtype) if bool(lost.any()) else None,
-        clipped.to(blurred.dtype) if bool(clipped.any()) else None,
-    )
+    return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, clipped.to(blurred.dtype)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unblur.solvers import admm, conjugate_gradient, continuation
+from unblur.solvers import admm, conjugate_gradient, continuation, follow_gradient
 
 
 def spd(n, seed=0):
@@ -48,6 +48,26 @@ def test_tolerance_ends_early():
     b = torch.ones(10, dtype=torch.float64)
     conjugate_gradient(operator, b, torch.zeros_like(b), iterations=99, count=1, tolerance=1e-3)
     assert len(calls) < 12
+
+
+def test_following_the_steps_of_a_run_repeats_it():
+    a, b = spd(12), torch.ones(12, dtype=torch.float64)
+    lengths = []
+    start = torch.zeros_like(b)
+    options = {"count": 1, "precondition": lambda r: r / torch.diagonal(a)}
+    found = conjugate_gradient(
+        lambda v: a @ v, b, start, iterations=5, on_lengths=lengths.append, **options
+    )
+    steps = torch.stack([torch.stack(pair) for pair in lengths])
+    assert steps.shape == (5, 2, 1)
+    followed = follow_gradient(lambda v: a @ v, b, start, steps, **options)
+    torch.testing.assert_close(followed, found)
+
+
+def test_steps_that_would_lead_astray_are_refused():
+    a, b = spd(12), torch.ones(12, dtype=torch.float64)
+    steps = torch.full((4, 2, 1), 1.0, dtype=torch.float64)
+    assert follow_gradient(lambda v: a @ v, b, torch.zeros_like(b), steps, count=1) is None
 
 
 def test_gradients_flow_through_conjugate_gradient():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, mean_spectrum
+from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, mean_correlation, spectrum
 
 BORDERS = ("zeros", "periodic")
 
@@ -60,9 +60,9 @@ def test_strips_of_rows_join_without_a_seam(monkeypatch):
         torch.testing.assert_close(a, b)
 
 
-def test_mean_spectrum_of_equal_filters_is_their_power():
+def test_spectrum_of_equal_filters_is_their_power():
     filters = draw(1, 2, 25, 1, 1).detach()
-    found = mean_spectrum(filters.expand(1, 2, 25, 12, 15).contiguous(), (12, 15))
+    found = spectrum(mean_correlation(filters.expand(1, 2, 25, 12, 15).contiguous()), (12, 15))
     grid = torch.zeros(2, 12, 15, dtype=torch.float64)
     grid[:, :5, :5] = filters.reshape(2, 5, 5)
     torch.testing.assert_close(found[0, 0], torch.fft.rfft2(grid).abs().square().sum(0))
