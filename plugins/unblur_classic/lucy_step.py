@@ -17,6 +17,9 @@ TINY = 1e-6
 class LucyStep:
     """Multiplies a scene by `K'(y / (K x + background)) / (K' 1)`.
 
+    The factor is computed as `1 + K'(y / (K x + background) - 1) / (K' 1)`: the transforms then
+    round a small number, and blocks that are cut differently agree the better.
+
     Parameters
     ----------
     blur : Blur
@@ -54,13 +57,15 @@ class LucyStep:
         known = _zeros(data, count, ahead.covered)
         _corner(known, blur.shape)[:] = data if blur.mask is None else data * blur.mask
         self._data_tiles = ahead.tiles(known)
+        seen = _zeros(data, 1, ahead.covered)
+        _corner(seen, blur.shape)[:] = 1 if blur.mask is None else blur.mask
+        self._seen_tiles = ahead.tiles(seen)
 
         # What a scene pixel sends into the image; hardly any means it stays as first guessed.
-        _corner(inner, blur.shape)[:] = 1 if blur.mask is None else blur.mask
+        _corner(inner, blur.shape)[:] = _corner(seen, blur.shape)
         self._share = torch.empty_like(back.tiles(scene[:1]))
-        for place, seen in back.pieces(quotient[:1]):
-            self._share[place] = torch.where(seen > LEAST_SEEN, 1 / seen, 0)
-        self._idle = (self._share == 0).to(data.dtype)
+        for place, sent in back.pieces(quotient[:1]):
+            self._share[place] = torch.where(sent > LEAST_SEEN, 1 / sent, 0)
 
     def __call__(self) -> None:
         """Advance the scene, in place."""
@@ -69,9 +74,9 @@ class LucyStep:
                 model.add_(self._background)
             data, quotient = self._data_tiles[place], self._quotient_tiles[place]
             torch.div(data, model.clamp_min_(TINY), out=quotient)
-        for place, factor in self._back.pieces(self._wide_quotient):
-            where = (0, *place[1:])
-            torch.addcmul(self._idle[where], factor, self._share[where], out=factor)
+            quotient.sub_(self._seen_tiles[(0, *place[1:])])
+        for place, change in self._back.pieces(self._wide_quotient):
+            factor = change.mul_(self._share[(0, *place[1:])]).add_(1)
             self._scene_tiles[place].mul_(factor).clamp_min_(0)
 
 
