@@ -8,8 +8,8 @@ python benchmarks/scale_mosaic.py plan
 
 Each run is a process of its own, from one uint16 zarr to another in chunks of 1024 pixels, blurred
 by a Gaussian of 15 pixels that is given. Its peak memory is the greatest resident size that the
-system has seen; pace is told in seconds of CPU time, all threads together, which other work on the
-machine changes little. Results are kept as `results/scale-WHAT[-STAGE]`, rows added by further
+system has seen; pace is told once a first small mosaic has been done, so that start-up does not
+count. Results are kept as `results/scale-WHAT[-STAGE]`, rows added by further
 runs.
 """
 
@@ -146,9 +146,10 @@ def one(what: str, *given: str) -> dict:
     if what == "whole":
         return whole(Path(given[0]), given[1])
     source, stage, scheduler, workers, tile = given
-    return streamed(
-        Path(source), stage, scheduler, int(workers), None if tile == "None" else int(tile)
-    )
+    run = (stage, scheduler, int(workers), None if tile == "None" else int(tile))
+    if what == "paced":
+        streamed(fresh(Path(source).parent, CHUNK), *run)
+    return streamed(Path(source), *run)
 
 
 def memory(options: argparse.Namespace, folder: Path) -> None:
@@ -162,7 +163,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 def pace(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for edge in options.edges:
-        found = apart("streamed", fresh(folder, edge), options.stage, "threads", 2, 1024)
+        found = apart("paced", fresh(folder, edge), options.stage, "threads", 2, 1024)
         share = 1e6 / edge**2
         rows.append(
             {
