@@ -58,7 +58,7 @@ TARGETS = [
         "levin-known",
         "Levin's 32 pairs with the true kernels",
         "levin09",
-        *("wiener", "richardson-lucy", "tv", "hyper-laplacian"),
+        *("wiener", "richardson-lucy", "tv", "hyper-laplacian", "svmap"),
     ),
     bench("levin-blind", "Levin's 32 pairs, blind", "levin09", "map-hyper-laplacian"),
     bench(
@@ -66,6 +66,18 @@ TARGETS = [
         "Levin's 32 pairs, blind, by the trained kernel estimator",
         "levin09",
         "schuler-hyper-laplacian",
+    ),
+    script(
+        "svmap-bsd",
+        "svmap beside hyper-laplacian on BSD's validation pictures",
+        "svmap_table.py",
+        *("bsd", str(DATA / "bsds500/val")),
+    ),
+    script(
+        "svmap-night",
+        "svmap beside hyper-laplacian on night scenes with clipped lights",
+        "svmap_table.py",
+        *("night", str(DATA / "night"), "--saturated"),
     ),
     script(
         "schuler-sizes",
@@ -85,6 +97,27 @@ TARGETS = [
         "discriminative_accuracy.py",
         *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
         *("-o", str(RESULTS / "discriminative_accuracy.json")),
+    ),
+    script(
+        "race-richardson-lucy",
+        "richardson-lucy against other tools",
+        "race_richardson_lucy.py",
+        *("-o", str(RESULTS / "race-richardson-lucy.json")),
+    ),
+    script(
+        "race-richardson-lucy-3d",
+        "richardson-lucy on a stack against other tools",
+        "race_richardson_lucy.py",
+        *("--depth", "32", "--edge", "256", "--kernel", "15", "--iterations", "10"),
+        *("-o", str(RESULTS / "race-richardson-lucy-3d.json")),
+    ),
+    *(
+        script(f"race-{name}", about, f"race_{name}.py", "-o", str(RESULTS / f"race-{name}.json"))
+        for name, about in (
+            ("wiener", "wiener against other tools"),
+            ("tv", "tv against other tools"),
+            ("startup", "Start-up and memory against other tools"),
+        )
     ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
