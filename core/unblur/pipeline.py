@@ -60,6 +60,11 @@ class Tiles(BaseModel):
     kernel: Literal["global", "local"] = Field(
         "global", description="One kernel for the whole image, or one per tile, interpolated."
     )
+    motion: Literal["free", "camera"] = Field(
+        "free",
+        description="Local kernels as each tile found its own, or those nearest to them that one "
+        "motion of the camera makes, shifts and a turn in the image plane.",
+    )
 
     @model_validator(mode="after")
     def _reasonable(self) -> Tiles:

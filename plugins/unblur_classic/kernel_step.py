@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from unblur.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
+from unblur.solvers import nonnegative_least_squares
 
 
 @dataclass(frozen=True)
@@ -66,27 +67,17 @@ def fit_kernel(
     ridge : float
         Weight of the squared kernel.
     iterations : int
-        Steps of an accelerated projected gradient, restarted where momentum misleads.
-
-    References
-    ----------
-    A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
-    problems", SIAM J. Imaging Sci. 2(1), 2009. B. O'Donoghue, E. Candes, "Adaptive restart for
-    accelerated gradient schemes", Found. Comput. Math. 15, 2015.
+        Steps of `unblur.solvers.nonnegative_least_squares`.
     """
     equations = NormalEquations.of(sharp, blurred, start.shape[-1])
     pace = 1.01 * float(equations.otf.abs().max()) + ridge
-    kernel = ahead = start
-    momentum = 1.0
-    for _ in range(iterations):
-        slope = equations.apply(ahead) + ridge * ahead - equations.target
-        following = (ahead - slope / pace).clamp_min(0)
-        grown = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        if float(((ahead - following) * (following - kernel)).sum()) > 0:
-            grown, ahead = 1.0, following
-        else:
-            ahead = following + (momentum - 1) / grown * (following - kernel)
-        kernel, momentum = following, grown
+    kernel = nonnegative_least_squares(
+        lambda k: equations.apply(k) + ridge * k,
+        equations.target,
+        start,
+        pace=pace,
+        iterations=iterations,
+    )
     total = kernel.sum()
     return kernel / total if float(total) > 0 else start
 

@@ -32,7 +32,7 @@ def find_kernels(request: Request, outcome: Outcome) -> KernelField | None:
     tiles = request.pipeline.tiles
     if tiles.kernel == "local":
         edge = tiles.size if isinstance(tiles.size, int) else None
-        field, where = local_kernels(layout, stages, read, context, edge)
+        field, where = local_kernels(layout, stages, read, context, edge, tiles.motion)
         outcome.found(Estimate(field), where)
         return field
     if prod(layout.spatial[-2:]) <= max(WHOLE_BLOCK, region_edge(stages) ** 2):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+import torch
 
+from unblur.camera import CameraBasis, PoseGrid, camera_field, project_kernels
 from unblur.context import Context
 from unblur.engine.alignment import Float, agreement, centred, embedded, largest_shape
 from unblur.engine.chain import run_until_kernel
@@ -19,6 +22,7 @@ from unblur.stages import Stage
 
 Place = tuple[int, int]
 Grid = dict[Place, Float]
+Motion = Literal["free", "camera"]
 
 LEAST_AGREEMENT = 0.8
 """Agreement of a kernel with its neighbours, relative to the grid's median, to be kept."""
@@ -48,7 +52,12 @@ class Cells:
 
 
 def local_kernels(
-    layout: Layout, stages: Sequence[Stage], read: Read, context: Context, edge: int | None = None
+    layout: Layout,
+    stages: Sequence[Stage],
+    read: Read,
+    context: Context,
+    edge: int | None = None,
+    motion: Motion = "free",
 ) -> tuple[KernelField, str]:
     """Estimate a kernel for each cell of a grid over the image.
 
@@ -58,6 +67,9 @@ def local_kernels(
     each is moved to have its centre of mass at its centre, which keeps neighbouring parts of the
     sharp image in place. A kernel that does not agree with those around it is an outlier (see
     `consistent`). Its cell, as one without texture, takes the mean of the kernels nearest to it.
+
+    With `motion` "camera" the kernels that are left are replaced by the ones nearest to them that
+    a shaking camera can make (see `camera_kernels`), for the whole image.
 
     Raises
     ------
@@ -83,17 +95,54 @@ def local_kernels(
         )
     rows, columns = len(grid.rows), len(grid.columns)
     kept = consistent(_centred(found))
+    where = (
+        f"{rows}x{columns} cells, {len(found) - len(kept)} of them rejected as outliers, "
+        f"{rows * columns - len(found)} without texture"
+    )
+    if motion == "camera":
+        field, turn = camera_kernels(kept, grid, layout.spatial[-2:])
+        return field, f"{where}; as a camera that turns by {turn:.1f} degrees makes them"
     complete = _completed(kept, rows, columns)
     field = KernelField(
         tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
         grid.rows,
         grid.columns,
     )
-    where = (
-        f"{rows}x{columns} cells, {len(found) - len(kept)} of them rejected as outliers, "
-        f"{rows * columns - len(found)} without texture"
-    )
     return field, where
+
+
+def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[KernelField, float]:
+    """Return the field of the camera's motion that fits local kernels best, and how far it turns.
+
+    Parameters
+    ----------
+    kernels : dict of (row, column) to array
+        Of one shape, their centres of mass in the middle; not every cell needs to have one.
+    grid : Cells
+        Where they are.
+    shape : (rows, columns)
+        Of the image.
+
+    Returns
+    -------
+    field : KernelField
+        On a grid of its own.
+    turn : float
+        Degrees between the first and the last angle.
+
+    References
+    ----------
+    C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, section 6.3, Eq. 9.
+    """
+    size = max(largest_shape(kernels.values()))
+    stacked = np.stack([embedded(weights, (size, size)) for weights in kernels.values()])
+    poses = PoseGrid.over(shape, size)
+    places = [(grid.rows[i], grid.columns[j]) for i, j in kernels]
+    local = torch.from_numpy(stacked)
+    weights = project_kernels(local, CameraBasis.at(poses, places, local))
+    lit = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
+    turn = np.rad2deg(poses.angles[lit[-1]] - poses.angles[lit[0]])
+    return camera_field(poses, weights), float(turn)
 
 
 def cells(layout: Layout, edge: int) -> Cells:

@@ -3,6 +3,7 @@
 Every random draw takes a `torch.Generator`; the same seed gives the same result.
 """
 
+from unblur.synthesis.camera_shake import camera_path, shake_image
 from unblur.synthesis.degradations import (
     Pair,
     add_gaussian_noise,
@@ -32,12 +33,14 @@ __all__ = [
     "airy_kernel",
     "airy_radius",
     "blur_image",
+    "camera_path",
     "crop_valid",
     "disk_kernel",
     "gaussian_kernel",
     "gaussian_process_kernel",
     "motion_kernel",
     "saturate",
+    "shake_image",
     "shake_kernel",
     "trajectory_kernel",
     "widefield_kernel",

@@ -5,6 +5,7 @@ import pytest
 import torch
 from engine_stages import Box, blur
 
+from unblur.camera import PoseGrid, camera_field
 from unblur.context import Context
 from unblur.engine import deblur
 from unblur.engine.alignment import agreement, average, centred, embedded
@@ -153,6 +154,33 @@ def test_local_kernels_are_centred_and_completed(told):
             assert agreement(weights, truth)[0] > 0.9
             mass = [(axis * weights).sum() for axis in np.indices(weights.shape)]
             np.testing.assert_allclose(mass, 7, atol=0.1)
+
+
+def test_local_kernels_are_made_to_fit_a_motion_of_the_camera(stages):
+    """Noisy kernels, shifted at will, of a camera that turns by four degrees; one is missing."""
+    poses = PoseGrid.over((256, 256), 15)
+    weights = torch.zeros(len(poses.angles), 15, 15)
+    middle = len(poses.angles) // 2
+    for step in (-2, -1, 0, 1, 2):
+        weights[middle + step, 7 + step, 7 - step // 2] = 1
+    places = (31.5, 95.5, 159.5, 223.5)
+    truth = camera_field(poses, weights, places, places)
+    noisy = iter([k.weights + 0.02 * RNG.random((15, 15)) for row in truth.kernels for k in row])
+
+    class Shaken(Told):
+        name = "shaken"
+
+        def estimate(self, blurred, context, mask=None):
+            return Estimate.of(Kernel(shifted(np.pad(next(noisy), 3), (1, -1))))
+
+    values = RNG.random((256, 256)).astype(np.float32)
+    arguments = (layout((256, 256)), [Shaken()], read_from(values), Context())
+    field, where = local_kernels(*arguments, motion="camera")
+    assert "camera that turns by" in where
+    for row, true_row in zip(places, truth.kernels, strict=True):
+        for column, kernel in zip(places, true_row, strict=True):
+            found = kernel_at(field, row, column).weights.astype(float)
+            assert agreement(found, embedded(kernel.weights, found.shape))[0] > 0.9
 
 
 def test_flat_images_have_no_local_kernels(told):

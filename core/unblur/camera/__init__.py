@@ -1,0 +1,18 @@
+"""Blur that a moving camera makes: poses, the kernels they make, and fits of the one to the other.
+
+One basis serves whatever knows blur by its poses: shaken images made to order, local kernels that
+are made to fit a motion, and an estimator of the motion itself.
+"""
+
+from unblur.camera.basis import CameraBasis, camera_field
+from unblur.camera.poses import PoseGrid, rotation
+from unblur.camera.projection import on_support, project_kernels
+
+__all__ = [
+    "CameraBasis",
+    "PoseGrid",
+    "camera_field",
+    "on_support",
+    "project_kernels",
+    "rotation",
+]
