@@ -22,7 +22,8 @@ format: $(READY)  ## Put the code into the house's style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## Rebuild the tables under benchmarks/results.
+bench: $(READY)  ## Rebuild the tables under benchmarks/results, and race other tools.
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
 docs: $(READY)  ## Build the manual; warnings are errors.

@@ -1,73 +1,97 @@
-"""Race `richardson-lucy` against scikit-image: the same image, PSF, steps and precision.
+"""Race `richardson-lucy`: the same image, PSF, number of steps and precision for all.
 
-    python benchmarks/race_richardson_lucy.py -o benchmarks/results/race_richardson_lucy.json
+    python benchmarks/race_richardson_lucy.py -o benchmarks/results/race-richardson-lucy.json
+    python benchmarks/race_richardson_lucy.py --depth 32 --edge 256 --kernel 15 --iterations 10
 
-Both get the same float32 image; their turns alternate and the median of each counts. Away
-from the border, where scikit-image assumes darkness, the two results must agree.
+Racers differ in what they assume beyond the border: scikit-image and RedLionfish darkness,
+sdeconv the other side of the image, `unblur` and deepinv a scene that goes on. PSNR is therefore
+stated for the whole result and for its inside, where all should agree.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
-from pathlib import Path
-
 import numpy as np
-import skimage
 import torch
-from skimage.restoration import richardson_lucy
+from torch import Tensor
 
+from race import Racer, arguments, keep, peer, race
 from unblur.context import Context
-from unblur.testing import gaussian, scene
+from unblur.testing import Scene
 from unblur_classic.richardson_lucy import RichardsonLucy
 
 
-def timed(action):
-    """Return what an action gives, and the seconds it takes."""
-    began = time.perf_counter()
-    return action(), time.perf_counter() - began
+def racers(iterations: int) -> list[Racer]:
+    """Return who takes part."""
+
+    def own(given: Scene, _: float | None) -> Tensor:
+        stage = RichardsonLucy(iterations=iterations)
+        return stage.deconvolve(given.blurred, given.kernel, Context())
+
+    def skimage(given: Scene, _: float | None) -> Tensor:
+        lucy = peer("skimage.restoration").richardson_lucy
+        image = given.blurred[0].numpy()
+        psf = given.kernel.weights.astype(np.float32)
+        return torch.from_numpy(lucy(image, psf, iterations, clip=False))[None]
+
+    def redlionfish(given: Scene, _: float | None) -> Tensor:
+        lucy = peer("RedLionfishDeconv").doRLDeconvolutionFromNpArrays
+        # It takes volumes of two planes or more, and sees the centre of an odd PSF a pixel aside.
+        image, psf = given.blurred[0].numpy(), given.kernel.weights.astype(np.float32)
+        flat = image.ndim == 2
+        if flat:
+            image, psf = np.stack([image, image]), psf[None]
+        psf = np.pad(psf, [(n % 2, 0) for n in psf.shape])
+        found = torch.from_numpy(lucy(image, psf, niter=iterations, method="cpu"))
+        return found[:1] if flat else found[None]
+
+    def sdeconv(given: Scene, _: float | None) -> Tensor:
+        psf = given.kernel.tensor()
+        width = tuple(psf.shape)
+        if psf.ndim == 3:  # its padding of volumes expects a PSF as large as the image
+            whole = torch.zeros(given.blurred.shape[1:])
+            start = [n // 2 - k // 2 for n, k in zip(whole.shape, width, strict=True)]
+            whole[tuple(slice(a, a + k) for a, k in zip(start, width, strict=True))] = psf
+            psf = whole
+        lucy = peer("sdeconv.deconv").SRichardsonLucy(psf, niter=iterations, pad=width)
+        return lucy(given.blurred[0])[None]
+
+    def deepinv(given: Scene, _: float | None) -> Tensor:
+        physics, optim = peer("deepinv.physics"), peer("deepinv.optim")
+        blur = physics.Blur(given.kernel.tensor()[None, None], padding="valid", use_fft=True)
+        with torch.no_grad():
+            found = optim.MLEM(max_iter=iterations)(given.blurred[None], blur)[0]
+        sizes = zip(given.kernel.shape, given.sharp.shape[1:], strict=True)
+        inner = [slice(n - 1 - n // 2, n - 1 - n // 2 + edge) for n, edge in sizes]
+        return found[(..., *inner)]
+
+    return [
+        Racer("unblur", "unblur", own),
+        Racer("scikit-image", "scikit-image", skimage),
+        Racer(
+            "RedLionfish, CPU",
+            "redlionfish",
+            redlionfish,
+            note="takes volumes alone: an image goes in twice",
+        ),
+        Racer("sdeconv", "sdeconv", sdeconv, note="padded by a kernel's width"),
+        Racer("deepinv, MLEM", "deepinv", deepinv, note="valid convolution by FFT"),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--edge", type=int, default=2048, help="pixels along each axis")
-    parser.add_argument("--kernel", type=int, default=25, help="pixels along each axis")
+    parser = arguments(__doc__.splitlines()[0], edge=2048, turns=5)
     parser.add_argument("--iterations", type=int, default=30)
-    parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
-    kernel = gaussian((options.kernel,) * 2, options.kernel / 8)
-    blurred = scene((options.edge,) * 2, kernel, noise=0.005).blurred
-    stage = RichardsonLucy(iterations=options.iterations)
-    image = blurred[0].numpy()
-    seconds = {"unblur": [], "scikit-image": []}
-    for _ in range(options.turns):
-        ours, spent = timed(lambda: stage.deconvolve(blurred, kernel, Context()))
-        seconds["unblur"].append(spent)
-        theirs, spent = timed(
-            lambda: richardson_lucy(image, kernel.weights, options.iterations, clip=False)
-        )
-        seconds["scikit-image"].append(spent)
-    border = min(options.edge // 4, options.kernel * 8)
-    inner = (slice(border, -border),) * 2
-    apart = np.sqrt(np.mean((ours[0].numpy()[inner] - theirs[inner]) ** 2))
-    middle = {name: statistics.median(values) for name, values in seconds.items()}
-    row = {
-        "image": list(image.shape),
-        "kernel": list(kernel.shape),
-        "iterations": options.iterations,
-        "threads": torch.get_num_threads(),
-        "scikit-image": skimage.__version__,
-        "seconds": {name: round(value, 2) for name, value in middle.items()},
-        "times as fast": round(middle["scikit-image"] / middle["unblur"], 2),
-        "rms difference inside": float(f"{apart:.2g}"),
-    }
-    print(json.dumps(row, indent=2))
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(row, indent=2) + "\n")
+    rows = race(racers(options.iterations), options)
+    planes = f"{options.depth} x " if options.depth else ""
+    keep(
+        "Richardson-Lucy against other tools",
+        rows,
+        f"{planes}{options.edge} x {options.edge} pixels, Gaussian PSF of {options.kernel} pixels "
+        f"along each axis, {options.iterations} steps, float32, {torch.get_num_threads()} threads; "
+        f"median of {options.turns} turns.",
+        options.output,
+    )
 
 
 if __name__ == "__main__":

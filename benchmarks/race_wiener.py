@@ -1,77 +1,72 @@
-"""Race `wiener` against scikit-image's, and compare what both make of a known scene.
+"""Race `wiener` against the linear filters of other tools, each with its best weight.
 
-    python benchmarks/race_wiener.py -o benchmarks/results/race_wiener.json
+    python benchmarks/race_wiener.py -o benchmarks/results/race-wiener.json
 
-scikit-image filters once on a periodic grid. `wiener` does so too with `iterations: 0`; its
+The others filter once on a periodic grid. `wiener` does so too with `iterations: 0`; its
 default solves for the scene beyond the border as well, which costs time and spares the ringing.
+deepinv's nearest filter is the pseudo-inverse of its periodic blur, damped evenly.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
-from pathlib import Path
-
-import skimage
 import torch
-from skimage.restoration import wiener
+from torch import Tensor
 
+from race import NOISE, Racer, arguments, keep, peer, race
 from unblur.context import Context
-from unblur.metrics import psnr
-from unblur.testing import gaussian, scene
+from unblur.testing import Scene
 from unblur_classic.wiener import Wiener
 
-NOISE = 0.005
+WEIGHTS = tuple(10 ** (power / 3) for power in range(-18, 1))
+
+
+def own(iterations: int, given: Scene, weight: float | None) -> Tensor:
+    stage = Wiener(weight=weight, iterations=iterations)
+    return stage.deconvolve(given.blurred, given.kernel, Context(noise=NOISE))
+
+
+def skimage(given: Scene, weight: float | None) -> Tensor:
+    wiener = peer("skimage.restoration").wiener
+    found = wiener(given.blurred[0].numpy(), given.kernel.weights, weight, clip=False)
+    return torch.from_numpy(found)[None]
+
+
+def sdeconv(given: Scene, weight: float | None) -> Tensor:
+    psf = given.kernel.tensor()
+    return peer("sdeconv.deconv").SWiener(psf, beta=weight, pad=max(psf.shape))(given.blurred[0])[
+        None
+    ]
+
+
+def deepinv(given: Scene, weight: float | None) -> Tensor:
+    if weight is None:
+        raise ValueError("deepinv's filter needs a weight")
+    kernel = given.kernel.tensor()[None, None]
+    blur = peer("deepinv.physics").BlurFFT(tuple(given.blurred.shape), filter=kernel)
+    seen = given.blurred[None]
+    return blur.prox_l2(torch.zeros_like(seen), seen, gamma=1 / weight)[0]
+
+
+RACERS = [
+    Racer("unblur", "unblur", lambda given, weight: own(20, given, weight), WEIGHTS),
+    Racer("unblur, one filtering", "unblur", lambda given, weight: own(0, given, weight), WEIGHTS),
+    Racer("scikit-image", "scikit-image", skimage, WEIGHTS),
+    Racer("sdeconv", "sdeconv", sdeconv, WEIGHTS, "padded by a kernel's width"),
+    Racer("deepinv, prox_l2", "deepinv", deepinv, WEIGHTS, "periodic; no gradient in its weight"),
+]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--edge", type=int, default=1024, help="pixels along each axis")
-    parser.add_argument("--kernel", type=int, default=25, help="pixels along each axis")
-    parser.add_argument("--turns", type=int, default=3)
-    options = parser.parse_args()
-    kernel = gaussian((options.kernel,) * 2, options.kernel / 8)
-    given = scene((options.edge,) * 2, kernel, noise=NOISE)
-    context = Context(noise=NOISE)
-    weight = (NOISE / (0.55 * float(given.blurred.std()))) ** 2
-    image = given.blurred[0].numpy()
-
-    def ours(iterations):
-        stage = Wiener(weight=weight, iterations=iterations)
-        return stage.deconvolve(given.blurred, kernel, context)
-
-    racers = {
-        "unblur": lambda: ours(20),
-        "unblur, one filtering": lambda: ours(0),
-        "scikit-image": lambda: torch.tensor(wiener(image, kernel.weights, weight, clip=False))[
-            None
-        ],
-    }
-    rows = {}
-    for name, run in racers.items():
-        seconds = []
-        for _ in range(options.turns):
-            began = time.perf_counter()
-            result = run()
-            seconds.append(time.perf_counter() - began)
-        rows[name] = {
-            "seconds": round(statistics.median(seconds), 2),
-            "psnr": round(psnr(result, given.sharp), 2),
-        }
-    found = {
-        "image": list(image.shape),
-        "kernel": list(kernel.shape),
-        "threads": torch.get_num_threads(),
-        "version of scikit-image": skimage.__version__,
-        **rows,
-    }
-    print(json.dumps(found, indent=2))
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(found, indent=2) + "\n")
+    options = arguments(__doc__.splitlines()[0], edge=2048, turns=5).parse_args()
+    rows = race(RACERS, options)
+    keep(
+        "Wiener filters against other tools",
+        rows,
+        f"{options.edge} x {options.edge} pixels, Gaussian PSF of {options.kernel}, noise {NOISE}, "
+        f"{torch.get_num_threads()} threads; median of {options.turns} turns, each tool with the "
+        "weight that serves it best.",
+        options.output,
+    )
 
 
 if __name__ == "__main__":
