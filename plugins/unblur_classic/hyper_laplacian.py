@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur import stages
+from unblur.allocation import retained_memory
 from unblur.context import Context
 from unblur.fourier import apply_otf, fft, inverse_fft
 from unblur.kernels import Kernel
@@ -120,7 +121,8 @@ class HyperLaplacian(stages.Deconvolver):
         unit = torch.where(unit > 0, unit, 1).reshape([-1] + [1] * kernel.ndim)
         weight = self._weight(blurred, unit, context, mask)
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
-        return unit * blur.crop(self._split(blur, blurred / unit, weight, context))
+        with retained_memory():
+            return unit * blur.crop(self._split(blur, blurred / unit, weight, context))
 
     def _weight(
         self, blurred: Tensor, unit: Tensor, context: Context, mask: Tensor | None

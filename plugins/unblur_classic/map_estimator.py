@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -11,29 +11,22 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from unblur import stages
+from unblur.allocation import retained_memory
 from unblur.colour import to_luma
 from unblur.context import Context
 from unblur.errors import ImageError
-from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.kernels import Kernel
-from unblur.operators import extend_periodic, gradient
 from unblur.plugins import registry
-from unblur.pyramid import Scale, resize_kernel, scales, shrink_image
+from unblur.pyramid import Scale, resize_kernel, scales
 from unblur.stages import Estimate, PriorChoice
+from unblur_classic.alternation import alternate
 from unblur_classic.centring import centred_on_mass
 from unblur_classic.kernel_step import fit_kernel, pruned, recentred
-from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.latent_step import WeightedPrior
 from unblur_classic.median import median_filtered
-from unblur_classic.salient_edges import salient, threshold_for
 
 CONTRAST = 0.16
 """Standard deviation that an image is brought to, so that weights suit dim and bright ones."""
-LEAST_WEIGHT = 1e-4
-"""To which the first prior's weight falls on the way; the others fall in proportion."""
-EASING = 1.1
-"""Per iteration: the priors' weights and the salient edges' threshold are divided by it."""
-FINEST_WEIGHT = 2e-5
-"""At the end of the last iterations, which refine the kernel at full size."""
 FAINT, SMALL, LEAST = 0.02, 0.03, 0.01
 """What `pruned` removes on the way, and the share of the peak that is left out of the result."""
 
@@ -121,105 +114,64 @@ class MapEstimator(stages.KernelEstimator):
         context.checkpoint()
         luma = median_filtered(to_luma(blurred)[0], self.params.median)
         trusted = torch.ones_like(luma) if mask is None else mask
-        y = _normalised(luma, trusted)
-        _check_size(self.params.size, y)
-        kernel = self._descend(y, trusted, context)
+        y = normalised(luma, trusted)
+        check_size(self.params.size, y)
+        with retained_memory():
+            kernel = self._descend(y, trusted, context)
         kernel = torch.where(kernel < LEAST * kernel.max(), 0, kernel)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
 
     def _descend(self, y: Tensor, trusted: Tensor, context: Context) -> Tensor:
         """Return the kernel found from coarse to fine."""
         levels = scales(self.params.size)
-        priors = [
-            WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
-            for c in self.params.priors
-        ]
-        first = priors[0].weight
         turns = self.params.iterations * len(levels) + self.params.refinements
         tick = context.ticker(self.name, turns)
-        kernel, threshold, factor = _first_kernel(levels[0], y), 0.0, 1.0
-        for scale in levels:
-            level = Level.of(scale, y, trusted)
-            kernel = resize_kernel(kernel, scale.size)
-            if not threshold:
-                threshold = threshold_for(gradient(level.observed), scale.size)
-            for _ in range(self.params.iterations):
-                eased = [p.lightened(factor) for p in priors]
-                kernel = level.turn(kernel, eased, self.params.ridge, threshold)
-                threshold /= EASING
-                factor = max(factor / EASING, min(LEAST_WEIGHT / first, 1.0))
-                tick()
-            kernel = recentred(kernel)
-        fall = (FINEST_WEIGHT / (factor * first)) ** (1 / max(self.params.refinements, 1))
-        for _ in range(self.params.refinements):
-            factor *= min(fall, 1.0)
-            eased = [p.lightened(factor) for p in priors]
-            kernel = level.turn(kernel, eased, self.params.ridge)
-            tick()
+        priors = weighted(self.params.priors)
+        return alternate(y, trusted, OneKernel(), levels, priors, self.params, tick)
+
+
+class OneKernel:
+    """The same kernel everywhere: a `BlurModel` of one piece."""
+
+    def pieces(self, image: Tensor, scale: Scale) -> Tensor:
+        """Return the image as it is."""
+        return image
+
+    def first(self, scale: Scale, like: Tensor) -> Tensor:
+        """Return a kernel of two neighbouring pixels, from which any direction can grow."""
+        kernel = like.new_zeros(scale.size, scale.size)
+        centre = scale.size // 2
+        kernel[centre, centre - 1 : centre + 1] = 0.5
         return kernel
 
+    def grown(self, weights: Tensor, scale: Scale) -> Tensor:
+        """Return the kernel stretched."""
+        return resize_kernel(weights, scale.size)
 
-@dataclass
-class Level:
-    """One scale's data, and the filled-in scene that goes from turn to turn.
+    def kernels(self, weights: Tensor, scale: Scale) -> Tensor:
+        """Return the weights: they are the kernel."""
+        return weights
 
-    Attributes
-    ----------
-    observed : (h, w)
-        The image at this scale.
-    known : (*domain)
-        True where a pixel of the scene's blur was observed and may be trusted.
-    known_slopes : (2, *domain)
-        True where a gradient of it was.
-    scene : (*domain)
-        The blurred scene, filled in where it was not observed.
-    latent : (*domain)
-        The latent image of the last turn, at first the scene.
-    """
-
-    observed: Tensor
-    known: Tensor
-    known_slopes: Tensor
-    scene: Tensor
-    latent: Tensor
-
-    @classmethod
-    def of(cls, scale: Scale, y: Tensor, trusted: Tensor) -> Level:
-        """Shrink the image and lay it into a scene that is larger by the kernel's reach."""
-        observed = shrink_image(y, scale.ratio)
-        domain = [fast_length(n + scale.size - 1) for n in observed.shape]
-        before = scale.size - 1 - scale.size // 2
-        window = tuple(slice(before, before + n) for n in observed.shape)
-        known = torch.zeros(*domain, dtype=torch.bool, device=y.device)
-        known[window] = shrink_image(trusted, scale.ratio) > 0.999
-        slopes = torch.stack([known & torch.roll(known, -1, axis) for axis in (0, 1)])
-        scene = extend_periodic(observed, domain, (before, before))
-        return cls(observed, known, slopes, scene, scene)
-
-    def turn(
-        self, kernel: Tensor, priors: list[WeightedPrior], ridge: float, threshold: float = 0.0
+    def fitted(
+        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
     ) -> Tensor:
-        """Estimate the latent image for a kernel, then a kernel for the latent image."""
-        self.latent, predicted = latent_image(self.scene, kernel, priors, self.latent)
-        self.scene = torch.where(self.known, self.scene, predicted)
-        sharp = gradient(self.latent)
-        if threshold:
-            sharp = salient(sharp, threshold)
-        otf = psf_to_otf(kernel, self.latent.shape)
-        filled = inverse_fft(otf * fft(sharp, 2), self.latent.shape)
-        blurred = torch.where(self.known_slopes, gradient(self.scene), filled)
-        return pruned(fit_kernel(sharp, blurred, kernel, ridge=ridge), FAINT, SMALL)
+        """Return the non-negative least-squares fit without its specks."""
+        return pruned(fit_kernel(sharp, blurred, weights, ridge=ridge), FAINT, SMALL)
+
+    def recentred(self, weights: Tensor, scale: Scale) -> Tensor:
+        """Return the kernel in the middle of its frame."""
+        return recentred(weights)
 
 
-def _first_kernel(scale: Scale, like: Tensor) -> Tensor:
-    """Return a kernel of two neighbouring pixels, from which any direction can grow."""
-    kernel = like.new_zeros(scale.size, scale.size)
-    centre = scale.size // 2
-    kernel[centre, centre - 1 : centre + 1] = 0.5
-    return kernel
+def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
+    """Return the priors that params choose, built."""
+    return [
+        WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
+        for c in choices
+    ]
 
 
-def _normalised(luma: Tensor, trusted: Tensor) -> Tensor:
+def normalised(luma: Tensor, trusted: Tensor) -> Tensor:
     """Return the image at the contrast that weights are meant for, untrusted pixels filled in."""
     spread = float(luma[trusted > 0].std()) if bool((trusted > 0).any()) else 0.0
     if not spread > 0:
@@ -235,7 +187,8 @@ def _normalised(luma: Tensor, trusted: Tensor) -> Tensor:
     return luma * (CONTRAST / spread)
 
 
-def _check_size(size: int, y: Tensor) -> None:
+def check_size(size: int, y: Tensor) -> None:
+    """Raise `ImageError` for an image (H, W) that is less than twice as large as the kernel."""
     if min(y.shape) < 2 * size:
         raise ImageError(
             f"an image of {tuple(y.shape)} pixels is too small to estimate a kernel of "
