@@ -26,7 +26,7 @@ from unblur.kernels import Kernel, KernelField
 from unblur.pipeline import Pipeline
 from unblur.stages import Stage
 
-LEVEL_EDGE, LEVEL_WINDOWS = 512, 16
+LEVEL_EDGE, LEVEL_WINDOWS = 256, 16
 """Edge and number of the windows on which noise and contrast of a large image are measured."""
 
 Arrange = Callable[[Image], Any]
