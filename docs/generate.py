@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+from pathlib import Path
 from typing import Any
 
+from evidence import evidence
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -22,9 +24,11 @@ TITLES: dict[Kind, str] = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the stage reference and the JSON Schema to the site."""
+    """Add the stage reference, what was measured, and the JSON Schema to the site."""
     known = registry()
     files.append(File.generated(config, "stages.md", content=stage_reference(known)))
+    results = Path(config.docs_dir).parent / "benchmarks/results"
+    files.append(File.generated(config, "evidence.md", content=evidence(results)))
     files.append(File.generated(config, "unblur.schema.json", content=json_schema(known)))
     return files
 
