@@ -51,7 +51,7 @@ class SvmapParams(TrainingParams):
     begin: Path | None = Field(
         default=None,
         description="Weights to go on from, .safetensors; where they have fewer reweightings, "
-        "the further ones begin as copies of their last.",
+        "the further ones begin as copies of their last; parts that are fixed are left out.",
     )
 
 
@@ -93,7 +93,9 @@ class SvmapTrainer(Trainer):
         design = Design(p.data_term, p.regulariser, p.invariant, p.reweightings)
         model = SpatiallyVariantMap(design)
         if p.begin is not None:
-            model.load_state_dict(spread_over_steps(load_weights(p.begin), p.reweightings))
+            given = spread_over_steps(load_weights(p.begin), p.reweightings)
+            learned = model.state_dict().keys()
+            model.load_state_dict({key: given[key] for key in given if key in learned})
         return model
 
     def prepare(self, data: Path) -> None:
