@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any
 
 from evidence import evidence
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from schema_tables import field_table, pipeline_reference
 
 from unblur.pipeline import Pipeline, json_schema
 from unblur.plugins import Registry, registry
@@ -29,7 +29,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "stages.md", content=stage_reference(known)))
     results = Path(config.docs_dir).parent / "benchmarks/results"
     files.append(File.generated(config, "evidence.md", content=evidence(results)))
-    files.append(File.generated(config, "unblur.schema.json", content=json_schema(known)))
+    schema = json_schema(known)
+    reference = pipeline_reference(json.loads(schema))
+    files.append(File.generated(config, "pipeline-reference.md", content=reference))
+    files.append(File.generated(config, "unblur.schema.json", content=schema))
     return files
 
 
@@ -52,36 +55,9 @@ def describe(cls: type[Stage]) -> str:
     parts = [f"### {cls.name}", cls.summary]
     fields = cls.Params.model_json_schema().get("properties", {})
     if fields:
-        rows = [
-            f"| `{name}` | {default(f)} | {bounds(f)} | {f.get('description', '')} |"
-            for name, f in fields.items()
-        ]
-        head = ["| param | default | range | meaning |", "| --- | --- | --- | --- |"]
-        parts.append("\n".join(head + [row.replace("\n", " ") for row in rows]))
+        parts.append(field_table("param", fields))
     doc = inspect.getdoc(cls) or ""
     parts.append(f"```text\n{doc}\n```")
     if cls.cites:
         parts.append(f"*{cls.cites}*")
     return "\n\n".join(parts)
-
-
-def default(field: dict[str, Any]) -> str:
-    """Return a param's default as code, or that it is needed."""
-    return f"`{json.dumps(field['default'])}`" if "default" in field else "needed"
-
-
-def bounds(field: dict[str, Any]) -> str:
-    """Return a param's range in mathematical notation, from its JSON Schema."""
-    choices = [field, *field.get("anyOf", [])]
-    words = []
-    for choice in choices:
-        words.extend(f"`{value}`" for value in choice.get("enum", []))
-        if "const" in choice:
-            words.append(f"`{choice['const']}`")
-        low = choice.get("minimum", choice.get("exclusiveMinimum"))
-        high = choice.get("maximum", choice.get("exclusiveMaximum"))
-        if low is not None or high is not None:
-            left = f"({low}" if "exclusiveMinimum" in choice else f"[{low}"
-            right = f"{high})" if "exclusiveMaximum" in choice else f"{high}]"
-            words.append(f"{'(−∞' if low is None else left}, {'∞)' if high is None else right}")
-    return " or ".join(words)
