@@ -1,0 +1,95 @@
+"""The recipe by which svmap's weights are made, on pictures drawn for the occasion."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unblur.context import Context
+from unblur.training import train
+from unblur.weights import load_weights, save_weights
+from unblur_svmap.data import degrade, draw_kernel
+from unblur_svmap.model import Design, SpatiallyVariantMap
+from unblur_svmap.recipe import SvmapTrainer, held_out, spread_over_steps
+
+QUICK = {"crop": 48, "batch": 1, "steps": 2, "warmup": 0, "validate_every": 2, "reweightings": 1}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of four busy pictures, large enough for the widest kernel."""
+    draw = np.random.default_rng(0)
+    for number in range(4):
+        blocks = draw.integers(0, 255, (24, 24)).astype(np.uint8)
+        Image.fromarray(np.kron(blocks, np.ones((10, 10), np.uint8))).save(
+            tmp_path / f"{number}.png"
+        )
+    return tmp_path
+
+
+def test_a_training_improves_or_keeps_the_weights_and_writes_its_log(pictures, tmp_path):
+    output = tmp_path / "weights.safetensors"
+    reports = []
+    outcome = train(SvmapTrainer(QUICK), pictures, output, Context(), reports.append)
+    assert outcome.finished
+    assert [row["step"] for row in reports] == [0, 2]
+    assert {"psnr-1-step0", "psnr-1-step1", "psnr-5-step1"} <= reports[0].keys()
+    assert (
+        load_weights(output, outcome.sha256).keys()
+        == SpatiallyVariantMap(Design(steps=1)).state_dict().keys()
+    )
+
+
+def test_samples_depend_on_seed_and_number_alone(pictures):
+    first, again, other = (SvmapTrainer({**QUICK, "seed": seed}) for seed in (3, 3, 4))
+    for trainer in (first, again, other):
+        trainer.prepare(pictures)
+    torch.testing.assert_close(first.sample(5).blurred, again.sample(5).blurred)
+    assert first.sample(5).blurred.shape == (1, 1, 48, 48)
+    assert not torch.equal(first.sample(5).blurred, other.sample(5).blurred)
+    assert not torch.equal(first.sample(5).blurred, first.sample(6).blurred)
+
+
+def test_saturated_samples_are_clipped_and_say_where():
+    generator = torch.Generator().manual_seed(0)
+    scene = torch.full((100, 100), 0.2)
+    scene[:, 60:] = 1.0
+    sample = degrade(scene, draw_kernel(generator), 0.01, generator, gain=1.2)
+    assert float(sample.blurred.max()) == float(sample.sharp.max()) == 1
+    torch.testing.assert_close(sample.clipped, (sample.blurred == 1).float())
+    assert 0.1 < float(sample.clipped.mean()) < 0.5
+    assert degrade(scene, draw_kernel(generator), 0.01, generator).clipped is None
+
+
+def test_the_blurred_crop_shows_what_its_truth_shows():
+    generator = torch.Generator().manual_seed(0)
+    kernel = draw_kernel(generator)
+    ramp = torch.linspace(0, 1, 100).expand(100, 100)
+    sample = degrade(ramp, kernel, 0.0, generator)
+    shift = kernel.weights.sum(0) @ (np.arange(kernel.shape[1]) - kernel.shape[1] // 2)
+    expected = sample.sharp - float(shift) / 99
+    torch.testing.assert_close(sample.blurred, expected, atol=1e-4, rtol=0)
+
+
+def test_weights_go_on_with_more_steps_and_with_parts_fixed(tmp_path):
+    one = SpatiallyVariantMap(Design(steps=1)).state_dict()
+    path = tmp_path / "one.safetensors"
+    save_weights(one, path)
+    two = SvmapTrainer(begin=path).model().state_dict()
+    key = "network.layers.0.weight"
+    torch.testing.assert_close(two[f"data.1.{key}"], one[f"data.0.{key}"])
+    fixed = SvmapTrainer(begin=path, data_term="l2").model().state_dict()
+    assert fixed.keys() == {key for key in two if key.startswith("regularisers.")}
+    assert spread_over_steps({}, 2) == {}
+
+
+def test_night_scenes_kept_for_testing_are_left_out(pictures):
+    name = sorted(held_out())[0]
+    (pictures / "0.png").rename(pictures / name)
+    trainer = SvmapTrainer(QUICK)
+    trainer.prepare(pictures)
+    without = SvmapTrainer(QUICK)
+    (pictures / name).unlink()
+    without.prepare(pictures)
+    for index in range(3):
+        torch.testing.assert_close(trainer.sample(index).sharp, without.sample(index).sharp)
