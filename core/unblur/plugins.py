@@ -61,7 +61,7 @@ class Registry:
             return self.stages[kind, name]
         except KeyError:
             names = [n for k, n in self.stages if k == kind]
-            raise UsageError(unknown_name(f"{kind} stage", name, names)) from None
+            raise UsageError(self._unknown(f"{kind} stage", name, names)) from None
 
     def stages_of(self, kind: Kind) -> dict[str, type[Stage]]:
         """Return all stages of one kind by name, sorted."""
@@ -72,7 +72,12 @@ class Registry:
         try:
             return self.pipelines[name]
         except KeyError:
-            raise UsageError(unknown_name("pipeline", name, self.pipelines)) from None
+            raise UsageError(self._unknown("pipeline", name, self.pipelines)) from None
+
+    def _unknown(self, what: str, name: str, known: Iterable[str]) -> str:
+        """Return the sentence for an unknown name, and which plugins may have meant to bring it."""
+        left_out = "".join(f" Left out: {broken}." for broken in self.broken)
+        return unknown_name(what, name, known) + left_out
 
 
 def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:

@@ -40,6 +40,8 @@ def test_one_broken_plugin_does_not_stop_the_rest():
     found = registry_of(bad=plugin(unblur_stages=fail), good=plugin(unblur_stages=lambda: [Copy]))
     assert ("deconvolve", "copy") in found.stages
     assert [str(b) for b in found.broken] == ["plugin 'bad': RuntimeError: no such library"]
+    with pytest.raises(UsageError, match=r"Left out: plugin 'bad': .* no such library"):
+        found.stage("deconvolve", "brought-by-bad")
 
 
 class Nameless(Copy):

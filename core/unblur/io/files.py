@@ -41,6 +41,8 @@ _SIGNATURES = (
     (b"%PDF", "a PDF"),
     (b"BM", "a BMP file"),
 )
+FOREIGN = frozenset({"an HDF5 file", "a GIF file", "a PDF", "a BMP file"})
+"""What no reader reads, under whatever name."""
 
 
 _REMOVALS = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 from unblur.errors import ImageError, UnblurError
 from unblur.formats import Reader
 from unblur.images import Image
-from unblur.io.files import check_input, reason, split_part, suffix_of, what_it_is
+from unblur.io.files import FOREIGN, check_input, reason, split_part, suffix_of, what_it_is
 from unblur.io.fits import FitsReader
 from unblur.io.jpeg import JpegReader
 from unblur.io.npy import NpyReader
@@ -83,7 +83,10 @@ def reader_for(path: Path) -> Reader:
             return reader
     known = sorted({s for cls in (*READERS, *plugins) for s in cls.suffixes})
     found = what_it_is(path)
-    hint = f", but it looks like {found}; rename it" if found else ""
+    hint = "; convert it to PNG or TIFF"
+    if found:
+        remedy = "convert it to PNG or TIFF" if found in FOREIGN else "rename it"
+        hint = f", but it looks like {found}; {remedy}"
     raise ImageError(
         f"{path} has the suffix '{suffix_of(path)}', which no reader knows{hint}. "
         f"Known: {', '.join(known)}."

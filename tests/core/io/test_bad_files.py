@@ -45,12 +45,15 @@ def test_names_that_lead_nowhere(tmp_path):
         read_image(tmp_path / "a.tif")
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(
-        ImageError, match=r"suffix '\.txt', which no reader knows\. Known: .*\.fits"
+        ImageError, match=r"suffix '\.txt', which no reader knows; convert it .*\. Known: .*\.fits"
     ):
         read_image(tmp_path / "notes.txt")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "a.gif")
-    with pytest.raises(ImageError, match="it looks like a GIF file"):
+    with pytest.raises(ImageError, match="it looks like a GIF file; convert it to PNG or TIFF"):
         read_image(tmp_path / "a.gif")
+    PIL.Image.new("L", (4, 4)).save(tmp_path / "noext", "PNG")
+    with pytest.raises(ImageError, match="it looks like a PNG file; rename it"):
+        read_image(tmp_path / "noext")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="holds a single image; leave out"):
         read_image(tmp_path / "a.png[1]")
