@@ -154,5 +154,6 @@ def writer_for(image: Image, path: Path) -> Writer:
     suffix = suffix_of(path)
     what = f"the suffix '{suffix}'" if suffix else "no suffix"
     raise OutputError(
-        f"{path} has {what}, so its format is unknown; use one of {', '.join(known)}."
+        f"{path} has {what}, so its format is unknown; use one of {', '.join(known)}"
+        + (f", or {path}/ for a folder." if not suffix else ".")
     )

@@ -194,7 +194,7 @@ def test_what_can_be_read_but_not_deblurred(tmp_path):
 def test_outputs_that_cannot_be(tmp_path):
     for name, message in {
         "a.xyz": r"suffix '\.xyz', so its format is unknown; use one of .*\.tif.*\.zarr",
-        "a": "has no suffix, so its format is unknown",
+        "a": r"has no suffix, so its format is unknown; use one of .*, or .*a/ for a folder\.",
         "nowhere/a.tif": "there is no folder .*nowhere; create it",
     }.items():
         for attempt in (check_output, write_image):
