@@ -17,11 +17,13 @@ from unblur.solvers import nonnegative_least_squares
 class NormalEquations:
     """The quadratic `|k * s - b|^2 / 2` of a kernel, in terms of its frame alone.
 
+    Of several images, each has a kernel and equations of its own, along leading axes.
+
     Attributes
     ----------
-    otf : complex tensor
+    otf : (..., complex) tensor
         Transfer function of the autocorrelation of `s`, on a grid of extent `grid`.
-    target : (n, n)
+    target : (..., n, n)
         Correlation of `b` with `s` at the shifts that the frame holds.
     grid : int
         Extent of the grid on which the kernel is convolved.
@@ -33,22 +35,22 @@ class NormalEquations:
 
     @classmethod
     def of(cls, sharp: Tensor, blurred: Tensor, size: int) -> NormalEquations:
-        """Gather the equations from gradients (2, *domain) for a frame of `size` pixels."""
+        """Gather the equations from gradients (2, ..., *domain) for a frame of `size` pixels."""
         domain = sharp.shape[-2:]
         spectrum = fft(sharp, 2)
         auto = inverse_fft(spectrum.abs().square().sum(0), domain)
         cross = inverse_fft((spectrum.conj() * fft(blurred, 2)).sum(0), domain)
         centre = size // 2
-        target = torch.roll(cross, (centre, centre), (0, 1))[corner((size, size))]
+        target = torch.roll(cross, (centre, centre), (-2, -1))[corner((size, size))]
         grid = fast_length(3 * size + 2)
-        reach = torch.roll(auto, (size, size), (0, 1))[corner((2 * size + 1, 2 * size + 1))]
+        reach = torch.roll(auto, (size, size), (-2, -1))[corner((2 * size + 1, 2 * size + 1))]
         return cls(psf_to_otf(reach, (grid, grid)), target, grid)
 
     def apply(self, kernel: Tensor) -> Tensor:
         """Return the quadratic's gradient at `kernel`, less the constant `-target`."""
         size = kernel.shape[-1]
-        padded = kernel.new_zeros(self.grid, self.grid)
-        padded[:size, :size] = kernel
+        padded = kernel.new_zeros(*kernel.shape[:-2], self.grid, self.grid)
+        padded[corner((size, size))] = kernel
         image = inverse_fft(fft(padded, 2) * self.otf, (self.grid, self.grid))
         return image[corner((size, size))]
 
@@ -87,8 +89,8 @@ def pruned(kernel: Tensor, faint: float, small: float) -> Tensor:
 
     Parameters
     ----------
-    kernel : (n, n)
-        Non-negative, of sum 1.
+    kernel : (n, n) or (A, n, n)
+        Non-negative, of sum 1; weights of poses are pruned like kernels.
     faint : float
         Share of the peak below which a sample becomes 0.
     small : float
@@ -97,7 +99,7 @@ def pruned(kernel: Tensor, faint: float, small: float) -> Tensor:
     kernel = torch.where(kernel < faint * kernel.max(), 0, kernel)
     kernel = kernel / kernel.sum()
     values = kernel.cpu().numpy()
-    pieces, count = ndimage.label(values > 0, np.ones((3, 3)))
+    pieces, count = ndimage.label(values > 0, np.ones((3,) * kernel.ndim))
     if count > 1:
         sums = ndimage.sum(values, pieces, np.arange(count + 1))
         doomed = sums < min(small, float(sums.max()))
@@ -113,7 +115,9 @@ def recentred(kernel: Tensor) -> Tensor:
     lit = (kernel > 0.05 * kernel.max()).nonzero()
     middle = (lit.min(0).values + lit.max(0).values).double() / 2
     shift = [round(n // 2 - float(m)) for n, m in zip(kernel.shape, middle, strict=True)]
-    inside = [slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, kernel.shape, strict=True)]
+    inside = tuple(
+        slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, kernel.shape, strict=True)
+    )
     kept = torch.zeros_like(kernel)
-    kept[inside[0], inside[1]] = kernel[inside[0], inside[1]]
-    return torch.roll(kept, shift, (0, 1)) * (kernel.sum() / kept.sum())
+    kept[inside] = kernel[inside]
+    return torch.roll(kept, shift, tuple(range(kernel.ndim))) * (kernel.sum() / kept.sum())

@@ -48,19 +48,19 @@ def latent_image(
 
     Parameters
     ----------
-    scene : (*domain)
-        Blurred scene on a periodic grid.
-    kernel : (n, n)
-        Current kernel.
+    scene : (..., *domain)
+        Blurred scenes on a periodic grid, each by itself.
+    kernel : (..., n, n)
+        Current kernel of each.
     priors : sequence of WeightedPrior
         At least one.
-    guess : (*domain), optional
+    guess : (..., *domain), optional
         A latent image from an earlier turn, at which priors on the image begin; the scene
         itself if left out.
 
     Returns
     -------
-    latent, blurred : (*domain)
+    latent, blurred : (..., *domain)
         The minimiser found, and its convolution with the kernel.
 
     Notes
@@ -77,7 +77,7 @@ def latent_image(
     ----------
     L. Li et al., "Learning a discriminative prior for blind image deblurring", CVPR 2018.
     """
-    domain = scene.shape
+    domain = scene.shape[-2:]
     otf = psf_to_otf(kernel, domain)
     power = otf.abs().square()
     laplacian = laplacian_otf(domain, scene)
@@ -86,7 +86,8 @@ def latent_image(
     image_split = [p for p in priors if not p.on_gradient]
     for p in image_split:
         tie = FIRST * p.weight
-        u = p.prior.proximal((scene if guess is None else guess)[None], p.weight / (2 * tie))[0]
+        near = (scene if guess is None else guess).reshape(-1, *domain)
+        u = p.prior.proximal(near, p.weight / (2 * tie)).reshape(scene.shape)
         given, power = given + tie * fft(u, 2), power + tie
     ties = len(slopes_split) * laplacian
     latent = scene

@@ -11,6 +11,7 @@ from unblur.stages import Stage
 @hook
 def unblur_stages() -> Iterable[type[Stage]]:
     """Register the classic stages."""
+    from unblur_classic.camera_estimator import CameraShake
     from unblur_classic.clip import Clip
     from unblur_classic.denoise import Denoise
     from unblur_classic.dering import Dering
@@ -25,6 +26,7 @@ def unblur_stages() -> Iterable[type[Stage]]:
     from unblur_classic.wiener import Wiener
 
     return [
+        CameraShake,
         Clip,
         Denoise,
         Dering,

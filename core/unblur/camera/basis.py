@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unblur.camera.poses import PoseGrid
@@ -17,8 +19,11 @@ from unblur.kernels import Kernel, KernelField
 CHANGE = 1.5
 """Pixels that a kernel's light moves from one place of a field to the next, root mean square."""
 
-CLOSEST = 64.0
-"""Pixels between two places of a field, at least: each is deconvolved with its own halo."""
+CLOSEST = 3
+"""Frames of the kernel between two places of a field, at least: each is deconvolved with a halo."""
+
+FAINTEST = 1e-3
+"""Of the peak: what lies in the frame's border below it at every place is cut off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +146,23 @@ def camera_field(
     pitch = _pitch(grid, weights)
     rows = _even(grid.shape[0], pitch) if rows is None else rows
     columns = _even(grid.shape[1], pitch) if columns is None else columns
-    lines = []
-    for row in rows:
-        basis = CameraBasis.at(grid, [(row, column) for column in columns], weights)
-        made = basis.forward(weights).cpu().numpy()
-        lines.append(tuple(Kernel(np.maximum(kernel, 0)) for kernel in made))
-    return KernelField(tuple(lines), tuple(map(float, rows)), tuple(map(float, columns)))
+    places = [(row, column) for row in rows for column in columns]
+    made = CameraBasis.at(grid, places, weights).forward(weights).clamp_min(0).cpu().numpy()
+    flat = [Kernel(kernel) for kernel in _cropped(made)]
+    width = len(columns)
+    kernels = tuple(tuple(flat[i : i + width]) for i in range(0, len(flat), width))
+    return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
+
+
+def _cropped(kernels: NDArray[Any]) -> NDArray[Any]:
+    """Return kernels (R, n, n) without the border that is dark at every place."""
+    n = kernels.shape[-1]
+    peak = kernels.max(axis=0)
+    lit = np.argwhere(peak > FAINTEST * peak.max())
+    reach = int(np.abs(lit - n // 2).max())
+    inside = slice(max(n // 2 - reach, 0), n // 2 + reach + 1)
+    # An even frame has no last row to match its first; there it stays as it is.
+    return kernels if inside.stop > n else kernels[:, inside, inside]
 
 
 def _pitch(grid: PoseGrid, weights: Tensor) -> float:
@@ -154,7 +170,7 @@ def _pitch(grid: PoseGrid, weights: Tensor) -> float:
     share = (weights.sum((1, 2)) / weights.sum()).cpu().numpy()
     angles = np.array(grid.angles)
     spread = float(np.sqrt(share @ (angles - share @ angles) ** 2))
-    return max(CHANGE / spread, CLOSEST) if spread else float("inf")
+    return max(CHANGE / spread, CLOSEST * grid.size) if spread else float("inf")
 
 
 def _even(extent: int, pitch: float) -> list[float]:

@@ -17,6 +17,9 @@ from unblur.errors import ImageError, UsageError
 from unblur.kernels import Kernel, KernelField
 from unblur.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
 
+WINDOW_HALO = 2
+"""Kernel widths around a window with a kernel of its own."""
+
 SAME = 1e-7
 """Largest difference, white = 1, at which a deconvolved image counts as unchanged."""
 
@@ -168,7 +171,7 @@ def _deconvolve(
     if field.is_uniform:
         made = deblur(before, field.mean, mask)
     else:
-        halo = field_halo(stage, field)
+        halo = window_halo(stage, field)
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)
     _accept(chain, stage, made)
     points = all(kernel.weights.max() > 0.999 for row in field.kernels for kernel in row)
@@ -183,6 +186,17 @@ def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
     """Return the halo of a stage that suffices for every kernel of a field."""
     halos = [stage.halo(kernel) for row in field.kernels for kernel in row]
     return tuple(max(extents) for extents in zip(*halos, strict=True))
+
+
+def window_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
+    """Return what a window with a kernel of its own sees of its neighbours.
+
+    Not the stage's whole halo, which makes tiles agree to the last digit where kernels are the
+    same: they are not the same here, and two kernels' width keeps the border's errors out.
+    """
+    kernel = field.kernels[0][0]
+    pairs = zip(field_halo(stage, field), kernel.shape, strict=True)
+    return tuple(min(own, WINDOW_HALO * n) for own, n in pairs)
 
 
 def _accept(chain: Chain, stage: Stage, made: Tensor) -> None:

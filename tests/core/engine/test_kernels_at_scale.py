@@ -165,7 +165,8 @@ def test_local_kernels_are_made_to_fit_a_motion_of_the_camera(stages):
         weights[middle + step, 7 + step, 7 - step // 2] = 1
     places = (31.5, 95.5, 159.5, 223.5)
     truth = camera_field(poses, weights, places, places)
-    noisy = iter([k.weights + 0.02 * RNG.random((15, 15)) for row in truth.kernels for k in row])
+    framed = [embedded(k.weights, (15, 15)) for row in truth.kernels for k in row]
+    noisy = iter([weights + 0.02 * RNG.random((15, 15)) for weights in framed])
 
     class Shaken(Told):
         name = "shaken"

@@ -1,0 +1,185 @@
+"""Blind estimation of a camera's motion with turns, and the model of its blur."""
+
+import numpy as np
+import pytest
+import torch
+
+from unblur.camera import PoseGrid, camera_field
+from unblur.context import Context
+from unblur.engine.varying import kernel_at
+from unblur.errors import Cancelled, ImageError, ParamsError
+from unblur.fourier import apply_otf, psf_to_otf
+from unblur.metrics import kernel_similarity
+from unblur.pipeline import Pipeline
+from unblur.pyramid import Scale, scales
+from unblur.synthesis import shake_image
+from unblur.testing import gaussian, scene
+from unblur_classic.camera_estimator import CameraShake
+from unblur_classic.camera_model import CameraModel
+from unblur_classic.map_estimator import MapEstimator
+
+SIZE = 11
+
+
+def swing(turn=5.0, rows=3.0, columns=-2.0, steps=41):
+    """Return the poses of a camera that turns and drifts at constant speed."""
+    time = np.linspace(-0.5, 0.5, steps)
+    return np.stack([np.deg2rad(turn) * time, rows * time, columns * time], 1)
+
+
+@pytest.fixture(scope="module")
+def shaken():
+    sharp = scene((170, 180), gaussian((1, 1), 1), seed=4).sharp
+    pair = shake_image(sharp, swing())
+    noise = torch.randn(pair.blurred.shape, generator=torch.Generator().manual_seed(0))
+    return pair.blurred + 0.002 * noise
+
+
+@pytest.fixture(scope="module")
+def found(shaken):
+    return estimated(shaken)
+
+
+def estimated(blurred, context=None, mask=None, **params):
+    estimator = CameraShake(**{"size": SIZE, "turn": 4.0, **params})
+    return estimator.estimate(blurred, context or Context(), mask).field
+
+
+def true_field(shape, path):
+    """Return the kernels of a path of poses near the corners, in the middles of the sides."""
+    grid = PoseGrid.over(shape, SIZE + 4, step=0.25)
+    weights = torch.zeros(len(grid.angles), grid.size, grid.size)
+    for angle, row, column in path:
+        nearest = np.abs(np.array(grid.angles) - angle).argmin()
+        below = np.floor([row, column]).astype(int)
+        for i, j in np.ndindex(2, 2):
+            share = (1 - abs(below[0] + i - row)) * (1 - abs(below[1] + j - column))
+            weights[nearest, grid.size // 2 + below[0] + i, grid.size // 2 + below[1] + j] += share
+    rows, columns = ([0.15 * n, 0.5 * n, 0.85 * n] for n in shape)
+    return camera_field(grid, weights, rows, columns)
+
+
+def similarity(field, truth):
+    return np.mean(
+        [
+            kernel_similarity(kernel_at(field, row, column).weights, kernel.weights)
+            for row, line in zip(truth.rows, truth.kernels, strict=True)
+            for column, kernel in zip(truth.columns, line, strict=True)
+        ]
+    )
+
+
+def test_a_camera_that_turns_is_found(shaken, found):
+    truth = true_field(shaken.shape[1:], swing())
+    alone = MapEstimator(size=SIZE).estimate(shaken, Context()).field
+    assert similarity(found, truth) > similarity(alone, truth) + 0.1
+    assert similarity(found, truth) > 0.8
+
+
+def test_the_sense_of_the_turn_is_found(shaken, found):
+    right = true_field(shaken.shape[1:], swing())
+    wrong = true_field(shaken.shape[1:], swing(turn=-5.0))
+    assert similarity(found, right) > similarity(found, wrong) + 0.1
+
+
+def test_every_kernel_is_one(found):
+    assert not found.is_uniform
+    for row in found.kernels:
+        for kernel in row:
+            assert kernel.weights.min() >= 0
+            assert kernel.weights.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_without_a_turn_there_is_one_kernel(shaken):
+    assert estimated(shaken, turn=0, iterations=1, refinements=0).is_uniform
+
+
+def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
+    quick = {"iterations": 1, "refinements": 1}
+    first, again, dim = (
+        estimated(x, **quick).mean.weights for x in (shaken, shaken, 0.05 * shaken)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert kernel_similarity(first, dim) > 0.999
+
+
+def test_what_lies_under_the_mask_does_not_matter(shaken):
+    mask = torch.ones(shaken.shape[1:])
+    mask[40:52, 30:50] = 0
+    quick = {"iterations": 1, "refinements": 1}
+    black, white = (
+        estimated(torch.where(mask > 0, shaken, value), mask=mask, **quick).mean.weights
+        for value in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(black, white)
+
+
+def test_every_turn_is_reported_and_it_stops_when_told(shaken):
+    reports = []
+    quick = {"iterations": 1, "refinements": 2}
+    estimated(shaken, Context(on_progress=reports.append), **quick)
+    turns = len(scales(SIZE)) + 2
+    assert [(r.label, r.done, r.total) for r in reports] == [
+        ("camera-shake", n, turns) for n in range(1, turns + 1)
+    ]
+    polls = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        estimated(shaken, Context(is_cancelled=lambda: next(polls)))
+
+
+def test_bad_params_and_small_images_are_refused():
+    with pytest.raises(ParamsError, match="turn"):
+        CameraShake(turn=-1)
+    with pytest.raises(ImageError, match="too small"):
+        estimated(torch.rand(1, 50, 90), size=31)
+
+
+@pytest.mark.parametrize("deconvolution", ["svmap", "hyper-laplacian"])
+def test_the_pipelines_begin_with_it(deconvolution):
+    stages = Pipeline.load(f"camera-shake-{deconvolution}").build()
+    assert [stage.name for stage in stages] == ["camera-shake", deconvolution, "clip"]
+
+
+# The model.
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CameraModel((120, 150), SIZE, np.deg2rad(3))
+
+
+def test_pieces_cover_the_image_at_every_scale(model):
+    for scale in scales(SIZE):
+        shape = model.grid(scale).shape
+        index = torch.arange(shape[0] * shape[1]).reshape(shape)
+        pieces = model.pieces(index, scale)
+        assert len(pieces) == np.prod(model.counts)
+        assert len(pieces.unique()) == index.numel()
+
+
+def test_weights_keep_their_pose_when_they_grow(model):
+    fine, coarse = Scale(1.0, SIZE), Scale(0.5, 7)
+    weights = torch.zeros(model.basis(coarse, torch.zeros(0)).shape)
+    middle = len(weights) // 2
+    weights[middle, coarse.size // 2, coarse.size // 2] = 1
+    grown = model.grown(weights, fine)
+    assert float(grown.sum()) == pytest.approx(1)
+    assert np.unravel_index(int(grown.argmax()), grown.shape) == (len(grown) // 2, 5, 5)
+
+
+def test_poses_are_fitted_to_the_gradients_of_all_pieces(model):
+    """Each piece blurred by its own kernel, as the model has it: the poses come back."""
+    scale = Scale(1.0, SIZE)
+    basis = model.basis(scale, torch.zeros(0, dtype=torch.float64))
+    true = torch.zeros(basis.shape, dtype=torch.float64)
+    for step in (-2, -1, 0, 1, 2):
+        true[len(true) // 2 + step, 5 - step // 2, 5 + step // 2] = 0.2
+    kernels = model.kernels(true, scale)
+    draw = torch.Generator().manual_seed(0)
+    sharp = torch.randn(2, len(kernels), 48, 50, generator=draw, dtype=torch.float64)
+    blurred = apply_otf(sharp, psf_to_otf(kernels, (48, 50)), 2)
+    weights = model.first(scale, true)
+    for _ in range(5):
+        weights = model.fitted(weights, scale, sharp, blurred, 0.0)
+    found = model.kernels(weights, scale)
+    assert float((found - kernels).norm() / kernels.norm()) < 0.2
