@@ -1,6 +1,6 @@
 """Rebuild what lies under `benchmarks/results`: all of it, or the targets that are named.
 
-    python benchmarks/run.py              # everything that this machine can do in an hour
+    python benchmarks/run.py              # everything but the targets marked heavy
     python benchmarks/run.py levin-blind  # one target
     python benchmarks/run.py --list
 
@@ -32,6 +32,8 @@ class Target:
     name: str
     about: str
     command: list[str]
+    heavy: bool = False
+    """Takes a GPU, or many hours: run only where it is named."""
 
 
 def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
@@ -40,9 +42,9 @@ def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
     return Target(name, about, [*UNBLUR, "bench", str(DATA / folder), *arguments, *where])
 
 
-def script(name: str, about: str, file: str, *arguments: str) -> Target:
+def script(name: str, about: str, file: str, *arguments: str, heavy: bool = False) -> Target:
     """Return a target that runs a script of this folder."""
-    return Target(name, about, [sys.executable, f"benchmarks/{file}", *arguments])
+    return Target(name, about, [sys.executable, f"benchmarks/{file}", *arguments], heavy)
 
 
 PHOTOS = [
@@ -119,6 +121,36 @@ TARGETS = [
             ("startup", "Start-up and memory against other tools"),
         )
     ),
+    script(
+        "schuler-area",
+        "kernels from more and more of the same photographs",
+        "schuler_kernels.py",
+        *("area", str(DATA / "photos"), "--count", "5", "--kernels", "17"),
+    ),
+    script("schuler-speed", "Seconds to estimate a kernel", "schuler_kernels.py", "speed"),
+    script(
+        "selfdeblur-iteration",
+        "One iteration of selfdeblur against a plain module",
+        "selfdeblur_iteration.py",
+        *("-o", str(RESULTS / "selfdeblur_iteration.json")),
+    ),
+    script(
+        "selfdeblur-criterion",
+        "How well the choice among restarts is made",
+        "selfdeblur_criterion.py",
+        *(str(DATA), "--every", "8", "-o", str(RESULTS / "selfdeblur_criterion.json")),
+    ),
+    *(
+        script(
+            f"{method}-{data}",
+            f"{method} as published, {about}",
+            "selfdeblur_table.py",
+            *(str(DATA), data, "--method", method),
+            heavy=True,
+        )
+        for method in ("selfdeblur", "kotera")
+        for data, about in (("levin", "Levin's 32 pairs"), ("kodak", "8 Kodak images x 8 kernels"))
+    ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
     script(
@@ -164,19 +196,22 @@ TARGETS = [
 def main() -> None:
     """Run the targets asked for and say what failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="all, if none is named")
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="all but the heavy ones, if none is named"
+    )
     parser.add_argument("--list", action="store_true", help="show the targets")
     options = parser.parse_args()
     known = {target.name: target for target in TARGETS}
     if options.list:
         for target in TARGETS:
-            print(f"{target.name:24} {target.about}")
+            print(f"{target.name:24} {target.about}{' (heavy)' if target.heavy else ''}")
         return
     if unknown := [name for name in options.targets if name not in known]:
         parser.error(f"there is no target {unknown[0]}; known: {', '.join(known)}")
     (ROOT / RESULTS).mkdir(exist_ok=True)
     failed = []
-    for name in options.targets or known:
+    light = [target.name for target in TARGETS if not target.heavy]
+    for name in options.targets or light:
         print(f"{name}: {known[name].about}", flush=True)
         began = time.perf_counter()
         if subprocess.run(known[name].command, cwd=ROOT, check=False).returncode:

@@ -27,18 +27,28 @@ class Results:
         self.used: list[str] = []
 
     def read(self, name: str) -> Any:
-        """Return the content of `NAME.json`, or None if there is no such file."""
-        file = self.folder / f"{name}.json"
-        if not file.exists():
+        """Return the content of `NAME.json`, or None if there is no such file.
+
+        Words of a name may be joined by hyphens or by underscores.
+        """
+        names = [name]
+        if not name.startswith("race-"):  # races of earlier versions have another form
+            names += [name.replace("_", "-"), name.replace("-", "_")]
+        name = next((n for n in names if (self.folder / f"{n}.json").exists()), "")
+        if not name:
             return None
         if name not in self.used:
             self.used.append(name)
-        return json.loads(file.read_text("utf-8"))
+        return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
 
     def rows(self, name: str) -> list[Mapping[str, Any]]:
         """Return the rows of a file, none if it is not there."""
         content = self.read(name) or []
-        return list(content["rows"] if isinstance(content, Mapping) else content)
+        if not isinstance(content, Mapping):
+            return list(content)
+        if "pipelines" in content:  # as `unblur bench` writes it
+            return [{"pipeline": p["name"], **p["mean"]} for p in content["pipelines"]]
+        return list(content.get("rows", []))
 
     def means(self, name: str, pipeline: str) -> Mapping[str, Any] | None:
         """Return the means that `unblur bench` found for a pipeline."""
@@ -100,7 +110,7 @@ def svmap(results: Results) -> list[str]:
         )
         return quality(next(found, None))
 
-    files = {"1 %": "svmap_bsd", "5 %": "svmap_bsd", "saturated": "svmap_night"}
+    files = {"1 %": "svmap-bsd", "5 %": "svmap-bsd", "saturated": "svmap-night"}
     rows: list[Sequence[object]] = []
     for data, noise, own, best in paper.SVMAP:
         known = files.get(noise) if "Sun" not in data else None
@@ -113,12 +123,13 @@ def svmap(results: Results) -> list[str]:
             ["data", "noise", "best other in the paper", "SVMAP in the paper", *paper.SVMAP_HEAD],
             rows,
         ),
+        *(plain(results, name) for name in ("svmap-bsd", "svmap-night") if results.rows(name)),
         "Tables 3 and 4, what was left out of the method, as the paper states it:",
         table(["method", "data", "paper", "ours, on the paper's data"], ablation),
         "And ours, on our data:",
-        plain(results, "svmap_ablation"),
+        plain(results, "svmap-ablation"),
         "Levin's 32 pairs with the true kernels:",
-        plain(results, "svmap_levin"),
+        plain(results, "svmap-levin"),
     ]
 
 
@@ -237,7 +248,7 @@ def discriminative(results: Results) -> list[str]:
 
 def shake(results: Results) -> list[str]:
     """Return what was measured of blur that varies over the image."""
-    return ["## Camera shake that turns", paper.SHAKE_TEXT, plain(results, "camera_shake")]
+    return ["## Camera shake that turns", paper.SHAKE_TEXT, plain(results, "camera-shake")]
 
 
 def races(results: Results) -> list[str]:
@@ -246,7 +257,18 @@ def races(results: Results) -> list[str]:
     for name, title in paper.RACES:
         remark = (results.read(name) or {}).get("remark", "")
         parts += [f"### {title}", remark, plain(results, name)]
-    return [part for part in parts if part]
+    return [part for part in [*parts, *iteration(results)] if part]
+
+
+def iteration(results: Results) -> list[str]:
+    """Return what an iteration of SelfDeblur takes beside a plain module of its layout."""
+    found = results.read("selfdeblur_iteration")
+    title = "### SelfDeblur, one iteration"
+    if found is None:
+        return [title, f"{MISSING.capitalize()} (`selfdeblur_iteration.json`)."]
+    seconds = found["processor seconds per iteration"]
+    rows = [[name, f"{value:.2f} s"] for name, value in seconds.items()]
+    return [title, paper.ITERATION_TEXT, table(["module", "processor seconds"], rows)]
 
 
 def plain(results: Results, name: str) -> str:

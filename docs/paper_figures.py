@@ -57,6 +57,7 @@ LEVIN = (
 )
 LEVIN_OURS = (
     ("levin-known", "hyper-laplacian", "`hyper-laplacian`, true kernel"),
+    ("levin-known", "svmap", "`svmap`, true kernel"),
     ("levin-known", "tv", "`tv`, true kernel"),
     ("levin-known", "wiener", "`wiener`, true kernel"),
     ("levin-known", "richardson-lucy", "`richardson-lucy`, true kernel"),
@@ -122,6 +123,8 @@ In one process, on the same scene, taking turns; each tool with the weight that 
 *PSNR inside* leaves a kernel's width of border out, since tools differ in what they assume beyond
 it. A tool without figures says why in its last column. Install the peers with
 `pip install "unblur[bench]"`."""
+ITERATION_TEXT = """`selfdeblur` (own) beside a plain module of the same layout, 255 x 255 pixels,
+one thread; the third row is the plain module with its memory kept between iterations."""
 RACES = (
     ("race-richardson-lucy", "Richardson-Lucy"),
     ("race-richardson-lucy-3d", "Richardson-Lucy, a stack"),

@@ -34,12 +34,13 @@ def test_without_any_result_every_figure_of_ours_is_missing(evidence, tmp_path):
     assert "Measured:" not in page
 
 
-def test_figures_stand_in_the_row_of_their_noise(evidence, tmp_path):
+@pytest.mark.parametrize("name", ["svmap-bsd", "svmap_bsd"])
+def test_figures_stand_in_the_row_of_their_noise(evidence, tmp_path, name):
     rows = [
         {"noise": noise, "method": "svmap", "psnr": psnr, "ssim": 0.5}
         for noise, psnr in (("1 %", 30.125), ("5 %", 25.5))
     ]
-    write(tmp_path, "svmap_bsd", rows)
+    write(tmp_path, name, rows)
     lines = evidence(tmp_path).splitlines()
     (one,) = [line for line in lines if line.startswith("| BSD | 1 % |")]
     assert "| 31.89 / 0.8973 | 30.12 / 0.5000 | not measured yet |" in one
