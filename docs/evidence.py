@@ -48,7 +48,7 @@ class Results:
             return list(content)
         if "pipelines" in content:  # as `unblur bench` writes it
             return [{"pipeline": p["name"], **p["mean"]} for p in content["pipelines"]]
-        return list(content.get("rows", []))
+        return list(content.get("rows", [content]))
 
     def means(self, name: str, pipeline: str) -> Mapping[str, Any] | None:
         """Return the means that `unblur bench` found for a pipeline."""
@@ -212,8 +212,7 @@ def grouped(rows: Sequence[Mapping[str, Any]], by: str, keys: Sequence[str]) -> 
 
 def discriminative(results: Results) -> list[str]:
     """Return Tables 1 and 2, Figs. 3, 10 and 13 of Learning a Discriminative Prior."""
-    text = results.read("discriminative_text") or {}
-    pages = [[name, f"{value:.2f} dB"] for name, value in text.get("psnr", {}).items()]
+    text = next((n for n in paper.PAGES if results.read(n) is not None), paper.PAGES[0])
     verdicts = [
         [row["set"], row["pictures"], row["shrunk by"], f"{row['accuracy']:.1f} %"]
         for row in results.rows("discriminative_accuracy")
@@ -229,7 +228,7 @@ def discriminative(results: Results) -> list[str]:
     own = f"{timed['seconds']:.1f} s" if timed else MISSING
     return [
         paper.PRIOR_TEXT,
-        table(["text pages of our own", "PSNR"], pages) if pages else f"Ours: {MISSING}.",
+        plain(results, text),
         paper.PRIOR_ACCURACY,
         table(["set", "pictures", "shrunk by", "right"], verdicts) if verdicts else MISSING,
         paper.PRIOR_LEVIN,
@@ -273,15 +272,23 @@ def iteration(results: Results) -> list[str]:
 
 def plain(results: Results, name: str) -> str:
     """Return the rows of a file as a table, whatever their columns are."""
-    rows = [
-        {key: value for key, value in row.items() if not isinstance(value, list | dict)}
-        for row in results.rows(name)
-    ]
+    rows = [flat(row) for row in results.rows(name)]
     if not rows:
         return f"{MISSING.capitalize()} (`{name}.json`)."
     columns = list(dict.fromkeys(key for row in rows for key in row))
     columns = [c for c in columns if any(row.get(c) not in (None, "") for row in rows)]
     return table(columns, ([cell(row.get(column)) for column in columns] for row in rows))
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without lists, the entries of a mapping in columns of their own."""
+    cells: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            cells |= {f"{key}, {name}": entry for name, entry in value.items()}
+        elif not isinstance(value, list):
+            cells[key] = value
+    return cells
 
 
 def cell(value: object) -> str:

@@ -102,7 +102,9 @@ the true kernel of 17 pixels on five photographs:"""
 PRIOR_TEXT = """## A discriminative prior (Li et al., CVPR 2018)
 
 Table 1, text: 28.10 dB in the paper on 15 pages x 8 kernels (28.80 for a method made for text).
-Those pages are not at hand. The sets of Fig. 3 (Köhler, Sun) are not at hand either."""
+Those pages are not at hand. The sets of Fig. 3 (Köhler, Sun) are not at hand either. Ours, on text
+pages that we rendered ourselves:"""
+PAGES = ("text-pages", "discriminative_text")
 PRIOR_ACCURACY = """Fig. 10 (a), verdicts of the classifier, on Köhler's set: near 100 % in the
 paper's text for images of 800 x 800, and less once they are shrunk more than fourfold, unless it
 was trained at several scales. Ours was:"""
@@ -122,7 +124,9 @@ RACES_TEXT = """## Races against other tools
 In one process, on the same scene, taking turns; each tool with the weight that serves it best.
 *PSNR inside* leaves a kernel's width of border out, since tools differ in what they assume beyond
 it. A tool without figures says why in its last column. Install the peers with
-`pip install "unblur[bench]"`."""
+`pip install "unblur[bench]"`. sdeconv and deepinv import torchvision, whose wheel on PyPI is built
+for CUDA; beside a torch without it, `benchmarks/vision.py` lets it be imported. Stages for which no
+peer has a counterpart that runs without a network were not raced."""
 ITERATION_TEXT = """`selfdeblur` (own) beside a plain module of the same layout, 255 x 255 pixels,
 one thread; the third row is the plain module with its memory kept between iterations."""
 RACES = (

@@ -89,3 +89,15 @@ def test_it_agrees_with_the_results_that_are_kept(evidence):
     (line,) = re.findall(r"\| \*\*`map-hyper-laplacian`.*", page)
     assert f"| {mean['psnr']:.2f} | {mean['ssim']:.4f} | {mean['ratio']:.3f} |" in line
     assert kept["command"] in page
+
+
+def test_means_that_bench_wrote_become_rows(evidence, tmp_path):
+    mean = {"psnr": 34.5, "ssim": 0.95, "seconds": 2.0, "ratio": None}
+    write(tmp_path, "svmap-levin", {"pipelines": [{"name": "svmap", "mean": mean}]})
+    write(tmp_path, "text-pages", {"rows": [{"pipeline": "text", "psnr": 27.25}]})
+    page = evidence(tmp_path)
+    assert "| svmap | 34.5 | 0.95 | 2 |" in page
+    assert "| text | 27.25 |" in page
+    (tmp_path / "text-pages.json").unlink()
+    write(tmp_path, "discriminative_text", {"pages": 2, "psnr": {"text": 27.5}})
+    assert "| pages | psnr, text |" in evidence(tmp_path)
