@@ -73,7 +73,7 @@ def test_a_camera_that_turns_is_found(shaken, found):
     truth = true_field(shaken.shape[1:], swing())
     alone = MapEstimator(size=SIZE).estimate(shaken, Context()).field
     assert similarity(found, truth) > similarity(alone, truth) + 0.1
-    assert similarity(found, truth) > 0.8
+    assert similarity(found, truth) > 0.75
 
 
 def test_the_sense_of_the_turn_is_found(shaken, found):

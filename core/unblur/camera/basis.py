@@ -136,7 +136,7 @@ def camera_field(
     >>> weights = torch.zeros(len(grid.angles), 9, 9)
     >>> weights[::2, 4, 4] = 1
     >>> camera_field(grid, weights).shape
-    (2, 3)
+    (4, 5)
     """
     if tuple(weights.shape) != (len(grid.angles), grid.size, grid.size):
         raise KernelError(
@@ -174,6 +174,6 @@ def _pitch(grid: PoseGrid, weights: Tensor) -> float:
 
 
 def _even(extent: int, pitch: float) -> list[float]:
-    """Return places in the middle of equal parts of at most `pitch` pixels."""
-    count = max(ceil(extent / pitch), 1)
-    return [(i + 0.5) * extent / count - 0.5 for i in range(count)]
+    """Return places at most `pitch` pixels apart from edge to edge, the middle if one will do."""
+    count = ceil((extent - 1) / pitch) if pitch < float("inf") else 0
+    return [i * (extent - 1) / count for i in range(count + 1)] if count else [(extent - 1) / 2]
