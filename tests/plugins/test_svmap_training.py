@@ -1,5 +1,7 @@
 """The recipe by which svmap's weights are made, on pictures drawn for the occasion."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from PIL import Image
 
 from unblur.context import Context
 from unblur.training import train
-from unblur.weights import load_weights, save_weights
+from unblur.weights import load_metadata, load_weights, save_weights
 from unblur_svmap.data import degrade, draw_kernel
 from unblur_svmap.model import Design, SpatiallyVariantMap
 from unblur_svmap.recipe import SvmapTrainer, held_out, spread_over_steps
@@ -28,12 +30,17 @@ def pictures(tmp_path):
 
 
 def test_a_training_improves_or_keeps_the_weights_and_writes_its_log(pictures, tmp_path):
-    output = tmp_path / "weights.safetensors"
+    first, output = tmp_path / "first.safetensors", tmp_path / "weights.safetensors"
+    save_weights(SpatiallyVariantMap(Design(steps=1)).state_dict(), first)
     reports = []
-    outcome = train(SvmapTrainer(QUICK), pictures, output, Context(), reports.append)
+    trainer = SvmapTrainer(QUICK, begin=first)
+    outcome = train(trainer, pictures, output, Context(), reports.append)
     assert outcome.finished
     assert [row["step"] for row in reports] == [0, 2]
     assert {"psnr-1-step0", "psnr-1-step1", "psnr-5-step1"} <= reports[0].keys()
+    stated = json.loads(load_metadata(output)["params"])
+    assert stated["begin"] == "first.safetensors"  # its folder is nobody's business
+    assert stated["reweightings"] == 1
     assert (
         load_weights(output, outcome.sha256).keys()
         == SpatiallyVariantMap(Design(steps=1)).state_dict().keys()

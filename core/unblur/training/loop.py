@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -189,9 +191,17 @@ class _Run:
                 {
                     "trainer": self.trainer.name,
                     "step": str(self.step),
-                    "params": self.settings.model_dump_json(),
+                    "params": json.dumps(self._stated()),
                 },
             )
+
+    def _stated(self) -> dict[str, Any]:
+        """Return the settings as they go into the file: of files, their names alone."""
+        settings = self.settings
+        return {
+            name: value.name if isinstance(value := getattr(settings, name), Path) else dumped
+            for name, dumped in settings.model_dump(mode="json").items()
+        }
 
     def outcome(self, *, finished: bool) -> Outcome:
         """Return where the training stands."""
