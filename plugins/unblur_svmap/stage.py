@@ -29,7 +29,7 @@ from unblur_svmap.model import (
     SpatiallyVariantMap,
 )
 from unblur_svmap.networks import LAYERS
-from unblur_svmap.weights import SHIPPED, load_model
+from unblur_svmap.weights import load_model
 
 ROUNDING = 1e-6
 PHOTOGRAPHIC = 0.1
@@ -59,8 +59,7 @@ class Svmap(stages.Deconvolver):
     One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the networks see the
     noise level. Pixels that the sensor clipped (masked, and at `Context.ceiling`) say that the
     scene was as bright or brighter: they are believed while the estimate, blurred, is darker.
-    Weights called `saturated`, trained further on such images, are taken for them where the
-    plugin has any.
+    The weights `saturated`, trained further on such images, are taken for them.
 
     The conjugate gradients are preconditioned by the nearest shift-invariant system, and the
     scene extends beyond the image by the kernel's reach, so that borders do not ring.
@@ -95,8 +94,8 @@ class Svmap(stages.Deconvolver):
         )
         model: str = Field(
             default="auto",
-            description="Weights: gaussian, a .safetensors file that `unblur train svmap` wrote, "
-            "or auto, which chooses among the shipped ones by the share of pixels at white.",
+            description="Weights: gaussian, saturated, a .safetensors file that `unblur train "
+            "svmap` wrote, or auto: saturated where the sensor clipped pixels, else gaussian.",
         )
         colour: Literal["channels", "luma"] = Field(
             default="channels",
@@ -180,8 +179,7 @@ class Svmap(stages.Deconvolver):
     def _model_name(self, context: Context) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        clipped = context.ceiling is not None
-        return "saturated" if clipped and "saturated" in SHIPPED else "gaussian"
+        return "gaussian" if context.ceiling is None else "saturated"
 
 
 @dataclass(frozen=True)

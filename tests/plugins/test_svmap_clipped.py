@@ -10,7 +10,6 @@ from unblur.operators import Blur
 from unblur.testing import lopsided, scene
 from unblur_svmap.model import Design, SpatiallyVariantMap, believed
 from unblur_svmap.stage import Svmap, split_mask
-from unblur_svmap.weights import SHIPPED
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
 AT_REST = Design("l2", "hyper-laplacian")
@@ -92,8 +91,7 @@ def test_an_integer_image_tells_where_it_was_clipped():
     assert bounded < 0.8 * ignored
 
 
-def test_saturated_weights_are_taken_where_the_sensor_clipped(monkeypatch):
-    monkeypatch.setitem(SHIPPED, "saturated", "")
+def test_saturated_weights_are_taken_where_the_sensor_clipped():
     assert Svmap()._model_name(Context(ceiling=1.0)) == "saturated"
     assert Svmap()._model_name(Context()) == "gaussian"
     assert Svmap(model="own.safetensors")._model_name(Context(ceiling=1.0)) == "own.safetensors"
