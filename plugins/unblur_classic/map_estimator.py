@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from unblur.allocation import retained_memory
 from unblur.colour import to_luma
 from unblur.context import Context
 from unblur.errors import ImageError
+from unblur.extent import estimate_extent
 from unblur.kernels import Kernel
 from unblur.plugins import registry
 from unblur.pyramid import Scale, resize_kernel, scales
@@ -83,12 +84,11 @@ class MapEstimator(stages.KernelEstimator):
     class Params(stages.Params):
         """Settings of MAP estimation."""
 
-        size: int = Field(
+        size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
             31,
-            ge=3,
-            le=199,
-            description="Extent of the frame of the kernel in pixels, which must hold all of the "
-            "blur; the image measures at least twice as much.",
+            description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
+            "all of the blur, or auto for a first look at half the image's size; the image "
+            "measures at least twice as much.",
         )
         priors: tuple[PriorChoice, ...] = Field(
             (PriorChoice(prior="l0-gradient", weight=4e-3),),
@@ -115,15 +115,21 @@ class MapEstimator(stages.KernelEstimator):
         luma = median_filtered(to_luma(blurred)[0], self.params.median)
         trusted = torch.ones_like(luma) if mask is None else mask
         y = normalised(luma, trusted)
-        check_size(self.params.size, y)
         with retained_memory():
-            kernel = self._descend(y, trusted, context)
+            size = self._size(luma, context)
+            check_size(size, y)
+            kernel = self._descend(y, trusted, size, context)
         kernel = torch.where(kernel < LEAST * kernel.max(), 0, kernel)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
 
-    def _descend(self, y: Tensor, trusted: Tensor, context: Context) -> Tensor:
+    def _size(self, luma: Tensor, context: Context) -> int:
+        """Return the extent of the frame, found by a first look if it is not given."""
+        size = self.params.size
+        return estimate_extent(luma[None], context) if size == "auto" else size
+
+    def _descend(self, y: Tensor, trusted: Tensor, size: int, context: Context) -> Tensor:
         """Return the kernel found from coarse to fine."""
-        levels = scales(self.params.size)
+        levels = scales(size)
         turns = self.params.iterations * len(levels) + self.params.refinements
         tick = context.ticker(self.name, turns)
         priors = weighted(self.params.priors)

@@ -77,8 +77,8 @@ def test_what_lies_under_the_mask_does_not_matter(shaken, found, value):
         assert kernel_similarity(kernel_of(damaged), found) < 0.8
 
 
-@pytest.mark.parametrize("size", [10, 15])
-def test_the_frame_may_be_even_or_too_large(shaken, size):
+@pytest.mark.parametrize("size", [10, 15, "auto"])
+def test_the_frame_may_be_even_or_too_large_or_found_by_itself(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
 
 
