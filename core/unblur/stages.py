@@ -7,7 +7,7 @@ that the image's white is 1. The engine does the scaling, the tiling and the und
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -263,9 +263,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            known = list(model.model_fields)
+            known = list(_model_at(model, problem["loc"][:-1]).model_fields)
             listed = ", ".join(known) or "none"
-            hint = suggestion(place, known) or "."
+            hint = suggestion(str(problem["loc"][-1]), known) or "."
             sentences.append(f"there is no param '{place}'{hint} Known: {listed}.")
         elif problem["type"] == "missing":
             sentences.append(f"'{place}' is needed.")
@@ -273,3 +273,17 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
             sentences.append(f"'{place}' is {problem['input']!r}: {message}.")
     return " ".join(sentences)
+
+
+def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """Return the model whose fields are at a place inside another, e.g. in its list of steps."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            held = [model.model_fields[part].annotation]
+            while held:
+                kind = held.pop()
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    model = kind
+                    break
+                held.extend(get_args(kind))
+    return model

@@ -57,7 +57,11 @@ def test_building_validates_names_and_params(known):
         ("summary: x\nstep: []", "no key 'step'; did you mean 'steps'"),
         ("summary: x\nsteps: []", "at least 1"),
         ("summary: x\nsteps:\n  - {kernel: a, deconvolve: b}", "a step names one of"),
-        ("summary: x\nsteps:\n  - {kernal: a}", "no param 'steps.0.kernal'"),
+        ("summary: x\nsteps:\n  - {kernal: a}", "no param 'steps.0.kernal'; did you mean 'kernel'"),
+        (
+            "summary: x\nsteps: [{kernel: a}]\ntiles: {sise: 64}",
+            "'tiles.sise'; did you mean 'size'",
+        ),
         ("summary: x\nsteps:\n  - kernel: a\n  - kernel: b", "one kernel step at most"),
         ("summary: x\nsteps:\n  - deconvolve: a\n  - kernel: b", "comes before"),
         ("summary: x\nsteps: [{deconvolve: a}]\ntiles: {size: 8}", "at least 32"),
