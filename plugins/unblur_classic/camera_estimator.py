@@ -65,6 +65,8 @@ class CameraShake(stages.KernelEstimator):
     summary = "Coarse-to-fine MAP over camera poses; for a shake that turns the camera too."
     cites = "L. Li et al., Learning a Discriminative Prior for Blind Image Deblurring, CVPR 2018"
 
+    region = 2048
+
     class Params(MapEstimator.Params):
         """Settings of MAP estimation, and how far the camera may turn."""
 

@@ -12,7 +12,7 @@ from unblur.engine.chain import Chain, run_until_kernel
 from unblur.engine.layout import Layout
 from unblur.engine.sampling import windows
 from unblur.engine.tiling import Tile, Tiling
-from unblur.errors import ImageError
+from unblur.errors import ImageError, UsageError
 from unblur.kernels import Kernel
 from unblur.stages import KernelEstimator, Stage
 
@@ -86,6 +86,9 @@ def regional_kernel(
     ------
     ImageError
         If no region has any texture.
+    UsageError
+        If the kernel step finds kernels that differ from place to place: those of a region are
+        about its own middle, not the image's.
     """
     regions = telling_regions(layout, region_edge(stages), read)
     if not regions:
@@ -96,9 +99,16 @@ def regional_kernel(
     found = []
     for region in regions:
         seen, mask = read(region)
-        kernel = run_until_kernel(seen, stages, context, mask).kernel
-        assert kernel is not None
-        found.append(kernel)
+        estimate = run_until_kernel(seen, stages, context, mask).estimate
+        assert estimate is not None
+        if not estimate.field.is_uniform:
+            name = next(stage.name for stage in stages if isinstance(stage, KernelEstimator))
+            raise UsageError(
+                f"kernel '{name}' finds kernels over a whole image, of which this one is too "
+                "large; use kernel map or schuler with --set tiles.kernel=local "
+                "--set tiles.motion=camera, or a smaller image."
+            )
+        found.append(estimate.kernel)
     kernel, used = average(found)
     places = "; ".join(str(regions[i]).removeprefix("tile ") for i in used)
     return kernel, f"mean over {len(used)} of {len(regions)} regions: {places}"
