@@ -151,6 +151,12 @@ TARGETS = [
         for method in ("selfdeblur", "kotera")
         for data, about in (("levin", "Levin's 32 pairs"), ("kodak", "8 Kodak images x 8 kernels"))
     ),
+    script(
+        "camera-shake",
+        "Poses of the camera against one kernel",
+        "camera_shake.py",
+        *(str(DATA / "kodak" / f"kodim{number}.png") for number in ("01", "02", "04")),
+    ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
     script(

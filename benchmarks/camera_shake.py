@@ -1,0 +1,86 @@
+"""What poses of the camera gain over one kernel, where the camera turns while it shakes.
+
+python benchmarks/camera_shake.py PHOTO... [--turn 2] [--span 10] [--pipelines NAME...]
+
+From the middle of each photograph `--edge` pixels are shaken by warps (`shake_image`) along a
+smooth random motion that spans `--span` pixels of shift and `--turn` degrees of angle, with 0.5 %
+noise, and deblurred blind by each pipeline. Kept as `results/camera-shake`, or `--name`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scale_table import Row, keep
+from unblur.engine import deblur
+from unblur.io import read_image
+from unblur.metrics import levin_aligned
+from unblur.pipeline import Pipeline
+from unblur.synthesis import camera_path, shake_image
+from unblur.synthesis.degradations import Pair
+
+BORDER = 30
+"""Pixels at each side that are not scored."""
+
+
+def shaken(photo: str, options: argparse.Namespace, seed: int) -> Pair:
+    """Return the middle of a photograph, shaken and noisy, and as it was: (H, W), white = 1."""
+    image = read_image(photo)
+    values = np.asarray(image.data, np.float32) / image.white
+    grey = torch.from_numpy(values if values.ndim == 2 else values.mean(0))
+    top, left = (max((n - options.edge) // 2, 0) for n in grey.shape)
+    sharp = grey[top : top + options.edge, left : left + options.edge]
+    generator = torch.Generator().manual_seed(seed)
+    pair = shake_image(sharp, camera_path(options.span, options.turn, generator))
+    noise = torch.randn(pair.blurred.shape, generator=generator)
+    return Pair(pair.blurred + options.noise * noise, pair.sharp)
+
+
+def main() -> None:
+    """Shake, deblur, score, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", nargs="+")
+    parser.add_argument("--edge", type=int, default=450)
+    parser.add_argument("--turn", type=float, default=2.0, help="degrees from end to end")
+    parser.add_argument("--span", type=float, default=10.0, help="pixels")
+    parser.add_argument("--noise", type=float, default=0.005)
+    parser.add_argument("--kernel", type=int, default=25, help="frame of the kernel")
+    parser.add_argument("--settings", nargs="*", default=[], help="STEP.PARAM=VALUE of pipelines")
+    parser.add_argument("--pipelines", nargs="+", default=["map-svmap", "camera-shake-svmap"])
+    parser.add_argument("--name", default="camera-shake")
+    options = parser.parse_args()
+    settings = dict(setting.split("=", 1) for setting in options.settings)
+    rows: list[Row] = []
+    for seed, photo in enumerate(options.photos):
+        pair = shaken(photo, options, seed)
+        truth = pair.sharp.numpy()
+        row = {"photograph": Path(photo).stem, "blurred": score(pair.blurred.numpy(), truth)}
+        for name in options.pipelines:
+            chain = Pipeline.load(name).override({"kernel.size": options.kernel, **settings})
+            began = time.perf_counter()
+            result = deblur(pair.blurred.numpy(), chain)
+            row[name] = score(result.image, truth)
+            print(f"{row}, {time.perf_counter() - began:.0f} s", flush=True)
+        rows.append(row)
+    means = {k: round(float(np.mean([row[k] for row in rows])), 2) for k in list(rows[0])[1:]}
+    rows.append({"photograph": "mean", **means})
+    title = f"One camera shaken by {options.span:g} pixels and turned by {options.turn:g} degrees"
+    remark = (
+        f"PSNR in dB at the best shift, {BORDER} pixels of border left out; blind, kernels in a "
+        f"frame of {options.kernel} pixels. The seed of a photograph's motion is its number."
+    )
+    keep(options.name, title, rows, remark)
+
+
+def score(image: np.ndarray, truth: np.ndarray) -> float:
+    """Return the PSNR at the best shift, in dB."""
+    return round(levin_aligned(image, truth, border=BORDER, search=4.0, step=0.5).psnr, 2)
+
+
+if __name__ == "__main__":
+    main()
