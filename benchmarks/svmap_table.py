@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,6 @@ from unblur_svmap.recipe import GAIN, held_out
 
 KERNELS = Path(__file__).with_name("kernels_13_35.npz")
 SIZES = range(13, 36)
-COLUMNS = ("psnr", "ssim", "seconds per megapixel")
 FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 
@@ -112,27 +110,27 @@ def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[Sa
 
 
 def score(method: Method, weight: float | None, given: list[Sample]) -> dict[str, float]:
-    """Return mean PSNR, SSIM and seconds per megapixel of a method."""
+    """Return mean PSNR and SSIM of a method."""
     params = dict(method.params)
     if weight is not None:
         params["weight"] = weight
     stage = registry().stage("deconvolve", method.stage)
-    figures: list[tuple[float, float, float]] = []
+    figures: list[tuple[float, float]] = []
     for sample in given:
         clipped = sample.clipped if method.masked else None
-        began = time.perf_counter()
         found = stage(params).deconvolve(
             sample.blurred[0],
             Kernel(sample.kernel.numpy()),
             Context(noise=float(sample.noise), ceiling=None if clipped is None else 1.0),
             None if clipped is None else 1 - clipped[0, 0],
         )
-        seconds = time.perf_counter() - began
         found, sharp = found[0].clamp(0, 1), sample.sharp[0, 0]
-        megapixels = sharp.numel() / 1e6
-        figures.append((psnr(found, sharp), ssim(found, sharp), seconds / megapixels))
-    means = np.mean(figures, axis=0)
-    return dict(zip(COLUMNS, map(float, means), strict=True))
+        figures.append((psnr(found, sharp), ssim(found, sharp)))
+    return means(figures)
+
+
+def means(figures: list[tuple[float, float]]) -> dict[str, float]:
+    return dict(zip(("psnr", "ssim"), map(float, np.mean(figures, axis=0)), strict=True))
 
 
 def best_weight(method: Method, given: list[Sample]) -> float | None:
@@ -151,10 +149,8 @@ def measure(
     blurred = [
         (psnr(s.blurred.clamp(0, 1), s.sharp), ssim(s.blurred[0, 0], s.sharp[0, 0])) for s in given
     ]
-    mean = np.mean(blurred, axis=0)
     name = "saturated" if noise is None else f"{100 * noise:g} %"
-    before = dict(zip(COLUMNS, (*map(float, mean), None), strict=True))
-    rows = [{"noise": name, "method": "blurred", "weight": None, **before}]
+    rows = [{"noise": name, "method": "blurred", "weight": None, **means(blurred)}]
     for method in methods(noise, own):
         weight = best_weight(method, given)
         found = score(method, weight, given)
