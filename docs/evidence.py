@@ -76,7 +76,8 @@ class Results:
         said += [f"{key} {value}" for key, value in versions.items()]
         command = f", by `{facts['command']}`" if facts.get("command") else ""
         text = ", ".join(said) or "the file states neither device nor date"
-        return f"`benchmarks/results/{name}.json`: {text}{command}"
+        remark = "" if name.startswith("race-") else facts.get("remark", "")  # shown there already
+        return f"`benchmarks/results/{name}.json`: {text}{command}. {remark}".rstrip()
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
