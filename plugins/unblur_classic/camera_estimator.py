@@ -9,14 +9,12 @@ from torch import Tensor
 
 from unblur import stages
 from unblur.camera import camera_field
-from unblur.colour import to_luma
 from unblur.context import Context
 from unblur.pyramid import scales
 from unblur.stages import Estimate
 from unblur_classic.alternation import alternate
 from unblur_classic.camera_model import CameraModel
-from unblur_classic.map_estimator import LEAST, MapEstimator, check_size, normalised, weighted
-from unblur_classic.median import median_filtered
+from unblur_classic.map_estimator import LEAST, MapEstimator, prepared, weighted
 
 
 class CameraShake(stages.KernelEstimator):
@@ -86,14 +84,10 @@ class CameraShake(stages.KernelEstimator):
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the field of kernels, without the latent image; see `KernelEstimator`."""
-        context.checkpoint()
-        luma = median_filtered(to_luma(blurred)[0], self.params.median)
-        trusted = torch.ones_like(luma) if mask is None else mask
-        y = normalised(luma, trusted)
-        check_size(self.params.size, y)
+        y, trusted, size = prepared(blurred, context, mask, self.params)
         rows, columns = y.shape
-        model = CameraModel((rows, columns), self.params.size, float(np.deg2rad(self.params.turn)))
-        levels = scales(self.params.size)
+        model = CameraModel((rows, columns), size, float(np.deg2rad(self.params.turn)))
+        levels = scales(size)
         tick = context.ticker(
             self.name, self.params.iterations * len(levels) + self.params.refinements
         )

@@ -111,21 +111,11 @@ class MapEstimator(stages.KernelEstimator):
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
-        context.checkpoint()
-        luma = median_filtered(to_luma(blurred)[0], self.params.median)
-        trusted = torch.ones_like(luma) if mask is None else mask
-        y = normalised(luma, trusted)
+        y, trusted, size = prepared(blurred, context, mask, self.params)
         with retained_memory():
-            size = self._size(luma, context)
-            check_size(size, y)
             kernel = self._descend(y, trusted, size, context)
         kernel = torch.where(kernel < LEAST * kernel.max(), 0, kernel)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
-
-    def _size(self, luma: Tensor, context: Context) -> int:
-        """Return the extent of the frame, found by a first look if it is not given."""
-        size = self.params.size
-        return estimate_extent(luma[None], context) if size == "auto" else size
 
     def _descend(self, y: Tensor, trusted: Tensor, size: int, context: Context) -> Tensor:
         """Return the kernel found from coarse to fine."""
@@ -175,6 +165,25 @@ def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
         WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
         for c in choices
     ]
+
+
+def prepared(
+    blurred: Tensor, context: Context, mask: Tensor | None, params: MapEstimator.Params
+) -> tuple[Tensor, Tensor, int]:
+    """Return luma at `CONTRAST`, where it may be trusted, (H, W) each, and the kernel's extent.
+
+    Raises
+    ------
+    ImageError
+        If the image is too small for the kernel, or shows nothing.
+    """
+    context.checkpoint()
+    luma = median_filtered(to_luma(blurred)[0], params.median)
+    trusted = torch.ones_like(luma) if mask is None else mask
+    y = normalised(luma, trusted)
+    size = estimate_extent(y[None], context) if params.size == "auto" else params.size
+    check_size(size, y)
+    return y, trusted, size
 
 
 def normalised(luma: Tensor, trusted: Tensor) -> Tensor:
