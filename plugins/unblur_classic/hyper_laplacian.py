@@ -11,13 +11,14 @@ from torch import Tensor
 
 from unblur import stages
 from unblur.allocation import retained_memory
+from unblur.clipping import split_mask
 from unblur.context import Context
 from unblur.fourier import apply_otf, fft, inverse_fft
 from unblur.kernels import Kernel
 from unblur.operators import Blur, laplacian_otf
 from unblur.solvers import continuation
 from unblur_classic.filters import WienerFilter, response_reach
-from unblur_classic.scene import complete, unobserved
+from unblur_classic.scene import at_least, complete_clipped, unobserved
 from unblur_classic.shrinkage import shrink
 from unblur_classic.strength import (
     MISMATCH,
@@ -62,7 +63,8 @@ class HyperLaplacian(stages.Deconvolver):
     step. Each step shrinks the differences to `w_i`, exactly and elementwise, then divides once
     in Fourier space. What of the blurred scene was not observed, beyond the border and under
     the mask, is a variable of the same problem, replaced after each step by what the scene
-    predicts, so that the fixed points are those of the masked problem. It starts from the
+    predicts, so that the fixed points are those of the masked problem. So is what the sensor
+    clipped, which is taken as recorded at first and never becomes darker. It starts from the
     Wiener solution. The problem has many minima; the quick continuation finds better images
     than a slow one, at a higher energy.
 
@@ -120,9 +122,11 @@ class HyperLaplacian(stages.Deconvolver):
         unit = contrast(blurred, context, mask)
         unit = torch.where(unit > 0, unit, 1).reshape([-1] + [1] * kernel.ndim)
         weight = self._weight(blurred, unit, context, mask)
-        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
+        seen, clipped = split_mask(blurred, mask, context.ceiling)
+        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], seen)
         with retained_memory():
-            return unit * blur.crop(self._split(blur, blurred / unit, weight, context))
+            scene = self._split(blur, blurred / unit, weight, clipped, context)
+            return unit * blur.crop(scene)
 
     def _weight(
         self, blurred: Tensor, unit: Tensor, context: Context, mask: Tensor | None
@@ -135,14 +139,24 @@ class HyperLaplacian(stages.Deconvolver):
         noise = relative_noise(blurred, params.noise, context, mask, params.mismatch)
         return SPARSENESS * noise**2
 
-    def _split(self, blur: Blur, blurred: Tensor, weight: Tensor, context: Context) -> Tensor:
+    def _split(
+        self,
+        blur: Blur,
+        blurred: Tensor,
+        weight: Tensor,
+        clipped: Tensor | None,
+        context: Context,
+    ) -> Tensor:
         """Return the scene (C, *domain) by half-quadratic splitting."""
         count, domain = blur.ndim, blur.domain
         differences = Differences(count, self.params.curvature)
         power, prior = blur.otf.abs() ** 2, differences.power(domain, blurred)
         unknown = unobserved(blur, blurred)
         wiener = WienerFilter.of(blur.otf, domain, SMOOTHNESS * weight)
-        seen = complete(blur, blurred, wiener, on_step=lambda *_: context.checkpoint())
+        seen = complete_clipped(blur, blurred, wiener, clipped, lambda *_: context.checkpoint())
+        bounded = at_least(blur, blurred, clipped)
+        if clipped is not None:
+            unknown = torch.maximum(unknown, blur.place(clipped))
         scene = apply_otf(seen, wiener.restore, count)
         for ratio in context.track(list(continuation(FIRST, LAST, GROWTH)), self.name):
             sparse = differences.sparsified(scene, 1 / ratio, self.params.exponent)
@@ -150,7 +164,7 @@ class HyperLaplacian(stages.Deconvolver):
             pull = blur.otf.conj() * fft(seen, count) + penalty * fft(sparse, count)
             spectrum = pull / (power + penalty * prior)
             scene = inverse_fft(spectrum, domain)
-            seen = torch.lerp(seen, inverse_fft(blur.otf * spectrum, domain), unknown)
+            seen = bounded(torch.lerp(seen, inverse_fft(blur.otf * spectrum, domain), unknown))
         return scene
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:

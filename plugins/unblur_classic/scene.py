@@ -12,6 +12,9 @@ from unblur.operators import Blur
 from unblur.solvers import conjugate_gradient
 from unblur_classic.filters import WienerFilter
 
+RESTARTS = 4
+"""How often it is asked anew which clipped pixels may be taken as recorded."""
+
 
 def first_guess(blur: Blur, blurred: Tensor) -> Tensor:
     """Return the image continued over the whole scene, (C, *domain).
@@ -35,6 +38,18 @@ def unobserved(blur: Blur, blurred: Tensor) -> Tensor:
     """Return 1 where the scene's blur was not observed or is not to be trusted, 0 elsewhere."""
     known = torch.ones_like(blurred) if blur.mask is None else blur.mask.expand_as(blurred)
     return 1 - blur.place(known)
+
+
+def at_least(blur: Blur, blurred: Tensor, clipped: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """Return what raises a blurred scene (C, *domain) to the image where that was clipped.
+
+    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
+    """
+    if clipped is None:
+        return lambda u: u
+    where = blur.place(clipped) > 0
+    bound = blur.place(blurred)
+    return lambda u: torch.where(where, torch.maximum(u, bound), u)
 
 
 def complete(
@@ -70,3 +85,26 @@ def complete(
         precondition=precondition,
         on_step=on_step,
     )
+
+
+def complete_clipped(
+    blur: Blur,
+    blurred: Tensor,
+    wiener: WienerFilter,
+    clipped: Tensor | None,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Return what `complete` does, a clipped pixel counting as recorded where that is too dark.
+
+    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
+    Such a pixel is taken as recorded at first, and as unknown where the result exceeds it.
+    """
+    seen = complete(blur, blurred, wiener, on_step=on_step)
+    if clipped is None:
+        return seen
+    ahead = wiener.restore * blur.otf
+    for _ in range(RESTARTS):
+        exceeded = clipped * (blur.crop(apply_otf(seen, ahead, blur.ndim)) >= blurred)
+        known = 1 - exceeded if blur.mask is None else (1 - exceeded) * blur.mask
+        seen = complete(blur.observing(known), blurred, wiener, on_step=on_step)
+    return seen

@@ -29,7 +29,7 @@ RIDGE = 1e-6
 NOISE_FLOOR = 1e-3
 
 START_ITERATIONS = 3
-RESTARTS = 2
+RESTARTS = 6
 """Further starts of an image with clipped pixels, each believing what the last one allows."""
 
 Data = Literal["learned", "l2"]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unblur import stages
 from unblur.allocation import retained_memory
+from unblur.clipping import split_mask
 from unblur.colour import merge_luma, split_luma
 from unblur.context import Context
 from unblur.kernels import Kernel
@@ -31,7 +32,6 @@ from unblur_svmap.model import (
 from unblur_svmap.networks import LAYERS
 from unblur_svmap.weights import load_model
 
-ROUNDING = 1e-6
 PHOTOGRAPHIC = 0.1
 """Contrast below which an image is brightened for the networks, which know photographs."""
 
@@ -209,34 +209,3 @@ class _Run:
         count = self.model.design.steps if steps is None else steps
         with torch.no_grad(), retained_memory():
             return next(islice(found, count, None))[0, 0] / self.gain
-
-
-def split_mask(
-    blurred: Tensor, mask: Tensor | None, ceiling: float | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Tell pixels that nobody observed from those that were clipped.
-
-    Parameters
-    ----------
-    blurred : (C, H, W)
-        White = 1.
-    mask : (H, W), optional
-        0 where a pixel is not to be trusted, in one of its channels at least.
-    ceiling : float, optional
-        Value at which the sensor clipped.
-
-    Returns
-    -------
-    (H, W) or `None`
-        0 where a pixel says nothing at all, `None` if there is no such pixel.
-    (C, H, W) or `None`
-        1 where a distrusted channel was clipped: the scene was as bright there or brighter.
-        `None` if nothing clips, in this part of the image or in another.
-    """
-    if ceiling is None:
-        return mask, None
-    if mask is None:
-        return None, torch.zeros_like(blurred)
-    clipped = (blurred >= ceiling - ROUNDING) & (mask == 0)
-    lost = (mask == 0) & ~clipped.any(0)
-    return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, clipped.to(blurred.dtype)

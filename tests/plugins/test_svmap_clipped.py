@@ -9,7 +9,7 @@ from unblur.kernels import Kernel
 from unblur.operators import Blur
 from unblur.testing import lopsided, scene
 from unblur_svmap.model import Design, SpatiallyVariantMap, believed
-from unblur_svmap.stage import Svmap, split_mask
+from unblur_svmap.stage import Svmap
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
 AT_REST = Design("l2", "hyper-laplacian")
@@ -57,20 +57,6 @@ def test_a_clipped_pixel_is_believed_only_while_the_estimate_is_darker():
     expected[1, 2] = 0
     torch.testing.assert_close(mask, expected)
     assert believed(y, x, blur, None) is blur
-
-
-def test_a_mask_tells_lost_pixels_from_clipped_ones():
-    blurred = torch.full((3, 2, 3), 0.5)
-    blurred[1, 0, 0] = 1.0
-    mask = torch.ones(2, 3)
-    mask[0, 0] = mask[1, 2] = 0
-    seen, clipped = split_mask(blurred, mask, 1.0)
-    assert seen.tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert clipped.sum() == clipped[1, 0, 0] == 1
-    assert split_mask(blurred, mask, None) == (mask, None)
-    nothing, nowhere = split_mask(blurred, None, 1.0)
-    assert nothing is None
-    assert nowhere.sum() == 0
 
 
 def test_an_integer_image_tells_where_it_was_clipped():

@@ -1,0 +1,50 @@
+"""What hyper-laplacian makes of pixels that the sensor clipped."""
+
+import torch
+
+from unblur.context import Context
+from unblur.kernels import Kernel
+from unblur.operators import Blur
+from unblur.testing import lopsided, scene
+from unblur_classic.hyper_laplacian import HyperLaplacian
+from unblur_classic.scene import at_least
+
+
+def night(seed=0):
+    """A dark scene with large lights beyond white; blurred, clipped, and the truth up to white."""
+    kernel = lopsided((7, 8)).tensor()
+    dark = scene((64, 64), noise=0.0).sharp * 0.4
+    generator = torch.Generator().manual_seed(seed)
+    for top, left in torch.randint(4, 40, (3, 2), generator=generator).tolist():
+        dark[0, top : top + 20, left : left + 20] = 1.5
+    blur = Blur(kernel, (64, 64))
+    blurred = blur.forward(blur.extend(dark))
+    blurred = blurred + 0.002 * torch.randn(blurred.shape, generator=generator)
+    return blurred.clamp(max=1), dark.clamp(max=1), Kernel(kernel.numpy())
+
+
+def test_lights_are_better_than_where_clipping_is_ignored_or_hidden():
+    blurred, truth, kernel = night()
+    mask = (blurred[0] < 1).float()
+
+    def error(ceiling, mask):
+        context = Context(noise=0.002, contrast=0.2, ceiling=ceiling)
+        found = HyperLaplacian().deconvolve(blurred, kernel, context, mask)
+        inner = (..., slice(8, -8), slice(8, -8))
+        return float((found.clamp(0, 1) - truth)[inner].square().mean())
+
+    assert float(mask.mean()) < 0.95
+    bounded = error(1.0, mask)
+    assert bounded < 0.8 * error(None, None)
+    assert bounded < 0.8 * error(None, mask)
+
+
+def test_a_blurred_scene_is_raised_only_where_the_image_was_clipped():
+    blur = Blur(torch.ones(1, 1), (3, 4))
+    blurred = torch.full((1, 3, 4), 0.5)
+    blurred[0, 1] = 1.0
+    raised = at_least(blur, blurred, (blurred >= 1).float())
+    dark, bright = torch.zeros(1, *blur.domain), torch.full((1, *blur.domain), 3.0)
+    torch.testing.assert_close(blur.crop(raised(dark)), (blurred >= 1).float())
+    torch.testing.assert_close(raised(bright), bright)
+    assert at_least(blur, blurred, None)(dark) is dark
