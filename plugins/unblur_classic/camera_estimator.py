@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -68,6 +70,11 @@ class CameraShake(stages.KernelEstimator):
     class Params(MapEstimator.Params):
         """Settings of MAP estimation, and how far the camera may turn."""
 
+        size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
+            31,
+            description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
+            "the blur in every corner, or auto for that of the whole.",
+        )
         refinements: int = Field(
             5, ge=0, le=100, description="Further turns at full size, with falling weights."
         )

@@ -85,10 +85,10 @@ class MapEstimator(stages.KernelEstimator):
         """Settings of MAP estimation."""
 
         size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
-            31,
+            "auto",
             description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
-            "all of the blur, or auto for a first look at half the image's size; the image "
-            "measures at least twice as much.",
+            "all of the blur, or auto for what a first look at half the image's size finds; the "
+            "image measures at least twice as much.",
         )
         priors: tuple[PriorChoice, ...] = Field(
             (PriorChoice(prior="l0-gradient", weight=4e-3),),
