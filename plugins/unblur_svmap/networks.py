@@ -31,7 +31,7 @@ class FilterNetwork(nn.Module):
     -----
     A pixel's filters depend on the `LAYERS` pixels around it on each side. Activations follow
     the memory order of the weights: channels last is fastest to predict with, but in float32 on
-    a CPU the derivative by the weights then takes three times as long as in the plain order.
+    a CPU the derivative by the weights then takes far longer than in the plain order.
     """
 
     def __init__(self, inputs: int, base: Tensor) -> None:
