@@ -162,7 +162,10 @@ def _results(
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Yield fresh processes, which are ended when the work is, even in its midst."""
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(workers,),
     )
     try:
         yield pool
@@ -174,11 +177,17 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends this process."""
+def _begin(workers: int) -> None:
+    """Leave Ctrl-C to the parent, and the other processes their share of the cores.
+
+    Threads of several processes that wait for one another slow all of them down many times.
+    """
     import signal
 
+    import torch
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(max(torch.get_num_threads() // workers, 1))
 
 
 def _checkpoint(is_cancelled: Callable[[], bool] | None) -> None:
