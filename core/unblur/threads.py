@@ -1,0 +1,101 @@
+"""Threads that share the work of compiled loops, each with memory of its own.
+
+The threads are torch's own, entered through the runtime of OpenMP that torch has loaded: those
+of any other pool would contend for the cores with torch's, which spin for some milliseconds
+after each operation in case another follows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+Span = tuple[int, int]
+"""First, and one beyond the last."""
+
+_Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_kept = threading.local()
+
+
+class Memory:
+    """Arrays that one worker uses again at the next call."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[int, Tensor] = {}
+
+    def take(self, role: int, size: int) -> Tensor:
+        """Return at least `size` float32 numbers, the same at every call for a role."""
+        array = self._arrays.get(role)
+        if array is None or array.numel() < size:
+            array = self._arrays[role] = torch.empty(size)
+        return array
+
+
+def can_share() -> bool:
+    """Whether work would be shared among all of torch's threads in the caller."""
+    return torch.get_num_threads() == 1 or _runtime() is not None
+
+
+def share(total: int, size: int, work: Callable[[Sequence[Span], Memory], T]) -> list[T]:
+    """Cut `total` into spans of at most `size` and let each thread work on a run of them.
+
+    Parameters
+    ----------
+    total, size : int
+        Number of things, and how many of them belong together.
+    work : callable
+        Receives neighbouring spans and a memory that no other thread uses meanwhile.
+
+    Returns
+    -------
+    list
+        Results in the order of the spans. An error in a thread is raised here.
+    """
+    spans = [(first, min(first + size, total)) for first in range(0, total, size)]
+    runtime = _runtime()
+    threads = 1 if runtime is None else min(torch.get_num_threads(), len(spans))
+    memories = _memories(threads)
+    if threads == 1:
+        return [work(spans, memories[0])]
+    ends = [len(spans) * n // threads for n in range(threads + 1)]
+    results: dict[int, T] = {}
+    failures: list[BaseException] = []
+
+    def region(_: object) -> None:
+        # The runtime may grant fewer threads than were asked for.
+        me, granted = runtime.omp_get_thread_num(), runtime.omp_get_num_threads()
+        try:
+            for n in range(me, threads, granted):
+                results[n] = work(spans[ends[n] : ends[n + 1]], memories[n])
+        except BaseException as error:
+            failures.append(error)
+
+    runtime.GOMP_parallel(_Region(region), None, threads, 0)
+    if failures:
+        raise failures[0]
+    return [results[n] for n in range(threads)]
+
+
+def _memories(count: int) -> list[Memory]:
+    """Return the memories that belong to the calling thread."""
+    memories: list[Memory] = _kept.__dict__.setdefault("memories", [])
+    memories.extend(Memory() for _ in range(count - len(memories)))
+    return memories
+
+
+@cache
+def _runtime() -> Any:
+    """Return the runtime of OpenMP that torch uses; None where it is another than GNU's."""
+    path = Path(torch.__file__).parent / "lib" / "libgomp.so.1"
+    if not path.exists():
+        return None
+    library = ctypes.CDLL(str(path))
+    return library if hasattr(library, "GOMP_parallel") else None
