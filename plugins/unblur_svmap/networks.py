@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from unblur.convolution import Convolution
 from unblur.precision import network_dtype
 
 LAYERS = 6
 WIDTH = 64
-TILE = 192
+TILE = 256
 """Edge in pixels of the pieces that a CPU predicts at a time: activations stay in cache."""
 
 
@@ -38,7 +40,7 @@ class FilterNetwork(nn.Module):
         super().__init__()
         self.count = base.shape[0]
         widths = [inputs] + [WIDTH] * (LAYERS - 1) + [base.numel()]
-        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths)]
+        layers = [Convolution(a, b, 3, padding=1) for a, b in pairwise(widths)]
         with torch.no_grad():
             for layer in layers:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -68,10 +70,10 @@ class FilterNetwork(nn.Module):
         device = images.device
         reduced = images.dtype == torch.float32 and network_dtype(str(device)) == torch.bfloat16
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-            *inner, last = self.layers
+            *inner, last = cast(list[Convolution], list(self.layers))
             x = images.contiguous(memory_format=memory_order(last))
             for layer in inner:
-                x = torch.relu_(layer(x))
+                x = layer.rectified(x)
             x = last(x)
         bank: Tensor = x.to(images.dtype)
         return bank

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from unblur_svmap import compiled_filters
 from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, mean_correlation, spectrum
 
 BORDERS = ("zeros", "periodic")
@@ -66,3 +67,26 @@ def test_spectrum_of_equal_filters_is_their_power():
     grid = torch.zeros(2, 12, 15, dtype=torch.float64)
     grid[:, :5, :5] = filters.reshape(2, 5, 5)
     torch.testing.assert_close(found[0, 0], torch.fft.rfft2(grid).abs().square().sum(0))
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_loops_agree_with_strips(monkeypatch, border, shared, threads):
+    pytest.importorskip("numba")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    sizes = [(2, 1, 40, 33), (1 if shared else 2, 3, 25, 40, 33), (2, 3, 40, 33)]
+    results = []
+    for compiled in (True, False):
+        if not compiled:
+            monkeypatch.setattr(compiled_filters, "can_compile", lambda *_: False)
+        x, bank, v = (
+            draw(*size, seed=n).detach().float().requires_grad_() for n, size in enumerate(sizes)
+        )
+        features, scene = filter_pixels(x, bank, border), filter_pixels_adjoint(v, bank, border)
+        ((features * v.detach()).sum() + (scene * x.detach()).sum()).backward()
+        results.append([features, scene, x.grad, bank.grad, v.grad])
+    torch.set_num_threads(before)
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
