@@ -6,10 +6,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from unblur.convolution import Convolution
 from unblur_selfdeblur.attention import NonLocalBlock, attends
-from unblur_selfdeblur.resampling import doubled, reflected
+from unblur_selfdeblur.normalisation import Normalisation
+from unblur_selfdeblur.resampling import doubled
 
 INPUTS = 8
 """Channels of noise that the image is generated from."""
@@ -61,7 +62,7 @@ class ImageGenerator(nn.Module):
             Level(INPUTS if level == 0 else width, width, attends(level, levels))
             for level in range(levels)
         )
-        self.last = nn.Conv2d(width, channels, 1)
+        self.last = Convolution(width, channels, 1)
 
     def forward(self, noise: Tensor) -> Tensor:
         """Generate the image."""
@@ -82,44 +83,38 @@ class Level(nn.Module):
     def __init__(self, inputs: int, width: int, attentive: bool) -> None:
         super().__init__()
         self.across = _convolution(inputs, SKIP, 1)
-        self.across_norm = _norm(SKIP)
+        self.across_norm = Normalisation(SKIP, SLOPE)
         # What looks at all places sees the bias, so that it stays.
-        self.halve = nn.Conv2d(inputs, width, 3, stride=2, bias=attentive)
+        self.halve = Convolution(
+            inputs, width, 3, stride=2, padding=1, padding_mode="reflect", bias=attentive
+        )
         self.attend = NonLocalBlock(width) if attentive else nn.Identity()
-        self.halve_norm = _norm(width)
+        self.halve_norm = Normalisation(width, SLOPE)
         self.deepen = _convolution(width, width, 3)
-        self.deepen_norm = _norm(width)
-        self.joint_norm = _norm(SKIP + width)
+        self.deepen_norm = Normalisation(width, SLOPE)
+        self.joint_norm = Normalisation(SKIP + width)
         self.join = _convolution(SKIP + width, width, 3)
-        self.join_norm = _norm(width)
+        self.join_norm = Normalisation(width, SLOPE)
         self.mix = _convolution(width, width, 1)
-        self.mix_norm = _norm(width)
+        self.mix_norm = Normalisation(width, SLOPE)
 
     def skip(self, x: Tensor) -> Tensor:
         """Return what goes across: (1, 16, h, w)."""
-        return _active(self.across_norm(self.across(x)))
+        return self.across_norm(self.across(x))
 
     def down(self, x: Tensor) -> Tensor:
         """Return (1, width, h / 2, w / 2), rounded up."""
-        x = _active(self.halve_norm(self.attend(self.halve(reflected(x)))))
-        return _active(self.deepen_norm(self.deepen(reflected(x))))
+        x = self.halve_norm(self.attend(self.halve(x)))
+        return self.deepen_norm(self.deepen(x))
 
     def up(self, skip: Tensor, deep: Tensor) -> Tensor:
         """Return (1, width, h, w) from the map across and the deeper one, half its size."""
         height, width = skip.shape[-2:]
         both = torch.cat([skip, doubled(deep)[..., :height, :width]], 1)
-        x = _active(self.join_norm(self.join(reflected(self.joint_norm(both)))))
-        return _active(self.mix_norm(self.mix(x)))
+        x = self.join_norm(self.join(self.joint_norm(both)))
+        return self.mix_norm(self.mix(x))
 
 
-def _convolution(inputs: int, outputs: int, size: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, size, bias=False)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, track_running_stats=False)
-
-
-def _active(x: Tensor) -> Tensor:
-    """Apply the leaky ReLU in place; normalisation does not need its result again."""
-    return functional.leaky_relu_(x, SLOPE)
+def _convolution(inputs: int, outputs: int, size: int) -> Convolution:
+    padding = size // 2
+    return Convolution(inputs, outputs, size, padding=padding, padding_mode="reflect", bias=False)

@@ -7,11 +7,12 @@ from scipy.signal import fftconvolve
 from torch import nn
 from torch.nn import functional
 
+from unblur.convolution.borders import reflected
 from unblur.metrics import ssim
 from unblur_selfdeblur.attention import NonLocalBlock
 from unblur_selfdeblur.image_generator import ImageGenerator, levels_for
 from unblur_selfdeblur.kernel_generator import KernelGenerator
-from unblur_selfdeblur.resampling import doubled, reflected
+from unblur_selfdeblur.resampling import doubled
 from unblur_selfdeblur.terms import Similarity, energy, seen, total_variation
 
 

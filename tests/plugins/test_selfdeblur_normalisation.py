@@ -1,0 +1,51 @@
+"""The compiled normalisation against the library's in float64, with its derivatives."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from unblur_selfdeblur import normalisation
+from unblur_selfdeblur.normalisation import Normalisation
+
+pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.2])
+@pytest.mark.parametrize("mean", [0.0, 3.0, -500.0])
+def test_values_and_derivatives_are_those_of_the_library(slope, mean):
+    torch.manual_seed(0)
+    norm = Normalisation(20, slope)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x = (mean + torch.randn(1, 20, 61, 47)).contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    y = norm(x)
+    change = torch.randn_like(y)
+    y.backward(change)
+    leaves = [t.detach().double().requires_grad_() for t in (x, norm.weight, norm.bias)]
+    expected = functional.batch_norm(leaves[0], None, None, *leaves[1:], True, 0.1, norm.eps)
+    expected = functional.leaky_relu(expected, slope)
+    expected.backward(change.double())
+    # What float32 itself leaves of values around a mean.
+    rounding = max(1e-5, 3e-7 * abs(mean))
+    for ours, theirs in zip(
+        (y, x.grad, norm.weight.grad, norm.bias.grad),
+        (expected.detach(), *(leaf.grad for leaf in leaves)),
+        strict=True,
+    ):
+        atol = rounding * float(theirs.abs().max())
+        torch.testing.assert_close(ours.detach().double(), theirs, rtol=0, atol=atol)
+
+
+def test_small_and_plainly_ordered_maps_are_left_to_the_library(monkeypatch):
+    norm = Normalisation(8, 0.2)
+    x = torch.randn(1, 8, 40, 40, generator=torch.Generator().manual_seed(0))
+    ordered = x.contiguous(memory_format=torch.channels_last)
+    expected = norm(ordered)
+    assert expected.grad_fn.name() == "_NormalisedBackward"
+    for other in (x, ordered):
+        if other is ordered:
+            monkeypatch.setattr(normalisation, "has_compiler", lambda: False)
+        y = norm(other)
+        assert y.grad_fn.name() != "_NormalisedBackward"
+        torch.testing.assert_close(y, expected)
