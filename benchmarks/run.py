@@ -152,6 +152,15 @@ TARGETS = [
         for data, about in (("levin", "Levin's 32 pairs"), ("kodak", "8 Kodak images x 8 kernels"))
     ),
     script(
+        "kotera-levin-fast",
+        "kotera's preset for CPUs, four of Levin's pairs",
+        "selfdeblur_table.py",
+        *(str(DATA), "levin", "--method", "kotera", "--preset", "fast", "--device", "cpu"),
+        *("--pairs", "im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1"),
+        *("-o", str(RESULTS / "kotera_levin_fast.json")),
+        heavy=True,
+    ),
+    script(
         "camera-shake",
         "Poses of the camera against one kernel",
         "camera_shake.py",

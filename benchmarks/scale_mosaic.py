@@ -36,6 +36,9 @@ BLUR = (2.0, 15)
 PARAMS = {"richardson-lucy": {"iterations": 10}}
 """Params that differ from the defaults: for the pace, the number of steps does not matter."""
 
+TILES = {"svmap": 768}
+"""Tiles that differ from the chunks: two of them at a time stay below 3 GB."""
+
 
 def make_image(path: Path, edge: int) -> None:
     """Write a zarr of `edge` x `edge` pixels of blurred texture, never in memory as a whole."""
@@ -161,9 +164,9 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 
 def pace(options: argparse.Namespace, folder: Path) -> None:
-    rows = []
+    rows, tile = [], TILES.get(options.stage, CHUNK)
     for edge in options.edges:
-        found = apart("paced", fresh(folder, edge), options.stage, "threads", 2, 1024)
+        found = apart("paced", fresh(folder, edge), options.stage, "threads", 2, tile)
         share = 1e6 / edge**2
         rows.append(
             {
@@ -171,12 +174,13 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
                 "seconds": found["seconds"],
                 "seconds per megapixel": found["seconds"] * share,
                 "CPU seconds per megapixel": found["CPU seconds"] * share,
+                "peak GB": found["peak GB"],
             }
         )
     keep_with_earlier(
         options,
         rows,
-        "Two tiles at a time, of 1024 pixels, one torch thread each, from file to file.",
+        f"Two tiles at a time, of {tile} pixels, one torch thread each, from file to file.",
     )
 
 

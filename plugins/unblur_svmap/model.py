@@ -151,10 +151,18 @@ class SpatiallyVariantMap(nn.Module):
         yield blur.crop(x)
         for step in range(self.design.steps):
             seen = believed(blurred, x, blur, clipped)
-            f = self._data_bank(step, blurred, x, seen, noise)
-            g = self._regulariser_bank(step, x, smooth, view, noise)
-            name = f"step {step}"
-            x = solve(blurred, x, seen, f, g, self.design.iterations, course, name, on_step)
+            # Passed on at once: filters of two steps would be twice the memory.
+            x = solve(
+                blurred,
+                x,
+                seen,
+                self._data_bank(step, blurred, x, seen, noise),
+                self._regulariser_bank(step, x, smooth, view, noise),
+                self.design.iterations,
+                course,
+                f"step {step}",
+                on_step,
+            )
             yield blur.crop(x)
 
     def _data_bank(self, step: int, blurred: Tensor, x: Tensor, blur: Blur, noise: Tensor) -> Bank:
@@ -175,7 +183,7 @@ class SpatiallyVariantMap(nn.Module):
             return derivative_filters().to(x).flatten(1)[None, :, :, None, None] * weights
         seen = torch.cat([x - 0.5, smooth - 0.5, view - 0.5, tag(noise, x)], 1)
         bank: Bank = self.regularisers[step](seen)
-        return bank * weights
+        return bank * weights if torch.is_grad_enabled() else bank.mul_(weights)
 
 
 def tag(noise: Tensor, like: Tensor) -> Tensor:

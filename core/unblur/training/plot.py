@@ -9,7 +9,9 @@ from pathlib import Path
 _WIDTH, _HEIGHT, _MARGIN = 720, 400, 56
 
 
-def write_plot(rows: Sequence[Mapping[str, float | None]], score: str, path: Path) -> None:
+def write_plot(
+    rows: Sequence[Mapping[str, float | None]], score: str, path: Path, unit: str = "steps"
+) -> None:
     """Draw every figure whose name begins with `score` over the steps, as SVG.
 
     Parameters
@@ -20,6 +22,8 @@ def write_plot(rows: Sequence[Mapping[str, float | None]], score: str, path: Pat
         Name of the validation score; `score-at-5` and the like are drawn too.
     path : Path
         Where the picture appears; nothing is written before there are two points.
+    unit : str
+        What "step" counts.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
@@ -43,7 +47,7 @@ def write_plot(rows: Sequence[Mapping[str, float | None]], score: str, path: Pat
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{_MARGIN}" y="20">{score} over {right:.0f} steps</text>',
+        f'<text x="{_MARGIN}" y="20">{score} over {right:.0f} {unit}</text>',
         f'<text x="4" y="{_MARGIN}">{high:.2f}</text>',
         f'<text x="4" y="{_HEIGHT - _MARGIN}">{low:.2f}</text>',
     ]
