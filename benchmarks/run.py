@@ -166,6 +166,12 @@ TARGETS = [
         "camera_shake.py",
         *(str(DATA / "kodak" / f"kodim{number}.png") for number in ("01", "02", "04")),
     ),
+    script(
+        "text-pages",
+        "Blind deblurring of rendered text",
+        "text_pages.py",
+        str(DATA / "levin09" / "kernels_f32"),
+    ),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
     script(

@@ -4,8 +4,9 @@
 
 Four networks of 6 layers are 1.65 TFLOP per megapixel, and every conjugate-gradient step reads
 all filters twice (400 numbers per pixel, 1.6 GB per megapixel in float32). The rates that bound
-both are measured first: a convolution of the networks' own width on a piece of the networks' own
-size, and a sum over an array too large for any cache.
+both are measured first: torch's convolution of the networks' own width on a piece of the networks'
+own size, and a sum over an array too large for any cache. With the extra `fast` the networks take
+fewer operations than that, so that the share may exceed 1.
 """
 
 from __future__ import annotations

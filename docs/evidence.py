@@ -266,9 +266,10 @@ def iteration(results: Results) -> list[str]:
     title = "### SelfDeblur, one iteration"
     if found is None:
         return [title, f"{MISSING.capitalize()} (`selfdeblur_iteration.json`)."]
-    seconds = found["processor seconds per iteration"]
-    rows = [[name, f"{value:.2f} s"] for name, value in seconds.items()]
-    return [title, paper.ITERATION_TEXT, table(["module", "processor seconds"], rows)]
+    seconds, used = found["seconds per iteration"], found["processor seconds per iteration"]
+    rows = [[name, f"{seconds[name]:.2f} s", f"{used[name]:.2f} s"] for name in seconds]
+    text = paper.ITERATION_TEXT.format(threads=found["threads"])
+    return [title, text, table(["module", "seconds", "processor seconds"], rows)]
 
 
 def plain(results: Results, name: str) -> str:

@@ -128,7 +128,7 @@ it. A tool without figures says why in its last column. Install the peers with
 for CUDA; beside a torch without it, `benchmarks/vision.py` lets it be imported. Stages for which no
 peer has a counterpart that runs without a network were not raced."""
 ITERATION_TEXT = """`selfdeblur` (own) beside a plain module of the same layout, 255 x 255 pixels,
-one thread; the third row is the plain module with its memory kept between iterations."""
+{threads} threads; the third row is the plain module with its memory kept between iterations."""
 RACES = (
     ("race-richardson-lucy", "Richardson-Lucy"),
     ("race-richardson-lucy-3d", "Richardson-Lucy, a stack"),

@@ -23,6 +23,7 @@ def unblur_stages() -> Iterable[type[Stage]]:
     from unblur_classic.priors import HyperLaplacianPrior, L0Gradient, TotalVariationPrior
     from unblur_classic.richardson_lucy import RichardsonLucy
     from unblur_classic.total_variation import TotalVariation
+    from unblur_classic.two_tone import TwoTone
     from unblur_classic.wiener import Wiener
 
     return [
@@ -40,5 +41,6 @@ def unblur_stages() -> Iterable[type[Stage]]:
         RichardsonLucy,
         TotalVariation,
         TotalVariationPrior,
+        TwoTone,
         Wiener,
     ]
