@@ -172,6 +172,7 @@ TARGETS = [
         "text_pages.py",
         str(DATA / "levin09" / "kernels_f32"),
     ),
+    script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
     script(
