@@ -58,7 +58,9 @@ class Method:
     masked: bool = True
 
 
-FIXED = {"data_term": "l2", "regulariser": "hyper-laplacian"}
+EXACT = {"mismatch": 0.0}
+"""The kernels are those that blurred."""
+FIXED = {**EXACT, "data_term": "l2", "regulariser": "hyper-laplacian"}
 
 
 def methods(noise: float | None, own: dict[str, str]) -> list[Method]:
@@ -68,10 +70,10 @@ def methods(noise: float | None, own: dict[str, str]) -> list[Method]:
     given = [Method(best, "hyper-laplacian", {}, tried)]
     if noise is None:
         given.append(Method(f"{best}, clipping ignored", "hyper-laplacian", {}, tried, False))
-    given.append(Method("svmap", "svmap", {}))
+    given.append(Method("svmap", "svmap", EXACT))
     if own:
         given.append(Method("svmap, both fixed", "svmap", FIXED))
-    return given + [Method(f"svmap, {k}", "svmap", {"model": v}) for k, v in own.items()]
+    return given + [Method(f"svmap, {k}", "svmap", {**EXACT, "model": v}) for k, v in own.items()]
 
 
 def noise_weight(noise: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -46,8 +47,8 @@ class Svmap(stages.Deconvolver):
     with 3 filters F of 5 x 5 pixels at every observed pixel p and 5 filters G at every pixel
     of the scene. Two times over, two networks look at the estimate so far and predict F and
     G, and 5 conjugate-gradient steps reduce the sum; the first estimate is the l2 solution
-    under a Gaussian prior. It assumes the kernel is right, noise of the stated strength, and
-    a scene like the photographs that the networks learned from.
+    under a Gaussian prior. It assumes a kernel that is nearly right, noise of the stated strength,
+    and a scene like the photographs that the networks learned from.
 
     Parameters
     ----------
@@ -91,6 +92,13 @@ class Svmap(stages.Deconvolver):
         noise: Literal["auto"] | float = Field(
             default="auto",
             description="Standard deviation of the noise, white = 1, or auto to estimate it.",
+        )
+        mismatch: float = Field(
+            default=0.02,
+            ge=0,
+            le=1,
+            description="What the kernel leaves unexplained, as a fraction of the image's "
+            "contrast; adds to an estimated noise. 0 for a kernel known exactly.",
         )
         model: str = Field(
             default="auto",
@@ -159,10 +167,14 @@ class Svmap(stages.Deconvolver):
     def _noise(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float:
         if self.params.noise != "auto":
             return float(self.params.noise)
-        return context.noise if context.noise is not None else estimate_noise(blurred, mask)
+        noise = context.noise if context.noise is not None else estimate_noise(blurred, mask)
+        return math.hypot(noise, self.params.mismatch * self._contrast(blurred, context))
+
+    def _contrast(self, blurred: Tensor, context: Context) -> float:
+        return context.contrast if context.contrast is not None else float(blurred.std())
 
     def _gain(self, blurred: Tensor, context: Context) -> float:
-        contrast = context.contrast if context.contrast is not None else float(blurred.std())
+        contrast = self._contrast(blurred, context)
         return max(1.0, PHOTOGRAPHIC / contrast) if contrast > 0 else 1.0
 
     def _course_of(self, kernel: Kernel) -> Course | None:
