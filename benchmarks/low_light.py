@@ -17,15 +17,14 @@ import numpy as np
 import torch
 
 from scale_table import keep
+from svmap_table import stored_kernels
 from unblur.engine import deblur
-from unblur.kernels import Kernel
 from unblur.metrics import levin_aligned
 from unblur.pipeline import Pipeline
 from unblur.training.pictures import read_luma
 from unblur_svmap.data import degrade
 from unblur_svmap.recipe import GAIN, held_out
 
-KERNELS = Path(__file__).with_name("kernels_13_35.npz")
 ROWS, COLUMNS, NOISE = 400, 500, 0.01
 
 
@@ -34,9 +33,7 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     parser.add_argument("pipelines", nargs="*", default=["map-hyper-laplacian", "low-light"])
     options = parser.parse_args()
-    drawn = np.load(KERNELS)
-    kernels = [Kernel(drawn[name]) for name in drawn.files]
-    rows = []
+    kernels, rows = stored_kernels(), []
     for number, name in enumerate(sorted(held_out())):
         kernel = kernels[5 * number % len(kernels)]
         height, width = (n + m for n, m in zip((ROWS, COLUMNS), kernel.shape, strict=True))
