@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -62,6 +62,9 @@ class SchulerParams(TrainingParams):
         ge=0,
         description="Weight of the likeness of the features to the scene's clear edges.",
     )
+    optimiser: Literal["adam", "adadelta"] = Field(
+        default="adam", description="Adam, or the paper's ADADELTA, for which set the rate to 1."
+    )
     begin: Path | None = Field(
         default=None, description="Weights of the same layout to go on from, .safetensors."
     )
@@ -89,6 +92,12 @@ class SchulerTrainer(Trainer):
         if self.params.begin is not None:
             network.load_state_dict(load_weights(self.params.begin))
         return network
+
+    def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return Adam, or ADADELTA if the params say so."""
+        if self.params.optimiser == "adam":
+            return super().optimiser(model)
+        return torch.optim.Adadelta(model.parameters(), lr=self.params.rate)
 
     def prepare(self, data: Path) -> None:
         """Read the pictures; one in nine, twelve at most, is kept for validation."""

@@ -87,6 +87,21 @@ def test_training_moves_the_weights_and_can_go_on(layout, pictures, tmp_path):
     torch.testing.assert_close(again.state_dict(), after)
 
 
+def test_adadelta_goes_on_as_if_it_had_not_been_stopped(pictures, tmp_path):
+    trainer = SchulerTrainer({**QUICK, "optimiser": "adadelta", "rate": 1})
+    assert isinstance(trainer.optimiser(trainer.model()), torch.optim.Adadelta)
+    train(trainer, pictures, tmp_path / "whole.safetensors", Context())
+    seen = []
+    halfway = Context(on_progress=seen.append, is_cancelled=lambda: len(seen) >= 1)
+    assert train(trainer, pictures, tmp_path / "parts.safetensors", halfway).step == 1
+    train(trainer, pictures, tmp_path / "parts.safetensors", Context())
+    whole, parts = (
+        load_weights(tmp_path / f"{name}.checkpoint.safetensors") for name in ("whole", "parts")
+    )
+    assert any(name.startswith("change.") for name in whole)
+    torch.testing.assert_close(parts, whole, atol=0, rtol=0)
+
+
 def test_learning_one_example_by_heart(pictures):
     torch.manual_seed(0)
     trainer = SchulerTrainer(QUICK)

@@ -14,6 +14,12 @@ from torch import Tensor, nn
 from unblur.errors import WeightsError
 from unblur.weights import load_metadata, load_weights, save_weights
 
+MOMENTS = (
+    *(("first", "exp_avg"), ("second", "exp_avg_sq"), ("momentum", "momentum_buffer")),
+    *(("square", "square_avg"), ("change", "acc_delta")),
+)
+"""What Adam, SGD and Adadelta remember of each parameter, by its name here and in torch."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -26,7 +32,7 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds weights, their running mean and Adam's two moments."""
+    """A file that holds weights, their running mean and what the optimiser remembers."""
 
     path: Path
 
@@ -44,10 +50,12 @@ class Checkpoint:
         tensors: dict[str, Tensor] = {}
         for name, parameter in model.named_parameters():
             tensors[f"model.{name}"] = parameter
-            for moment, key in (("first", "exp_avg"), ("second", "exp_avg_sq")):
-                if key in optimiser.state[parameter]:
-                    tensors[f"{moment}.{name}"] = optimiser.state[parameter][key]
-                    tensors[f"count.{name}"] = torch.as_tensor(optimiser.state[parameter]["step"])
+            state = optimiser.state[parameter]
+            for moment, key in MOMENTS:
+                if state.get(key) is not None:
+                    tensors[f"{moment}.{name}"] = state[key]
+            if "step" in state:
+                tensors[f"count.{name}"] = torch.as_tensor(state["step"])
         tensors |= {f"averaged.{name}": value for name, value in averaged.named_parameters()}
         save_weights(
             tensors,
@@ -78,12 +86,12 @@ class Checkpoint:
                 mean.copy_(tensors[f"averaged.{name}"])
             for name, parameter in model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])
-                if f"first.{name}" in tensors:
-                    optimiser.state[parameter] = {
-                        "step": tensors[f"count.{name}"].reshape(()),
-                        "exp_avg": torch.empty_like(parameter).copy_(tensors[f"first.{name}"]),
-                        "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"second.{name}"]),
-                    }
+                state = optimiser.state[parameter]
+                for moment, key in MOMENTS:
+                    if (kept := tensors.get(f"{moment}.{name}")) is not None:
+                        state[key] = torch.empty_like(parameter).copy_(kept)
+                if (count := tensors.get(f"count.{name}")) is not None:
+                    state["step"] = count.reshape(())
         header = load_metadata(self.path)
         return State(int(header["step"]), float(header["best"]), header["sha256"])
 

@@ -1,4 +1,4 @@
-"""The training loop: Adam, a running mean of the weights, checkpoints, and a clean stop."""
+"""The training loop: steps, a running mean of the weights, checkpoints, and a clean stop."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class _Run:
         self.on_report = on_report
         self.model: nn.Module = trainer.model().to(device)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.settings.rate)
+        self.optimiser = trainer.optimiser(self.model)
         self.log = Log(output.with_suffix(".log.jsonl"))
         self.checkpoint = Checkpoint(output.with_suffix(".checkpoint.safetensors"))
         self.step = 0

@@ -19,7 +19,7 @@ class TrainingParams(Params):
 
     steps: int = Field(default=1000, ge=1, description="Optimiser steps in all.")
     batch: int = Field(default=2, ge=1, description="Samples per step.")
-    rate: float = Field(default=4e-4, gt=0, description="Peak learning rate of Adam.")
+    rate: float = Field(default=4e-4, gt=0, description="Peak learning rate.")
     warmup: int = Field(default=50, ge=0, description="Steps over which the rate rises from 0.")
     decay: Literal["cosine", "none"] = Field(
         default="cosine", description="How the rate falls after its peak: to 2 % of it, or not."
@@ -79,6 +79,13 @@ class Trainer(ABC):
     @abstractmethod
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
         """Return figures on a fixed validation set that is never trained on."""
+
+    def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return what takes the steps, Adam unless overridden; the loop sets its rate.
+
+        A checkpoint keeps what Adam, SGD and Adadelta remember, and no other.
+        """
+        return torch.optim.Adam(model.parameters(), lr=self.params.rate)
 
     def generator(self, index: int) -> torch.Generator:
         """Return the random generator of sample number `index`, on the CPU."""
