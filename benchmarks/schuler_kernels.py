@@ -7,8 +7,9 @@
 `sizes` blurs picture number i by a kernel of Eq. 6 of the i-th size in turn, seeded by i, adds
 noise, and compares the kernels that the estimators find in a frame of the true size: similarity,
 and the error ratio of a deconvolution with them (hyper-laplacian). `area` estimates from the
-middle of the same blurred pictures, cut larger and larger. `speed` takes the time of one
-estimate. Each leaves `benchmarks/results/schuler-NAME.json` and a table beside it.
+middle of the same blurred pictures, cut larger and larger, of which all or the telling windows
+are looked at. `speed` takes the time of one estimate. Each leaves
+`benchmarks/results/schuler-NAME.json` and a table beside it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from unblur.synthesis import (
 from unblur.training.pictures import picture_files, read_luma
 
 RESULTS = Path(__file__).parent / "results"
-AREAS = (96, 128, 192, 256, 384)
+AREAS = (96, 128, 192, 256, 384, 512, 680)
 GOOD, USABLE = 0.8, 3.0
 Row = dict[str, object]
 
@@ -57,9 +58,11 @@ class Given:
     noise: float
 
 
-def blurred_pictures(options: argparse.Namespace) -> Iterator[Given]:
-    """Yield the pictures, each blurred by a kernel of its own."""
+def blurred_pictures(options: argparse.Namespace, least: int = 0) -> Iterator[Given]:
+    """Yield the pictures of at least so many pixels, each blurred by a kernel of its own."""
     files = picture_files(options.data)
+    if least:
+        files = [file for file in files if min(read_luma(file).shape) >= least]
     files = files[:: max(len(files) // options.count, 1)][: options.count]
     for number, file in enumerate(files):
         generator = torch.Generator().manual_seed(number)
@@ -70,11 +73,12 @@ def blurred_pictures(options: argparse.Namespace) -> Iterator[Given]:
         yield Given(file.stem, seen, crop_valid(sharp, kernel), kernel, options.noise)
 
 
-def found(name: str, given: Given, blurred: Tensor) -> tuple[Kernel, float]:
+def found(name: str, given: Given, blurred: Tensor, area: str = "telling") -> tuple[Kernel, float]:
     """Return the kernel that an estimator finds, and the seconds that it takes."""
-    params = {"size": given.kernel.shape[0]}
+    frame = {"size": given.kernel.shape[0]}
     kind = "map" if name == "map" else "schuler"
-    stage = registry().stage("kernel", kind)(params if name == "map" else {**params, "model": name})
+    params = frame if name == "map" else {**frame, "model": name, "area": area}
+    stage = registry().stage("kernel", kind)(params)
     began = time.perf_counter()
     kernel = stage.estimate(blurred, Context(noise=given.noise)).kernel  # type: ignore[attr-defined]
     return kernel, time.perf_counter() - began
@@ -129,20 +133,24 @@ def _sizes_table(rows: list[Row]) -> str:
 def area(options: argparse.Namespace) -> tuple[list[Row], str]:
     """Estimate from larger and larger middles of the same pictures."""
     rows: list[Row] = []
-    for given in blurred_pictures(options):
+    for given in blurred_pictures(options, least=AREAS[-1] + max(options.kernels)):
         for edge in AREAS:
-            if edge > min(given.blurred.shape[-2:]):
-                continue
             top, left = ((n - edge) // 2 for n in given.blurred.shape[-2:])
             middle = given.blurred[:, top : top + edge, left : left + edge]
-            kernel, _ = found(options.models[0], given, middle)
-            similarity = kernel_similarity(kernel, given.kernel)
-            rows.append({"picture": given.name, "edge": edge, "similarity": similarity})
-    lines = ["| edge in pixels | pictures | similarity, mean |", "| ---: | ---: | ---: |"]
+            row: Row = {"picture": given.name, "edge": edge}
+            for looked_at in ("whole", "telling"):
+                kernel, _ = found(options.models[0], given, middle, looked_at)
+                row[looked_at] = kernel_similarity(kernel, given.kernel)
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    lines = [
+        "| edge in pixels | pictures | similarity, whole | telling windows |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
     for edge in AREAS:
-        group = [float(str(row["similarity"])) for row in rows if row["edge"] == edge]
-        if group:
-            lines.append(f"| {edge} | {len(group)} | {mean(group):.3f} |")
+        group = [row for row in rows if row["edge"] == edge]
+        means = [mean(float(str(row[key])) for row in group) for key in ("whole", "telling")]
+        lines.append(f"| {edge} | {len(group)} | {means[0]:.3f} | {means[1]:.3f} |")
     return rows, "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def features(network: Network, photo: Path) -> np.ndarray:
     blurred = add_gaussian_noise(blur_image(scene, kernel), 0.01, generator)[None, None]
     noise = torch.tensor([0.01])
     with torch.no_grad():
-        found = refined(blurred, descend(network, blurred, SIZE, noise), TURNS)
+        found = refined(blurred, descend(network, blurred, SIZE, noise), TURNS, float(noise))
         *_, (step, _) = network.steps(SIZE)
         x, y = network.features(blurred, found, noise, step)
     panels = [

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from unblur.pyramid import Scale, shrink_image
 from unblur_schuler.quotient import Spectra
+from unblur_schuler.windows import Look, Window, everywhere, stacked
 
-TILE, SHARED = 384, 64
-"""Largest edge in pixels of the tiles whose spectra are summed, and what neighbours share."""
+AT_ONCE = 384 * 384
+"""Pixels of the windows that are done at once, about."""
 
 OnStep = Callable[[], None]
 
@@ -97,12 +98,17 @@ class Network(nn.Module):
 
 
 def descend(
-    network: Network, y: Tensor, size: int, noise: Tensor, on_step: OnStep | None = None
+    network: Network,
+    y: Tensor,
+    size: int,
+    noise: Tensor,
+    on_step: OnStep | None = None,
+    look: Look | None = None,
 ) -> Tensor:
     """Return the kernels (B, n, n) of images.
 
-    The spectra are summed over tiles, as in Welch's method: time grows with the pixels, memory
-    does not, and all of the image tells on the kernel.
+    The spectra are summed over windows, as in Welch's method: memory does not grow with the
+    pixels that are looked at.
 
     Parameters
     ----------
@@ -116,13 +122,16 @@ def descend(
         Standard deviation of the noise.
     on_step : callable, optional
         Called after every turn.
+    look : Look, optional
+        How much of each scale to look at, of a single image; all of it where there is none.
     """
-    kernel, level, ratio_of_level = None, y, 1.0
+    kernel, level, ratio_of_level = None, y, 0.0
     for step, ratio in network.steps(size):
-        if ratio != ratio_of_level or kernel is None:
+        if ratio != ratio_of_level:
             level, ratio_of_level = shrink_image(y, ratio), ratio
+            windows = look.windows(level, step.size) if look else everywhere(level.shape[-2:])
         predict = partial(network.features, kernel=kernel, noise=noise * ratio, step=step)
-        spectra = summed(level, predict)
+        spectra = summed(level, windows, predict)
         kernel = recentred(network.kernel(spectra, step))
         if on_step is not None:
             on_step()
@@ -130,23 +139,26 @@ def descend(
     return network.finished(kernel)
 
 
-def summed(y: Tensor, predict: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Spectra:
-    """Return the spectra of the features that `predict` makes of each tile, summed."""
-    parts = (Spectra.of(*predict(y[..., rows, columns])) for rows, columns in tiles(y.shape[-2:]))
-    return reduce(add, parts)
+def summed(
+    y: Tensor, windows: Sequence[Window], predict: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> Spectra:
+    """Return the spectra of the features that `predict` makes of each window, summed.
 
-
-def tiles(extent: Sequence[int]) -> list[tuple[slice, slice]]:
-    """Return windows of at most `TILE` pixels that cover an image, all of one extent."""
-    rows, columns = (_spans(n) for n in extent)
-    return [(row, column) for row in rows for column in columns]
-
-
-def _spans(extent: int) -> list[slice]:
-    count = max(-(-(extent - SHARED) // (TILE - SHARED)), 1)
-    edge = -(-(extent + (count - 1) * SHARED) // count)
-    starts = [round(i * (extent - edge) / max(count - 1, 1)) for i in range(count)]
-    return [slice(start, start + edge) for start in starts]
+    Parameters
+    ----------
+    y : (B, 1, H, W)
+        Images; windows of a single one are done several at once.
+    windows : sequence of (rows, columns)
+        All of one extent.
+    predict : callable
+        Maps (N, 1, h, w) to the features x and y of Eq. 4.
+    """
+    if y.shape[0] > 1:
+        return reduce(add, (Spectra.of(*predict(y[..., r, c])) for r, c in windows))
+    rows, columns = windows[0]
+    count = max(AT_ONCE // ((rows.stop - rows.start) * (columns.stop - columns.start)), 1)
+    groups = (windows[i : i + count] for i in range(0, len(windows), count))
+    return reduce(add, (Spectra.of(*predict(stacked(y, group))).total() for group in groups))
 
 
 def first_kernel(size: int, like: Tensor) -> Tensor:

@@ -42,6 +42,10 @@ class Spectra:
     def __add__(self, other: Spectra) -> Spectra:
         return Spectra(self.cross + other.cross, self.power + other.power)
 
+    def total(self) -> Spectra:
+        """Return the sum over the batch, as a batch of one."""
+        return Spectra(self.cross.sum(0, keepdim=True), self.power.sum(0, keepdim=True))
+
     def kernel(self, size: int, ridge: Tensor | float) -> Tensor:
         """Return the quotient of Eq. 4 cropped to (B, size, size): of any sign, of any sum.
 

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from unblur.operators import gradient
 from unblur_schuler.cartoon import CONTRAST, cartoons
 from unblur_schuler.descent import OnStep, recentred, summed
+from unblur_schuler.windows import Look, everywhere
 
-FIRST, LAST = 1e-2, 1e-4
-"""Prices of an edge in the first and in the last turn."""
-RIDGE = 0.1
-"""The beta_k of Eq. 4, relative to the mean power of the features."""
-FAINT = 0.04
-"""Share of the peak below which a value becomes 0 after each turn."""
+FIRST = 1e-2
+"""Price of an edge in the first turn."""
+LOUD = 0.008
+"""Standard deviation of the noise, at `CONTRAST`, from which `NOISY` holds: 1 % in photographs."""
 
 
-def refined(y: Tensor, kernel: Tensor, turns: int, on_step: OnStep | None = None) -> Tensor:
+@dataclass(frozen=True)
+class Strictness:
+    """How much is taken for an error.
+
+    Attributes
+    ----------
+    last : float
+        Price of an edge in the last turn.
+    ridge : float
+        The beta_k of Eq. 4, relative to the mean power of the features.
+    faint : float
+        Share of the peak below which a value of the kernel becomes 0 after each turn.
+    """
+
+    last: float
+    ridge: float
+    faint: float
+
+    def towards(self, other: Strictness, share: float) -> Strictness:
+        """Return what lies between, `share` of the way."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Strictness(*(one + share * (two - one) for one, two in pairs))
+
+
+CLEAN, NOISY = Strictness(1e-4, 0.1, 0.04), Strictness(5e-4, 0.4, 0.06)
+
+
+def refined(
+    y: Tensor,
+    kernel: Tensor,
+    turns: int,
+    noise: float,
+    on_step: OnStep | None = None,
+    look: Look | None = None,
+) -> Tensor:
     """Return kernels with what the network's few clear edges could not tell.
 
     In each turn the latent image is a cartoon for the kernel so far, at a lower price of an
@@ -31,22 +67,23 @@ def refined(y: Tensor, kernel: Tensor, turns: int, on_step: OnStep | None = None
         Kernels to start from, of sum 1.
     turns : int
         How many.
+    noise : float
+        Standard deviation of the noise. The more there is, the stricter are the turns.
     on_step : callable, optional
         Called after every turn.
+    look : Look, optional
+        How much of a single image to look at; all of it where there is none.
     """
-    y = y * (CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6))
-    for price in torch.logspace(0, 1, turns, base=LAST / FIRST).mul(FIRST).tolist():
-
-        def slopes(
-            tile: Tensor, kernel: Tensor = kernel, price: float = price
-        ) -> tuple[Tensor, Tensor]:
-            latent = cartoons(tile, kernel, (price,))
-            sharp, blurred = (gradient(x)[:, :, 0].transpose(0, 1) for x in (latent, tile))
-            return sharp, blurred
-
-        raw = summed(y, slopes).kernel(kernel.shape[-1], RIDGE)
+    gain = CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6)
+    y = gain * y
+    strict = CLEAN.towards(NOISY, min(noise * float(gain.mean()) / LOUD, 1.0))
+    size = kernel.shape[-1]
+    windows = look.windows(y, size) if look else everywhere(y.shape[-2:])
+    for price in torch.logspace(0, 1, turns, base=strict.last / FIRST).mul(FIRST).tolist():
+        predict = partial(slopes, kernel=kernel, price=price)
+        raw = summed(y, windows, predict).kernel(size, strict.ridge)
         peak = raw.amax((-2, -1), keepdim=True)
-        kept = torch.where(raw < FAINT * peak, 0, raw)
+        kept = torch.where(raw < strict.faint * peak, 0, raw)
         kernel = recentred(kept / kept.sum((-2, -1), keepdim=True))
         if on_step is not None:
             on_step()

@@ -8,8 +8,7 @@ from scipy.signal.windows import barthann
 from unblur.metrics import kernel_similarity
 from unblur.synthesis import blur_image, crop_valid
 from unblur.testing import gaussian, lopsided, scene
-from unblur_schuler import descent
-from unblur_schuler.descent import first_kernel, recentred, rescaled_kernel, tiles
+from unblur_schuler.descent import first_kernel, recentred, rescaled_kernel
 from unblur_schuler.quotient import (
     Spectra,
     deconvolved_by_gaussian,
@@ -100,20 +99,6 @@ def test_image_quotient_undoes_part_of_the_blur(slopes):
     inner = (slice(None), slice(9, -9), slice(9, -9))
     before = (given.blurred - given.sharp)[inner].square().mean()
     assert (latent - given.sharp)[inner].square().mean() < 0.5 * before
-
-
-def test_tiles_cover_the_image_and_overlap(monkeypatch):
-    monkeypatch.setattr(descent, "TILE", 32)
-    monkeypatch.setattr(descent, "SHARED", 8)
-    seen = torch.zeros(101, 31)
-    extents = set()
-    for rows, columns in tiles(seen.shape):
-        seen[rows, columns] += 1
-        extents.add((rows.stop - rows.start, columns.stop - columns.start))
-    assert seen.min() >= 1
-    assert extents == {(32, 31)}
-    starts = sorted({rows.start for rows, _ in tiles(seen.shape)})
-    assert max(np.diff(starts)) <= 24
 
 
 def test_kernels_shrink_as_images_do():
