@@ -85,7 +85,14 @@ TARGETS = [
         "schuler-sizes",
         "kernels of 9 to 25 pixels on BSD's validation pictures",
         "schuler_kernels.py",
-        *("sizes", str(DATA / "bsds500/val")),
+        *("sizes", str(DATA / "bsds500/val"), "--count", "80", "--models", "deep", "paper"),
+    ),
+    script(
+        "schuler-kodak",
+        "kernels of 9 to 25 pixels on Kodak's pictures, beside map",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "kodak"), "--count", "16", "--models", "deep", "map"),
+        *("--name", "kodak"),
     ),
     bench(
         "levin-discriminative",
@@ -125,9 +132,21 @@ TARGETS = [
         "schuler-area",
         "kernels from more and more of the same photographs",
         "schuler_kernels.py",
-        *("area", str(DATA / "photos"), "--count", "5", "--kernels", "17"),
+        *("area", str(DATA / "photos"), "--count", "12", "--kernels", "17"),
     ),
-    script("schuler-speed", "Seconds to estimate a kernel", "schuler_kernels.py", "speed"),
+    script(
+        "schuler-speed",
+        "Seconds to estimate a kernel",
+        "schuler_kernels.py",
+        *("speed", "--models", "deep", "paper", "--edges", "255", "800", "1024", "2048"),
+    ),
+    script(
+        "schuler-local",
+        "One learned kernel per cell against one, a blur that turns",
+        "scale_local.py",
+        *(*PHOTOS, "--pipeline", "schuler-svmap", "--size", "1280", "--cell", "320"),
+        *("--name", "schuler-local"),
+    ),
     script(
         "selfdeblur-iteration",
         "One iteration of selfdeblur against a plain module",
@@ -195,6 +214,13 @@ TARGETS = [
             ("memory", "Peak memory", ("2048", "16384")),
         )
         for stage in ("wiener", "richardson-lucy")
+    ),
+    script(
+        "scale-pace-svmap",
+        "Seconds per megapixel of svmap on a mosaic",
+        "scale_mosaic.py",
+        *("pace", "--stage", "svmap", "--edges", "2048", "16384"),
+        heavy=True,
     ),
     script(
         "scale-seams",

@@ -5,7 +5,8 @@ python benchmarks/scale_local.py PHOTO... --camera 1 --size 1024 --cell auto --p
 
 The photographs are laid side by side to a scene of `--size` pixels, which is blurred by a camera
 shake that turns by `--turn` degrees from left to right, with 0.2 % noise. Two runs are blind; the
-last row has the true kernels, one for each column of cells. Kept as `results/scale-local`.
+last row has the true kernels, one for each column of cells. Kept as `results/scale-local`, or
+under the name that `--name` gives.
 
 With `--camera` the scene is shaken by a camera that shifts and turns by so many degrees, and the
 local kernels are left as they are, or made to fit a motion of the camera. Kept as
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--cell", default="400", help="pixels, or auto")
     parser.add_argument("--noise", type=float, default=0.002)
     parser.add_argument("--pipeline", default="map-hyper-laplacian")
+    parser.add_argument("--name", help="of the results; scale-local or local-camera by default")
     options = parser.parse_args()
     (by_camera if options.camera else by_turning)(options)
 
@@ -126,7 +128,8 @@ def by_turning(options: argparse.Namespace) -> None:
     title = (
         f"One kernel per cell against one for all: a blur that turns by {options.turn:g} degrees"
     )
-    compare("scale-local", title, REMARK, noisy(blurred, options, generator), sharp, ways, options)
+    name = options.name or "scale-local"
+    compare(name, title, REMARK, noisy(blurred, options, generator), sharp, ways, options)
 
 
 def by_camera(options: argparse.Namespace) -> None:
@@ -141,7 +144,8 @@ def by_camera(options: argparse.Namespace) -> None:
         "camera": ({**cells, "tiles.kernel": "local", "tiles.motion": "camera"}, None),
     }
     title = f"One kernel per cell against one for all: a camera turns by {options.camera:g} degrees"
-    compare("local-camera", title, CAMERA, noisy(blurred, options, generator), sharp, ways, options)
+    name = options.name or "local-camera"
+    compare(name, title, CAMERA, noisy(blurred, options, generator), sharp, ways, options)
 
 
 def noisy(

@@ -33,11 +33,8 @@ CHUNK = 1024
 BLUR = (2.0, 15)
 """Standard deviation and size of the kernel in pixels."""
 
-PARAMS = {"richardson-lucy": {"iterations": 10}}
-"""Params that differ from the defaults: for the pace, the number of steps does not matter."""
-
-TILES = {"svmap": 768}
-"""Tiles that differ from the chunks: two of them at a time stay below 3 GB."""
+AT_ONCE = {"svmap": 1}
+"""Tiles at a time, where two of them would take more than 3 GB."""
 
 
 def make_image(path: Path, edge: int) -> None:
@@ -66,9 +63,8 @@ def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int |
     from unblur.pipeline import Pipeline
     from unblur.synthesis import gaussian_kernel
 
-    step = {"deconvolve": stage, "params": PARAMS.get(stage, {})}
     tiles = {} if tile is None else {"size": tile}
-    pipeline = Pipeline(summary="Pace.", steps=[step], tiles=tiles)
+    pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}], tiles=tiles)
     image = read_image(source, lazy=True)
     request = Request.of(image, pipeline, gaussian_kernel(*BLUR), Context())
     output = source.with_name("out.zarr")
@@ -98,9 +94,7 @@ def whole(source: Path, stage: str) -> dict:
     from unblur.pipeline import Pipeline
     from unblur.synthesis import gaussian_kernel
 
-    pipeline = Pipeline(
-        summary="Pace.", steps=[{"deconvolve": stage, "params": PARAMS.get(stage, {})}]
-    )
+    pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}])
     cpu = time.process_time()
     result = deblur(read_image(source), pipeline, gaussian_kernel(*BLUR), device="cpu")
     assert result.report.tiles is None
@@ -164,9 +158,9 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 
 def pace(options: argparse.Namespace, folder: Path) -> None:
-    rows, tile = [], TILES.get(options.stage, CHUNK)
+    rows, at_once = [], AT_ONCE.get(options.stage, 2)
     for edge in options.edges:
-        found = apart("paced", fresh(folder, edge), options.stage, "threads", 2, tile)
+        found = apart("paced", fresh(folder, edge), options.stage, "threads", at_once, CHUNK)
         share = 1e6 / edge**2
         rows.append(
             {
@@ -180,20 +174,14 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
     keep_with_earlier(
         options,
         rows,
-        f"Two tiles at a time, of {tile} pixels, one torch thread each, from file to file.",
+        f"Tiles of {CHUNK} pixels, {at_once} at a time, one torch thread each, from file to file.",
     )
 
 
 def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str) -> None:
     name = f"scale-{options.what}-{options.stage}"
     rows = sorted([*kept(name, "edge", rows), *rows], key=lambda row: row["edge"])
-    params = PARAMS.get(options.stage)
-    keep(
-        name,
-        f"{options.stage}, streamed from zarr to zarr",
-        rows,
-        remark if params is None else f"{remark} Params: {params}.",
-    )
+    keep(name, f"{options.stage}, streamed from zarr to zarr", rows, remark)
 
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
