@@ -4,7 +4,7 @@
 
 Pages of meaningless words, seeded by their number and none of them trained on, are blurred by the
 kernels of a folder, with 0.5 % of noise. Scores are taken at the best shift, as on Levin's set.
-Kept as `results/text-pages`.
+Kept as `results/text-pages`, in which pipelines that are not named keep their rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scale_table import keep
+from scale_table import Row, keep, kept
 from unblur.engine import deblur
 from unblur.io import read_kernel
 from unblur.metrics import levin_aligned
@@ -24,7 +24,7 @@ from unblur.synthesis import add_gaussian_noise, blur_image, crop_valid
 from unblur_discriminative.pages import text_page
 
 SEED, NOISE = 5100, 0.005
-"""Those from 5000 on were used to choose the weights of `text`."""
+"""Those from 5000 to 5099 were used to choose the settings of `text`."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
             for name, image in found.items():
                 scores.setdefault(name, []).append(levin_aligned(np.asarray(image), sharp).psnr)
             print(number, path.stem, {k: round(v[-1], 2) for k, v in scores.items()}, flush=True)
-    rows = [
+    rows: list[Row] = [
         {
             "pipeline": name,
             "psnr": float(np.mean(values)),
@@ -60,6 +60,10 @@ def main() -> None:
     ]
     count = len(next(iter(scores.values())))
     remark = f"PSNR in dB over {count} pages of {options.edge} pixels, seeds from {SEED}."
+    if earlier := kept("text-pages", "pipeline", rows):
+        names = ", ".join(row["pipeline"] for row in earlier)
+        remark += f" Rows of an earlier run on the same pages: {names}."
+        rows = [*earlier, *rows]
     keep("text-pages", "Blind deblurring of rendered text", rows, remark)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -24,7 +25,7 @@ QUICK = {"iterations": 4, "refinements": 4}
 """Params of the looks."""
 
 
-def estimate_extent(image: Tensor, context: Context) -> int:
+def estimate_extent(image: Tensor, context: Context, look: Mapping[str, Any] | None = None) -> int:
     """Return the extent in pixels of a frame that holds the blur kernel of an image, odd.
 
     Parameters
@@ -33,6 +34,8 @@ def estimate_extent(image: Tensor, context: Context) -> int:
         Finite everywhere, white = 1. Luma is looked at.
     context : Context
         Device and cancellation.
+    look : mapping, optional
+        Further params of `map` for the looks, such as its priors.
 
     Returns
     -------
@@ -60,8 +63,8 @@ def estimate_extent(image: Tensor, context: Context) -> int:
         frame = min(frame, most)
         if frame < 3:
             return max(odd(min(image.shape[-2:]) // 2) - 2, 1)
-        look: Any = registry().stage("kernel", "map")({"size": frame, **QUICK})
-        core = _core_extent(look.estimate(small, silent).kernel.weights)
+        stage: Any = registry().stage("kernel", "map")({"size": frame, **QUICK, **(look or {})})
+        core = _core_extent(stage.estimate(small, silent).kernel.weights)
         if core <= FULL * frame or frame == most:
             break
         frame = 2 * frame - 1

@@ -16,7 +16,8 @@ from unblur.pyramid import scales
 from unblur.stages import Estimate
 from unblur_classic.alternation import alternate
 from unblur_classic.camera_model import CameraModel
-from unblur_classic.map_estimator import LEAST, MapEstimator, prepared, weighted
+from unblur_classic.map_estimator import LEAST, prepared, weighted
+from unblur_classic.map_params import AlternationParams
 
 
 class CameraShake(stages.KernelEstimator):
@@ -67,7 +68,7 @@ class CameraShake(stages.KernelEstimator):
 
     region = 2048
 
-    class Params(MapEstimator.Params):
+    class Params(AlternationParams):
         """Settings of MAP estimation, and how far the camera may turn."""
 
         size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -24,12 +25,14 @@ from unblur_classic.alternation import alternate
 from unblur_classic.centring import centred_on_mass
 from unblur_classic.kernel_step import fit_kernel, pruned, recentred
 from unblur_classic.latent_step import WeightedPrior
+from unblur_classic.map_choice import most_plausible
+from unblur_classic.map_params import AlternationParams
 from unblur_classic.median import median_filtered
 
 CONTRAST = 0.16
 """Standard deviation that an image is brought to, so that weights suit dim and bright ones."""
-FAINT, SMALL, LEAST = 0.02, 0.03, 0.01
-"""What `pruned` removes on the way, and the share of the peak that is left out of the result."""
+LEAST = 0.01
+"""Share of the peak below which a sample is left out of the result."""
 
 
 class MapEstimator(stages.KernelEstimator):
@@ -56,6 +59,9 @@ class MapEstimator(stages.KernelEstimator):
     What was not observed, beyond the border or under the mask, is filled with what the latest
     latent image predicts.
 
+    On pages of text the minimum that is found depends on the weights. With several `factors` the
+    whole descent is repeated, and the results are compared by `map_choice.implausibility`.
+
     Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.
 
@@ -81,53 +87,63 @@ class MapEstimator(stages.KernelEstimator):
     summary = "Coarse-to-fine MAP with any priors; for one shaken photograph."
     cites = "J. Pan et al., L0-Regularized Intensity and Gradient Prior, IEEE TPAMI 39(2), 2017"
 
-    class Params(stages.Params):
+    class Params(AlternationParams):
         """Settings of MAP estimation."""
 
-        size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
-            "auto",
-            description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
-            "all of the blur, or auto for what a first look at half the image's size finds; the "
-            "image measures at least twice as much.",
+        faint: float = Field(
+            0.02,
+            ge=0,
+            lt=1,
+            description="Share of its peak below which a sample of the kernel is dropped on the "
+            "way; more drops the ghosts that lines of text make.",
         )
-        priors: tuple[PriorChoice, ...] = Field(
-            (PriorChoice(prior="l0-gradient", weight=4e-3),),
+        specks: float = Field(
+            0.03,
+            ge=0,
+            lt=1,
+            description="Share of the kernel below which a piece of it that touches no other "
+            "is dropped on the way.",
+        )
+        factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+            (1.0,),
             min_length=1,
-            description="Priors on the latent image, each with its weight against the squared "
-            "residual of an image of contrast 0.16.",
-        )
-        iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
-        refinements: int = Field(
-            10, ge=0, le=100, description="Further turns at full size, with falling weights."
-        )
-        ridge: float = Field(
-            0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
-        )
-        median: Literal[1, 3, 5] = Field(
-            1,
-            description="Edge in pixels of a median filter before the estimate; 3 takes out "
-            "salt-and-pepper noise, 1 does nothing.",
+            description="Factors on the weights of all priors. Of several, each is tried, and "
+            "the kernel is kept that restores the image with the fewest and sharpest edges.",
         )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
-        y, trusted, size = prepared(blurred, context, mask, self.params)
+        p = self.params
+        look = {"faint": p.faint, "specks": p.specks}
+        y, trusted, size = prepared(blurred, context, mask, p, look)
         with retained_memory():
-            kernel = self._descend(y, trusted, size, context)
-        kernel = torch.where(kernel < LEAST * kernel.max(), 0, kernel)
+            kernel = most_plausible(self._kernels(y, trusted, size, context), y, trusted, context)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
 
-    def _descend(self, y: Tensor, trusted: Tensor, size: int, context: Context) -> Tensor:
-        """Return the kernel found from coarse to fine."""
-        levels = scales(size)
-        turns = self.params.iterations * len(levels) + self.params.refinements
+    def _kernels(self, y: Tensor, trusted: Tensor, size: int, context: Context) -> Iterator[Tensor]:
+        """Yield the kernel found from coarse to fine with each of the factors."""
+        p, levels = self.params, scales(size)
+        turns = (p.iterations * len(levels) + p.refinements) * len(p.factors)
         tick = context.ticker(self.name, turns)
-        priors = weighted(self.params.priors)
-        return alternate(y, trusted, OneKernel(), levels, priors, self.params, tick)
+        model = OneKernel(p.faint, p.specks)
+        for factor in p.factors:
+            priors = [choice.lightened(factor) for choice in weighted(p.priors)]
+            kernel = alternate(y, trusted, model, levels, priors, p, tick)
+            yield torch.where(kernel < LEAST * kernel.max(), 0, kernel)
 
 
+@dataclass(frozen=True)
 class OneKernel:
-    """The same kernel everywhere: a `BlurModel` of one piece."""
+    """The same kernel everywhere: a `BlurModel` of one piece.
+
+    Attributes
+    ----------
+    faint, specks : float
+        What `pruned` removes of it after every turn.
+    """
+
+    faint: float
+    specks: float
 
     def pieces(self, image: Tensor, scale: Scale) -> Tensor:
         """Return the image as it is."""
@@ -152,7 +168,7 @@ class OneKernel:
         self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
     ) -> Tensor:
         """Return the non-negative least-squares fit without its specks."""
-        return pruned(fit_kernel(sharp, blurred, weights, ridge=ridge), FAINT, SMALL)
+        return pruned(fit_kernel(sharp, blurred, weights, ridge=ridge), self.faint, self.specks)
 
     def recentred(self, weights: Tensor, scale: Scale) -> Tensor:
         """Return the kernel in the middle of its frame."""
@@ -168,9 +184,15 @@ def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
 
 
 def prepared(
-    blurred: Tensor, context: Context, mask: Tensor | None, params: MapEstimator.Params
+    blurred: Tensor,
+    context: Context,
+    mask: Tensor | None,
+    params: AlternationParams,
+    look: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, Tensor, int]:
     """Return luma at `CONTRAST`, where it may be trusted, (H, W) each, and the kernel's extent.
+
+    `look` are further params of the looks by which an extent of auto is found.
 
     Raises
     ------
@@ -181,7 +203,7 @@ def prepared(
     luma = median_filtered(to_luma(blurred)[0], params.median)
     trusted = torch.ones_like(luma) if mask is None else mask
     y = normalised(luma, trusted)
-    size = estimate_extent(y[None], context) if params.size == "auto" else params.size
+    size = estimate_extent(y[None], context, look) if params.size == "auto" else params.size
     check_size(size, y)
     return y, trusted, size
 

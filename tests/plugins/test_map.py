@@ -12,7 +12,9 @@ from unblur.metrics import kernel_similarity, levin_aligned
 from unblur.pyramid import scales
 from unblur.synthesis import motion_kernel
 from unblur.testing import scene
+from unblur_classic import map_estimator
 from unblur_classic.hyper_laplacian import HyperLaplacian
+from unblur_classic.map_choice import implausibility, most_plausible
 from unblur_classic.map_estimator import MapEstimator
 from unblur_classic.median import median_filtered
 
@@ -82,6 +84,18 @@ def test_the_frame_may_be_even_or_too_large_or_found_by_itself(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
 
 
+def test_the_first_look_prunes_as_the_estimate_does(shaken, monkeypatch):
+    looks = []
+
+    def look_at(image, context, look):
+        looks.append(look)
+        return 11
+
+    monkeypatch.setattr(map_estimator, "estimate_extent", look_at)
+    kernel_of(shaken.blurred, size="auto", faint=0.07, iterations=1, refinements=0)
+    assert looks == [{"faint": 0.07, "specks": 0.03}]
+
+
 @pytest.mark.parametrize(
     "priors",
     [
@@ -111,11 +125,12 @@ def test_a_median_helps_against_salt_and_pepper(shaken):
     assert kernel_similarity(filtered, true) > kernel_similarity(plain, true) + 0.1
 
 
-def test_every_turn_is_reported(shaken):
+@pytest.mark.parametrize("factors", [(1.0,), (0.5, 1.0, 2.0)])
+def test_every_turn_is_reported(shaken, factors):
     reports = []
     context = Context(on_progress=reports.append)
-    kernel_of(shaken.blurred, context=context, iterations=1, refinements=2)
-    turns = len(scales(11)) + 2
+    kernel_of(shaken.blurred, context=context, iterations=1, refinements=2, factors=factors)
+    turns = len(factors) * (len(scales(11)) + 2)
     assert [(r.label, r.done, r.total) for r in reports] == [
         ("map", n, turns) for n in range(1, turns + 1)
     ]
@@ -125,6 +140,72 @@ def test_it_stops_within_a_turn_of_being_told(shaken):
     polls = iter([False, False, True])
     with pytest.raises(Cancelled):
         kernel_of(shaken.blurred, context=Context(is_cancelled=lambda: next(polls)))
+
+
+# Several weights.
+
+
+def test_a_factor_is_one_on_the_weights(shaken):
+    twice = kernel_of(shaken.blurred, factors=[2.0])
+    heavy = kernel_of(shaken.blurred, priors=[{"prior": "l0-gradient", "weight": 8e-3}])
+    np.testing.assert_array_equal(twice, heavy)
+
+
+@pytest.mark.parametrize("factors", [(0.01, 1.0), (1.0, 0.01)])
+def test_of_several_factors_the_more_plausible_kernel_is_kept(shaken, found, factors):
+    spoilt = kernel_of(shaken.blurred, factors=[0.01])
+    assert kernel_similarity(spoilt, shaken.kernel.weights) < 0.8
+    np.testing.assert_array_equal(kernel_of(shaken.blurred, factors=factors), found)
+
+
+def test_wrong_kernels_are_less_plausible_than_the_true_one(shaken):
+    y, trusted = shaken.blurred[0], torch.ones(110, 120)
+    point = torch.zeros(9, 9)
+    point[4, 4] = 1
+    ghost = torch.tensor(BENT)
+    ghost[1:6, 7] += 1.5
+    box = torch.ones(9, 9)
+    true, *wrong = (
+        implausibility(k / k.sum(), y, trusted, Context())
+        for k in (torch.tensor(BENT), point, ghost, box, torch.tensor(BENT).rot90(2))
+    )
+    assert min(wrong) > true
+    assert implausibility(torch.tensor(BENT), 7 * y, trusted, Context()) == pytest.approx(
+        true, rel=1e-3
+    )
+
+
+def test_what_is_known_of_the_image_in_other_units_does_not_matter(shaken):
+    y, trusted, kernel = shaken.blurred[0], torch.ones(110, 120), torch.tensor(BENT)
+    trusted[40:44, 30:60] = 0
+    told = Context(noise=0.3, contrast=0.01, ceiling=0.0)
+    expected = implausibility(kernel, y, trusted, Context())
+    assert implausibility(kernel, y, trusted, told) == expected
+
+
+def test_what_lies_under_the_mask_makes_no_kernel_less_plausible(shaken):
+    mask = torch.ones(110, 120)
+    mask[40:52, 30:60] = 0
+    values = [
+        implausibility(
+            torch.tensor(BENT), torch.where(mask > 0, shaken.blurred[0], fill), mask, Context()
+        )
+        for fill in (0.0, 9.0)
+    ]
+    assert values[0] == pytest.approx(values[1], rel=1e-3)
+
+
+def test_choosing_stops_when_told(shaken):
+    kernels = iter([torch.rand(9, 9), torch.rand(9, 9)])
+    stopped = Context(is_cancelled=lambda: True)
+    with pytest.raises(Cancelled):
+        most_plausible(kernels, shaken.blurred[0], torch.ones(110, 120), stopped)
+
+
+def test_a_single_kernel_is_kept_unseen():
+    kernel = torch.rand(3, 3)
+    nothing = torch.zeros(1, 1)
+    assert most_plausible([kernel], nothing, nothing, Context()) is kernel
 
 
 def test_an_image_too_small_for_the_kernel_is_refused():
@@ -141,7 +222,14 @@ def test_an_image_without_anything_to_see_is_refused(mask):
 
 @pytest.mark.parametrize(
     ("params", "word"),
-    [({"size": 2}, "size"), ({"priors": []}, "priors"), ({"iterations": 0}, "iterations")],
+    [
+        ({"size": 2}, "size"),
+        ({"priors": []}, "priors"),
+        ({"iterations": 0}, "iterations"),
+        ({"factors": []}, "factors"),
+        ({"factors": [0.0]}, "factors"),
+        ({"faint": 1.0}, "faint"),
+    ],
 )
 def test_params_out_of_bounds_are_refused(params, word):
     with pytest.raises(ParamsError, match=word):

@@ -1,0 +1,39 @@
+"""Settings that all estimators share which find latent image and blur in turns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unblur import stages
+from unblur.stages import PriorChoice
+
+
+class AlternationParams(stages.Params):
+    """Settings of an alternation from coarse to fine."""
+
+    size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
+        "auto",
+        description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
+        "all of the blur, or auto for what a first look at half the image's size finds; the "
+        "image measures at least twice as much.",
+    )
+    priors: tuple[PriorChoice, ...] = Field(
+        (PriorChoice(prior="l0-gradient", weight=4e-3),),
+        min_length=1,
+        description="Priors on the latent image, each with its weight against the squared "
+        "residual of an image of contrast 0.16.",
+    )
+    iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
+    refinements: int = Field(
+        10, ge=0, le=100, description="Further turns at full size, with falling weights."
+    )
+    ridge: float = Field(
+        0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
+    )
+    median: Literal[1, 3, 5] = Field(
+        1,
+        description="Edge in pixels of a median filter before the estimate; 3 takes out "
+        "salt-and-pepper noise, 1 does nothing.",
+    )
