@@ -1,25 +1,30 @@
 """How often the classifier of `discriminative` is right, by size of the image.
 
-    python benchmarks/discriminative_accuracy.py ../shared/data/bsds500/val ../shared/data/kodak \
-        -o benchmarks/results/discriminative_accuracy.json
-    python benchmarks/discriminative_accuracy.py ... --weights other.safetensors
+    python benchmarks/discriminative_accuracy.py ../shared/data/bsds500/val ../shared/data/kodak
+    python benchmarks/discriminative_accuracy.py ../shared/data/bsds500/val \
+        --weights adam.safetensors sgd.safetensors --name discriminative-ablation
 
 Every picture (luma) is judged as it is and blurred by a camera's motion of 7 to 51 pixels with 1 %
 of noise, seeded by the picture's number, at full size and shrunk by 2 and by 4. Only pixels that
-see the picture alone are kept, of both. Prints percentages of right verdicts.
+see the picture alone are kept, of both. Percentages of right verdicts are kept as
+`results/discriminative-accuracy`, or under another name.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from scale_table import keep
 from unblur.pyramid import shrink_image
 from unblur.synthesis import Pair, add_gaussian_noise, blur_image, crop_valid
 from unblur.training.pictures import picture_files, read_luma
+from unblur_discriminative.network import Classifier
 from unblur_discriminative.recipe import draw_kernel
 from unblur_discriminative.weights import load_classifier
 
@@ -36,39 +41,40 @@ def pair_of(number: int, path: Path) -> Pair:
     return Pair(blurred, crop_valid(sharp, kernel))
 
 
+def judged(pairs: Sequence[Pair], classifier: Classifier) -> dict[str, float]:
+    """Return percentages of right verdicts: of all images, of the blurred and of the sharp."""
+    with torch.no_grad():
+        found = [[float(classifier(x[None, None])) for x in pair] for pair in pairs]
+    blurred = 100 * sum(a > 0 for a, _ in found) / len(pairs)
+    sharp = 100 * sum(b <= 0 for _, b in found) / len(pairs)
+    shares = {"accuracy": (blurred + sharp) / 2, "of the blurred": blurred, "of the sharp": sharp}
+    return {name: round(share, 1) for name, share in shares.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--weights", default="general", help="a name or a file")
+    parser.add_argument("--weights", nargs="+", default=["general"], help="names or files")
+    parser.add_argument("--name", default="discriminative-accuracy", help="of the results")
+    parser.add_argument("--about", default="", help="what the reader has to know of the weights")
     options = parser.parse_args()
-    classifier = load_classifier(options.weights, torch.float32, torch.device("cpu"))
-    rows = []
+    device = torch.device("cpu")
+    classifiers = {Path(w).stem: load_classifier(w, torch.float32, device) for w in options.weights}
+    rows: list[dict[str, Any]] = []
     for folder in options.folders:
-        right = {factor: [0, 0] for factor in FACTORS}
         files = picture_files(folder)
-        for number, path in enumerate(files):
-            pair = pair_of(number, path)
-            for factor in FACTORS:
-                blurred, sharp = (shrink_image(x, 1 / factor)[None, None] for x in pair)
-                with torch.no_grad():
-                    right[factor][0] += int(classifier(blurred) > 0)
-                    right[factor][1] += int(classifier(sharp) <= 0)
-        for factor, (of_blurred, of_sharp) in right.items():
-            rows.append(
-                {
-                    "set": folder.name,
-                    "pictures": len(files),
-                    "shrunk by": factor,
-                    "accuracy": round(50 * (of_blurred + of_sharp) / len(files), 1),
-                    "of the blurred": round(100 * of_blurred / len(files), 1),
-                    "of the sharp": round(100 * of_sharp / len(files), 1),
-                }
-            )
-            print(json.dumps(rows[-1]), flush=True)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        pairs = [pair_of(number, path) for number, path in enumerate(files)]
+        for factor in FACTORS:
+            small = [Pair(*(shrink_image(x, 1 / factor) for x in pair)) for pair in pairs]
+            for name, classifier in classifiers.items():
+                label = {"weights": name} if len(classifiers) > 1 else {}
+                where = {"set": folder.name, "pictures": len(files), "shrunk by": factor}
+                rows.append({**label, **where, **judged(small, classifier)})
+    remark = (
+        f"Right verdicts in percent, noise {NOISE:g}. {options.about} "
+        f"unblur {version('unblur')}, torch {version('torch')}."
+    )
+    keep(options.name, "Verdicts of the classifier", rows, " ".join(remark.split()))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from unblur.synthesis import Pair
 from unblur.testing import scene
 from unblur.training import train
 from unblur.training.pictures import busyness
+from unblur.weights import load_weights
 from unblur_discriminative.pages import text_page
 from unblur_discriminative.recipe import (
     SIZES,
@@ -20,6 +21,7 @@ from unblur_discriminative.recipe import (
     degraded,
     draw_kernel,
     judged_right,
+    sharpness,
 )
 from unblur_discriminative.weights import FOLDER, load_classifier
 
@@ -56,9 +58,34 @@ def test_a_sample_is_one_crop_blurred_and_sharp(ready):
     pairs = [ready.sample(index) for index in range(40)]
     extents = {pair.sharp.shape[0] for pair in pairs}
     assert all(pair.blurred.shape == pair.sharp.shape for pair in pairs)
-    assert 8 <= min(extents) < 16 < 24 < max(extents) <= 32
+    assert 8 == min(extents) < 16 < 24 < max(extents) == 32
+    assert {8, 32} <= extents
+    assert len(extents) > 8
     busier = sum(busyness(pair.sharp) > busyness(pair.blurred) for pair in pairs)
     assert busier >= 36
+
+
+def test_sharpness_is_high_of_edges_and_half_of_wide_slopes_whatever_the_contrast():
+    step = (torch.arange(64) // 16 % 2).float().expand(64, 64)
+    ramp = torch.linspace(0, 1, 64).expand(64, 64)
+    assert 1.5 < sharpness(step) < 2
+    assert sharpness(ramp) == pytest.approx(0.5, abs=0.02)
+    assert sharpness(0.1 * step) == pytest.approx(sharpness(step))
+    assert sharpness(torch.zeros(8, 8)) == 0
+
+
+def test_crops_out_of_focus_are_drawn_anew(ready, monkeypatch):
+    soft = torch.linspace(0, 1, 82).expand(82, 82)
+    drawn = []
+
+    class Source:
+        def draw(self, generator):
+            drawn.append(1)
+            return soft if len(drawn) < 3 else torch.eye(82)
+
+    monkeypatch.setattr(ready, "photos", Source())
+    monkeypatch.setattr(ready, "pages", Source())
+    assert sharpness(ready.sample(3).sharp) > 1.5
 
 
 def test_a_sample_depends_on_seed_and_index_alone(ready):
@@ -117,6 +144,24 @@ def test_it_learns(photos):
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("momentum", [None, 0.9])
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(photos, tmp_path, momentum):
+    trainer = DiscriminativeTrainer(QUICK, steps=4, momentum=momentum)
+    kind = torch.optim.Adam if momentum is None else torch.optim.SGD
+    assert isinstance(trainer.optimiser(trainer.model()), kind)
+    whole = train(trainer, photos, tmp_path / "whole.safetensors", Context())
+    seen = []
+    halfway = Context(on_progress=seen.append, is_cancelled=lambda: len(seen) >= 2)
+    assert train(trainer, photos, tmp_path / "parts.safetensors", halfway).step == 2
+    parts = train(trainer, photos, tmp_path / "parts.safetensors", Context())
+    for outcome in (whole, parts):
+        assert outcome.finished
+    first, second = (
+        load_weights(o.weights.with_suffix(".checkpoint.safetensors")) for o in (whole, parts)
+    )
+    torch.testing.assert_close(second, first, atol=0, rtol=0)
 
 
 def test_excluded_pictures_are_never_read(photos, tmp_path):

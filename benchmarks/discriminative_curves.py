@@ -1,0 +1,122 @@
+"""How fast `map` converges with the discriminative prior and without, and what it takes.
+
+    python benchmarks/discriminative_curves.py similarity ../shared/data/levin09
+    python benchmarks/discriminative_curves.py speed ../shared/data/photos/budgie_tea-gardens.jpg
+
+`similarity` follows the kernel from turn to turn, in a frame of 31 pixels, on some of Levin's
+pairs: its similarity to the true one, at coarse scales after stretching (Fig. 13 of Li et al.).
+Kept as `results/discriminative-curves` and drawn in docs/images. `speed` runs the pipeline
+`discriminative` on a photograph blurred by a kernel of 25 pixels with 1 % of noise, and keeps the
+processor seconds, to be measured with one thread (OMP_NUM_THREADS=1), as
+`results/discriminative-speed`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from scale_table import keep
+from unblur.context import Context
+from unblur.engine import deblur
+from unblur.io import read_kernel
+from unblur.kernels import Kernel
+from unblur.metrics import kernel_similarity
+from unblur.pipeline import Pipeline
+from unblur.pyramid import Scale, resize_kernel, scales
+from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
+from unblur.training.pictures import read_luma
+from unblur.training.plot import write_plot
+from unblur_classic.alternation import alternate
+from unblur_classic.map_estimator import MapEstimator, OneKernel, prepared, weighted
+
+PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
+PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"
+FRAME = 31
+
+
+@dataclass(frozen=True)
+class Followed(OneKernel):
+    """A kernel that remembers, stretched to full size, what every turn made of it."""
+
+    turns: list[Tensor] = field(default_factory=list)
+
+    def fitted(
+        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
+    ) -> Tensor:
+        """Return the fit, as the base class makes it."""
+        found = super().fitted(weights, scale, sharp, blurred, ridge)
+        self.turns.append(resize_kernel(found, FRAME))
+        return found
+
+
+def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
+    """Yield the similarity after each turn with the first `count` priors of the pipeline."""
+    settings = Pipeline.load("discriminative").steps[0].params
+    params = MapEstimator({**settings, "size": FRAME}).params
+    model, context = Followed(params.faint, params.specks), Context()
+    y, trusted, size = prepared(image, context, None, params)
+    priors = weighted(params.priors[:count])
+    alternate(y, trusted, model, scales(size), priors, params, context.checkpoint)
+    for kernel in model.turns:
+        yield kernel_similarity(kernel.numpy(), true.weights)
+
+
+def similarity(levin: Path) -> None:
+    """Keep and draw the means over the pairs."""
+    found: dict[str, list[list[float]]] = {"without": [], "with": []}
+    for pair in PAIRS:
+        blurred = np.asarray(Image.open(levin / "blurred_16bit" / f"{pair}_img.png"))
+        image = torch.tensor(blurred / np.float32(65535))[None]
+        true = read_kernel(levin / "kernels_f32" / f"{pair.split('_')[1]}.tif").mean
+        for count, curves in enumerate(found.values(), 1):
+            curves.append(list(similarities(image, true, count)))
+            print(pair, f"{count} priors: {curves[-1][-1]:.3f}", flush=True)
+    means = {name: np.mean(curves, axis=0) for name, curves in found.items()}
+    rows = [
+        {"turn": turn, **{name: float(curve[turn - 1]) for name, curve in means.items()}}
+        for turn in range(1, len(means["with"]) + 1)
+    ]
+    remark = f"Mean kernel similarity over {', '.join(PAIRS)} of Levin's set, frame {FRAME}."
+    keep("discriminative-curves", "Kernel similarity from turn to turn", rows, remark)
+    points = [
+        {"step": float(row["turn"]), **{f"similarity {name}": row[name] for name in means}}
+        for row in rows
+    ]
+    write_plot(points, "similarity", PICTURE, "turns")
+
+
+def speed(photo: Path, edges: tuple[int, ...] = (255, 800)) -> None:
+    """Keep the seconds that the pipeline takes for squares cut from a photograph."""
+    rows = []
+    for edge in edges:
+        generator = torch.Generator().manual_seed(0)
+        kernel = gaussian_process_kernel(25, generator)
+        height, width = (edge + n - 1 for n in kernel.shape)
+        scene = read_luma(photo).float()[:height, :width] / 255
+        blurred = add_gaussian_noise(blur_image(scene, kernel), 0.01, generator).numpy()
+        began = time.process_time()
+        deblur(blurred, "discriminative")
+        rows.append({"edge": edge, "processor seconds": time.process_time() - began})
+    remark = f"The pipeline discriminative, {torch.get_num_threads()} threads."
+    keep("discriminative-speed", "Processor seconds by size of the image", rows, remark)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("similarity", "speed"))
+    parser.add_argument("data", type=Path, help="folder of Levin's set, or a photograph")
+    options = parser.parse_args()
+    {"similarity": similarity, "speed": speed}[options.what](options.data)
+
+
+if __name__ == "__main__":
+    main()
