@@ -105,7 +105,18 @@ TARGETS = [
         "Verdicts of the classifier by size of the image",
         "discriminative_accuracy.py",
         *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
-        *("-o", str(RESULTS / "discriminative_accuracy.json")),
+    ),
+    script(
+        "discriminative-curves",
+        "Kernel similarity from turn to turn",
+        "discriminative_curves.py",
+        *("similarity", str(DATA / "levin09")),
+    ),
+    script(
+        "discriminative-speed",
+        "Processor seconds of the pipeline discriminative",
+        "discriminative_curves.py",
+        *("speed", PHOTOS[3]),
     ),
     script(
         "race-richardson-lucy",
@@ -144,8 +155,7 @@ TARGETS = [
         "schuler-local",
         "One learned kernel per cell against one, a blur that turns",
         "scale_local.py",
-        *(*PHOTOS, "--pipeline", "schuler-svmap", "--size", "1280", "--cell", "320"),
-        *("--name", "schuler-local"),
+        *(*PHOTOS, "--pipeline", "schuler-svmap", "--name", "schuler-local"),
     ),
     script(
         "selfdeblur-iteration",

@@ -7,88 +7,13 @@ say "not measured yet".
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
 import paper_figures as paper
-
-MISSING = "not measured yet"
-NEVER = "not measured"
-
-
-class Results:
-    """The result files of a folder, and which of them a table has drawn on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.used: list[str] = []
-
-    def read(self, name: str) -> Any:
-        """Return the content of `NAME.json`, or None if there is no such file.
-
-        Words of a name may be joined by hyphens or by underscores.
-        """
-        names = [name]
-        if not name.startswith("race-"):  # races of earlier versions have another form
-            names += [name.replace("_", "-"), name.replace("-", "_")]
-        name = next((n for n in names if (self.folder / f"{n}.json").exists()), "")
-        if not name:
-            return None
-        if name not in self.used:
-            self.used.append(name)
-        return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
-
-    def rows(self, name: str) -> list[Mapping[str, Any]]:
-        """Return the rows of a file, none if it is not there."""
-        content = self.read(name) or []
-        if not isinstance(content, Mapping):
-            return list(content)
-        if "pipelines" in content:  # as `unblur bench` writes it
-            return [{"pipeline": p["name"], **p["mean"]} for p in content["pipelines"]]
-        return list(content.get("rows", [content]))
-
-    def means(self, name: str, pipeline: str) -> Mapping[str, Any] | None:
-        """Return the means that `unblur bench` found for a pipeline."""
-        content = self.read(name) or {"pipelines": []}
-        found = (p["mean"] for p in content["pipelines"] if p["name"] == pipeline)
-        return next(found, None)
-
-    def sources(self) -> str:
-        """Return where the figures since the last call come from, and forget them."""
-        lines = [f"- {self.source(name)}" for name in self.used]
-        self.used.clear()
-        return "\n".join(lines)
-
-    def source(self, name: str) -> str:
-        """Return what a file says of device, seed, date, version and command."""
-        content = self.read(name)
-        facts = content if isinstance(content, Mapping) else next(iter(content), {})
-        said = [str(facts[key]) for key in ("device", "date") if facts.get(key)]
-        if "seed" in facts:
-            said.append(f"seed {facts['seed']}")
-        versions = dict(facts.get("versions", {}))
-        versions |= {
-            key: facts[key] for key in ("unblur", "torch") if isinstance(facts.get(key), str)
-        }
-        said += [f"{key} {value}" for key, value in versions.items()]
-        command = f", by `{facts['command']}`" if facts.get("command") else ""
-        text = ", ".join(said) or "the file states neither device nor date"
-        remark = "" if name.startswith("race-") else facts.get("remark", "")  # shown there already
-        return f"`benchmarks/results/{name}.json`: {text}{command}. {remark}".rstrip()
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown."""
-    lines = [list(head), ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def quality(row: Mapping[str, Any] | None, missing: str = MISSING) -> str:
-    """Return PSNR and SSIM of a row, or that there is none."""
-    return missing if row is None else f"{row['psnr']:.2f} / {row['ssim']:.4f}"
+from result_tables import MISSING, NEVER, Results, grouped, plain, quality, table
 
 
 def evidence(folder: Path) -> str:
@@ -183,32 +108,39 @@ def kotera(results: Results) -> list[str]:
 
 
 def schuler(results: Results) -> list[str]:
-    """Return Table 1, Fig. 17 and Fig. 19 of Learning to Deblur."""
-    speeds = {row["edge"]: row["seconds"] for row in results.rows("schuler-speed")}
+    """Return Table 1, Fig. 17 and Fig. 19 of Learning to Deblur, and Kodak beside `map`."""
+    speeds = {(row["model"], row["edge"]): row["seconds"] for row in results.rows("schuler-speed")}
     seconds = [
-        [f"{edge} x {edge}", f"{stated} s", f"{speeds[edge]:.1f} s" if edge in speeds else NEVER]
+        [f"{edge} x {edge}", f"{stated} s"]
+        + [
+            f"{speeds[model, edge]:.2f} s" if (model, edge) in speeds else NEVER
+            for model in paper.SCHULER_LAYOUTS
+        ]
         for edge, stated in paper.SCHULER_SECONDS
     ]
-    sizes = grouped(results.rows("schuler-sizes"), "size", ("similarity", "ratio"))
-    areas = grouped(results.rows("schuler-area"), "edge", ("similarity",))
+    areas = grouped(results.rows("schuler-area"), "edge", ("whole", "telling"))
     return [
         paper.SCHULER_TEXT,
-        table(["image", "paper, i5 in Matlab", "ours"], seconds),
+        table(["image", "paper, i5 in Matlab", "ours", "ours, the paper's layout"], seconds),
         paper.SCHULER_SIZES,
-        table(["kernel", "pictures", "similarity", "error ratio"], sizes) if sizes else MISSING,
+        *by_model(results.rows("schuler-sizes"), "size", paper.SCHULER_LAYOUTS),
         paper.SCHULER_AREA,
-        table(["edge", "pictures", "similarity"], areas) if areas else MISSING,
+        table(["edge", "pictures", "all of it", "telling windows"], areas) if areas else MISSING,
+        paper.SCHULER_KODAK,
+        *by_model(results.rows("schuler-kodak"), "size", ("deep", "map")),
     ]
 
 
-def grouped(rows: Sequence[Mapping[str, Any]], by: str, keys: Sequence[str]) -> list[list[object]]:
-    """Return a row for each value of `by`: how many there are, and the means of `keys`."""
-    values = sorted({row[by] for row in rows})
-    same = [[row for row in rows if row[by] == value] for value in values]
-    return [
-        [value, len(group), *(f"{mean(row[key] for row in group):.3f}" for key in keys)]
-        for value, group in zip(values, same, strict=True)
-    ]
+def by_model(rows: Sequence[Mapping[str, Any]], by: str, models: Sequence[str]) -> list[str]:
+    """Return a table of means for each of the `models` that there are rows of."""
+    parts = []
+    for model in models:
+        of_it = [row for row in rows if row["model"] == model]
+        found = grouped(of_it, by, ("similarity", "ratio"))
+        if found:
+            head = [f"kernel, by `{model}`", "pictures", "similarity", "error ratio"]
+            parts.append(table(head, found))
+    return parts or [MISSING]
 
 
 def discriminative(results: Results) -> list[str]:
@@ -216,7 +148,7 @@ def discriminative(results: Results) -> list[str]:
     text = next((n for n in paper.PAGES if results.read(n) is not None), paper.PAGES[0])
     verdicts = [
         [row["set"], row["pictures"], row["shrunk by"], f"{row['accuracy']:.1f} %"]
-        for row in results.rows("discriminative_accuracy")
+        for row in results.rows("discriminative-accuracy")
     ]
     ablation = []
     for pipeline, label in paper.PRIOR_ABLATION:
@@ -225,24 +157,28 @@ def discriminative(results: Results) -> list[str]:
         if found:
             cells = [f"{found['psnr']:.2f}", f"{found['good']} of 32", f"{found['similarity']:.3f}"]
         ablation.append([label, *cells])
-    timed = results.means("levin-discriminative", "discriminative")
-    own = f"{timed['seconds']:.1f} s" if timed else MISSING
+    curves = [row for row in results.rows("discriminative-curves") if row["turn"] % 5 == 0]
+    turns = [[row["turn"], *(f"{row[key]:.3f}" for key in ("without", "with"))] for row in curves]
+    spent = {row["edge"]: row for row in results.rows("discriminative-speed")}
+    seconds = [
+        [f"{edge} x {edge}", stated, f"{spent[edge]['processor seconds']:.1f} s"]
+        if edge in spent
+        else [f"{edge} x {edge}", stated, NEVER]
+        for edge, stated in paper.PRIOR_STATED
+    ]
+    trained = results.rows("discriminative-ablation")
     return [
         paper.PRIOR_TEXT,
         plain(results, text),
         paper.PRIOR_ACCURACY,
         table(["set", "pictures", "shrunk by", "right"], verdicts) if verdicts else MISSING,
+        *([paper.PRIOR_TRAINED, plain(results, "discriminative-ablation")] if trained else []),
         paper.PRIOR_LEVIN,
         table(["priors", "PSNR", "error ratio < 2", "kernel similarity"], ablation),
+        paper.PRIOR_CURVES,
+        table(["turn", "without the prior", "with it"], turns) if turns else MISSING,
         paper.PRIOR_SECONDS,
-        table(
-            ["image", "paper, i7 in Matlab", "ours"],
-            [
-                ["255 x 255", "109 s", own],
-                ["600 x 600", "380 s", NEVER],
-                ["800 x 800", "655 s", NEVER],
-            ],
-        ),
+        table(["image", "paper, i7 in Matlab", "ours, processor seconds"], seconds),
     ]
 
 
@@ -270,31 +206,3 @@ def iteration(results: Results) -> list[str]:
     rows = [[name, f"{seconds[name]:.2f} s", f"{used[name]:.2f} s"] for name in seconds]
     text = paper.ITERATION_TEXT.format(threads=found["threads"])
     return [title, text, table(["module", "seconds", "processor seconds"], rows)]
-
-
-def plain(results: Results, name: str) -> str:
-    """Return the rows of a file as a table, whatever their columns are."""
-    rows = [flat(row) for row in results.rows(name)]
-    if not rows:
-        return f"{MISSING.capitalize()} (`{name}.json`)."
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    columns = [c for c in columns if any(row.get(c) not in (None, "") for row in rows)]
-    return table(columns, ([cell(row.get(column)) for column in columns] for row in rows))
-
-
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without lists, the entries of a mapping in columns of their own."""
-    cells: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, Mapping):
-            cells |= {f"{key}, {name}": entry for name, entry in value.items()}
-        elif not isinstance(value, list):
-            cells[key] = value
-    return cells
-
-
-def cell(value: object) -> str:
-    """Return a value as it is shown: four digits, nothing for None."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def evidence(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    for name in ("evidence", "paper_figures"):
+    for name in ("evidence", "paper_figures", "result_tables"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import evidence
 
