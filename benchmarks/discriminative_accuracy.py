@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +69,8 @@ def main() -> None:
                 label = {"weights": name} if len(classifiers) > 1 else {}
                 where = {"set": folder.name, "pictures": len(files), "shrunk by": factor}
                 rows.append({**label, **where, **judged(small, classifier)})
-    remark = (
-        f"Right verdicts in percent, noise {NOISE:g}. {options.about} "
-        f"unblur {version('unblur')}, torch {version('torch')}."
-    )
-    keep(options.name, "Verdicts of the classifier", rows, " ".join(remark.split()))
+    remark = f"Right verdicts in percent, noise {NOISE:g}. {options.about}".rstrip()
+    keep(options.name, "Verdicts of the classifier", rows, remark)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ TARGETS = [
         "schuler-area",
         "kernels from more and more of the same photographs",
         "schuler_kernels.py",
-        *("area", str(DATA / "photos"), "--count", "12", "--kernels", "17"),
+        *("area", str(DATA / "photos"), "--count", "6", "--kernels", "17"),
     ),
     script(
         "schuler-speed",

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def keep(name: str, title: str, rows: Sequence[Row], remark: str = "") -> None:
         "title": title,
         "device": describe_device("cpu"),
         "date": datetime.now(UTC).date().isoformat(),
+        "versions": {name: version(name) for name in ("unblur", "torch")},
         "command": shlex.join(["python", f"benchmarks/{script}", *sys.argv[1:]]),
         "remark": remark,
     }

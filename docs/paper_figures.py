@@ -100,7 +100,7 @@ with 1 % of noise, means:"""
 SCHULER_KODAK = """Kodak, kernels of Eq. 6 of 9 to 25 pixels, 1 % of noise, beside `map` in the same
 frame, means:"""
 SCHULER_AREA = """Fig. 19: the kernel's error falls with the size of the image. Ours, similarity to
-the true kernel of 17 pixels on twelve photographs, where all of the image is looked at, and where
+the true kernel of 17 pixels on six photographs, where all of the image is looked at, and where
 the windows with the most edges are:"""
 
 PRIOR_TEXT = """## A discriminative prior (Li et al., CVPR 2018)

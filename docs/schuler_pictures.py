@@ -23,7 +23,7 @@ from unblur_schuler.refinement import refined
 from unblur_schuler.weights import SHIPPED, load_network
 
 IMAGES = Path(__file__).parent / "images"
-EDGE, SIZE, GAP, TURNS = 224, 21, 4, 10
+EDGE, SIZE, GAP, TURNS = 224, 21, 4, 16
 
 
 def grey(x: Tensor, *, signed: bool = False) -> np.ndarray:

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from unblur.camera import CameraBasis, PoseGrid
+from unblur.pruning import pruned
 from unblur.pyramid import Scale
 from unblur.solvers import largest_eigenvalue, nonnegative_least_squares
-from unblur_classic.kernel_step import NormalEquations, pruned, recentred
+from unblur_classic.kernel_step import NormalEquations, recentred
 
 PIECE = 3
 """Edge of a piece of the image, in kernels: small enough to have one kernel, large for an edge."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from unblur.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
@@ -82,29 +80,6 @@ def fit_kernel(
     )
     total = kernel.sum()
     return kernel / total if float(total) > 0 else start
-
-
-def pruned(kernel: Tensor, faint: float, small: float) -> Tensor:
-    """Return a kernel without its specks: of sum 1.
-
-    Parameters
-    ----------
-    kernel : (n, n) or (A, n, n)
-        Non-negative, of sum 1; weights of poses are pruned like kernels.
-    faint : float
-        Share of the peak below which a sample becomes 0.
-    small : float
-        Share of the sum below which a piece that touches no other becomes 0.
-    """
-    kernel = torch.where(kernel < faint * kernel.max(), 0, kernel)
-    kernel = kernel / kernel.sum()
-    values = kernel.cpu().numpy()
-    pieces, count = ndimage.label(values > 0, np.ones((3,) * kernel.ndim))
-    if count > 1:
-        sums = ndimage.sum(values, pieces, np.arange(count + 1))
-        doomed = sums < min(small, float(sums.max()))
-        kernel = torch.where(torch.from_numpy(doomed[pieces]).to(kernel.device), 0, kernel)
-    return kernel / kernel.sum()
 
 
 def recentred(kernel: Tensor) -> Tensor:

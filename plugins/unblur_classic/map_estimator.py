@@ -19,11 +19,12 @@ from unblur.errors import ImageError
 from unblur.extent import estimate_extent
 from unblur.kernels import Kernel
 from unblur.plugins import registry
+from unblur.pruning import pruned
 from unblur.pyramid import Scale, resize_kernel, scales
 from unblur.stages import Estimate, PriorChoice
 from unblur_classic.alternation import alternate
 from unblur_classic.centring import centred_on_mass
-from unblur_classic.kernel_step import fit_kernel, pruned, recentred
+from unblur_classic.kernel_step import fit_kernel, recentred
 from unblur_classic.latent_step import WeightedPrior
 from unblur_classic.map_choice import most_plausible
 from unblur_classic.map_params import AlternationParams

@@ -26,7 +26,7 @@ IMAGE_EDGES = 2
 """Edges of the kernel that an image measures at least."""
 FAINT = 0.02
 """Share of the peak below which a value of the result counts as nothing."""
-GLANCE, STUDY = Look(count=1, widths=15), Look(count=16, widths=7)
+GLANCE, STUDY = Look(count=1, widths=15), Look(count=10, widths=7)
 """What the network looks at in every scale, and what the last turns do."""
 
 
@@ -53,7 +53,7 @@ class Schuler(stages.KernelEstimator):
     -----
     The spectra of Eq. 4 are summed over windows (Welch's method). With the area `telling` they
     are those with the most gradient energy: one of 15 widths of the kernel for the network, at
-    every scale, and sixteen of 7 widths for the last turns. An estimate then takes about as long
+    every scale, and ten of 7 widths for the last turns. An estimate then takes about as long
     on a large image as on a small one. `whole` looks at all of the image, at a time linear in its
     pixels. Memory does not grow with the image. Colour images are estimated on their luma.
 
@@ -101,7 +101,7 @@ class Schuler(stages.KernelEstimator):
             "a larger kernel) or whole (all of the image, at several times the cost).",
         )
         refinements: int = Field(
-            10,
+            16,
             ge=0,
             le=100,
             description="Turns at the end, at full size and without the network, that find the "

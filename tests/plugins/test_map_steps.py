@@ -5,10 +5,11 @@ from scipy.optimize import nnls
 
 from unblur.fourier import apply_otf, psf_to_otf
 from unblur.operators import gradient
+from unblur.pruning import pruned
 from unblur.stages import Prior
 from unblur.testing import lopsided
 from unblur_classic.centring import centred_on_mass
-from unblur_classic.kernel_step import fit_kernel, pruned, recentred
+from unblur_classic.kernel_step import fit_kernel, recentred
 from unblur_classic.latent_step import WeightedPrior, latent_image
 from unblur_classic.priors import L0Gradient
 from unblur_classic.salient_edges import salient, threshold_for
