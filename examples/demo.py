@@ -12,15 +12,7 @@ from PIL import Image
 from unblur.cli import main as unblur
 
 PHOTOGRAPH = Path(__file__).with_name("clock.png")
-PIPELINE = "map-hyper-laplacian"
-# A blur this long leaves little contrast: strong priors, a smooth kernel, no refinement.
-SETTINGS = {
-    "map.size": 61,
-    "map.priors": "[{prior: l0-gradient, weight: 0.06}]",
-    "map.ridge": 8,
-    "map.refinements": 0,
-    "hyper-laplacian.mismatch": 0.05,
-}
+PIPELINE = "schuler-svmap"
 GAP = 12
 """Pixels of white between pictures that stand side by side."""
 
@@ -59,8 +51,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(exist_ok=True)
     result = folder / PHOTOGRAPH.name
-    settings = [word for item in SETTINGS.items() for word in ("--set", "{}={}".format(*item))]
-    run(["run", PIPELINE, str(PHOTOGRAPH), "-o", str(result), "--overwrite", *settings])
+    run(["run", PIPELINE, str(PHOTOGRAPH), "-o", str(result), "--overwrite"])
     run(["report", str(result), "--overwrite"])
 
     from unblur import read_kernel
