@@ -88,6 +88,13 @@ TARGETS = [
         *("sizes", str(DATA / "bsds500/val"), "--count", "80", "--models", "deep", "paper"),
     ),
     script(
+        "schuler-noisy",
+        "kernels of 9 to 25 pixels with 5 % of noise",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val"), "--noise", "0.05", "--count", "40"),
+        *("--name", "noisy"),
+    ),
+    script(
         "schuler-kodak",
         "kernels of 9 to 25 pixels on Kodak's pictures, beside map",
         "schuler_kernels.py",
