@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from unblur.errors import WeightsError
 from unblur.weights import load_metadata, load_weights, save_weights
 
-MOMENTS = (
-    *(("first", "exp_avg"), ("second", "exp_avg_sq"), ("momentum", "momentum_buffer")),
-    *(("square", "square_avg"), ("change", "acc_delta")),
-)
+MOMENTS = {
+    "first": "exp_avg",
+    "second": "exp_avg_sq",
+    "momentum": "momentum_buffer",
+    "square": "square_avg",
+    "change": "acc_delta",
+}
 """What Adam, SGD and Adadelta remember of each parameter, by its name here and in torch."""
 
 
@@ -51,7 +54,7 @@ class Checkpoint:
         for name, parameter in model.named_parameters():
             tensors[f"model.{name}"] = parameter
             state = optimiser.state[parameter]
-            for moment, key in MOMENTS:
+            for moment, key in MOMENTS.items():
                 if state.get(key) is not None:
                     tensors[f"{moment}.{name}"] = state[key]
             if "step" in state:
@@ -87,7 +90,7 @@ class Checkpoint:
             for name, parameter in model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])
                 state = optimiser.state[parameter]
-                for moment, key in MOMENTS:
+                for moment, key in MOMENTS.items():
                     if (kept := tensors.get(f"{moment}.{name}")) is not None:
                         state[key] = torch.empty_like(parameter).copy_(kept)
                 if (count := tensors.get(f"count.{name}")) is not None:
