@@ -186,10 +186,10 @@ def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
     rows = []
-    for stage in ("wiener", "richardson-lucy"):
-        source = fresh(folder, 2048)
+    for stage in ("wiener", "richardson-lucy", "svmap"):
+        source, at_once = fresh(folder, 2048), AT_ONCE.get(stage, 2)
         whole_cpu = apart("whole", source, stage)["CPU seconds"]
-        tiled_cpu = apart("streamed", source, stage, "threads", 2, 1024)["CPU seconds"]
+        tiled_cpu = apart("streamed", source, stage, "threads", at_once, 1024)["CPU seconds"]
         share = tiled_cpu / whole_cpu - 1
         rows.append({"stage": stage, "whole": whole_cpu, "tiled": tiled_cpu, "more": share})
     remark = (
