@@ -5,12 +5,13 @@ python benchmarks/scale_mosaic.py pace [--stage wiener] [--edges 2048 4096]
 python benchmarks/scale_mosaic.py overhead
 python benchmarks/scale_mosaic.py workers [--edges 4096]
 python benchmarks/scale_mosaic.py plan
+python benchmarks/scale_mosaic.py kernel [--stage schuler] [--edges 2048 32768]
 
 Each run is a process of its own, from one uint16 zarr to another in chunks of 1024 pixels, blurred
 by a Gaussian of 15 pixels that is given. Its peak memory is the greatest resident size that the
 system has seen; pace is told once a first small mosaic has been done, so that start-up does not
-count. Results are kept as `results/scale-WHAT[-STAGE]`, rows added by further
-runs.
+count. `kernel` finds the kernel of a mosaic of boxes, which is of 17 pixels. Results are kept
+as `results/scale-WHAT[-STAGE]`, rows added by further runs.
 """
 
 from __future__ import annotations
@@ -25,31 +26,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
+from mosaic_images import BLUR, CHUNK, boxes, make_image, motion, texture
 from scale_table import keep, kept
-
-CHUNK = 1024
-BLUR = (2.0, 15)
-"""Standard deviation and size of the kernel in pixels."""
 
 AT_ONCE = {"svmap": 1}
 """Tiles at a time, where two of them would take more than 3 GB."""
-
-
-def make_image(path: Path, edge: int) -> None:
-    """Write a zarr of `edge` x `edge` pixels of blurred texture, never in memory as a whole."""
-    import zarr
-    from scipy.ndimage import gaussian_filter
-
-    draw = np.random.default_rng(0)
-    piece = gaussian_filter(draw.standard_normal((CHUNK, CHUNK)), BLUR[0], mode="wrap")
-    piece = 20000 + 8000 * piece / piece.std() + 200 * draw.standard_normal(piece.shape)
-    values = np.clip(piece, 0, 60000).astype(np.uint16)
-    array = zarr.create_array(path, shape=(edge, edge), chunks=(CHUNK, CHUNK), dtype="uint16")
-    for row in range(0, edge, CHUNK):
-        for column in range(0, edge, CHUNK):
-            array[row : row + CHUNK, column : column + CHUNK] = values
 
 
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
@@ -102,9 +83,34 @@ def whole(source: Path, stage: str) -> dict:
     return {"CPU seconds": time.process_time() - cpu, "peak GB": peak_memory()}
 
 
+def found(source: Path, estimator: str) -> dict:
+    """Find the kernel of a zarr; return seconds, likeness to the true one, and peak memory."""
+    from unblur.context import Context
+    from unblur.engine.finding import find_kernels
+    from unblur.engine.outcome import Outcome
+    from unblur.engine.request import Request
+    from unblur.io import read_image
+    from unblur.metrics import kernel_similarity
+    from unblur.pipeline import Pipeline
+
+    steps = [{"kernel": estimator, "params": {"size": 17}}, {"deconvolve": "wiener"}]
+    image = read_image(source, lazy=True)
+    began, cpu = time.perf_counter(), time.process_time()
+    request = Request.of(image, Pipeline(summary="Kernel.", steps=steps), None, Context())
+    field = find_kernels(request, Outcome(request))
+    assert field is not None
+    return {
+        "seconds": time.perf_counter() - began,
+        "CPU seconds": time.process_time() - cpu,
+        "similarity": kernel_similarity(field.mean, motion()),
+        "peak GB": peak_memory(),
+    }
+
+
 def planned(edge: int) -> dict:
     """Plan an image that is not there and list its tiles."""
     import dask.array as da
+    import numpy as np
 
     from unblur.engine import plan
     from unblur.synthesis import gaussian_kernel
@@ -142,6 +148,8 @@ def one(what: str, *given: str) -> dict:
         return planned(int(given[0]))
     if what == "whole":
         return whole(Path(given[0]), given[1])
+    if what == "found":
+        return found(Path(given[0]), given[1])
     source, stage, scheduler, workers, tile = given
     run = (stage, scheduler, int(workers), None if tile == "None" else int(tile))
     if what == "paced":
@@ -181,7 +189,8 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
 def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str) -> None:
     name = f"scale-{options.what}-{options.stage}"
     rows = sorted([*kept(name, "edge", rows), *rows], key=lambda row: row["edge"])
-    keep(name, f"{options.stage}, streamed from zarr to zarr", rows, remark)
+    title = "the kernel of a zarr" if options.what == "kernel" else "streamed from zarr to zarr"
+    keep(name, f"{options.stage}, {title}", rows, remark)
 
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
@@ -216,10 +225,18 @@ def plan_vast(options: argparse.Namespace, folder: Path) -> None:
     keep("scale-plan", "Planning 100000 x 100000 pixels", [found], remark)
 
 
-def fresh(folder: Path, edge: int) -> Path:
-    """Return a new image in a folder of its own."""
+def kernel(options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for edge in options.edges:
+        result = apart("found", fresh(folder, edge, boxed=True), options.stage)
+        rows.append({"edge": edge, "gigapixels": edge**2 / 1e9, **result})
+    keep_with_earlier(options, rows, "One torch thread; the image is read as it is needed.")
+
+
+def fresh(folder: Path, edge: int, boxed: bool = False) -> Path:
+    """Return a new image, of texture or of boxes, in a folder of its own."""
     source = Path(tempfile.mkdtemp(dir=folder)) / "in.zarr"
-    make_image(source, edge)
+    make_image(source, edge, boxes() if boxed else texture())
     return source
 
 
@@ -234,6 +251,7 @@ def main() -> None:
         "overhead": overhead,
         "workers": workers,
         "plan": plan_vast,
+        "kernel": kernel,
     }
     parser.add_argument("what", choices=actions)
     parser.add_argument("--stage", default="wiener")

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from unblur.operators import gradient
 from unblur.pyramid import Scale, scales
-from unblur_schuler.cartoon import CONTRAST, cartoons
+from unblur_schuler.cartoon import CONTRAST, cartoons, price_against
 from unblur_schuler.descent import Network, Step, first_kernel, rescaled_kernel
 from unblur_schuler.quotient import Spectra, image_quotient
 
@@ -21,7 +21,7 @@ COARSEST = 5
 EDGE = 0.03
 """Length of a gradient, at `CONTRAST`, that counts as an edge: the unit of the features."""
 EDGE_PRICES = (1e-2, 2e-3)
-"""Weights of the two cartoons: strong edges, and finer ones."""
+"""Least prices of the two cartoons' edges: strong ones alone, and finer ones too."""
 
 
 class DeepNetwork(Network):
@@ -74,12 +74,13 @@ class DeepNetwork(Network):
             kernel = rescaled_kernel(kernel, step.size, step.rise)
         gain = CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6)
         y = gain * y
+        loud = noise[:, None, None, None] * gain
         with torch.no_grad():
-            drawn = cartoons(y, kernel, EDGE_PRICES)
+            drawn = cartoons(y, kernel, _prices(loud.flatten()))
         level = self.smoothness.exp().expand(y.shape[0], 1)
         slopes = gradient(torch.cat([drawn, image_quotient(y, kernel, level), y], 1))
         slopes = slopes.transpose(0, 1) / EDGE
-        tag = torch.log(noise[:, None, None, None] * gain + 1e-3) / 4
+        tag = torch.log(loud + 1e-3) / 4
         seen = [torch.asinh(slopes).flatten(1, 2), tag.expand_as(y)]
         answer = self._answer(torch.cat(seen, 1))
         gates, addition = torch.sigmoid(answer[:, :4]), answer[:, 4:]
@@ -100,3 +101,9 @@ class DeepNetwork(Network):
             x = functional.relu(layer(x))
         answer: Tensor = last(x)
         return answer
+
+
+def _prices(noise: Tensor) -> Tensor:
+    """Return the prices (B, 2) of the two cartoons at a noise (B,): at least what keeps it out."""
+    least = torch.tensor(EDGE_PRICES, device=noise.device)
+    return torch.maximum(least, price_against(noise)[:, None])

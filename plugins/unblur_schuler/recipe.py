@@ -36,12 +36,15 @@ from unblur_schuler.examples import (
     is_telling,
 )
 from unblur_schuler.layouts import Layout, untrained
+from unblur_schuler.lessons import Plan, lesson_at
 from unblur_schuler.losses import dissimilarity, edge_loss
 from unblur_schuler.quotient import Spectra
 
 MOST_REJECTED = 200
 """Crops in a row that may have too few edges."""
 VALIDATION_PICTURES = 12
+VALIDATION_NOISE = 0.01
+"""Of white, or the nearest to it that is trained for."""
 VALIDATION_SIZES = (9, 13, 17, 21, 25, 31)
 
 
@@ -62,6 +65,14 @@ class SchulerParams(TrainingParams):
         ge=0,
         description="Weight of the likeness of the features to the scene's clear edges.",
     )
+    plan: Plan = Field(
+        default="by-turn",
+        description="by-turn (every turn by itself, all from the start), staged (the paper's: turn "
+        "after turn is added, each time trained through all of them) or end-to-end (through all).",
+    )
+    stage: int = Field(
+        default=1000, ge=1, description="Steps before the next turn is added, if staged."
+    )
     optimiser: Literal["adam", "adadelta"] = Field(
         default="adam", description="Adam, or the paper's ADADELTA, for which set the rate to 1."
     )
@@ -71,11 +82,11 @@ class SchulerParams(TrainingParams):
 
 
 class SchulerTrainer(Trainer):
-    """Trains a network on its own way from coarse to fine, every turn by itself.
+    """Trains a network on its own way from coarse to fine.
 
-    At each turn of each scale the kernel so far is taken as given, and the loss is how unlike
-    the new kernel is to the true one at that scale, plus how unlike the features are to the
-    scene's clear edges. So every turn learns from the start, on the kernels that the turns
+    The loss is how unlike a kernel is to the true one at its scale, plus how unlike the features
+    are to the scene's clear edges. Unless the plan says otherwise, the kernel that a turn is
+    handed is taken as given. So every turn learns from the start, on the kernels that the turns
     before it really make, where the paper adds stage after stage. Both parts of the loss are
     bounded, so that no example need be skipped for its error.
     """
@@ -124,19 +135,19 @@ class SchulerTrainer(Trainer):
         """Return the mean loss of the turns on sample number `index`."""
         assert isinstance(model, Network)
         sample = self.sample(index).to(device)
-        # At each scale one turn learns; those before it only lead there.
-        taught = index % model.turns
+        stage = self.params.stage * self.params.batch
+        lesson = lesson_at(self.params.plan, index, model.turns, stage)
         losses = []
         kernel = None
-        for step, ratio in model.steps(sample.frame, taught + 1):
-            with torch.set_grad_enabled(step.turn == taught):
+        for step, ratio in model.steps(sample.frame, lesson.turns):
+            with torch.set_grad_enabled(step.turn >= lesson.first):
                 y, x = (shrink_image(image, ratio) for image in (sample.blurred, sample.sharp))
                 sharp, blurred = model.features(y, kernel, sample.noise * ratio, step)
                 found = model.kernel(Spectra.of(sharp, blurred), step)
-            if step.turn == taught:
+            if step.turn == lesson.turns - 1:
                 truth = rescaled_kernel(sample.kernel, step.size, ratio)
                 losses.append(dissimilarity(found, truth) + self.params.edges * edge_loss(sharp, x))
-            kernel = recentred(found.detach())
+            kernel = recentred(found if lesson.linked else found.detach())
         return torch.stack(losses).mean()
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
@@ -181,4 +192,5 @@ class SchulerTrainer(Trainer):
         edge = min(*picture.shape, 256 + size - 1)
         top, left = ((n - edge) // 2 for n in picture.shape)
         scene = picture[top : top + edge, left : left + edge]
-        return Example.of(scene, kernel, 0.01, size, generator)
+        noise = min(max(VALIDATION_NOISE, self.params.lowest), self.params.highest)
+        return Example.of(scene, kernel, noise, size, generator)

@@ -10,14 +10,12 @@ from torch import Tensor
 
 from unblur.operators import gradient
 from unblur.pruning import pruned
-from unblur_schuler.cartoon import CONTRAST, cartoons
+from unblur_schuler.cartoon import CONTRAST, LOUD, PRICE_WHEN_LOUD, cartoons, price_against
 from unblur_schuler.descent import OnStep, recentred, summed
 from unblur_schuler.windows import Look, everywhere
 
 FIRST = 1e-2
 """Price of an edge in the first turn."""
-LOUD = 0.008
-"""Standard deviation of the noise, at `CONTRAST`, from which `NOISY` holds: 1 % in photographs."""
 SPECK = 0.03
 """Share of the kernel below which a piece of it that touches no other becomes 0 after each turn."""
 
@@ -40,13 +38,21 @@ class Strictness:
     ridge: float
     faint: float
 
-    def towards(self, other: Strictness, share: float) -> Strictness:
-        """Return what lies between, `share` of the way."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Strictness(*(one + share * (two - one) for one, two in pairs))
+    @classmethod
+    def at(cls, noise: float) -> Strictness:
+        """Return what suits a noise of this standard deviation, at `CONTRAST`.
+
+        Up to `LOUD` it lies between `CLEAN` and `NOISY`; beyond, prices grow as
+        `price_against` does, and the ridge with the noise.
+        """
+        ratio = noise / LOUD
+        if ratio < 1:
+            pairs = zip(astuple(CLEAN), astuple(NOISY), strict=True)
+            return cls(*(clean + ratio * (noisy - clean) for clean, noisy in pairs))
+        return cls(price_against(noise), NOISY.ridge * ratio, NOISY.faint)
 
 
-CLEAN, NOISY = Strictness(1e-4, 0.1, 0.04), Strictness(5e-4, 0.4, 0.06)
+CLEAN, NOISY = Strictness(1e-4, 0.1, 0.04), Strictness(PRICE_WHEN_LOUD, 0.4, 0.06)
 
 
 def refined(
@@ -79,7 +85,7 @@ def refined(
     """
     gain = CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6)
     y = gain * y
-    strict = CLEAN.towards(NOISY, min(noise * float(gain.mean()) / LOUD, 1.0))
+    strict = Strictness.at(noise * float(gain.mean()))
     size = kernel.shape[-1]
     windows = look.windows(y, size) if look else everywhere(y.shape[-2:])
     for price in torch.logspace(0, 1, turns, base=strict.last / FIRST).mul(FIRST).tolist():
@@ -93,6 +99,6 @@ def refined(
 
 def slopes(y: Tensor, kernel: Tensor, price: float) -> tuple[Tensor, Tensor]:
     """Return the gradients of the cartoon and of the image, (B, 2, h, w) each."""
-    latent = cartoons(y, kernel, (price,))
+    latent = cartoons(y, kernel, y.new_tensor([price]))
     sharp, blurred = (gradient(x)[:, :, 0].transpose(0, 1) for x in (latent, y))
     return sharp, blurred

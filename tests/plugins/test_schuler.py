@@ -9,7 +9,7 @@ from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
 from unblur.metrics import kernel_similarity
 from unblur.testing import gaussian, scene
 from unblur.weights import save_weights
-from unblur_schuler.cartoon import cartoons
+from unblur_schuler.cartoon import LOUD, cartoons, price_against
 from unblur_schuler.deep import DeepNetwork
 from unblur_schuler.descent import descend
 from unblur_schuler.extent import grown, lit_extent, touches_border
@@ -184,9 +184,21 @@ def test_cartoons_of_a_cartoon_are_itself():
     kernel = torch.zeros(1, 5, 5)
     kernel[0, 2, 2] = 1
     noisy = x + 0.005 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    few = cartoons(noisy, kernel, (1e-2, 1e-3))
+    few = cartoons(noisy, kernel, torch.tensor([1e-2, 1e-3]))
     assert few.shape == (1, 2, 48, 40)
     assert (few[:, :1] - x).square().mean() < 0.2 * (noisy - x).square().mean()
+
+
+@pytest.mark.parametrize("noise", [LOUD, 3 * LOUD, 5 * LOUD])
+def test_the_price_against_noise_keeps_it_out(noise):
+    """Of noise alone a cartoon at that price holds little, one at a quarter of it most."""
+    spot = torch.zeros(1, 5, 5)
+    spot[0, 2, 2] = 1
+    y = noise * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
+    prices = torch.tensor([1.0, 0.25]) * price_against(noise)
+    little, most = (float(drawn.norm() / y.norm()) for drawn in cartoons(y, spot, prices)[0])
+    assert little < 0.4
+    assert most > 0.6
 
 
 def test_refinement_finds_what_is_faint(shaken):

@@ -12,6 +12,7 @@ from unblur.testing import gaussian, scene
 from unblur.training import train
 from unblur.weights import load_weights
 from unblur_schuler.examples import SIZES, Example, draw_frame, draw_kernel, is_telling
+from unblur_schuler.lessons import Lesson, lesson_at
 from unblur_schuler.recipe import SchulerTrainer
 
 QUICK = {"steps": 2, "batch": 1, "warmup": 0, "validate_every": 2, "crop": 64}
@@ -100,6 +101,39 @@ def test_adadelta_goes_on_as_if_it_had_not_been_stopped(pictures, tmp_path):
     )
     assert any(name.startswith("change.") for name in whole)
     torch.testing.assert_close(parts, whole, atol=0, rtol=0)
+
+
+def test_the_staged_plan_adds_turn_after_turn():
+    """As in the paper: alone, then with the earlier ones held, then end to end."""
+    plan = [lesson_at("staged", index, turns=2, stage=20) for index in (0, 19, 20, 21, 22, 39, 40)]
+    alone, held, both = Lesson(1, 0, True), Lesson(2, 1, True), Lesson(2, 0, True)
+    assert plan == [alone, alone, held, held, both, both, both]
+    assert lesson_at("end-to-end", 0, turns=3, stage=20) == Lesson(3, 0, True)
+    assert lesson_at("by-turn", 4, turns=3, stage=20) == Lesson(2, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("plan", "index", "learning"),
+    [
+        ("by-turn", 2, {2}),
+        ("staged", 0, {0}),
+        ("staged", 1, {1}),
+        ("staged", 3, {0, 1, 2}),
+        ("end-to-end", 0, {0, 1, 2}),
+    ],
+)
+def test_a_plan_says_which_turns_learn(plan, index, learning, pictures):
+    """The paper's layout, where every turn has weights of its own."""
+    trainer = SchulerTrainer({**QUICK, "layout": "paper", "plan": plan, "stage": 1})
+    trainer.prepare(pictures)
+    model = trainer.model()
+    trainer.loss(model, index, torch.device("cpu")).backward()
+    grown = {
+        number % model.turns
+        for number, stage in enumerate(model.stages)
+        if any(p.grad is not None and bool(p.grad.any()) for p in stage.parameters())
+    }
+    assert grown == learning
 
 
 def test_learning_one_example_by_heart(pictures):

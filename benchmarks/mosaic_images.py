@@ -1,0 +1,46 @@
+"""Images of any size for the benchmarks of scale, written chunk by chunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+from scipy.ndimage import convolve, gaussian_filter
+
+from unblur.kernels import Kernel
+from unblur.synthesis import gaussian_process_kernel
+
+CHUNK = 1024
+BLUR = (2.0, 15)
+"""Standard deviation and size of the kernel of the texture, in pixels."""
+
+
+def texture() -> np.ndarray:
+    """Return a chunk of noise that is blurred as `BLUR` says, its borders fitting each other."""
+    draw = np.random.default_rng(0)
+    piece = gaussian_filter(draw.standard_normal((CHUNK, CHUNK)), BLUR[0], mode="wrap")
+    return 20000 + 8000 * piece / piece.std() + 200 * draw.standard_normal(piece.shape)
+
+
+def boxes() -> np.ndarray:
+    """Return a chunk of boxes that is blurred by `motion`."""
+    draw = np.random.default_rng(0)
+    sharp = draw.uniform(5000, 50000, (CHUNK // 16, CHUNK // 16)).repeat(16, 0).repeat(16, 1)
+    seen = convolve(sharp, motion().weights, mode="wrap")
+    return seen + 600 * draw.standard_normal(seen.shape)
+
+
+def motion() -> Kernel:
+    """Return a kernel of 17 pixels."""
+    return gaussian_process_kernel(17, torch.Generator().manual_seed(0))
+
+
+def make_image(path: Path, edge: int, piece: np.ndarray) -> None:
+    """Write a zarr of `edge` x `edge` pixels of one chunk's worth, repeated."""
+    values = np.clip(piece, 0, 60000).astype(np.uint16)
+    array = zarr.create_array(path, shape=(edge, edge), chunks=(CHUNK, CHUNK), dtype="uint16")
+    for row in range(0, edge, CHUNK):
+        for column in range(0, edge, CHUNK):
+            array[row : row + CHUNK, column : column + CHUNK] = values
