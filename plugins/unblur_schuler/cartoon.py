@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
