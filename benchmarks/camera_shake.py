@@ -72,9 +72,9 @@ def main() -> None:
     title = f"One camera shaken by {options.span:g} pixels and turned by {options.turn:g} degrees"
     remark = (
         f"PSNR in dB at the best shift, {BORDER} pixels of border left out; blind, kernels in a "
-        f"frame of {options.kernel} pixels. The seed of a photograph's motion is its number."
+        f"frame of {options.kernel} pixels."
     )
-    keep(options.name, title, rows, remark)
+    keep(options.name, title, rows, remark, "number of the photograph")
 
 
 def score(image: np.ndarray, truth: np.ndarray) -> float:

@@ -70,7 +70,7 @@ def main() -> None:
                 where = {"set": folder.name, "pictures": len(files), "shrunk by": factor}
                 rows.append({**label, **where, **judged(small, classifier)})
     remark = f"Right verdicts in percent, noise {NOISE:g}. {options.about}".rstrip()
-    keep(options.name, "Verdicts of the classifier", rows, remark)
+    keep(options.name, "Verdicts of the classifier", rows, remark, "number of the picture")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,12 @@ def texture() -> np.ndarray:
 
 
 def boxes() -> np.ndarray:
-    """Return a chunk of boxes that is blurred by `motion`."""
+    """Return a chunk of a thousand boxes, each over those before, that is blurred by `motion`."""
     draw = np.random.default_rng(0)
-    sharp = draw.uniform(5000, 50000, (CHUNK // 16, CHUNK // 16)).repeat(16, 0).repeat(16, 1)
+    sharp = np.full((CHUNK, CHUNK), 25000.0)
+    for row, column in draw.integers(0, CHUNK, (1000, 2)):
+        height, width = draw.integers(8, 128, 2)
+        sharp[row : row + height, column : column + width] = draw.uniform(5000, 50000)
     seen = convolve(sharp, motion().weights, mode="wrap")
     return seen + 600 * draw.standard_normal(seen.shape)
 

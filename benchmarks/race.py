@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
-from unblur.bench.results import describe_device
+from provenance import provenance
 from unblur.metrics import psnr
 from unblur.testing import Scene, gaussian, scene
 from vision import declare_operators
@@ -133,13 +130,7 @@ def keep(title: str, rows: Sequence[dict[str, Any]], remark: str, output: Path |
     """Print rows with where, when and how they were measured, and write them to a file."""
     facts = {
         "title": title,
-        "device": describe_device("cpu"),
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {name: version(name) for name in ("unblur", "torch", "numpy")},
-        "command": shlex.join(
-            ["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(str, sys.argv[1:])]
-        ),
-        "seed": 0,
+        **provenance(),
         "remark": remark,
         "rows": list(rows),
     }

@@ -92,7 +92,14 @@ TARGETS = [
         "kernels of 9 to 25 pixels with 5 % of noise",
         "schuler_kernels.py",
         *("sizes", str(DATA / "bsds500/val"), "--noise", "0.05", "--count", "40"),
-        *("--name", "noisy"),
+        *("--models", "deep", "paper", "map", "--name", "noisy"),
+    ),
+    script(
+        "schuler-large",
+        "kernels of 27 to 41 pixels on BSD's validation pictures",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val"), "--count", "40", "--models", "deep", "paper"),
+        *("--kernels", *map(str, range(27, 42, 2)), "--name", "large"),
     ),
     script(
         "schuler-kodak",
@@ -238,6 +245,12 @@ TARGETS = [
         "scale_mosaic.py",
         *("pace", "--stage", "svmap", "--edges", "2048", "16384"),
         heavy=True,
+    ),
+    script(
+        "scale-kernel-schuler",
+        "Memory and time to estimate one kernel, up to a gigapixel",
+        "scale_mosaic.py",
+        *("kernel", "--stage", "schuler", "--edges", "2048", "32768"),
     ),
     script(
         "scale-seams",

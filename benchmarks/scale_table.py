@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unblur.bench.results import describe_device
+from provenance import provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 Row = Mapping[str, Any]
 
 
-def keep(name: str, title: str, rows: Sequence[Row], remark: str = "") -> None:
+def keep(name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int | str = 0) -> None:
     """Write `results/NAME.json` and `results/NAME.md`, and print the table.
 
     Parameters
@@ -31,16 +27,10 @@ def keep(name: str, title: str, rows: Sequence[Row], remark: str = "") -> None:
         Values by column; all rows have the columns of the first.
     remark : str
         What the reader has to know of how it was measured.
+    seed : int or str
+        The seed of all that is drawn, or how seeds are given.
     """
-    script = Path(sys.argv[0]).name
-    facts = {
-        "title": title,
-        "device": describe_device("cpu"),
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {name: version(name) for name in ("unblur", "torch")},
-        "command": shlex.join(["python", f"benchmarks/{script}", *sys.argv[1:]]),
-        "remark": remark,
-    }
+    facts = {"title": title, **provenance(seed), "remark": remark}
     table = markdown(rows)
     RESULTS.mkdir(exist_ok=True)
     content = json.dumps({**facts, "rows": list(rows)}, indent=1)

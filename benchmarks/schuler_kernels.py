@@ -16,14 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, median
 
@@ -31,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unblur.bench.results import describe_device
+from provenance import provenance
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.metrics import error_ratio, kernel_similarity
@@ -200,10 +196,7 @@ def main() -> None:
     measure = {"sizes": sizes, "area": area, "speed": speed}[options.measure]
     rows, table = measure(options)
     about = {
-        "device": describe_device("cpu"),
-        "date": date.today().isoformat(),
-        "versions": {name: version(name) for name in ("unblur", "torch")},
-        "command": shlex.join(["python", "benchmarks/schuler_kernels.py", *sys.argv[1:]]),
+        **provenance("number of the picture"),
         "settings": {k: str(v) for k, v in vars(options).items()},
     }
     target = RESULTS / f"schuler-{options.name or options.measure}"

@@ -24,6 +24,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from scipy.stats import spearmanr
 from torch.nn import functional
 
+from provenance import provenance
 from selfdeblur_table import SEARCH, Case, levin
 from unblur.context import Context
 from unblur.kernels import Kernel
@@ -88,7 +89,7 @@ def main() -> None:
     }
     print(json.dumps(figures))
     if options.output:
-        text = json.dumps({**figures, "rows": rows}, indent=1) + "\n"
+        text = json.dumps({**provenance(), **figures, "rows": rows}, indent=1) + "\n"
         options.output.write_text(text, encoding="utf-8")
 
 

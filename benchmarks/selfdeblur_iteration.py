@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from provenance import provenance
 from unblur.allocation import retained_memory
 from unblur_selfdeblur.generators import Generators
 from unblur_selfdeblur.optimisation import Data, optimise
@@ -188,9 +187,7 @@ def main() -> None:
         "processor seconds per iteration": used,
         "own / plain, processor": round(used["own"] / used["plain"], 3),
         "threads": torch.get_num_threads(),
-        "processor": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "date": datetime.now(UTC).date().isoformat(),
+        **provenance(),
     }
     print(json.dumps(row))
     if options.output:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from provenance import provenance
 from unblur.context import Context
 from unblur.precision import network_dtype
 from unblur.synthesis import gaussian_process_kernel
@@ -70,7 +71,7 @@ def main() -> None:
     seconds = fastest(lambda: stage.deconvolve(image, kernel, Context()), 3) / megapixels
     floor = NETWORK_TERAFLOP / teraflops() + FILTER_GIGABYTES / gigabytes_per_second()
     row = {
-        "threads": torch.get_num_threads(),
+        **provenance(),
         "networks": str(network_dtype("cpu")),
         "seconds per megapixel": round(seconds, 2),
         "floor in seconds per megapixel": round(floor, 2),

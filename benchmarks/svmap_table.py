@@ -182,7 +182,13 @@ def main() -> None:
         "True kernels of 13 to 35 pixels, stored; noise seeded; hyper-laplacian with the weight "
         "that serves it best on these pictures."
     )
-    keep(f"svmap-{options.what}", "Deconvolution with the true kernel", rows, remark)
+    keep(
+        f"svmap-{options.what}",
+        "Deconvolution with the true kernel",
+        rows,
+        remark,
+        "number of the picture",
+    )
 
 
 if __name__ == "__main__":

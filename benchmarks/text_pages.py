@@ -59,12 +59,18 @@ def main() -> None:
         for name, values in scores.items()
     ]
     count = len(next(iter(scores.values())))
-    remark = f"PSNR in dB over {count} pages of {options.edge} pixels, seeds from {SEED}."
+    remark = f"PSNR in dB over {count} pages of {options.edge} pixels."
     if earlier := kept("text-pages", "pipeline", rows):
         names = ", ".join(row["pipeline"] for row in earlier)
         remark += f" Rows of an earlier run on the same pages: {names}."
         rows = [*earlier, *rows]
-    keep("text-pages", "Blind deblurring of rendered text", rows, remark)
+    keep(
+        "text-pages",
+        "Blind deblurring of rendered text",
+        rows,
+        remark,
+        f"{SEED} and the number of the page",
+    )
 
 
 if __name__ == "__main__":

@@ -136,7 +136,12 @@ def describe_device(device: str) -> str:
     if torch.device(device).type == "cuda":
         return str(torch.cuda.get_device_name(device))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {_counted(cores, 'core')}, {_counted(threads, 'thread')}"
+
+
+def _counted(number: int | None, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _processor() -> str:
