@@ -63,9 +63,9 @@ def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     settings = Pipeline.load("discriminative").steps[0].params
     params = MapEstimator({**settings, "size": FRAME}).params
     model, context = Followed(params.faint, params.specks), Context()
-    y, trusted, size = prepared(image, context, None, params)
+    given = prepared(image, context, None, params)
     priors = weighted(params.priors[:count])
-    alternate(y, trusted, model, scales(size), priors, params, context.checkpoint)
+    alternate(given, model, scales(given.size), priors, params, context.checkpoint)
     for kernel in model.turns:
         yield kernel_similarity(kernel.numpy(), true.weights)
 

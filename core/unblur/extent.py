@@ -33,7 +33,7 @@ def estimate_extent(image: Tensor, context: Context, look: Mapping[str, Any] | N
     image : (C, H, W)
         Finite everywhere, white = 1. Luma is looked at.
     context : Context
-        Device and cancellation.
+        Device, cancellation, and the noise where it is known.
     look : mapping, optional
         Further params of `map` for the looks, such as its priors.
 
@@ -57,7 +57,8 @@ def estimate_extent(image: Tensor, context: Context, look: Mapping[str, Any] | N
     """
     small = shrink_image(to_luma(image), 0.5)
     most = min(small.shape[-2:]) // 2
-    silent = context.with_(on_progress=lambda _: None)
+    noise = None if context.noise is None else context.noise / 2
+    silent = context.with_(on_progress=lambda _: None, noise=noise)
     frame = FIRST_FRAME
     while True:
         frame = min(frame, most)

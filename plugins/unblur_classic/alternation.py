@@ -9,10 +9,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from unblur.contrast import LOUD, price_against
 from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.operators import extend_periodic, gradient
 from unblur.pyramid import Scale, shrink_image
 from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.preparation import Prepared
 from unblur_classic.salient_edges import salient, threshold_for
 
 LEAST_WEIGHT = 1e-4
@@ -21,6 +23,8 @@ EASING = 1.1
 """Per iteration: the priors' weights and the salient edges' threshold are divided by it."""
 FINEST_WEIGHT = 2e-5
 """At the end of the last iterations, which refine the kernel at full size."""
+STRICTER = 15.0
+"""By how much of itself the ridge grows where the noise is `LOUD`; beyond, as the price does."""
 
 
 class BlurModel(Protocol):
@@ -111,9 +115,32 @@ class Level:
         return sharp, torch.where(self.known_slopes, gradient(self.scene), filled)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How far the weights fall at a scale, by its noise; found by trial on photographs.
+
+    Attributes
+    ----------
+    least, finest : float
+        To which the first prior's weight falls on the way, and at the end.
+    ridge : float
+        Factor on the ridge.
+    """
+
+    least: float
+    finest: float
+    ridge: float
+
+    @classmethod
+    def at(cls, noise: float) -> Limits:
+        """Return the limits at a standard deviation of the noise, at `CONTRAST`."""
+        finest = max(FINEST_WEIGHT, 2 * price_against(noise))
+        ridge = 1 + STRICTER * price_against(noise) / price_against(LOUD)
+        return cls(max(LEAST_WEIGHT, 2 * finest), finest, ridge)
+
+
 def alternate(
-    y: Tensor,
-    trusted: Tensor,
+    given: Prepared,
     model: BlurModel,
     levels: Sequence[Scale],
     priors: Sequence[WeightedPrior],
@@ -124,9 +151,9 @@ def alternate(
 
     Parameters
     ----------
-    y, trusted : (H, W)
-        The image at the contrast that the priors' weights are meant for, and 1 where a pixel
-        may be trusted.
+    given : Prepared
+        The image at the contrast that the priors' weights are meant for. The more noise it has,
+        the less the first prior's weight falls, and the more the ridge counts.
     model : BlurModel
         What the blur is made of.
     levels : sequence of Scale
@@ -139,10 +166,12 @@ def alternate(
         Called after every turn.
     """
     first = priors[0].weight
-    weights, threshold, factor = model.first(levels[0], y), 0.0, 1.0
+    weights, threshold, factor = model.first(levels[0], given.y), 0.0, 1.0
     for scale in levels:
-        small = shrink_image(y, scale.ratio)
-        certain = shrink_image(trusted, scale.ratio)
+        small = shrink_image(given.y, scale.ratio)
+        certain = shrink_image(given.trusted, scale.ratio)
+        limits = Limits.at(given.noise * scale.ratio)
+        ridge = limits.ridge * params.ridge
         level = Level.of(scale, model.pieces(small, scale), model.pieces(certain, scale))
         weights = model.grown(weights, scale)
         if not threshold:
@@ -150,16 +179,16 @@ def alternate(
         for _ in range(params.iterations):
             eased = [p.lightened(factor) for p in priors]
             slopes = level.slopes(model.kernels(weights, scale), eased, threshold)
-            weights = model.fitted(weights, scale, *slopes, params.ridge)
+            weights = model.fitted(weights, scale, *slopes, ridge)
             threshold /= EASING
-            factor = max(factor / EASING, min(LEAST_WEIGHT / first, 1.0))
+            factor = max(factor / EASING, min(limits.least / first, 1.0))
             tick()
         weights = model.recentred(weights, scale)
-    fall = (FINEST_WEIGHT / (factor * first)) ** (1 / max(params.refinements, 1))
+    fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
     for _ in range(params.refinements):
         factor *= min(fall, 1.0)
         eased = [p.lightened(factor) for p in priors]
         slopes = level.slopes(model.kernels(weights, scale), eased)
-        weights = model.fitted(weights, scale, *slopes, params.ridge)
+        weights = model.fitted(weights, scale, *slopes, ridge)
         tick()
     return weights

@@ -16,8 +16,9 @@ from unblur.pyramid import scales
 from unblur.stages import Estimate
 from unblur_classic.alternation import alternate
 from unblur_classic.camera_model import CameraModel
-from unblur_classic.map_estimator import LEAST, prepared, weighted
+from unblur_classic.map_estimator import LEAST, weighted
 from unblur_classic.map_params import AlternationParams
+from unblur_classic.preparation import prepared
 
 
 class CameraShake(stages.KernelEstimator):
@@ -92,14 +93,14 @@ class CameraShake(stages.KernelEstimator):
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the field of kernels, without the latent image; see `KernelEstimator`."""
-        y, trusted, size = prepared(blurred, context, mask, self.params)
-        rows, columns = y.shape
-        model = CameraModel((rows, columns), size, float(np.deg2rad(self.params.turn)))
-        levels = scales(size)
+        given = prepared(blurred, context, mask, self.params)
+        rows, columns = given.y.shape
+        model = CameraModel((rows, columns), given.size, float(np.deg2rad(self.params.turn)))
+        levels = scales(given.size)
         tick = context.ticker(
             self.name, self.params.iterations * len(levels) + self.params.refinements
         )
         priors = weighted(self.params.priors)
-        weights = alternate(y, trusted, model, levels, priors, self.params, tick)
+        weights = alternate(given, model, levels, priors, self.params, tick)
         weights = torch.where(weights < LEAST * weights.max(), 0, weights)
         return Estimate(camera_field(model.grid(levels[-1]), weights))

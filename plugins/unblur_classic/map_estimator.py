@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from unblur import stages
 from unblur.allocation import retained_memory
-from unblur.colour import to_luma
 from unblur.context import Context
-from unblur.errors import ImageError
-from unblur.extent import estimate_extent
 from unblur.kernels import Kernel
 from unblur.plugins import registry
 from unblur.pruning import pruned
@@ -28,10 +24,8 @@ from unblur_classic.kernel_step import fit_kernel, recentred
 from unblur_classic.latent_step import WeightedPrior
 from unblur_classic.map_choice import most_plausible
 from unblur_classic.map_params import AlternationParams
-from unblur_classic.median import median_filtered
+from unblur_classic.preparation import Prepared, prepared
 
-CONTRAST = 0.16
-"""Standard deviation that an image is brought to, so that weights suit dim and bright ones."""
 LEAST = 0.01
 """Share of the peak below which a sample is left out of the result."""
 
@@ -116,20 +110,21 @@ class MapEstimator(stages.KernelEstimator):
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
         p = self.params
         look = {"faint": p.faint, "specks": p.specks}
-        y, trusted, size = prepared(blurred, context, mask, p, look)
+        given = prepared(blurred, context, mask, p, look)
         with retained_memory():
-            kernel = most_plausible(self._kernels(y, trusted, size, context), y, trusted, context)
+            kernels = self._kernels(given, context)
+            kernel = most_plausible(kernels, given.y, given.trusted, context)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
 
-    def _kernels(self, y: Tensor, trusted: Tensor, size: int, context: Context) -> Iterator[Tensor]:
+    def _kernels(self, given: Prepared, context: Context) -> Iterator[Tensor]:
         """Yield the kernel found from coarse to fine with each of the factors."""
-        p, levels = self.params, scales(size)
+        p, levels = self.params, scales(given.size)
         turns = (p.iterations * len(levels) + p.refinements) * len(p.factors)
         tick = context.ticker(self.name, turns)
         model = OneKernel(p.faint, p.specks)
         for factor in p.factors:
             priors = [choice.lightened(factor) for choice in weighted(p.priors)]
-            kernel = alternate(y, trusted, model, levels, priors, p, tick)
+            kernel = alternate(given, model, levels, priors, p, tick)
             yield torch.where(kernel < LEAST * kernel.max(), 0, kernel)
 
 
@@ -182,54 +177,3 @@ def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
         WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
         for c in choices
     ]
-
-
-def prepared(
-    blurred: Tensor,
-    context: Context,
-    mask: Tensor | None,
-    params: AlternationParams,
-    look: Mapping[str, Any] | None = None,
-) -> tuple[Tensor, Tensor, int]:
-    """Return luma at `CONTRAST`, where it may be trusted, (H, W) each, and the kernel's extent.
-
-    `look` are further params of the looks by which an extent of auto is found.
-
-    Raises
-    ------
-    ImageError
-        If the image is too small for the kernel, or shows nothing.
-    """
-    context.checkpoint()
-    luma = median_filtered(to_luma(blurred)[0], params.median)
-    trusted = torch.ones_like(luma) if mask is None else mask
-    y = normalised(luma, trusted)
-    size = estimate_extent(y[None], context, look) if params.size == "auto" else params.size
-    check_size(size, y)
-    return y, trusted, size
-
-
-def normalised(luma: Tensor, trusted: Tensor) -> Tensor:
-    """Return the image at the contrast that weights are meant for, untrusted pixels filled in."""
-    spread = float(luma[trusted > 0].std()) if bool((trusted > 0).any()) else 0.0
-    if not spread > 0:
-        raise ImageError(
-            "a kernel cannot be estimated from an image of one value; "
-            "give the PSF, or an image with edges."
-        )
-    if not bool(trusted.all()):
-        untrusted = (trusted == 0).cpu().numpy()
-        nearest = distance_transform_edt(untrusted, return_distances=False, return_indices=True)
-        rows, columns = torch.from_numpy(nearest).to(luma.device)
-        luma = luma[rows, columns]
-    return luma * (CONTRAST / spread)
-
-
-def check_size(size: int, y: Tensor) -> None:
-    """Raise `ImageError` for an image (H, W) that is less than twice as large as the kernel."""
-    if min(y.shape) < 2 * size:
-        raise ImageError(
-            f"an image of {tuple(y.shape)} pixels is too small to estimate a kernel of "
-            f"{size}; it takes twice the kernel at least. Set kernel.size to "
-            f"{min(y.shape) // 2} or less, or give a larger image."
-        )

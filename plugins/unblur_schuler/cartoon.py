@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from torch import Tensor
 
 from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.operators import extend_periodic, gradient, gradient_adjoint, laplacian_otf
 
-CONTRAST = 0.16
-"""Standard deviation of the image that the weights are meant for."""
-LOUD, PRICE_WHEN_LOUD = 0.008, 5e-4
-"""Standard deviation of the noise, at `CONTRAST`, that 1 % makes in photographs, and the price of
-an edge that it asks for."""
-Noise = TypeVar("Noise", float, Tensor)
 FIRST, GROWTH, QUOTIENTS = 2.0, 3.0, 7
 """The first penalty relative to the weight, its growth, and how many quotients are taken."""
-
-
-def price_against(noise: Noise) -> Noise:
-    """Return the price of an edge at which a cartoon is rid of most of the noise.
-
-    It grows with the power 1.5 of the noise, which was found by trial on photographs.
-
-    Parameters
-    ----------
-    noise : tensor or float
-        Standard deviation, at `CONTRAST`.
-    """
-    return PRICE_WHEN_LOUD * (noise / LOUD) ** 1.5
 
 
 def cartoons(y: Tensor, kernel: Tensor, prices: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unblur.contrast import CONTRAST, price_against
 from unblur.operators import gradient
 from unblur.pyramid import Scale, scales
-from unblur_schuler.cartoon import CONTRAST, cartoons, price_against
+from unblur_schuler.cartoon import cartoons
 from unblur_schuler.descent import Network, Step, first_kernel, rescaled_kernel
 from unblur_schuler.quotient import Spectra, image_quotient
 

@@ -12,7 +12,7 @@ from unblur.metrics import kernel_similarity, levin_aligned
 from unblur.pyramid import scales
 from unblur.synthesis import motion_kernel
 from unblur.testing import scene
-from unblur_classic import map_estimator
+from unblur_classic import preparation
 from unblur_classic.hyper_laplacian import HyperLaplacian
 from unblur_classic.map_choice import implausibility, most_plausible
 from unblur_classic.map_estimator import MapEstimator
@@ -79,6 +79,31 @@ def test_what_lies_under_the_mask_does_not_matter(shaken, found, value):
         assert kernel_similarity(kernel_of(damaged), found) < 0.8
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_knowing_the_noise_helps(seed):
+    """The weights stay higher the more noise there is; told of none, it is taken for edges."""
+    given = scene((128, 128), Kernel(BENT), noise=0.03, seed=seed)
+    told, untold = (kernel_of(given.blurred, context=Context(noise=n)) for n in (0.03, 0.0))
+    better, worse = (kernel_similarity(k, given.kernel.weights) for k in (told, untold))
+    assert better > worse
+
+
+def test_the_first_look_is_told_the_noise_of_what_it_sees(shaken, monkeypatch):
+    """An image of contrast 0.16, of which each pixel is the mean of four."""
+    told = []
+    estimate = MapEstimator.estimate
+
+    def noted(self, blurred, context, mask=None):
+        told.append(context.noise)
+        return estimate(self, blurred, context, mask)
+
+    monkeypatch.setattr(MapEstimator, "estimate", noted)
+    kernel_of(shaken.blurred, context=Context(noise=0.02), size="auto")
+    gain = 0.16 / float(shaken.blurred.std())
+    assert len(told) > 1
+    assert told[1:] == pytest.approx([gain * 0.01] * (len(told) - 1))
+
+
 @pytest.mark.parametrize("size", [10, 15, "auto"])
 def test_the_frame_may_be_even_or_too_large_or_found_by_itself(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
@@ -91,7 +116,7 @@ def test_the_first_look_prunes_as_the_estimate_does(shaken, monkeypatch):
         looks.append(look)
         return 11
 
-    monkeypatch.setattr(map_estimator, "estimate_extent", look_at)
+    monkeypatch.setattr(preparation, "estimate_extent", look_at)
     kernel_of(shaken.blurred, size="auto", faint=0.07, iterations=1, refinements=0)
     assert looks == [{"faint": 0.07, "specks": 0.03}]
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from unblur.context import Context
+from unblur.contrast import LOUD, price_against
 from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
 from unblur.metrics import kernel_similarity
 from unblur.testing import gaussian, scene
 from unblur.weights import save_weights
-from unblur_schuler.cartoon import LOUD, cartoons, price_against
+from unblur_schuler.cartoon import cartoons
 from unblur_schuler.deep import DeepNetwork
 from unblur_schuler.descent import descend
 from unblur_schuler.extent import grown, lit_extent, touches_border
