@@ -23,8 +23,10 @@ EASING = 1.1
 """Per iteration: the priors' weights and the salient edges' threshold are divided by it."""
 FINEST_WEIGHT = 2e-5
 """At the end of the last iterations, which refine the kernel at full size."""
+EASY_PRICE = 1e-3
+"""Of an edge against the noise, up to which the priors have their own weights; else they grow."""
 STRICTER = 15.0
-"""By how much of itself the ridge grows where the noise is `LOUD`; beyond, as the price does."""
+"""By how much of itself the ridge grows where the noise is `LOUD`."""
 
 
 class BlurModel(Protocol):
@@ -135,7 +137,8 @@ class Limits:
     def at(cls, noise: float) -> Limits:
         """Return the limits at a standard deviation of the noise, at `CONTRAST`."""
         finest = max(FINEST_WEIGHT, 2 * price_against(noise))
-        ridge = 1 + STRICTER * price_against(noise) / price_against(LOUD)
+        ratio = noise / LOUD
+        ridge = 1 + STRICTER * ratio * min(ratio**0.5, 1.0)
         return cls(max(LEAST_WEIGHT, 2 * finest), finest, ridge)
 
 
@@ -153,7 +156,8 @@ def alternate(
     ----------
     given : Prepared
         The image at the contrast that the priors' weights are meant for. The more noise it has,
-        the less the first prior's weight falls, and the more the ridge counts.
+        the less the first prior's weight falls, from a higher start if need be, and the more
+        the ridge counts.
     model : BlurModel
         What the blur is made of.
     levels : sequence of Scale
@@ -166,7 +170,8 @@ def alternate(
         Called after every turn.
     """
     first = priors[0].weight
-    weights, threshold, factor = model.first(levels[0], given.y), 0.0, 1.0
+    start = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
+    weights, threshold = model.first(levels[0], given.y), 0.0
     for scale in levels:
         small = shrink_image(given.y, scale.ratio)
         certain = shrink_image(given.trusted, scale.ratio)
@@ -181,7 +186,7 @@ def alternate(
             slopes = level.slopes(model.kernels(weights, scale), eased, threshold)
             weights = model.fitted(weights, scale, *slopes, ridge)
             threshold /= EASING
-            factor = max(factor / EASING, min(limits.least / first, 1.0))
+            factor = max(factor / EASING, min(limits.least / first, start))
             tick()
         weights = model.recentred(weights, scale)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
