@@ -97,7 +97,7 @@ def sizes(options: argparse.Namespace) -> tuple[list[Row], str]:
                 {
                     "picture": given.name,
                     "size": given.kernel.shape[0],
-                    "model": name,
+                    "model": Path(name).stem,
                     "similarity": kernel_similarity(kernel, given.kernel),
                     "ratio": error_ratio(sharp, best, given.sharp, border=20),
                     "processor seconds": seconds,

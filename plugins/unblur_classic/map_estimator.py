@@ -54,6 +54,9 @@ class MapEstimator(stages.KernelEstimator):
     What was not observed, beyond the border or under the mask, is filled with what the latest
     latent image predicts.
 
+    Weights are told for images with little noise. With more, of which the context tells or the
+    image itself, they fall less far, or grow, and the ridge grows (`alternation.Limits`).
+
     On pages of text the minimum that is found depends on the weights. With several `factors` the
     whole descent is repeated, and the results are compared by `map_choice.implausibility`.
 
