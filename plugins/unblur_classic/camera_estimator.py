@@ -81,7 +81,7 @@ class CameraShake(stages.KernelEstimator):
             5, ge=0, le=100, description="Further turns at full size, with falling weights."
         )
         ridge: float = Field(
-            2.0, ge=0, le=100, description="Weight of the squared kernels; more is smoother."
+            0.25, ge=0, le=100, description="Weight of the squared kernels; more is smoother."
         )
         turn: float = Field(
             3.0,

@@ -50,6 +50,8 @@ def write_plot(
         f'<text x="{_MARGIN}" y="20">{score} over {right:.0f} {unit}</text>',
         f'<text x="4" y="{_MARGIN}">{high:.2f}</text>',
         f'<text x="4" y="{_HEIGHT - _MARGIN}">{low:.2f}</text>',
+        f'<text x="{_MARGIN}" y="{_HEIGHT - _MARGIN + 14}">0</text>',
+        f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - _MARGIN + 14}">{right:.0f}</text>',
     ]
     for number, (name, curve) in enumerate(sorted(curves.items())):
         colour = f"hsl({number * 137 % 360},65%,42%)"
