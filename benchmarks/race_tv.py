@@ -20,10 +20,8 @@ from unblur.testing import Scene
 from unblur_classic.total_variation import TotalVariation
 
 WEIGHTS = tuple(10 ** (power / 3) for power in range(-12, -4))
-FEW = WEIGHTS[2:5]
-"""For FISTA, which takes minutes: about the weights that serve the others best of its energy."""
 SPITFIRE = (0.005,)
-"""One less its weight of the data. It takes longer still: only its default is tried."""
+"""One less its weight of the data. It takes minutes: only its default is tried."""
 
 
 def own(iterations: int, given: Scene, weight: float | None) -> Tensor:
@@ -75,7 +73,7 @@ def sdeconv(given: Scene, weight: float | None) -> Tensor:
 RACERS = [
     Racer("unblur", "unblur", lambda given, weight: own(60, given, weight), WEIGHTS),
     Racer("unblur, 200 steps", "unblur", lambda given, weight: own(200, given, weight), WEIGHTS),
-    Racer("deepinv, FISTA", "deepinv", fista, FEW, "valid convolution"),
+    Racer("deepinv, FISTA", "deepinv", fista, WEIGHTS, "valid convolution"),
     Racer("deepinv, ADMM", "deepinv", admm, WEIGHTS, "periodic, padded by a kernel's width"),
     Racer("sdeconv, Spitfire", "sdeconv", sdeconv, SPITFIRE, "sparse Hessian variation"),
 ]

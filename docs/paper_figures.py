@@ -99,11 +99,9 @@ method on par up to 25 pixels; that set is not at hand. Ours by size, on validat
 with 1 % of noise, means:"""
 SCHULER_KODAK = """Kodak, kernels of Eq. 6 of 9 to 25 pixels, 1 % of noise, beside `map` in the same
 frame, means:"""
-SCHULER_LARGE = """Kernels beyond the paper's scales, of 27 to 41 pixels, both layouts trained the same
-number of steps:"""
-
-SCHULER_NOISY = """With 5 % of noise (the paper's Fig. 14 shows one image):"""
-
+SCHULER_LARGE = """Kernels beyond the paper's scales, of 27 to 41 pixels, both layouts trained as
+many steps, means:"""
+SCHULER_NOISY = """With 5 % of noise (the paper's Fig. 14 shows one image), means:"""
 SCHULER_AREA = """Fig. 19: the kernel's error falls with the size of the image. Ours, similarity to
 the true kernel of 17 pixels on six photographs, where all of the image is looked at, and where
 the windows with the most edges are:"""
