@@ -116,8 +116,7 @@ PRIOR_ACCURACY = """Fig. 10 (a), verdicts of the classifier, on Köhler's set: n
 paper's text for images of 800 x 800, and less once they are shrunk more than fourfold, unless it
 was trained at several scales. Ours was:"""
 PRIOR_LEVIN = """Fig. 10 (b), Levin's pairs with the prior and without. The paper has curves, whose
-values its text does not give. Ours, with the classifier as it was when 95.0 % of its verdicts at
-full size were right:"""
+values its text does not give. Ours:"""
 PRIOR_TRAINED = """The classifier trained from scratch in equal steps, at several scales and at one
 alone, by Adam and by SGD:"""
 PRIOR_CURVES = """Fig. 13, how the kernel converges: in the paper within 50 iterations. Ours, kernel
