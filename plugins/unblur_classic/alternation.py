@@ -25,8 +25,9 @@ FINEST_WEIGHT = 2e-5
 """At the end of the last iterations, which refine the kernel at full size."""
 EASY_PRICE = 1e-3
 """Of an edge against the noise, up to which the priors have their own weights; else they grow."""
-STRICTER = 15.0
-"""By how much of itself the ridge grows where the noise is `LOUD`."""
+STRICTER, QUIET = 15.0, 0.1
+"""By how much of itself the ridge grows where the noise is `LOUD`, and the share of that noise
+up to which it does not: the frames that `unblur.extent` finds were fitted to images as quiet."""
 
 
 class BlurModel(Protocol):
@@ -138,8 +139,8 @@ class Limits:
         """Return the limits at a standard deviation of the noise, at `CONTRAST`."""
         finest = max(FINEST_WEIGHT, 2 * price_against(noise))
         ratio = noise / LOUD
-        ridge = 1 + STRICTER * ratio * min(ratio**0.5, 1.0)
-        return cls(max(LEAST_WEIGHT, 2 * finest), finest, ridge)
+        more = STRICTER * ratio * min(ratio**0.5, 1.0) if ratio > QUIET else 0.0
+        return cls(max(LEAST_WEIGHT, 2 * finest), finest, 1 + more)
 
 
 def alternate(
