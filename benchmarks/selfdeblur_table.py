@@ -21,18 +21,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from provenance import provenance
 from unblur.bench.pairs import load_set
 from unblur.bench.scores import plane
 from unblur.colour import to_luma
@@ -128,7 +126,6 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "case": case.name,
         "method": options.method,
         **params,
-        "seed": seed,
         **results,
         "isnr": results["own"]["psnr"] - scored(case.blurred, case)["psnr"],
         "error ratio": results["hyper-laplacian"]["error"] / known["error"],
@@ -139,9 +136,7 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "seconds": seconds,
         "cpu seconds": spent,
         "curve of iteration, seconds, cpu seconds, psnr": curve,
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
-        "threads": torch.get_num_threads(),
-        "date": datetime.now(UTC).date().isoformat(),
+        **provenance(seed, device),
     }
 
 
