@@ -36,7 +36,8 @@ from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_ke
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
 from unblur_classic.alternation import alternate
-from unblur_classic.map_estimator import MapEstimator, OneKernel, prepared, weighted
+from unblur_classic.map_estimator import MapEstimator, OneKernel, weighted
+from unblur_classic.preparation import prepared
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
 PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"

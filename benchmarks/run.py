@@ -66,8 +66,7 @@ TARGETS = [
     bench(
         "levin-schuler",
         "Levin's 32 pairs, blind, by the trained kernel estimator",
-        "levin09",
-        "schuler-hyper-laplacian",
+        *("levin09", "schuler-hyper-laplacian"),
     ),
     script(
         "svmap-bsd",
@@ -222,9 +221,7 @@ TARGETS = [
         "scale-workers",
         "Two processes against one",
         "scale_mosaic.py",
-        "workers",
-        "--edges",
-        "8192",
+        *("workers", "--edges", "8192"),
     ),
     *(
         script(
