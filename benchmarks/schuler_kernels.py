@@ -196,7 +196,7 @@ def main() -> None:
     measure = {"sizes": sizes, "area": area, "speed": speed}[options.measure]
     rows, table = measure(options)
     about = {
-        **provenance("number of the picture"),
+        **provenance(0 if options.measure == "speed" else "number of the picture"),
         "settings": {k: str(v) for k, v in vars(options).items()},
     }
     target = RESULTS / f"schuler-{options.name or options.measure}"
