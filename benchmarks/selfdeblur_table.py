@@ -4,8 +4,8 @@
     python benchmarks/selfdeblur_table.py ../shared/data kodak --method selfdeblur --device cuda
     python benchmarks/selfdeblur_table.py ../shared/data levin --method kotera --preset fast \
         --pairs im1_kernel5 im2_kernel3 im3_kernel2 im4_kernel1
-    python benchmarks/selfdeblur_table.py ../shared/data levin --seeds 5 --restarts 3 \
-        --pairs im1_kernel5
+    python benchmarks/selfdeblur_table.py ../shared/data levin --method kotera --preset fast \
+        --seeds 5 --restarts 3 --crop 128 --pairs im1_kernel5 im2_kernel3 im3_kernel2
 
 Each pair and seed is one row, written as soon as it is done with device, date, seconds and the
 PSNR of the previews over time; rows that are there already are not run again. A row scores the
@@ -13,6 +13,8 @@ estimator's own image, and those of `svmap` and `hyper-laplacian` with the estim
 Levin's protocol. The error ratio is that of `hyper-laplacian` with the estimated and the true
 kernel; of the own image, against `hyper-laplacian` with the true one. Levin's kernels get the
 frames that the authors used, unless `--size auto` is given.
+
+`--crop` takes the middle of each pair alone, for what has to be run many times.
 
 Kodak images are blurred as luma, less the border that the blur cannot see, without noise.
 """
@@ -23,7 +25,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,13 @@ class Case:
     sharp: Tensor
     kernel: Kernel
     size: int
+
+    def cropped(self, edge: int) -> Case:
+        """Return the middle `edge` pixels along both axes, all of it for 0."""
+        if not edge:
+            return self
+        inside = tuple(slice((n - edge) // 2, (n + edge) // 2) for n in self.blurred.shape[-2:])
+        return replace(self, blurred=self.blurred[(..., *inside)], sharp=self.sharp[(..., *inside)])
 
 
 def luma(path: Path) -> Tensor:
@@ -110,6 +119,7 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "preset": options.preset,
         "restarts": options.restarts,
     }
+    case = case.cropped(options.crop)
     stage: KernelEstimator = cls(params)
     blurred = case.blurred.to(device)
     context = Context(device=device, seed=seed, on_progress=watch)
@@ -126,6 +136,7 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "case": case.name,
         "method": options.method,
         **params,
+        "crop": options.crop,
         **results,
         "isnr": results["own"]["psnr"] - scored(case.blurred, case)["psnr"],
         "error ratio": results["hyper-laplacian"]["error"] / known["error"],
@@ -142,7 +153,8 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
 
 def identity(entry: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one row from another."""
-    return tuple(entry[key] for key in ("case", "method", "preset", "size", "restarts", "seed"))
+    named = ("case", "method", "preset", "size", "restarts", "seed")
+    return (*(entry[key] for key in named), entry.get("crop", 0))
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -175,6 +187,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", help="names of the cases to run; all by default")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--restarts", type=int, default=1)
+    parser.add_argument("--crop", type=int, default=0, help="edge of the middle that is taken")
     parser.add_argument("--every", type=int, default=100, help="iterations between scored previews")
     parser.add_argument("--device", default="auto")
     parser.add_argument("-o", "--output", type=Path, help="where rows are kept")
@@ -188,7 +201,7 @@ def main() -> None:
         for seed in range(options.seeds):
             size = "auto" if options.size == "auto" else case.size
             wanted = (case.name, options.method, options.preset, size, options.restarts, seed)
-            if any(identity(entry) == wanted for entry in rows):
+            if any(identity(entry) == (*wanted, options.crop) for entry in rows):
                 continue
             rows.append(row(case, options, seed, device))
             temporary = output.with_suffix(".part")

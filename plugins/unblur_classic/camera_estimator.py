@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur import stages
-from unblur.camera import camera_field
+from unblur.camera import camera_field, levelled
 from unblur.context import Context
 from unblur.pyramid import scales
 from unblur.stages import Estimate
@@ -43,7 +43,8 @@ class CameraShake(stages.KernelEstimator):
     its own, as in `map`; the poses are one non-negative least-squares fit to the gradients of all
     of them. Only poses that keep the blur of every place within the frame are admitted.
 
-    The field has its kernels at places as close as their change asks for.
+    The field has its kernels at places as close as their change asks for. The mean of the angles
+    is 0, so that the sharp image lies as the blurred one does.
 
     Examples
     --------
@@ -103,4 +104,4 @@ class CameraShake(stages.KernelEstimator):
         priors = weighted(self.params.priors)
         weights = alternate(given, model, levels, priors, self.params, tick)
         weights = torch.where(weights < LEAST * weights.max(), 0, weights)
-        return Estimate(camera_field(model.grid(levels[-1]), weights))
+        return Estimate(camera_field(*levelled(model.grid(levels[-1]), weights)))

@@ -1,5 +1,7 @@
 """The poses of a camera, the kernels that they make, and fits of the one to the other."""
 
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,13 @@ from unblur.camera import (
     CameraBasis,
     PoseGrid,
     camera_field,
+    levelled,
     on_support,
     project_kernels,
     rotation,
 )
 from unblur.camera.projection import shifted_towards
+from unblur.engine.varying import kernel_at
 from unblur.errors import ImageError, KernelError
 from unblur.metrics import kernel_similarity
 from unblur.synthesis import camera_path, shake_image
@@ -24,15 +28,6 @@ PLACES = [(r, c) for r in (15.0, 45.0, 75.0, 105.0) for c in (20.0, 60.0, 100.0,
 
 def drawn(*shape, seed=0):
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def weights_of(path, grid):
-    """Return each pose of a path at the nearest pose of a grid."""
-    weights = torch.zeros(len(grid.angles), grid.size, grid.size, dtype=torch.float64)
-    for angle, row, column in path:
-        nearest = np.abs(np.array(grid.angles) - angle).argmin()
-        weights[nearest, round(row) + grid.size // 2, round(column) + grid.size // 2] += 1
-    return weights / weights.sum()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +44,7 @@ def basis(grid):
 def motion(grid):
     """A camera that turns by five degrees in all."""
     path = camera_path(5, 5, torch.Generator().manual_seed(3))
-    return weights_of(path, grid)
+    return torch.from_numpy(grid.weights(path))
 
 
 @pytest.mark.parametrize("size", [6, 7])
@@ -103,6 +98,41 @@ def test_the_field_is_the_basis_at_its_places(grid, basis, motion):
         camera_field(grid, motion[:-1], (15,), (20,))
 
 
+def test_a_path_has_the_weight_of_its_time(grid):
+    path = np.array([[0.0, 1.0, -2.0], [0.0, 1.0, -2.0], [grid.angles[0], 0.25, 0.0]])
+    weights = grid.weights(path)
+    middle, centre = len(grid.angles) // 2, grid.size // 2
+    assert weights.sum() == pytest.approx(1)
+    assert weights[middle, centre + 1, centre - 2] == pytest.approx(2 / 3)
+    assert weights[0, centre : centre + 2, centre] == pytest.approx([0.25, 1 / 12])
+
+
+def test_kernels_between_the_places_of_a_field_are_those_of_the_camera():
+    grid = PoseGrid.over((432, 432), 25, np.deg2rad(1))
+    swing = np.linspace(-1, 1, 41)[:, None] * [np.deg2rad(1), 4, -2]
+    weights = torch.from_numpy(grid.weights(swing))
+    field = camera_field(grid, weights)
+    size = field.mean.shape[0]
+    inside = slice((25 - size) // 2, (25 + size) // 2)
+    middles = [[np.mean(pair) for pair in pairwise(along)] for along in (field.rows, field.columns)]
+    places = list(product(*middles))
+    for place, truth in zip(
+        places, CameraBasis.at(grid, places, weights).forward(weights).numpy(), strict=True
+    ):
+        between = kernel_at(field, *place).weights
+        assert kernel_similarity(between, truth[inside, inside]) > 0.94
+
+
+def test_levelled_poses_make_the_same_kernels_turned_to_the_middle(grid, motion):
+    kept = motion * torch.from_numpy(grid.admitted())
+    level, weights = levelled(grid, kept)
+    share = (weights.sum((1, 2)) / weights.sum()).numpy()
+    assert share @ np.array(level.angles) == pytest.approx(0, abs=1e-12)
+    corners = [(r, c) for r in (0, 120) for c in (0, 160)]
+    made = CameraBasis.at(level, corners, weights).forward(weights)
+    np.testing.assert_allclose(made.sum((1, 2)), float(kept.sum()), rtol=1e-9)
+
+
 def mean_similarity(found, truth):
     return np.mean(
         [kernel_similarity(f.numpy(), t.numpy()) for f, t in zip(found, truth, strict=True)]
@@ -111,7 +141,7 @@ def mean_similarity(found, truth):
 
 def test_noise_shifts_and_a_wrong_kernel_are_taken_out_by_the_projection(grid, basis, motion):
     truth = basis.forward(motion)
-    noise = 0.3 * truth.amax((1, 2), keepdim=True) * (drawn(*truth.shape) - 0.5)
+    noise = 0.4 * truth.amax((1, 2), keepdim=True) * (drawn(*truth.shape) - 0.5)
     seen = (truth + noise).clamp_min(0)
     seen[5] = seen[5].T.flip(0)
     seen[::3] = torch.roll(seen[::3], (1, -1), (1, 2))

@@ -48,13 +48,7 @@ def estimated(blurred, context=None, mask=None, **params):
 def true_field(shape, path):
     """Return the kernels of a path of poses near the corners, in the middles of the sides."""
     grid = PoseGrid.over(shape, SIZE + 4, step=0.25)
-    weights = torch.zeros(len(grid.angles), grid.size, grid.size)
-    for angle, row, column in path:
-        nearest = np.abs(np.array(grid.angles) - angle).argmin()
-        below = np.floor([row, column]).astype(int)
-        for i, j in np.ndindex(2, 2):
-            share = (1 - abs(below[0] + i - row)) * (1 - abs(below[1] + j - column))
-            weights[nearest, grid.size // 2 + below[0] + i, grid.size // 2 + below[1] + j] += share
+    weights = torch.from_numpy(grid.weights(path))
     rows, columns = ([0.15 * n, 0.5 * n, 0.85 * n] for n in shape)
     return camera_field(grid, weights, rows, columns)
 

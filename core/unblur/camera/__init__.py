@@ -4,7 +4,7 @@ One basis serves whatever knows blur by its poses: shaken images made to order, 
 are made to fit a motion, and an estimator of the motion itself.
 """
 
-from unblur.camera.basis import CameraBasis, camera_field
+from unblur.camera.basis import CameraBasis, camera_field, levelled
 from unblur.camera.poses import PoseGrid, rotation
 from unblur.camera.projection import on_support, project_kernels
 
@@ -12,6 +12,7 @@ __all__ = [
     "CameraBasis",
     "PoseGrid",
     "camera_field",
+    "levelled",
     "on_support",
     "project_kernels",
     "rotation",

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, hypot
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from unblur.camera.poses import PoseGrid
 from unblur.errors import KernelError
 from unblur.kernels import Kernel, KernelField
 
-CHANGE = 1.5
-"""Pixels that a kernel's light moves from one place of a field to the next, root mean square."""
+CHANGE = 0.75
+"""Pixels that a kernel's light moves from one place of a field to the next, root mean square:
+between places farther apart, a mean of two kernels is not the kernel that the camera makes."""
 
-CLOSEST = 3
+CLOSEST = 2
 """Frames of the kernel between two places of a field, at least: each is deconvolved with a halo."""
 
 FAINTEST = 1e-3
@@ -136,7 +138,7 @@ def camera_field(
     >>> weights = torch.zeros(len(grid.angles), 9, 9)
     >>> weights[::2, 4, 4] = 1
     >>> camera_field(grid, weights).shape
-    (4, 5)
+    (6, 8)
     """
     if tuple(weights.shape) != (len(grid.angles), grid.size, grid.size):
         raise KernelError(
@@ -152,6 +154,29 @@ def camera_field(
     width = len(columns)
     kernels = tuple(tuple(flat[i : i + width]) for i in range(0, len(flat), width))
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
+
+
+def levelled(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
+    """Return the poses and their weights (A, n, n) with the mean angle for the new 0.
+
+    A picture does not tell a turn of the scene from one of the camera: an estimate leaves open
+    how the sharp image lies. It shall lie as the blurred one does on average. The frame grows by
+    what the turn does to the corners, so that no light is lost.
+
+    Example
+    -------
+    >>> grid = PoseGrid.over((401, 601), 9)
+    >>> weights = torch.zeros(len(grid.angles), 9, 9)
+    >>> weights[-1, 4, 4] = 1
+    >>> level, _ = levelled(grid, weights)
+    >>> level.angles[-1], level.size
+    (0.0, 17)
+    """
+    share = (weights.sum((1, 2)) / weights.sum()).double().cpu().numpy()
+    mean = float(share @ np.array(grid.angles))
+    border = ceil(abs(mean) * hypot(*grid.centre) - 1e-9)
+    level = PoseGrid(tuple(a - mean for a in grid.angles), grid.size + 2 * border, grid.shape)
+    return level, functional.pad(weights, (border,) * 4)
 
 
 def _cropped(kernels: NDArray[Any]) -> NDArray[Any]:

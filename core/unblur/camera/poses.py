@@ -77,6 +77,30 @@ class PoseGrid:
         """The point about which the image turns, in pixels."""
         return (self.shape[0] - 1) / 2, (self.shape[1] - 1) / 2
 
+    def weights(self, path: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights of the poses for a camera that goes along a path at an even pace.
+
+        Parameters
+        ----------
+        path : (time, 3)
+            Angle in radians, rows and columns in pixels, all within the grid; each is shared
+            linearly among the poses around it.
+
+        Returns
+        -------
+        (angles, size, size)
+            Of sum 1.
+        """
+        found = np.zeros((len(self.angles), self.size, self.size))
+        place = np.interp(path[:, 0], self.angles, np.arange(len(self.angles)))
+        at = np.column_stack([place, path[:, 1:] + self.size // 2])
+        below = np.floor(at).astype(int)
+        for corner in np.ndindex(2, 2, 2):
+            share = np.prod(1 - np.abs(below + corner - at), axis=1)
+            used = share > 0
+            np.add.at(found, tuple((below + corner)[used].T), share[used])
+        return found / len(path)
+
     def turned(self, places: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """Return by how much each angle alone moves each place.
 

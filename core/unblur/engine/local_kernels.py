@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from unblur.camera import CameraBasis, PoseGrid, camera_field, project_kernels
+from unblur.camera import CameraBasis, PoseGrid, camera_field, levelled, project_kernels
 from unblur.context import Context
 from unblur.engine.alignment import Float, agreement, centred, embedded, largest_shape
 from unblur.engine.chain import run_until_kernel
@@ -142,7 +142,7 @@ def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[Ke
     weights = project_kernels(local, CameraBasis.at(poses, places, local))
     lit = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
     turn = np.rad2deg(poses.angles[lit[-1]] - poses.angles[lit[0]])
-    return camera_field(poses, weights), float(turn)
+    return camera_field(*levelled(poses, weights)), float(turn)
 
 
 def cells(layout: Layout, edge: int) -> Cells:

@@ -26,6 +26,10 @@ from unblur.kernels import Kernel, KernelField
 SUBDIVISION = 2
 """Windows per step of the kernel grid: the kernels between grid points are interpolated."""
 
+NARROWEST = 2
+"""Extents of the kernel that a window measures at least, where a step of the grid is divided: each
+is deconvolved with a halo, and a grid as fine as that has no need of more kernels."""
+
 Deblur = Callable[[Tensor, Kernel, Tensor | None], Tensor]
 
 
@@ -68,8 +72,9 @@ def deconvolve_varying(
         1 where a pixel may be trusted.
     """
     shape = blurred.shape[-2:]
-    vertical = _windows(field.rows, origin[0], shape[0])
-    horizontal = _windows(field.columns, origin[1], shape[1])
+    extent = field.mean.shape
+    vertical = _windows(refined(field.rows, extent[-2]), origin[0], shape[0])
+    horizontal = _windows(refined(field.columns, extent[-1]), origin[1], shape[1])
     result = torch.zeros_like(blurred)
     for row, rows, fade_rows in vertical:
         for column, columns, fade_columns in horizontal:
@@ -87,19 +92,22 @@ def deconvolve_varying(
     return result
 
 
-def refined(positions: Sequence[float]) -> list[float]:
-    """Return grid positions with `SUBDIVISION` steps for each one of the grid's."""
+def refined(positions: Sequence[float], extent: int) -> list[float]:
+    """Return grid positions with up to `SUBDIVISION` steps for each one of the grid's.
+
+    A step is not divided into less than `NARROWEST` kernels of `extent` pixels.
+    """
     fine: list[float] = []
     for near, far in pairwise(positions):
-        fine.extend(near + (far - near) * step / SUBDIVISION for step in range(SUBDIVISION))
+        count = min(max(int((far - near) / (NARROWEST * extent)), 1), SUBDIVISION)
+        fine.extend(near + (far - near) * step / count for step in range(count))
     return [*fine, positions[-1]]
 
 
 def _windows(
-    positions: Sequence[float], start: int, extent: int
+    centres: Sequence[float], start: int, extent: int
 ) -> list[tuple[float, slice, NDArray[np.float64]]]:
     """Return centre, span within the piece and weights of each window that meets the piece."""
-    centres = refined(positions)
     pixels = start + np.arange(extent, dtype=np.float64)
     steps = [_step(pixels, near, far) for near, far in pairwise(centres)]
     edges = [np.ones(extent), *steps, np.zeros(extent)]

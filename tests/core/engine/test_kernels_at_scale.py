@@ -84,7 +84,8 @@ def test_windows_sum_to_one_wherever_the_piece_lies():
         ones = torch.ones(1, *shape)
         made = deconvolve_varying(lambda y, k, m: y, ones, field, (0, 0), origin)
         torch.testing.assert_close(made, ones)
-    assert refined([0.0, 10.0, 30.0]) == [0, 5, 10, 20, 30]
+    assert refined([0.0, 10.0, 30.0], 1) == [0, 5, 10, 20, 30]
+    assert refined([0.0, 10.0, 30.0], 5) == [0, 10, 20, 30]
 
 
 def test_an_outlier_disagrees_with_its_neighbours():
