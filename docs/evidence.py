@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, pstdev
+from statistics import mean, pstdev, stdev
 from typing import Any
 
 import paper_figures as paper
@@ -104,7 +104,22 @@ def kotera(results: Results) -> list[str]:
         deviations.setdefault(row["case"], []).append(row["isnr"])
     spread = [pstdev(values) for values in deviations.values() if len(values) > 1]
     more = f"Mean deviation between seeds: {mean(spread):.2f} dB." if spread else ""
-    return [paper.KOTERA_TEXT, table(["method", "data", "paper", "ours"], rows), more]
+    found = [paper.KOTERA_TEXT, table(["method", "data", "paper", "ours"], rows), more]
+    return [*found, paper.KOTERA_SEEDS, seeds(results)]
+
+
+def seeds(results: Results) -> str:
+    """Return how much PSNR differs between the seeds of one and the same pair."""
+    found: dict[str, list[float]] = {}
+    for row in results.rows("kotera_seeds"):
+        found.setdefault(row["case"], []).append(row["own"]["psnr"])
+    rows = [
+        [case, len(values), *(f"{f(values):.2f}" for f in (mean, stdev, min, max))]
+        for case, values in found.items()
+        if len(values) > 1
+    ]
+    head = ["pair", "seeds", "mean, dB", "standard deviation", "least", "most"]
+    return table(head, rows) if rows else MISSING
 
 
 def schuler(results: Results) -> list[str]:

@@ -88,6 +88,8 @@ KOTERA = (
     ("SelfDeblur", "Levin, 32", "7.62 ± 1.36 dB", "selfdeblur_levin"),
     ("improved", "Levin, 32", "8.23 ± 1.21 dB", "kotera_levin"),
 )
+KOTERA_SEEDS = """How results differ between seeds: `kotera`, preset `fast`, `restarts: 3`, the
+middle 128 x 128 pixels of Levin's pairs, PSNR of the method's own image:"""
 
 SCHULER_TEXT = """## Learning to Deblur (Schuler et al., TPAMI 2016)
 

@@ -1,0 +1,266 @@
+"""What can be measured: every result under `benchmarks/results`, with the command that makes it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# Relative to ROOT, where targets run: the command is kept beside what it measured.
+DATA = Path("../shared/data")
+RESULTS = Path("benchmarks/results")
+UNBLUR = [sys.executable, "-m", "unblur"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One result and the command that makes it."""
+
+    name: str
+    about: str
+    command: list[str]
+    heavy: bool = False
+    """Takes a GPU, or many hours: run only where it is named."""
+
+
+def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
+    """Return a target that races pipelines on a set of pairs."""
+    where = ["-o", str(RESULTS), "--name", name, "--workers", "2"]
+    return Target(name, about, [*UNBLUR, "bench", str(DATA / folder), *arguments, *where])
+
+
+def script(name: str, about: str, file: str, *arguments: str, heavy: bool = False) -> Target:
+    """Return a target that runs a script of this folder."""
+    return Target(name, about, [sys.executable, f"benchmarks/{file}", *arguments], heavy)
+
+
+PHOTOS = [
+    str(DATA / "photos" / f"budgie_{name}.jpg")
+    for name in (
+        *("canyon-wren", "casa-mila", "roman-colosseum"),
+        *("tea-gardens", "the-spices-of-life", "oakland-zoo-otters"),
+    )
+]
+
+TARGETS = [
+    bench(
+        "levin-known",
+        "Levin's 32 pairs with the true kernels",
+        "levin09",
+        *("wiener", "richardson-lucy", "tv", "hyper-laplacian", "svmap"),
+    ),
+    bench("levin-blind", "Levin's 32 pairs, blind", "levin09", "map-hyper-laplacian"),
+    bench(
+        "levin-schuler",
+        "Levin's 32 pairs, blind, by the trained kernel estimator",
+        *("levin09", "schuler-hyper-laplacian"),
+    ),
+    script(
+        "svmap-bsd",
+        "svmap beside hyper-laplacian on BSD's validation pictures",
+        "svmap_table.py",
+        *("bsd", str(DATA / "bsds500/val")),
+    ),
+    script(
+        "svmap-night",
+        "svmap beside hyper-laplacian on night scenes with clipped lights",
+        "svmap_table.py",
+        *("night", str(DATA / "night"), "--saturated"),
+    ),
+    script(
+        "schuler-sizes",
+        "kernels of 9 to 25 pixels on BSD's validation pictures",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val"), "--count", "80", "--models", "deep", "paper"),
+    ),
+    script(
+        "schuler-noisy",
+        "kernels of 9 to 25 pixels with 5 % of noise",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val"), "--noise", "0.05", "--count", "40"),
+        *("--models", "deep", "paper", "map", "--name", "noisy"),
+    ),
+    script(
+        "schuler-large",
+        "kernels of 27 to 41 pixels on BSD's validation pictures",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "bsds500/val"), "--count", "40", "--models", "deep", "paper"),
+        *("--kernels", *map(str, range(27, 42, 2)), "--name", "large"),
+    ),
+    script(
+        "schuler-kodak",
+        "kernels of 9 to 25 pixels on Kodak's pictures, beside map",
+        "schuler_kernels.py",
+        *("sizes", str(DATA / "kodak"), "--count", "16", "--models", "deep", "map"),
+        *("--name", "kodak"),
+    ),
+    bench(
+        "levin-discriminative",
+        "Levin's 32 pairs, blind, with the discriminative prior and without",
+        "levin09",
+        *("benchmarks/discriminative_l0.yaml", "discriminative"),
+    ),
+    script(
+        "discriminative-accuracy",
+        "Verdicts of the classifier by size of the image",
+        "discriminative_accuracy.py",
+        *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
+    ),
+    script(
+        "discriminative-curves",
+        "Kernel similarity from turn to turn",
+        "discriminative_curves.py",
+        *("similarity", str(DATA / "levin09")),
+    ),
+    script(
+        "discriminative-speed",
+        "Processor seconds of the pipeline discriminative",
+        "discriminative_curves.py",
+        *("speed", PHOTOS[3]),
+    ),
+    script(
+        "race-richardson-lucy",
+        "richardson-lucy against other tools",
+        "race_richardson_lucy.py",
+        *("-o", str(RESULTS / "race-richardson-lucy.json")),
+    ),
+    script(
+        "race-richardson-lucy-3d",
+        "richardson-lucy on a stack against other tools",
+        "race_richardson_lucy.py",
+        *("--depth", "32", "--edge", "256", "--kernel", "15", "--iterations", "10"),
+        *("-o", str(RESULTS / "race-richardson-lucy-3d.json")),
+    ),
+    *(
+        script(f"race-{name}", about, f"race_{name}.py", "-o", str(RESULTS / f"race-{name}.json"))
+        for name, about in (
+            ("wiener", "wiener against other tools"),
+            ("tv", "tv against other tools"),
+            ("startup", "Start-up and memory against other tools"),
+        )
+    ),
+    script(
+        "schuler-area",
+        "kernels from more and more of the same photographs",
+        "schuler_kernels.py",
+        *("area", str(DATA / "photos"), "--count", "6", "--kernels", "17"),
+    ),
+    script(
+        "schuler-speed",
+        "Seconds to estimate a kernel",
+        "schuler_kernels.py",
+        *("speed", "--models", "deep", "paper", "--edges", "255", "800", "1024", "2048"),
+    ),
+    script(
+        "schuler-local",
+        "One learned kernel per cell against one, a blur that turns",
+        "scale_local.py",
+        *(*PHOTOS, "--pipeline", "schuler-svmap", "--name", "schuler-local"),
+    ),
+    script(
+        "selfdeblur-iteration",
+        "One iteration of selfdeblur against a plain module",
+        "selfdeblur_iteration.py",
+        *("-o", str(RESULTS / "selfdeblur_iteration.json")),
+    ),
+    script(
+        "selfdeblur-criterion",
+        "How well the choice among restarts is made",
+        "selfdeblur_criterion.py",
+        *(str(DATA), "--every", "8", "-o", str(RESULTS / "selfdeblur_criterion.json")),
+    ),
+    *(
+        script(
+            f"{method}-{data}",
+            f"{method} as published, {about}",
+            "selfdeblur_table.py",
+            *(str(DATA), data, "--method", method),
+            heavy=True,
+        )
+        for method in ("selfdeblur", "kotera")
+        for data, about in (("levin", "Levin's 32 pairs"), ("kodak", "8 Kodak images x 8 kernels"))
+    ),
+    script(
+        "kotera-levin-fast",
+        "kotera's preset for CPUs, four of Levin's pairs",
+        "selfdeblur_table.py",
+        *(str(DATA), "levin", "--method", "kotera", "--preset", "fast", "--device", "cpu"),
+        *("--pairs", "im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1"),
+        *("-o", str(RESULTS / "kotera_levin_fast.json")),
+        heavy=True,
+    ),
+    script(
+        "kotera-seeds",
+        "How kotera differs between seeds, the middles of three of Levin's pairs",
+        "selfdeblur_table.py",
+        *(str(DATA), "levin", "--method", "kotera", "--preset", "fast", "--device", "cpu"),
+        *("--seeds", "5", "--restarts", "3", "--crop", "128"),
+        *("--pairs", "im1_kernel5", "im2_kernel3", "im3_kernel2"),
+        *("-o", str(RESULTS / "kotera_seeds.json")),
+        heavy=True,
+    ),
+    script(
+        "camera-shake",
+        "Poses of the camera against one kernel",
+        "camera_shake.py",
+        *(str(DATA / "kodak" / f"kodim{number}.png") for number in ("01", "02", "04")),
+    ),
+    script(
+        "text-pages",
+        "Blind deblurring of rendered text",
+        "text_pages.py",
+        str(DATA / "levin09" / "kernels_f32"),
+    ),
+    script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
+    script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
+    script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
+    script(
+        "scale-workers",
+        "Two processes against one",
+        "scale_mosaic.py",
+        *("workers", "--edges", "8192"),
+    ),
+    *(
+        script(
+            f"scale-{what}-{stage}",
+            f"{about} of {stage} on a mosaic",
+            "scale_mosaic.py",
+            *(what, "--stage", stage, "--edges", *edges),
+        )
+        for what, about, edges in (
+            ("pace", "Seconds per megapixel", ("2048", "4096", "8192", "16384")),
+            ("memory", "Peak memory", ("2048", "16384")),
+        )
+        for stage in ("wiener", "richardson-lucy")
+    ),
+    script(
+        "scale-pace-svmap",
+        "Seconds per megapixel of svmap on a mosaic",
+        "scale_mosaic.py",
+        *("pace", "--stage", "svmap", "--edges", "2048", "16384"),
+        heavy=True,
+    ),
+    script(
+        "scale-kernel-schuler",
+        "Memory and time to estimate one kernel, up to a gigapixel",
+        "scale_mosaic.py",
+        *("kernel", "--stage", "schuler", "--edges", "2048", "32768"),
+    ),
+    script(
+        "scale-seams",
+        "Tiles against the whole, classic stages",
+        "scale_seams.py",
+        *(PHOTOS[0], "--only", "wiener", "richardson-lucy", "tv", "hyper-laplacian"),
+        *("clip", "denoise", "dering", "match-range", "--size", "480", "--tile", "128"),
+        *("--kernels", "gaussian 15", "disk 9"),
+    ),
+    script(
+        "scale-seams-svmap",
+        "Tiles against the whole, svmap",
+        "scale_seams.py",
+        *(PHOTOS[0], "--only", "svmap", "--size", "448", "--tile", "192"),
+        *("--kernels", "gaussian 15", "gaussian 35"),
+    ),
+    script("scale-local", "One kernel per cell against one", "scale_local.py", *PHOTOS),
+]
