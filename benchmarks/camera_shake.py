@@ -4,7 +4,7 @@ python benchmarks/camera_shake.py PHOTO... [--turn 2] [--span 10] [--pipelines N
 
 From the middle of each photograph `--edge` pixels are shaken by warps (`shake_image`) along a
 smooth random motion that spans `--span` pixels of shift and `--turn` degrees of angle, with 0.5 %
-noise, and deblurred blind by each pipeline, and by `svmap` with the true poses. No picture tells
+noise, and deblurred blind by each pipeline, and by the last with the true poses. No picture tells
 how the sharp scene lay; so each result is scored at the shift and at the turn that suit it best,
 the blurred image too. Kept as `results/camera-shake`, or `--name`.
 """
@@ -85,8 +85,8 @@ def main() -> None:
             row[name] = score(result.image, truth)
             print(f"{row}, {time.perf_counter() - began:.0f} s", flush=True)
         field = true_field(path, truth.shape, options.kernel)
-        known = deblur(pair.blurred.numpy(), "svmap", field)
-        row["true poses, svmap"] = score(known.image, truth)
+        known = deblur(pair.blurred.numpy(), chain, field)
+        row["true poses"] = score(known.image, truth)
         rows.append(row)
     means = {k: round(float(np.mean([row[k] for row in rows])), 2) for k in list(rows[0])[1:]}
     rows.append({"photograph": "mean", **means})
