@@ -200,8 +200,8 @@ def main() -> None:
             continue
         for seed in range(options.seeds):
             size = "auto" if options.size == "auto" else case.size
-            wanted = (case.name, options.method, options.preset, size, options.restarts, seed)
-            if any(identity(entry) == (*wanted, options.crop) for entry in rows):
+            told = (options.method, options.preset, size, options.restarts, seed, options.crop)
+            if any(identity(entry) == (case.name, *told) for entry in rows):
                 continue
             rows.append(row(case, options, seed, device))
             temporary = output.with_suffix(".part")

@@ -7,7 +7,7 @@ say "not measured yet".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, pstdev, stdev
 from typing import Any
@@ -99,10 +99,8 @@ def kotera(results: Results) -> list[str]:
         gains = [row["isnr"] for row in results.rows(file)]
         own = f"{mean(gains):.2f} dB, {len(gains)} runs" if gains else MISSING
         rows.append([label, data, stated, own])
-    deviations = {}
-    for row in results.rows("kotera_kodak"):
-        deviations.setdefault(row["case"], []).append(row["isnr"])
-    spread = [pstdev(values) for values in deviations.values() if len(values) > 1]
+    tried = by_case((row["case"], row["isnr"]) for row in results.rows("kotera_kodak"))
+    spread = [pstdev(values) for values in tried.values()]
     more = f"Mean deviation between seeds: {mean(spread):.2f} dB." if spread else ""
     found = [paper.KOTERA_TEXT, table(["method", "data", "paper", "ours"], rows), more]
     return [*found, paper.KOTERA_SEEDS, seeds(results)]
@@ -110,16 +108,21 @@ def kotera(results: Results) -> list[str]:
 
 def seeds(results: Results) -> str:
     """Return how much PSNR differs between the seeds of one and the same pair."""
-    found: dict[str, list[float]] = {}
-    for row in results.rows("kotera_seeds"):
-        found.setdefault(row["case"], []).append(row["own"]["psnr"])
+    tried = by_case((row["case"], row["own"]["psnr"]) for row in results.rows("kotera_seeds"))
     rows = [
         [case, len(values), *(f"{f(values):.2f}" for f in (mean, stdev, min, max))]
-        for case, values in found.items()
-        if len(values) > 1
+        for case, values in tried.items()
     ]
     head = ["pair", "seeds", "mean, dB", "standard deviation", "least", "most"]
     return table(head, rows) if rows else MISSING
+
+
+def by_case(scores: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    """Return the scores of each case that was run with several seeds."""
+    found: dict[str, list[float]] = {}
+    for case, score in scores:
+        found.setdefault(case, []).append(score)
+    return {case: values for case, values in found.items() if len(values) > 1}
 
 
 def schuler(results: Results) -> list[str]:

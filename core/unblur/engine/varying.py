@@ -72,7 +72,7 @@ def deconvolve_varying(
         1 where a pixel may be trusted.
     """
     shape = blurred.shape[-2:]
-    extent = field.mean.shape
+    extent = field.kernels[0][0].shape
     vertical = _windows(refined(field.rows, extent[-2]), origin[0], shape[0])
     horizontal = _windows(refined(field.columns, extent[-1]), origin[1], shape[1])
     result = torch.zeros_like(blurred)
