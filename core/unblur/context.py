@@ -68,6 +68,8 @@ class Context:
     contrast : float, optional
         Standard deviation of the image's values with white = 1, measured on the whole image,
         so that every tile is regularised alike. `None` lets a stage measure what it sees.
+    brightness : float, optional
+        Mean of the image's values with white = 1, measured on the whole image; likewise.
     ceiling : float, optional
         Value, white = 1, at which the sensor clipped. Masked pixels that reach it are known to
         have been as bright or brighter; `None` if masked pixels say nothing.
@@ -81,6 +83,7 @@ class Context:
     seed: int = 0
     noise: float | None = None
     contrast: float | None = None
+    brightness: float | None = None
     ceiling: float | None = None
     on_progress: Callable[[Progress], None] = field(default=_silent, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)

@@ -63,8 +63,8 @@ def implausibility(kernel: Tensor, y: Tensor, trusted: Tensor, context: Context)
     D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
     CVPR 2011.
     """
-    # What the context states of noise, contrast and clipping is in the units of another image.
-    context = context.with_(noise=None, contrast=None, ceiling=None)
+    # What the context states of noise, levels and clipping is in the units of another image.
+    context = context.with_(noise=None, contrast=None, brightness=None, ceiling=None)
     image = y / y[trusted > 0].std()
     known = Kernel(kernel.cpu().numpy())
     stage = HyperLaplacian(exponent=EXPONENT)

@@ -35,6 +35,10 @@ from unblur_svmap.weights import load_model
 
 PHOTOGRAPHIC = 0.1
 """Contrast below which an image is brightened for the networks, which know photographs."""
+LOUD = 0.02
+"""Noise up to which it is brightened: what is faint and noisy is better left as it is."""
+MIDDLE = 0.5
+"""Mean up to which it is brightened; a lighter image keeps its mean and gains contrast alone."""
 
 
 class Svmap(stages.Deconvolver):
@@ -137,8 +141,8 @@ class Svmap(stages.Deconvolver):
         tick = context.ticker(self.name, full * len(planes) + START_ITERATIONS * len(chroma))
         context.checkpoint()
         noise = self._noise(blurred, context, mask)
-        gain = self._gain(blurred, context)
-        run = _Run(model, kernel, noise, gain, self._course_of(kernel), tick)
+        tone = self._tone(blurred, noise, context)
+        run = _Run(model, kernel, noise, tone, self._course_of(kernel), tick)
         ceilings = [None] * len(planes) if clipped is None else clipped
         sharp = [run(plane, seen, at) for plane, at in zip(planes, ceilings, strict=True)]
         if not luma_only:
@@ -173,9 +177,14 @@ class Svmap(stages.Deconvolver):
     def _contrast(self, blurred: Tensor, context: Context) -> float:
         return context.contrast if context.contrast is not None else float(blurred.std())
 
-    def _gain(self, blurred: Tensor, context: Context) -> float:
+    def _tone(self, blurred: Tensor, noise: float, context: Context) -> _Tone:
         contrast = self._contrast(blurred, context)
-        return max(1.0, PHOTOGRAPHIC / contrast) if contrast > 0 else 1.0
+        if contrast <= 0:
+            return _Tone()
+        audible = LOUD / noise if noise > 0 else math.inf
+        gain = max(1.0, min(PHOTOGRAPHIC / contrast, audible))
+        mean = context.brightness if context.brightness is not None else float(blurred.mean())
+        return _Tone(gain, min(0.0, max(mean, MIDDLE) - gain * mean))
 
     def _course_of(self, kernel: Kernel) -> Course | None:
         """Return the steps that were settled for this kernel; others are taken freely."""
@@ -195,13 +204,27 @@ class Svmap(stages.Deconvolver):
 
 
 @dataclass(frozen=True)
+class _Tone:
+    """What makes a dim or flat image one of those that the networks know, and its inverse."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+    def apply(self, image: Tensor) -> Tensor:
+        return self.gain * image + self.offset
+
+    def undo(self, image: Tensor) -> Tensor:
+        return (image - self.offset) / self.gain
+
+
+@dataclass(frozen=True)
 class _Run:
     """A model with what it is told about one image; deconvolves its planes."""
 
     model: SpatiallyVariantMap
     kernel: Kernel
     noise: float
-    gain: float
+    tone: _Tone
     course: Course | None
     tick: Callable[..., None]
 
@@ -210,9 +233,9 @@ class _Run:
     ) -> Tensor:
         """Return a plane (H, W) after `steps` reweightings, all of them by default."""
         found = self.model.estimates(
-            self.gain * plane[None, None],
+            self.tone.apply(plane[None, None]),
             self.kernel.tensor(dtype=plane.dtype, device=plane.device),
-            torch.full((1, 1, 1, 1), self.noise * self.gain, device=plane.device),
+            torch.full((1, 1, 1, 1), self.noise * self.tone.gain, device=plane.device),
             mask,
             None if clipped is None else clipped[None, None],
             self.tick,
@@ -220,4 +243,4 @@ class _Run:
         )
         count = self.model.design.steps if steps is None else steps
         with torch.no_grad(), retained_memory():
-            return next(islice(found, count, None))[0, 0] / self.gain
+            return self.tone.undo(next(islice(found, count, None))[0, 0])

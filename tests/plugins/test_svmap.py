@@ -231,6 +231,17 @@ def test_a_dim_image_is_deconvolved_like_a_bright_one(weights):
     assert error < 1.5 * (bright - given.sharp)[inner].square().mean()
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.01])
+def test_a_flat_and_light_image_is_not_led_beyond_what_networks_know(noise):
+    generator = torch.Generator().manual_seed(4)
+    given = scene((64, 64), noise=0.0)
+    sharp, blurred = (0.85 + 0.1 * (x - x.mean()) for x in (given.sharp, given.blurred))
+    blurred = blurred + noise * torch.randn(blurred.shape, generator=generator)
+    found = Svmap(noise=noise).deconvolve(blurred, given.kernel, Context())
+    inner = (..., slice(8, -8), slice(8, -8))
+    assert (found - sharp)[inner].square().mean() < (blurred - sharp)[inner].square().mean()
+
+
 def test_weights_of_another_model_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_weights({"layer.weight": torch.zeros(2)}, path)

@@ -1,4 +1,4 @@
-"""Noise and contrast of a whole image, channel by channel, so that its tiles are treated alike."""
+"""Noise, contrast and brightness of a whole image, so that its tiles are treated alike."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ class Levels:
     ----------
     noise, contrast : tuple of float
         Standard deviation of the noise, and of the values, of each channel.
+    brightness : tuple of float
+        Mean of the values of each channel.
     """
 
     noise: tuple[float, ...]
     contrast: tuple[float, ...]
+    brightness: tuple[float, ...]
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], noise: float | None) -> Levels:
         """Measure pieces (C, *spatial) with their masks, spread over the image.
 
-        Noise is the median over pieces, unless it is stated; contrast is that of all trusted
-        values together.
+        Noise is the median over pieces, unless it is stated; contrast and brightness are those
+        of all trusted values together.
         """
         levels: list[NDArray[np.float64]] = []
         sums: NDArray[np.float64] | float = 0.0
@@ -45,19 +48,23 @@ class Levels:
         mean = total / np.maximum(count, 1)
         variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0)
         stated = np.full(len(mean), noise) if noise is not None else np.median(levels, axis=0)
-        return cls(tuple(map(float, stated)), tuple(map(float, np.sqrt(variance))))
+        return cls(*(tuple(map(float, of)) for of in (stated, np.sqrt(variance), mean)))
 
     def contexts(self, context: Context) -> list[Context]:
         """Return the context of each channel."""
         return [
-            context.with_(noise=noise, contrast=contrast)
-            for noise, contrast in zip(self.noise, self.contrast, strict=True)
+            context.with_(noise=noise, contrast=contrast, brightness=brightness)
+            for noise, contrast, brightness in zip(
+                self.noise, self.contrast, self.brightness, strict=True
+            )
         ]
 
     def together(self, context: Context) -> Context:
         """Return the context for stages that see all channels at once."""
         return context.with_(
-            noise=float(np.mean(self.noise)), contrast=float(np.mean(self.contrast))
+            noise=float(np.mean(self.noise)),
+            contrast=float(np.mean(self.contrast)),
+            brightness=float(np.mean(self.brightness)),
         )
 
 
