@@ -12,11 +12,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from unblur.kernels import Kernel
 from unblur.training import Trainer, TrainingParams
 from unblur.training.pictures import Crops, picture_files, read_both_sizes, read_luma, uniform
 from unblur.weights import load_weights
 from unblur_svmap.data import KERNEL_SIZES, Sample, degrade, draw_kernel
 from unblur_svmap.model import Data, Design, Regulariser, SpatiallyVariantMap
+from unblur_svmap.wrong_kernels import mistaken
 
 VALIDATION_PICTURES = 12
 GAIN = 1.2
@@ -44,6 +46,13 @@ class SvmapParams(TrainingParams):
     degradation: Literal["gaussian", "saturated"] = Field(
         default="gaussian",
         description="Gaussian noise, or clipping at white as well with little noise.",
+    )
+    mistaken: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the samples with which the model is told a somewhat wrong kernel, "
+        "as blind estimates are.",
     )
     crop: int = Field(default=128, ge=32, description="Extent of the blurred crops, in pixels.")
     lowest: float = Field(default=0.003, gt=0, description="Least noise drawn, white = 1.")
@@ -122,7 +131,8 @@ class SvmapTrainer(Trainer):
         need = [p.crop + n - 1 for n in kernel.shape]
         sample = degrade(scene[: need[0], : need[1]], kernel, noise, generator, self._gain())
         error = math.exp(0.1 * float(torch.randn((), generator=generator)))
-        return replace(sample, noise=sample.noise * error)
+        sample = replace(sample, noise=sample.noise * error)
+        return self._mistaken(sample, kernel, generator) if p.mistaken else sample
 
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
         """Return the relative l1 error of sample number `index`."""
@@ -158,8 +168,16 @@ class SvmapTrainer(Trainer):
             scene = picture[top : top + size, left : left + size]
             for level in levels:
                 sample = degrade(scene, kernel, level, generator, self._gain())
+                if self.params.mistaken:
+                    sample = self._mistaken(sample, kernel, generator)
                 samples.append((f"{100 * level:g}", sample))
         return samples
+
+    def _mistaken(self, sample: Sample, kernel: Kernel, generator: torch.Generator) -> Sample:
+        """Return the sample with a wrong kernel, if its turn comes."""
+        if uniform(generator) >= self.params.mistaken:
+            return sample
+        return replace(sample, kernel=mistaken(kernel, generator).tensor(dtype=torch.float32))
 
     def _gain(self) -> float:
         return GAIN if self.params.degradation == "saturated" else 1.0

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.signal import correlate
 
 from unblur.context import Context
+from unblur.metrics import kernel_similarity
 from unblur.training import train
 from unblur.weights import load_metadata, load_weights, save_weights
 from unblur_svmap.data import degrade, draw_kernel
 from unblur_svmap.model import Design, SpatiallyVariantMap
 from unblur_svmap.recipe import SvmapTrainer, held_out, spread_over_steps
+from unblur_svmap.wrong_kernels import mistaken
 
 QUICK = {"crop": 48, "batch": 1, "steps": 2, "warmup": 0, "validate_every": 2, "reweightings": 1}
 
@@ -66,6 +69,35 @@ def test_saturated_samples_are_clipped_and_say_where():
     torch.testing.assert_close(sample.clipped, (sample.blurred == 1).float())
     assert 0.1 < float(sample.clipped.mean()) < 0.5
     assert degrade(scene, draw_kernel(generator), 0.01, generator).clipped is None
+
+
+def test_a_wrong_kernel_is_told_and_nothing_else_changes(pictures):
+    exact, wrong = SvmapTrainer(QUICK), SvmapTrainer(QUICK, mistaken=1.0)
+    for trainer in (exact, wrong):
+        trainer.prepare(pictures)
+    a, b = exact.sample(5), wrong.sample(5)
+    torch.testing.assert_close(a.blurred, b.blurred)
+    torch.testing.assert_close(a.sharp, b.sharp)
+    assert a.kernel.shape == b.kernel.shape
+    assert not torch.allclose(a.kernel, b.kernel)
+    assert not torch.equal(wrong.validation[0][1].kernel, exact.validation[0][1].kernel)
+
+
+def test_wrong_kernels_are_like_estimates():
+    """They resemble the true one about as much as what `schuler` and `map` find, in its place."""
+    likeness, shifts = [], []
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        kernel = draw_kernel(generator)
+        wrong = mistaken(kernel, generator)
+        assert wrong.shape == kernel.shape
+        likeness.append(kernel_similarity(wrong.weights, kernel.weights))
+        agreement = correlate(wrong.weights, kernel.weights, method="fft")
+        peak = np.unravel_index(agreement.argmax(), agreement.shape)
+        shifts.append(np.subtract(peak, np.subtract(kernel.shape, 1)))
+    assert 0.5 < min(likeness) < 0.8
+    assert 0.85 < np.median(likeness) < 0.99
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.3
 
 
 def test_the_blurred_crop_shows_what_its_truth_shows():
