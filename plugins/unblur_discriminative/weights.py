@@ -13,7 +13,7 @@ from unblur_discriminative.network import Classifier
 
 FOLDER = Path(__file__).parent / "trained"
 SHIPPED: dict[str, str] = {
-    "general": "5e84c5fc031f5072ab500e6508346562bf2e0d72108f40e9458bd8fdb57c06e4",
+    "general": "fd3393c9cdc478857e4238fce48b68bd38c58a496a4589c5db4d9315a9785d41",
 }
 """SHA-256 of each shipped set of weights, by the name that the prior's `model` gives it."""
 
