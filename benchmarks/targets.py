@@ -69,6 +69,12 @@ TARGETS = [
         *("night", str(DATA / "night"), "--saturated"),
     ),
     script(
+        "svmap-estimated",
+        "svmap with estimated kernels, by weights that know of their errors and that do not",
+        "svmap_estimated.py",
+        str(DATA / "kodak"),
+    ),
+    script(
         "schuler-sizes",
         "kernels of 9 to 25 pixels on BSD's validation pictures",
         "schuler_kernels.py",

@@ -56,6 +56,8 @@ def svmap(results: Results) -> list[str]:
         plain(results, "svmap-ablation"),
         "Levin's 32 pairs with the true kernels:",
         plain(results, "svmap-levin"),
+        "With kernels that were estimated, by weights that know of their errors and that do not:",
+        plain(results, "svmap-estimated"),
     ]
 
 
