@@ -72,7 +72,7 @@ TARGETS = [
         "svmap-estimated",
         "svmap with estimated kernels, by weights that know of their errors and that do not",
         "svmap_estimated.py",
-        str(DATA / "kodak"),
+        *(str(DATA / "kodak"), "--limit", "6", "--estimators", "schuler"),
     ),
     script(
         "schuler-sizes",

@@ -65,8 +65,8 @@ class Svmap(stages.Deconvolver):
     noise level. Pixels that the sensor clipped (masked, and at `Context.ceiling`) say that the
     scene was as bright or brighter: they are believed while the estimate, blurred, is darker.
     The weights `saturated`, trained further on such images, are taken for them. Where the kernel
-    is an estimate from the image itself, the weights `tolerant` do better: trained with kernels
-    that are somewhat wrong, they trust the data less where such an error shows.
+    is far from right, the weights `tolerant` do better: trained with kernels that are somewhat
+    wrong, they trust the data less where such an error shows.
 
     The conjugate gradients are preconditioned by the nearest shift-invariant system, and the
     scene extends beyond the image by the kernel's reach, so that borders do not ring.
@@ -108,8 +108,8 @@ class Svmap(stages.Deconvolver):
         )
         model: str = Field(
             default="auto",
-            description="Weights: gaussian; saturated; tolerant, for kernels estimated from the "
-            "image; a .safetensors file that `unblur train svmap` wrote; or auto: saturated "
+            description="Weights: gaussian; saturated; tolerant, for kernels that are far from "
+            "right; a .safetensors file that `unblur train svmap` wrote; or auto: saturated "
             "where the sensor clipped pixels, else gaussian.",
         )
         colour: Literal["channels", "luma"] = Field(
