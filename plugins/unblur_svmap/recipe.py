@@ -132,7 +132,7 @@ class SvmapTrainer(Trainer):
         sample = degrade(scene[: need[0], : need[1]], kernel, noise, generator, self._gain())
         error = math.exp(0.1 * float(torch.randn((), generator=generator)))
         sample = replace(sample, noise=sample.noise * error)
-        return self._mistaken(sample, kernel, generator) if p.mistaken else sample
+        return self._mistaken(sample, kernel, generator)
 
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
         """Return the relative l1 error of sample number `index`."""
@@ -168,14 +168,14 @@ class SvmapTrainer(Trainer):
             scene = picture[top : top + size, left : left + size]
             for level in levels:
                 sample = degrade(scene, kernel, level, generator, self._gain())
-                if self.params.mistaken:
-                    sample = self._mistaken(sample, kernel, generator)
+                sample = self._mistaken(sample, kernel, generator)
                 samples.append((f"{100 * level:g}", sample))
         return samples
 
     def _mistaken(self, sample: Sample, kernel: Kernel, generator: torch.Generator) -> Sample:
         """Return the sample with a wrong kernel, if its turn comes."""
-        if uniform(generator) >= self.params.mistaken:
+        share = self.params.mistaken
+        if not share or uniform(generator) >= share:
             return sample
         return replace(sample, kernel=mistaken(kernel, generator).tensor(dtype=torch.float32))
 
