@@ -27,6 +27,7 @@ from unblur.synthesis import (
     blur_image,
     disk_kernel,
     gaussian_kernel,
+    gaussian_process_kernel,
     motion_kernel,
 )
 
@@ -37,11 +38,13 @@ REMARK = (
 
 
 def kernels() -> dict[str, Kernel]:
+    generator = torch.Generator().manual_seed(3)
     return {
         "gaussian 15": gaussian_kernel(2.0, 15),
         "gaussian 35": gaussian_kernel(5.0, 35),
         "disk 9": disk_kernel(4.0),
         "motion 15": motion_kernel(15, 30.0),
+        "shake 25": gaussian_process_kernel(25, generator),
     }
 
 

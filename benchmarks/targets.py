@@ -266,7 +266,7 @@ TARGETS = [
         "Tiles against the whole, svmap",
         "scale_seams.py",
         *(PHOTOS[0], "--only", "svmap", "--size", "448", "--tile", "192"),
-        *("--kernels", "gaussian 15", "gaussian 35"),
+        *("--kernels", "gaussian 15", "gaussian 35", "shake 25"),
     ),
     script("scale-local", "One kernel per cell against one", "scale_local.py", *PHOTOS),
 ]

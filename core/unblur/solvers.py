@@ -220,6 +220,7 @@ def admm(
     x: Tensor,
     *,
     iterations: int,
+    relaxation: float = 1.0,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Minimise `f(x) + g(forward(x))` by the alternating direction method of multipliers.
@@ -236,19 +237,23 @@ def admm(
         Starting point.
     iterations : int
         Number of sweeps.
+    relaxation : float
+        How far to go from the last `z` to the new `forward(x)`, in (0, 2); 1.5 to 1.8 reaches the
+        minimum of a convex sum in about half the sweeps.
     on_step : callable, optional
         Called with the sweep's number and the iterate, for progress and cancellation.
 
     References
     ----------
     S. Boyd et al., "Distributed optimization and statistical learning via the alternating
-    direction method of multipliers", Found. Trends Mach. Learn. 3(1), 2011, section 3.1.1.
+    direction method of multipliers", Found. Trends Mach. Learn. 3(1), 2011, sections 3.1.1
+    and 3.4.3.
     """
     z = proximal(forward(x))
     dual = torch.zeros_like(z)
     for step in range(iterations):
         x = solve(z - dual)
-        image = forward(x)
+        image = torch.lerp(z, forward(x), relaxation)
         z = proximal(image + dual)
         dual = dual + image - z
         if on_step is not None:

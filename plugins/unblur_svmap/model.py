@@ -58,7 +58,7 @@ class Design:
     regulariser: Regulariser = "learned"
     invariant: bool = False
     steps: int = 2
-    iterations: int = 5
+    iterations: int = 10
 
 
 class SpatiallyVariantMap(nn.Module):

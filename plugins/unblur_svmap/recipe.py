@@ -43,6 +43,9 @@ class SvmapParams(TrainingParams):
     reweightings: int = Field(
         default=2, ge=1, le=5, description="Reweighted least-squares steps, each with networks."
     )
+    iterations: int = Field(
+        default=10, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
+    )
     degradation: Literal["gaussian", "saturated"] = Field(
         default="gaussian",
         description="Gaussian noise, or clipping at white as well with little noise.",
@@ -99,7 +102,7 @@ class SvmapTrainer(Trainer):
     def model(self) -> nn.Module:
         """Return the network of the chosen design, from given weights if there are any."""
         p = self.params
-        design = Design(p.data_term, p.regulariser, p.invariant, p.reweightings)
+        design = Design(p.data_term, p.regulariser, p.invariant, p.reweightings, p.iterations)
         model = SpatiallyVariantMap(design)
         if p.begin is not None:
             given = spread_over_steps(load_weights(p.begin), p.reweightings)

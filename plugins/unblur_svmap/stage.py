@@ -49,10 +49,10 @@ class Svmap(stages.Deconvolver):
         sum_p sum_i |F_i,p (y - k * x)|^2 + sum_p sum_j |G_j,p x|^2
 
     with 3 filters F of 5 x 5 pixels at every observed pixel p and 5 filters G at every pixel
-    of the scene. Two times over, two networks look at the estimate so far and predict F and
-    G, and 5 conjugate-gradient steps reduce the sum; the first estimate is the l2 solution
-    under a Gaussian prior. It assumes a kernel that is nearly right, noise of the stated strength,
-    and a scene like the photographs that the networks learned from.
+    of the scene. Two or three times over, as the weights ask for, two networks look at the
+    estimate so far and predict F and G, and 10 conjugate-gradient steps reduce the sum; the first
+    estimate is the l2 solution under a Gaussian prior. It assumes a kernel that is nearly right,
+    noise of the stated strength, and a scene like the photographs that the networks learned from.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Svmap(stages.Deconvolver):
             description="Deblur each channel, or luma alone and chroma by the Gaussian prior.",
         )
         iterations: int = Field(
-            default=5, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
+            default=10, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
         )
         data_term: Data = Field(
             default="learned", description="Learned, or the plain l2 norm (for comparison)."

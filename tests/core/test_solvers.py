@@ -86,7 +86,8 @@ def test_continuation_grows_to_its_end():
         list(continuation(1, 8, 1))
 
 
-def test_admm_finds_the_lasso_solution():
+@pytest.mark.parametrize("relaxation", [1.0, 1.8])
+def test_admm_finds_the_lasso_solution(relaxation):
     # min 1/2 |x - b|^2 + w |x|_1 has the soft threshold as its solution.
     b = torch.tensor([3.0, -0.5, 0.2, -2.0], dtype=torch.float64)
     weight, rho = 1.0, 0.7
@@ -94,6 +95,13 @@ def test_admm_finds_the_lasso_solution():
     def soft(v):
         return torch.sign(v) * (v.abs() - weight / rho).clamp_min(0)
 
-    got = admm(lambda v: (b + rho * v) / (1 + rho), lambda x: x, soft, b, iterations=200)
+    got = admm(
+        lambda v: (b + rho * v) / (1 + rho),
+        lambda x: x,
+        soft,
+        b,
+        iterations=200,
+        relaxation=relaxation,
+    )
     expected = torch.sign(b) * (b.abs() - weight).clamp_min(0)
     torch.testing.assert_close(got, expected, atol=1e-8, rtol=0)
