@@ -33,7 +33,6 @@ PENALTY = 0.1
 """Penalty of the splitting of the data term; results hardly depend on it, the pace does."""
 STEEPNESS = 0.5
 """Scale of the gradient beside the blurred scene inside the splitting; it too decides the pace."""
-
 RELAXATION = 1.8
 """Over-relaxation of the sweeps."""
 

@@ -1,4 +1,4 @@
-"""The spatially-variant MAP model: two reweighted least-squares steps with learned filters."""
+"""The spatially-variant MAP model: reweighted least-squares steps with learned filters."""
 
 from __future__ import annotations
 
