@@ -268,5 +268,12 @@ TARGETS = [
         *(PHOTOS[0], "--only", "svmap", "--size", "448", "--tile", "192"),
         *("--kernels", "gaussian 15", "gaussian 35", "shake 25"),
     ),
+    script(
+        "scale-seams-lights",
+        "Tiles against the whole, svmap, lights clipped",
+        "scale_seams.py",
+        *(str(DATA / "night/gb82_city.png"), "--only", "svmap", "--clip", "0.015"),
+        *("--size", "448", "--tile", "192", "--kernels", "gaussian 15", "shake 25"),
+    ),
     script("scale-local", "One kernel per cell against one", "scale_local.py", *PHOTOS),
 ]
