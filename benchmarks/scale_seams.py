@@ -34,8 +34,8 @@ from unblur.synthesis import (
 
 REMARK = (
     "Differences as a fraction of white, on a photograph with 1 % noise. Largest and rms: a halo "
-    "and more away from the image's border. Postprocessors follow a Wiener filter. Lights "
-    "clipped: a night scene, 1.5 % of whose pixels stand at white and are masked."
+    "and more away from the image's border. Postprocessors follow a Wiener filter. "
+    "Clipped: that share of the pixels stands at a sensor's white, and is masked."
 )
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--only", nargs="*", default=None, help="names of stages")
     parser.add_argument("--kernels", nargs="*", default=None, help="names of kernels")
-    parser.add_argument("--clip", type=float, default=0.0, help="share of the pixels")
+    parser.add_argument("--clip", type=float, default=0.0, help="share of the pixels at white")
     options = parser.parse_args()
     photo = read_image(options.photo)
     values = np.asarray(photo.data, np.float32) / photo.white
@@ -79,7 +79,7 @@ def main() -> None:
                     noisy = clipped(noisy, options.clip)
                 rows.append(
                     {
-                        "stage": f"{name}, lights clipped" if options.clip else name,
+                        "stage": f"{name}, {options.clip:.1%} clipped" if options.clip else name,
                         "kernel": label,
                         **seams(noisy, kind, name, kernel, options.tile),
                     }

@@ -28,7 +28,7 @@ from unblur_svmap.networks import TILE, WIDTH
 from unblur_svmap.stage import Svmap
 
 NETWORK_TERAFLOP = 1.65
-FILTER_GIGABYTES = Design().steps * (Design().iterations + 1) * 1.6
+FILTER_GIGABYTES = Design.steps * (Design.iterations + 1) * 1.6
 
 
 def fastest(action: Callable[[], object], repeats: int) -> float:

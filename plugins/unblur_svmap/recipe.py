@@ -41,10 +41,16 @@ class SvmapParams(TrainingParams):
         default=False, description="Share the filters among pixels, predict their weights (SIMAP)."
     )
     reweightings: int = Field(
-        default=2, ge=1, le=5, description="Reweighted least-squares steps, each with networks."
+        default=Design.steps,
+        ge=1,
+        le=5,
+        description="Reweighted least-squares steps, each with networks.",
     )
     iterations: int = Field(
-        default=10, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
+        default=Design.iterations,
+        ge=1,
+        le=50,
+        description="Conjugate-gradient steps per reweighting.",
     )
     degradation: Literal["gaussian", "saturated"] = Field(
         default="gaussian",

@@ -31,8 +31,10 @@ from unblur_svmap.model import (
     SpatiallyVariantMap,
 )
 from unblur_svmap.networks import LAYERS
-from unblur_svmap.weights import load_model
+from unblur_svmap.weights import load_model, turns_of
 
+UNCLIPPED, CLIPPED = "gaussian", "saturated"
+"""The weights that `auto` takes, without and with lights that the sensor clipped."""
 PHOTOGRAPHIC = 0.1
 """Contrast below which an image is brightened for the networks, which know photographs."""
 LOUD = 0.02
@@ -117,7 +119,10 @@ class Svmap(stages.Deconvolver):
             description="Deblur each channel, or luma alone and chroma by the Gaussian prior.",
         )
         iterations: int = Field(
-            default=10, ge=1, le=50, description="Conjugate-gradient steps per reweighting."
+            default=Design.iterations,
+            ge=1,
+            le=50,
+            description="Conjugate-gradient steps per reweighting.",
         )
         data_term: Data = Field(
             default="learned", description="Learned, or the plain l2 norm (for comparison)."
@@ -169,7 +174,8 @@ class Svmap(stages.Deconvolver):
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return how far a pixel's result looks; see `Deconvolver.halo`."""
-        return tuple(4 * LAYERS + 3 * reach + 16 for reach in kernel.reach)
+        own = 2 * LAYERS * self._turns() + 16
+        return tuple(own + 3 * reach for reach in kernel.reach)
 
     def _noise(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float:
         if self.params.noise != "auto":
@@ -203,7 +209,12 @@ class Svmap(stages.Deconvolver):
     def _model_name(self, context: Context) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        return "gaussian" if context.ceiling is None else "saturated"
+        return UNCLIPPED if context.ceiling is None else CLIPPED
+
+    def _turns(self) -> int:
+        """Return how often the networks look at the estimate, at most."""
+        names = (UNCLIPPED, CLIPPED) if self.params.model == "auto" else (self.params.model,)
+        return max(turns_of(name) for name in names)
 
 
 @dataclass(frozen=True)

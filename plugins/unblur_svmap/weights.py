@@ -62,6 +62,13 @@ def load_model(name: str, design: Design) -> SpatiallyVariantMap:
     return model.requires_grad_(False).eval()
 
 
+@lru_cache
+def turns_of(name: str) -> int:
+    """Return the reweightings of weights by their name, as for `load_model`."""
+    path, _ = find_weights(name, FOLDER, SHIPPED, "svmap")
+    return design_of(path).steps
+
+
 def design_of(path: Path) -> Design:
     """Return the design that weights were trained for, as their header states it."""
     params = json.loads(load_metadata(path).get("params", "{}"))

@@ -12,7 +12,7 @@ from unblur_svmap import banks
 from unblur_svmap import networks as networks_module
 from unblur_svmap.filters import filter_pixels
 from unblur_svmap.model import Design, SpatiallyVariantMap, normal, solve, start, wiener
-from unblur_svmap.networks import FilterNetwork
+from unblur_svmap.networks import LAYERS, FilterNetwork
 from unblur_svmap.stage import Svmap
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
@@ -240,6 +240,13 @@ def test_a_flat_and_light_image_is_not_led_beyond_what_networks_know(noise):
     found = Svmap(noise=noise).deconvolve(blurred, given.kernel, Context())
     inner = (..., slice(8, -8), slice(8, -8))
     assert (found - sharp)[inner].square().mean() < (blurred - sharp)[inner].square().mean()
+
+
+def test_a_tile_sees_as_far_as_all_turns_of_the_weights_look():
+    kernel = Kernel(np.ones((5, 5)))
+    halos = {name: Svmap(model=name).halo(kernel)[0] for name in ("gaussian", "saturated", "auto")}
+    assert halos["saturated"] - halos["gaussian"] == 2 * LAYERS
+    assert halos["auto"] == halos["saturated"]
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
