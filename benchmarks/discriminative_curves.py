@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +30,12 @@ from unblur.io import read_kernel
 from unblur.kernels import Kernel
 from unblur.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
-from unblur.pyramid import Scale, resize_kernel, scales
+from unblur.pyramid import resize_kernel, scales
 from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
 from unblur_classic.alternation import alternate
-from unblur_classic.map_estimator import MapEstimator, OneKernel, weighted
+from unblur_classic.map_estimator import MapEstimator, weighted
 from unblur_classic.preparation import prepared
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
@@ -44,31 +43,15 @@ PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"
 FRAME = 31
 
 
-@dataclass(frozen=True)
-class Followed(OneKernel):
-    """A kernel that remembers, stretched to full size, what every turn made of it."""
-
-    turns: list[Tensor] = field(default_factory=list)
-
-    def fitted(
-        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
-    ) -> Tensor:
-        """Return the fit, as the base class makes it."""
-        found = super().fitted(weights, scale, sharp, blurred, ridge)
-        self.turns.append(resize_kernel(found, FRAME))
-        return found
-
-
 def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     """Yield the similarity after each turn with the first `count` priors of the pipeline."""
     settings = Pipeline.load("discriminative").steps[0].params
     params = MapEstimator({**settings, "size": FRAME}).params
-    model, context = Followed(params.faint, params.specks), Context()
-    given = prepared(image, context, None, params)
-    priors = weighted(params.priors[:count])
-    alternate(given, model, scales(given.size), priors, params, context.checkpoint)
-    for kernel in model.turns:
-        yield kernel_similarity(kernel.numpy(), true.weights)
+    given = prepared(image, Context(), None, params)
+    turns: list[Tensor] = []
+    alternate(given, scales(given.size), weighted(params.priors[:count]), params, turns.append)
+    for kernel in turns:
+        yield kernel_similarity(resize_kernel(kernel, FRAME).numpy(), true.weights)
 
 
 def similarity(levin: Path) -> None:

@@ -1,19 +1,23 @@
-"""Latent image and kernel in turns, from coarse to fine, whatever the kernel is made of."""
+"""Latent image and kernel in turns, from coarse to fine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from unblur.contrast import LOUD, price_against
 from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.operators import extend_periodic, gradient
-from unblur.pyramid import Scale, shrink_image
-from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur.pruning import pruned
+from unblur.pyramid import Scale, resize_kernel, shrink_image
+from unblur_classic.kernel_step import fit_kernel, recentred
+from unblur_classic.latent_step import LAST, WeightedPrior, latent_image
 from unblur_classic.preparation import Prepared
 from unblur_classic.salient_edges import salient, threshold_for
 
@@ -30,44 +34,12 @@ STRICTER, QUIET = 15.0, 0.1
 up to which it does not: the frames that `unblur.extent` finds were fitted to images as quiet."""
 
 
-class BlurModel(Protocol):
-    """What the blur of an image is made of, as a tensor of weights.
-
-    One kernel for all of it is the simplest one, with the kernel itself for weights.
-    """
-
-    def pieces(self, image: Tensor, scale: Scale) -> Tensor:
-        """Cut an image (h, w) at a scale into pieces (..., h', w') with one kernel each."""
-
-    def first(self, scale: Scale, like: Tensor) -> Tensor:
-        """Return the weights to begin with."""
-
-    def grown(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the weights of a coarser scale at this one."""
-
-    def kernels(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the kernel (..., n, n) of each piece."""
-
-    def fitted(
-        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
-    ) -> Tensor:
-        """Return the weights that turn gradients (2, ..., *domain) of pieces into blurred ones.
-
-        Each piece's `k * sharp - blurred` is squared; `ridge` is the weight of the squared kernel.
-        """
-
-    def recentred(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the weights of the same blur in the middle of their frame."""
-
-
 @dataclass
 class Level:
     """One scale's data, and the filled-in scenes that go from turn to turn.
 
     Attributes
     ----------
-    scale : Scale
-        Which one.
     known : (..., *domain)
         True where a pixel of a scene's blur was observed and may be trusted.
     known_slopes : (2, ..., *domain)
@@ -78,37 +50,37 @@ class Level:
         The latent images of the last turn, at first the scenes.
     """
 
-    scale: Scale
     known: Tensor
     known_slopes: Tensor
     scene: Tensor
     latent: Tensor
 
     @classmethod
-    def of(cls, scale: Scale, observed: Tensor, trusted: Tensor) -> Level:
-        """Lay pieces (..., h, w) into scenes that are larger by the kernel's reach.
+    def of(cls, size: int, observed: Tensor, trusted: Tensor) -> Level:
+        """Lay images (..., h, w) into scenes that are larger by the reach of a kernel of `size`.
 
         `trusted` (..., h, w) is 1 where a pixel may be.
         """
-        *lead, rows, columns = observed.shape
-        domain = [fast_length(n + scale.size - 1) for n in (rows, columns)]
-        before = scale.size - 1 - scale.size // 2
-        window = (..., slice(before, before + rows), slice(before, before + columns))
-        known = torch.zeros(*lead, *domain, dtype=torch.bool, device=observed.device)
-        known[window] = trusted > 0.999
+        domain = [fast_length(n + size - 1) for n in observed.shape[-2:]]
+        known = placed(trusted > 0.999, domain, size)
         slopes = torch.stack([known & torch.roll(known, -1, axis) for axis in (-2, -1)])
-        scene = extend_periodic(observed, domain, (before, before))
-        return cls(scale, known, slopes, scene, scene)
+        scene = extend_periodic(observed, domain, (_lead(size),) * 2)
+        return cls(known, slopes, scene, scene)
 
     def slopes(
-        self, kernels: Tensor, priors: Sequence[WeightedPrior], threshold: float = 0.0
+        self,
+        kernels: Tensor,
+        priors: Sequence[WeightedPrior],
+        threshold: float = 0.0,
+        last: float = LAST,
     ) -> tuple[Tensor, Tensor]:
         """Estimate the latent images for kernels, and return their gradients and the blurred ones.
 
         Both are (2, ..., *domain). Of the sharp ones, only those longer than `threshold` are left;
-        the blurred ones are what they make where nothing was observed.
+        the blurred ones are what they make where nothing was observed. `last` is the last penalty
+        of `latent_image`.
         """
-        self.latent, predicted = latent_image(self.scene, kernels, priors, self.latent)
+        self.latent, predicted = latent_image(self.scene, kernels, priors, self.latent, last)
         self.scene = torch.where(self.known, self.scene, predicted)
         sharp = gradient(self.latent)
         if threshold:
@@ -116,6 +88,17 @@ class Level:
         domain = self.latent.shape[-2:]
         filled = inverse_fft(psf_to_otf(kernels, domain) * fft(sharp, 2), domain)
         return sharp, torch.where(self.known_slopes, gradient(self.scene), filled)
+
+
+def placed(window: Tensor, domain: Sequence[int], size: int) -> Tensor:
+    """Return images (..., h, w) where `Level.of` lays them in a domain, 0 around them."""
+    before = _lead(size)
+    after = [n - before - m for n, m in zip(domain, window.shape[-2:], strict=True)]
+    return functional.pad(window, (before, after[1], before, after[0]))
+
+
+def _lead(size: int) -> int:
+    return size - 1 - size // 2
 
 
 @dataclass(frozen=True)
@@ -145,13 +128,12 @@ class Limits:
 
 def alternate(
     given: Prepared,
-    model: BlurModel,
     levels: Sequence[Scale],
     priors: Sequence[WeightedPrior],
     params: Any,
-    tick: Callable[[], None],
+    on_turn: Callable[[Tensor], None],
 ) -> Tensor:
-    """Return a model's weights, found from the coarsest scale to the full one.
+    """Return the kernel, found from the coarsest scale to the full one.
 
     Parameters
     ----------
@@ -159,42 +141,50 @@ def alternate(
         The image at the contrast that the priors' weights are meant for. The more noise it has,
         the less the first prior's weight falls, from a higher start if need be, and the more
         the ridge counts.
-    model : BlurModel
-        What the blur is made of.
     levels : sequence of Scale
         The coarsest first.
     priors : sequence of WeightedPrior
         On the latent image.
     params : Params
-        With `iterations` at every scale, `refinements` after them, and `ridge`.
-    tick : callable
-        Called after every turn.
+        With `iterations` at every scale, `refinements` after them, `ridge`, and `faint` and
+        `specks`, which `pruned` takes out of the kernel after every turn.
+    on_turn : callable
+        Called after every turn, with the kernel (n, n) at its scale.
     """
     first = priors[0].weight
     start = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
-    weights, threshold = model.first(levels[0], given.y), 0.0
+    kernel, threshold = first_kernel(levels[0].size, given.y), 0.0
     for scale in levels:
         small = shrink_image(given.y, scale.ratio)
-        certain = shrink_image(given.trusted, scale.ratio)
         limits = Limits.at(given.noise * scale.ratio)
-        ridge = limits.ridge * params.ridge
-        level = Level.of(scale, model.pieces(small, scale), model.pieces(certain, scale))
-        weights = model.grown(weights, scale)
+        fit = partial(_fitted, params=params, ridge=limits.ridge * params.ridge)
+        level = Level.of(scale.size, small, shrink_image(given.trusted, scale.ratio))
+        kernel = resize_kernel(kernel, scale.size)
         if not threshold:
             threshold = threshold_for(gradient(small), scale.size)
         for _ in range(params.iterations):
             eased = [p.lightened(factor) for p in priors]
-            slopes = level.slopes(model.kernels(weights, scale), eased, threshold)
-            weights = model.fitted(weights, scale, *slopes, ridge)
+            kernel = fit(kernel, *level.slopes(kernel, eased, threshold))
             threshold /= EASING
             factor = max(factor / EASING, min(limits.least / first, start))
-            tick()
-        weights = model.recentred(weights, scale)
+            on_turn(kernel)
+        kernel = recentred(kernel)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
     for _ in range(params.refinements):
         factor *= min(fall, 1.0)
-        eased = [p.lightened(factor) for p in priors]
-        slopes = level.slopes(model.kernels(weights, scale), eased)
-        weights = model.fitted(weights, scale, *slopes, ridge)
-        tick()
-    return weights
+        kernel = fit(kernel, *level.slopes(kernel, [p.lightened(factor) for p in priors]))
+        on_turn(kernel)
+    return kernel
+
+
+def first_kernel(size: int, like: Tensor) -> Tensor:
+    """Return a kernel (size, size) of two neighbouring pixels: any direction can grow from it."""
+    kernel = like.new_zeros(size, size)
+    centre = size // 2
+    kernel[centre, centre - 1 : centre + 1] = 0.5
+    return kernel
+
+
+def _fitted(kernel: Tensor, sharp: Tensor, blurred: Tensor, params: Any, ridge: float) -> Tensor:
+    """Return the non-negative least-squares fit without its specks."""
+    return pruned(fit_kernel(sharp, blurred, kernel, ridge=ridge), params.faint, params.specks)

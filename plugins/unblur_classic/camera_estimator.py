@@ -10,22 +10,27 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur import stages
-from unblur.camera import camera_field, levelled
+from unblur.camera import PoseGrid, camera_field, levelled
 from unblur.context import Context
-from unblur.pyramid import scales
+from unblur.contrast import price_against
 from unblur.stages import Estimate
-from unblur_classic.alternation import alternate
+from unblur_classic.alternation import EASY_PRICE, Level, placed
 from unblur_classic.camera_model import CameraModel
+from unblur_classic.camera_start import first_poses
 from unblur_classic.map_estimator import LEAST, weighted
-from unblur_classic.map_params import AlternationParams
-from unblur_classic.preparation import prepared
+from unblur_classic.map_params import BlindParams
+from unblur_classic.preparation import Prepared, prepared
+
+SOFT = 6.0
+"""Last penalty of the latent images: stricter ones have lost what tells small turns."""
 
 
 class CameraShake(stages.KernelEstimator):
     """Kernels that differ from place to place as the poses of one shaking camera make them.
 
-    As `map`, but what is sought in turns with the latent image are the weights of camera poses:
-    shifts in the image plane and turns about its middle (Eqs. 14 to 17)::
+    Another estimator, the scout, finds a kernel in each of nine parts of the image. The camera
+    poses whose kernels are nearest to those, shifts in the image plane and turns about its
+    middle, are then refined in turns with the latent image (Eqs. 14 to 17)::
 
         |sum_t w_t H_t x - y|^2 + sum_j weight_j prior_j(x),    w_t >= 0, sum_t w_t = 1
 
@@ -38,10 +43,13 @@ class CameraShake(stages.KernelEstimator):
 
     Notes
     -----
-    The image is cut into pieces of about three kernels' width. Within one, the blur is taken for
-    that of its middle (the fast forward approximation), so that each piece has a latent image of
-    its own, as in `map`; the poses are one non-negative least-squares fit to the gradients of all
-    of them. Only poses that keep the blur of every place within the frame are admitted.
+    The image is cut into pieces that overlap by half. Within one, the blur is taken for that of
+    its middle (the fast forward approximation), so that each piece has a latent image of its own,
+    as in `map`; the poses are one non-negative least-squares fit to the gradients of all of them
+    (see `CameraModel`). Only poses that keep the blur of every place within the frame are admitted.
+
+    The turns alone, from a camera at rest, end at angles gathered about the middle, whatever the
+    motion was. Kernels that were found apart know nothing of each other, but each is free of that.
 
     The field has its kernels at places as close as their change asks for. The mean of the angles
     is 0, so that the sharp image lies as the blurred one does.
@@ -65,12 +73,12 @@ class CameraShake(stages.KernelEstimator):
     """
 
     name = "camera-shake"
-    summary = "Coarse-to-fine MAP over camera poses; for a shake that turns the camera too."
+    summary = "MAP over camera poses, from local kernels; for a shake that turns the camera too."
     cites = "L. Li et al., Learning a Discriminative Prior for Blind Image Deblurring, CVPR 2018"
 
     region = 2048
 
-    class Params(AlternationParams):
+    class Params(BlindParams):
         """Settings of MAP estimation, and how far the camera may turn."""
 
         size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
@@ -78,11 +86,13 @@ class CameraShake(stages.KernelEstimator):
             description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
             "the blur in every corner, or auto for that of the whole.",
         )
-        refinements: int = Field(
-            5, ge=0, le=100, description="Further turns at full size, with falling weights."
+        scout: str = Field(
+            "schuler",
+            description="Estimator that finds the local kernels to begin with: schuler, map, or "
+            "any other with a param size.",
         )
-        ridge: float = Field(
-            0.25, ge=0, le=100, description="Weight of the squared kernels; more is smoother."
+        refinements: int = Field(
+            15, ge=0, le=100, description="Turns of latent image and poses after that."
         )
         turn: float = Field(
             3.0,
@@ -94,14 +104,23 @@ class CameraShake(stages.KernelEstimator):
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the field of kernels, without the latent image; see `KernelEstimator`."""
-        given = prepared(blurred, context, mask, self.params)
-        rows, columns = given.y.shape
-        model = CameraModel((rows, columns), given.size, float(np.deg2rad(self.params.turn)))
-        levels = scales(given.size)
-        tick = context.ticker(
-            self.name, self.params.iterations * len(levels) + self.params.refinements
-        )
-        priors = weighted(self.params.priors)
-        weights = alternate(given, model, levels, priors, self.params, tick)
+        p = self.params
+        given = prepared(blurred, context, mask, p)
+        grid = PoseGrid.over(tuple(given.y.shape), given.size, float(np.deg2rad(p.turn)))
+        weights = first_poses(given, grid, p.scout, context)
+        weights = self._refined(weights, given, CameraModel(grid, given.y), context)
         weights = torch.where(weights < LEAST * weights.max(), 0, weights)
-        return Estimate(camera_field(*levelled(model.grid(levels[-1]), weights)))
+        return Estimate(camera_field(*levelled(grid, weights)))
+
+    def _refined(
+        self, weights: Tensor, given: Prepared, model: CameraModel, context: Context
+    ) -> Tensor:
+        """Return the weights (A, n, n) after turns of latent images and poses."""
+        stricter = max(price_against(given.noise) / EASY_PRICE, 1.0)
+        priors = [prior.lightened(stricter) for prior in weighted(self.params.priors)]
+        level = Level.of(given.size, model.pieces(given.y), model.pieces(given.trusted))
+        window = placed(model.fade, level.scene.shape[-2:], given.size)
+        for _ in context.track(range(self.params.refinements), self.name):
+            sharp, seen = level.slopes(model.kernels(weights), priors, last=SOFT)
+            weights = model.fitted(weights, window * sharp, window * seen, given.noise)
+        return weights

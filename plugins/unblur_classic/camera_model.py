@@ -1,23 +1,29 @@
-"""The blur of a shaking camera as what is sought in turns with the latent image."""
+"""The blur of a shaking camera, fitted to pieces of the image that have each their own kernel."""
 
 from __future__ import annotations
 
-from math import ceil
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from unblur.camera import CameraBasis, PoseGrid
+from unblur.contrast import LOUD
 from unblur.pruning import pruned
-from unblur.pyramid import Scale
 from unblur.solvers import largest_eigenvalue, nonnegative_least_squares
-from unblur_classic.kernel_step import NormalEquations, recentred
+from unblur_classic.kernel_step import NormalEquations
 
-PIECE = 3
-"""Edge of a piece of the image, in kernels: small enough to have one kernel, large for an edge."""
+WIDTHS, SHARE = 6, 4
+"""Edge of a piece: so many kernels, and at least this fraction of the image."""
 
-ITERATIONS = 30
+FLOOR = 0.3
+"""What of the latent images' mean power a frequency must surpass to count in full, where there
+is little noise."""
+
+RIDGE = 0.1
+"""Weight of the squared kernels where a frequency that counts in full weighs 1."""
+
+ITERATIONS = 60
 """Steps of the fit of the poses in a turn."""
 
 FAINT, SMALL = 0.02, 0.03
@@ -27,89 +33,87 @@ MARGIN = 1.1
 """On the largest eigenvalue, which power iteration nears from below."""
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of the image: its rows and columns."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Row and column of its middle, in image pixels."""
+        return (
+            (self.rows.start + self.rows.stop - 1) / 2,
+            (self.columns.start + self.columns.stop - 1) / 2,
+        )
+
+
 class CameraModel:
-    """Weights of camera poses: a `BlurModel` whose pieces have each a kernel of its place.
+    """Weights (A, n, n) of camera poses, and pieces of the image that tell them.
 
     Parameters
     ----------
-    shape : (rows, columns)
-        Of the image at full size.
-    size : int
-        Extent in pixels of the frame that holds the blur at every place.
-    turn : float
-        Largest angle of the camera to either side, in radians.
+    grid : PoseGrid
+        The poses, and the extent of the image.
+    like : tensor
+        Of the type and on the device of the image.
 
     Notes
     -----
     Eq. 17 of Li et al. with the fast forward approximation of Hirsch et al.: within a piece the
-    blur is that of its middle, `k_r = B_r w`, so that the squares to be least are
+    blur is that of its middle, `k_r = B_r w`. Pieces overlap by half and fade towards their
+    edges. Every frequency's residual is divided by what the latent images have of it::
 
-        sum_r |(B_r w) * s_r - b_r|^2 + ridge / R sum_r |B_r w|^2,
+        sum_r sum_f |K_r S_r - B_r|^2 / (|S_r|^2 + floor) + ridge sum_r |k_r|^2,   w >= 0,
 
-    over `w >= 0`, with the pieces' gradients s_r and b_r. The ridge is on kernels, not on poses,
-    so that it does not depend on how finely these are sampled.
+    with the spectra S_r and B_r of the pieces' gradients. The plain sum of squares heeds the
+    lowest frequencies of edges above all, where latent images of few edges err most; the
+    quotient of Schuler et al. (Eq. 4) is nearly the unbounded minimiser of this one. The ridge is
+    on kernels, not on poses, so that it does not depend on how finely these are sampled.
+
+    References
+    ----------
+    L. Li et al., "Learning a discriminative prior for blind image deblurring", CVPR 2018,
+    section 5. M. Hirsch, C. J. Schuler, S. Harmeling, B. Schoelkopf, "Fast removal of non-uniform
+    camera shake", ICCV 2011. C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016.
     """
 
-    def __init__(self, shape: tuple[int, int], size: int, turn: float) -> None:
-        self.shape = shape
-        self.largest = PoseGrid.over(shape, size, turn).angles[-1]
-        self.counts = tuple(max(round(n / (PIECE * size)), 1) for n in shape)
+    def __init__(self, grid: PoseGrid, like: Tensor) -> None:
+        self.grid = grid
+        edges = [min(max(WIDTHS * grid.size, -(-n // SHARE)), n) for n in grid.shape]
+        self.parts = halfway(grid.shape, edges)
+        self.basis = CameraBasis.at(grid, [part.middle for part in self.parts], like)
+        self.fade = fading(edges).to(like)
 
-    def grid(self, scale: Scale) -> PoseGrid:
-        """Return the poses at a scale, in its pixels."""
-        shape = [max(1, round(n * scale.ratio)) for n in self.shape]
-        return PoseGrid.over(shape, scale.size, self.largest)
+    def pieces(self, image: Tensor) -> Tensor:
+        """Cut an image (H, W) into its pieces (R, h, w)."""
+        return torch.stack([image[part.rows, part.columns] for part in self.parts])
 
-    def basis(self, scale: Scale, like: Tensor) -> CameraBasis:
-        """Return the kernels of the poses in the middle of every piece."""
-        grid = self.grid(scale)
-        rows, columns = (_spans(n, c) for n, c in zip(grid.shape, self.counts, strict=True))
-        middles = [
-            ((r.start + r.stop - 1) / 2, (c.start + c.stop - 1) / 2) for r in rows for c in columns
-        ]
-        return CameraBasis.at(grid, middles, like)
-
-    def pieces(self, image: Tensor, scale: Scale) -> Tensor:
-        """Cut an image (h, w) into pieces (R, h', w'), of one extent, that cover it."""
-        rows, columns = (_spans(n, c) for n, c in zip(image.shape, self.counts, strict=True))
-        return torch.stack([image[r, c] for r in rows for c in columns])
-
-    def first(self, scale: Scale, like: Tensor) -> Tensor:
-        """Return the weights of two neighbouring poses of the same angle."""
-        weights = like.new_zeros(self.basis(scale, like).shape)
-        angle, centre = len(weights) // 2, scale.size // 2
-        weights[angle, centre, centre - 1 : centre + 1] = 0.5
-        return weights
-
-    def grown(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the weights stretched to a finer scale, without poses not admitted."""
-        grid = self.grid(scale)
-        spread = functional.interpolate(
-            weights[None], size=(grid.size, grid.size), mode="bilinear", align_corners=False
-        )
-        columns = spread.reshape(1, len(weights), -1).mT
-        turned = functional.interpolate(
-            columns, size=len(grid.angles), mode="linear", align_corners=True
-        )
-        finer = turned.mT.reshape(len(grid.angles), grid.size, grid.size)
-        return _admitted(finer, grid)
-
-    def kernels(self, weights: Tensor, scale: Scale) -> Tensor:
+    def kernels(self, weights: Tensor) -> Tensor:
         """Return the kernel (R, n, n) in the middle of every piece."""
-        return self.basis(scale, weights).forward(weights)
+        return self.basis.forward(weights)
 
-    def fitted(
-        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
-    ) -> Tensor:
-        """Return the weights that fit all pieces together, without specks."""
-        basis = self.basis(scale, weights)
-        admitted = basis.admitted()
-        equations = NormalEquations.of(sharp, blurred, scale.size)
-        share = ridge / len(equations.target)
+    def fitted(self, weights: Tensor, sharp: Tensor, blurred: Tensor, noise: float) -> Tensor:
+        """Return the weights that fit all pieces together, without specks.
+
+        Parameters
+        ----------
+        weights : (A, n, n)
+            To start from.
+        sharp, blurred : (2, R, *domain)
+            Gradients of the latent and of the blurred scenes, 0 but in the pieces' windows.
+        noise : float
+            Standard deviation of the noise, at `CONTRAST`. From `LOUD` the floor grows with its
+            power.
+        """
+        basis, admitted = self.basis, self.basis.admitted()
+        floor = FLOOR * max(noise / LOUD, 1.0) ** 2
+        equations = NormalEquations.of(sharp, blurred, self.grid.size, floor)
 
         def normal(w: Tensor) -> Tensor:
             kernels = basis.forward(w)
-            return basis.adjoint(equations.apply(kernels) + share * kernels)
+            return basis.adjoint(equations.apply(kernels) + RIDGE * kernels)
 
         fitted = nonnegative_least_squares(
             normal,
@@ -122,19 +126,24 @@ class CameraModel:
         total = fitted.sum()
         return pruned(fitted / total, FAINT, SMALL) if float(total) > 0 else weights
 
-    def recentred(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the weights with the box around the strong poses in the middle of the grid."""
-        return _admitted(recentred(weights), self.grid(scale))
+
+def halfway(shape: tuple[int, ...], edges: list[int]) -> list[Piece]:
+    """Return pieces of one extent that cover an image (rows, columns) and overlap by half."""
+    rows, columns = (_spans(n, edge) for n, edge in zip(shape, edges, strict=True))
+    return [Piece(row, column) for row in rows for column in columns]
 
 
-def _admitted(weights: Tensor, grid: PoseGrid) -> Tensor:
-    """Return the weights of poses that lose no light, of sum 1."""
-    kept = weights * torch.from_numpy(grid.admitted()).to(weights)
-    return kept / kept.sum()
+def _spans(extent: int, edge: int) -> list[slice]:
+    """Return spans of one length, half of which or less lies between the starts of two."""
+    count = -(-2 * (extent - edge) // edge)
+    starts = [round(i * (extent - edge) / max(count, 1)) for i in range(count + 1)]
+    return [slice(start, start + edge) for start in starts]
 
 
-def _spans(extent: int, count: int) -> list[slice]:
-    """Return spans of one length that cover an extent evenly."""
-    length = ceil(extent / count)
-    starts = [round(i * (extent - length) / max(count - 1, 1)) for i in range(count)]
-    return [slice(start, start + length) for start in starts]
+def fading(edges: list[int]) -> Tensor:
+    """Return a window (h, w) that is 1 in the middle half, and falls to 0 along a cosine."""
+    rows, columns = (
+        torch.sin(torch.pi * (torch.arange(n) + 0.5) / n).square().mul(2).clamp_max(1)
+        for n in edges
+    )
+    return torch.outer(rows, columns)

@@ -32,12 +32,22 @@ class NormalEquations:
     grid: int
 
     @classmethod
-    def of(cls, sharp: Tensor, blurred: Tensor, size: int) -> NormalEquations:
-        """Gather the equations from gradients (2, ..., *domain) for a frame of `size` pixels."""
+    def of(
+        cls, sharp: Tensor, blurred: Tensor, size: int, floor: float | None = None
+    ) -> NormalEquations:
+        """Gather the equations from gradients (2, ..., *domain) for a frame of `size` pixels.
+
+        With a `floor`, every frequency's squares are divided by the power that `s` has there and
+        by `floor` times the mean power of all, so that each counts alike where `s` has enough.
+        """
         domain = sharp.shape[-2:]
         spectrum = fft(sharp, 2)
-        auto = inverse_fft(spectrum.abs().square().sum(0), domain)
-        cross = inverse_fft((spectrum.conj() * fft(blurred, 2)).sum(0), domain)
+        power = spectrum.abs().square().sum(0)
+        common = (spectrum.conj() * fft(blurred, 2)).sum(0)
+        if floor is not None:
+            level = power + floor * power.mean()
+            power, common = power / level, common / level
+        auto, cross = inverse_fft(power, domain), inverse_fft(common, domain)
         centre = size // 2
         target = torch.roll(cross, (centre, centre), (-2, -1))[corner((size, size))]
         grid = fast_length(3 * size + 2)

@@ -14,7 +14,8 @@ from unblur.solvers import continuation
 from unblur.stages import Prior
 
 FIRST, LAST, GROWTH = 2.0, 1e5, 3.0
-"""Penalties: the first relative to the weight, the last absolute, and their growth."""
+"""Penalties: the first relative to the weight, the last absolute if no other is given, and their
+growth."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def latent_image(
     kernel: Tensor,
     priors: Sequence[WeightedPrior],
     guess: Tensor | None = None,
+    last: float = LAST,
 ) -> tuple[Tensor, Tensor]:
     """Return about `argmin_x |k * x - scene|^2 + sum_j weight_j prior_j(x)`, and its blur.
 
@@ -57,6 +59,9 @@ def latent_image(
     guess : (..., *domain), optional
         A latent image from an earlier turn, at which priors on the image begin; the scene
         itself if left out.
+    last : float
+        Penalty up to which the gradients are tied to their sparse variables. A small one leaves
+        latent images that are sharp, but not of few edges alone.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def latent_image(
         given, power = given + tie * fft(u, 2), power + tie
     ties = len(slopes_split) * laplacian
     latent = scene
-    for penalty in _penalties(slopes_split):
+    for penalty in _penalties(slopes_split, last):
         pull = torch.zeros_like(scene)
         slopes = gradient(latent)
         for p in slopes_split:
@@ -102,8 +107,8 @@ def latent_image(
     return latent, inverse_fft(otf * spectrum, domain)
 
 
-def _penalties(on_gradient: Sequence[WeightedPrior]) -> Iterable[float]:
+def _penalties(on_gradient: Sequence[WeightedPrior], last: float) -> Iterable[float]:
     """Return those of the priors on the gradient, a single 0 where there are none."""
     if not on_gradient:
         return [0.0]
-    return continuation(FIRST * max(p.weight for p in on_gradient), LAST, GROWTH)
+    return continuation(FIRST * max(p.weight for p in on_gradient), last, GROWTH)

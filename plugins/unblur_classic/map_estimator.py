@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -15,15 +14,13 @@ from unblur.allocation import retained_memory
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.plugins import registry
-from unblur.pruning import pruned
-from unblur.pyramid import Scale, resize_kernel, scales
+from unblur.pyramid import scales
 from unblur.stages import Estimate, PriorChoice
 from unblur_classic.alternation import alternate
 from unblur_classic.centring import centred_on_mass
-from unblur_classic.kernel_step import fit_kernel, recentred
 from unblur_classic.latent_step import WeightedPrior
 from unblur_classic.map_choice import most_plausible
-from unblur_classic.map_params import AlternationParams
+from unblur_classic.map_params import BlindParams
 from unblur_classic.preparation import Prepared, prepared
 
 LEAST = 0.01
@@ -85,9 +82,16 @@ class MapEstimator(stages.KernelEstimator):
     summary = "Coarse-to-fine MAP with any priors; for one shaken photograph."
     cites = "J. Pan et al., L0-Regularized Intensity and Gradient Prior, IEEE TPAMI 39(2), 2017"
 
-    class Params(AlternationParams):
+    class Params(BlindParams):
         """Settings of MAP estimation."""
 
+        iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
+        refinements: int = Field(
+            10, ge=0, le=100, description="Further turns at full size, with falling weights."
+        )
+        ridge: float = Field(
+            0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
+        )
         faint: float = Field(
             0.02,
             ge=0,
@@ -124,54 +128,10 @@ class MapEstimator(stages.KernelEstimator):
         p, levels = self.params, scales(given.size)
         turns = (p.iterations * len(levels) + p.refinements) * len(p.factors)
         tick = context.ticker(self.name, turns)
-        model = OneKernel(p.faint, p.specks)
         for factor in p.factors:
             priors = [choice.lightened(factor) for choice in weighted(p.priors)]
-            kernel = alternate(given, model, levels, priors, p, tick)
+            kernel = alternate(given, levels, priors, p, lambda _: tick())
             yield torch.where(kernel < LEAST * kernel.max(), 0, kernel)
-
-
-@dataclass(frozen=True)
-class OneKernel:
-    """The same kernel everywhere: a `BlurModel` of one piece.
-
-    Attributes
-    ----------
-    faint, specks : float
-        What `pruned` removes of it after every turn.
-    """
-
-    faint: float
-    specks: float
-
-    def pieces(self, image: Tensor, scale: Scale) -> Tensor:
-        """Return the image as it is."""
-        return image
-
-    def first(self, scale: Scale, like: Tensor) -> Tensor:
-        """Return a kernel of two neighbouring pixels, from which any direction can grow."""
-        kernel = like.new_zeros(scale.size, scale.size)
-        centre = scale.size // 2
-        kernel[centre, centre - 1 : centre + 1] = 0.5
-        return kernel
-
-    def grown(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the kernel stretched."""
-        return resize_kernel(weights, scale.size)
-
-    def kernels(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the weights: they are the kernel."""
-        return weights
-
-    def fitted(
-        self, weights: Tensor, scale: Scale, sharp: Tensor, blurred: Tensor, ridge: float
-    ) -> Tensor:
-        """Return the non-negative least-squares fit without its specks."""
-        return pruned(fit_kernel(sharp, blurred, weights, ridge=ridge), self.faint, self.specks)
-
-    def recentred(self, weights: Tensor, scale: Scale) -> Tensor:
-        """Return the kernel in the middle of its frame."""
-        return recentred(weights)
 
 
 def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:

@@ -10,8 +10,8 @@ from unblur import stages
 from unblur.stages import PriorChoice
 
 
-class AlternationParams(stages.Params):
-    """Settings of an alternation from coarse to fine."""
+class BlindParams(stages.Params):
+    """Settings of every alternation."""
 
     size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
         "auto",
@@ -24,13 +24,6 @@ class AlternationParams(stages.Params):
         min_length=1,
         description="Priors on the latent image, each with its weight against the squared "
         "residual of an image of contrast 0.16.",
-    )
-    iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
-    refinements: int = Field(
-        10, ge=0, le=100, description="Further turns at full size, with falling weights."
-    )
-    ridge: float = Field(
-        0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
     )
     median: Literal[1, 3, 5] = Field(
         1,

@@ -16,7 +16,7 @@ from unblur.contrast import CONTRAST
 from unblur.errors import ImageError
 from unblur.extent import estimate_extent
 from unblur.noise import estimate_noise
-from unblur_classic.map_params import AlternationParams
+from unblur_classic.map_params import BlindParams
 from unblur_classic.median import median_filtered
 
 
@@ -44,7 +44,7 @@ def prepared(
     blurred: Tensor,
     context: Context,
     mask: Tensor | None,
-    params: AlternationParams,
+    params: BlindParams,
     look: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Return an image's luma at `CONTRAST`, and what is to be known of it.

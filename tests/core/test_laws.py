@@ -58,7 +58,10 @@ def test_a_false_adjoint_is_caught() -> None:
 # Every registered stage.
 
 QUICK: dict[str, dict[str, Any]] = {
-    "camera-shake": {"params": {"size": 9, "iterations": 2}, "scene": scene((48, 48), noise=0.005)},
+    "camera-shake": {
+        "params": {"size": 9, "refinements": 2},
+        "scene": scene((48, 48), noise=0.005),
+    },
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
     "kotera": {
         "params": {"size": 9, "iterations": 3, "width": 4},

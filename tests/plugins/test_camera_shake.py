@@ -1,5 +1,7 @@
 """Blind estimation of a camera's motion with turns, and the model of its blur."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,11 @@ from unblur.errors import Cancelled, ImageError, ParamsError
 from unblur.fourier import apply_otf, psf_to_otf
 from unblur.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
-from unblur.pyramid import Scale, scales
 from unblur.synthesis import shake_image
 from unblur.testing import gaussian, scene
 from unblur_classic.camera_estimator import CameraShake
-from unblur_classic.camera_model import CameraModel
+from unblur_classic.camera_model import CameraModel, fading
+from unblur_classic.kernel_step import NormalEquations
 from unblur_classic.map_estimator import MapEstimator
 
 SIZE = 11
@@ -85,11 +87,11 @@ def test_every_kernel_is_one(found):
 
 
 def test_without_a_turn_there_is_one_kernel(shaken):
-    assert estimated(shaken, turn=0, iterations=1, refinements=0).is_uniform
+    assert estimated(shaken, turn=0, refinements=1).is_uniform
 
 
 def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
-    quick = {"iterations": 1, "refinements": 1}
+    quick = {"refinements": 1}
     first, again, dim = (
         estimated(x, **quick).mean.weights for x in (shaken, shaken, 0.05 * shaken)
     )
@@ -100,7 +102,7 @@ def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
 def test_what_lies_under_the_mask_does_not_matter(shaken):
     mask = torch.ones(shaken.shape[1:])
     mask[40:52, 30:50] = 0
-    quick = {"iterations": 1, "refinements": 1}
+    quick = {"refinements": 1}
     black, white = (
         estimated(torch.where(mask > 0, shaken, value), mask=mask, **quick).mean.weights
         for value in (0.0, 1.0)
@@ -108,17 +110,30 @@ def test_what_lies_under_the_mask_does_not_matter(shaken):
     np.testing.assert_array_equal(black, white)
 
 
-def test_every_turn_is_reported_and_it_stops_when_told(shaken):
+def test_every_part_and_turn_is_reported_and_it_stops_when_told(shaken):
     reports = []
-    quick = {"iterations": 1, "refinements": 2}
-    estimated(shaken, Context(on_progress=reports.append), **quick)
-    turns = len(scales(SIZE)) + 2
+    estimated(shaken, Context(on_progress=reports.append), refinements=2)
     assert [(r.label, r.done, r.total) for r in reports] == [
-        ("camera-shake", n, turns) for n in range(1, turns + 1)
+        *(("camera-shake, schuler", n, 9) for n in range(1, 10)),
+        *(("camera-shake", n, 2) for n in (1, 2)),
     ]
     polls = iter([False, False, True])
     with pytest.raises(Cancelled):
         estimated(shaken, Context(is_cancelled=lambda: next(polls)))
+
+
+def test_a_flat_part_is_left_out_and_a_flat_image_is_refused(shaken):
+    half_flat = shaken.clone()
+    half_flat[..., :95] = 0.5
+    assert np.isfinite(estimated(half_flat, refinements=1).mean.weights).all()
+    with pytest.raises(ImageError, match="one value"):
+        estimated(torch.full((1, 90, 90), 0.5))
+
+
+@pytest.mark.parametrize("size", [10, 11])
+def test_any_scout_and_any_size_will_do(shaken, size):
+    field = estimated(shaken, size=size, scout="map", refinements=1)
+    assert similarity(field, true_field(shaken.shape[1:], swing())) > 0.5
 
 
 def test_bad_params_and_small_images_are_refused():
@@ -139,41 +154,53 @@ def test_the_pipelines_begin_with_it(deconvolution):
 
 @pytest.fixture(scope="module")
 def model():
-    return CameraModel((120, 150), SIZE, np.deg2rad(3))
+    return CameraModel(PoseGrid.over((120, 150), SIZE, np.deg2rad(3)), torch.zeros(0).double())
 
 
-def test_pieces_cover_the_image_at_every_scale(model):
-    for scale in scales(SIZE):
-        shape = model.grid(scale).shape
-        index = torch.arange(shape[0] * shape[1]).reshape(shape)
-        pieces = model.pieces(index, scale)
-        assert len(pieces) == np.prod(model.counts)
-        assert len(pieces.unique()) == index.numel()
+def test_pieces_cover_the_image_and_overlap_by_half(model):
+    index = torch.arange(120 * 150).reshape(120, 150)
+    pieces = model.pieces(index)
+    assert len(pieces.unique()) == index.numel()
+    edge = pieces.shape[-1]
+    starts = sorted({part.columns.start for part in model.parts})
+    assert max(b - a for a, b in pairwise(starts)) <= edge / 2
 
 
-def test_weights_keep_their_pose_when_they_grow(model):
-    fine, coarse = Scale(1.0, SIZE), Scale(0.5, 7)
-    weights = torch.zeros(model.basis(coarse, torch.zeros(0)).shape)
-    middle = len(weights) // 2
-    weights[middle, coarse.size // 2, coarse.size // 2] = 1
-    grown = model.grown(weights, fine)
-    assert float(grown.sum()) == pytest.approx(1)
-    assert np.unravel_index(int(grown.argmax()), grown.shape) == (len(grown) // 2, 5, 5)
+def test_pieces_grow_with_the_image():
+    grid = PoseGrid.over((1500, 2000), SIZE, np.deg2rad(3))
+    assert len(CameraModel(grid, torch.zeros(0)).parts) <= 49
+
+
+@pytest.mark.parametrize("edge", [8, 9])
+def test_the_window_is_symmetric_and_whole_in_its_middle(edge):
+    window = fading([edge, edge])
+    torch.testing.assert_close(window, window.flip(0, 1))
+    assert float(window[edge // 2, edge // 2]) == 1
+    assert 0 < float(window[0, 0]) < 0.02
 
 
 def test_poses_are_fitted_to_the_gradients_of_all_pieces(model):
     """Each piece blurred by its own kernel, as the model has it: the poses come back."""
-    scale = Scale(1.0, SIZE)
-    basis = model.basis(scale, torch.zeros(0, dtype=torch.float64))
-    true = torch.zeros(basis.shape, dtype=torch.float64)
+    true = torch.zeros(model.basis.shape, dtype=torch.float64)
     for step in (-2, -1, 0, 1, 2):
         true[len(true) // 2 + step, 5 - step // 2, 5 + step // 2] = 0.2
-    kernels = model.kernels(true, scale)
+    kernels = model.kernels(true)
     draw = torch.Generator().manual_seed(0)
     sharp = torch.randn(2, len(kernels), 48, 50, generator=draw, dtype=torch.float64)
     blurred = apply_otf(sharp, psf_to_otf(kernels, (48, 50)), 2)
-    weights = model.first(scale, true)
+    weights = model.basis.still()
     for _ in range(5):
-        weights = model.fitted(weights, scale, sharp, blurred, 0.0)
-    found = model.kernels(weights, scale)
+        weights = model.fitted(weights, sharp, blurred, 0.0)
+    found = model.kernels(weights)
     assert float((found - kernels).norm() / kernels.norm()) < 0.2
+
+
+def test_with_a_floor_the_fit_is_a_quotient():
+    """Where the floor is all but 0, the kernel is that of a division of spectra."""
+    draw = torch.Generator().manual_seed(1)
+    sharp = torch.randn(2, 1, 40, 40, generator=draw, dtype=torch.float64)
+    kernel = gaussian((7, 7), 1.2).tensor().double()
+    blurred = apply_otf(sharp, psf_to_otf(kernel, (40, 40)), 2)
+    equations = NormalEquations.of(sharp, blurred, 7, 1e-9)
+    torch.testing.assert_close(equations.target[0], kernel, atol=1e-6, rtol=0)
+    torch.testing.assert_close(equations.apply(kernel[None])[0], kernel, atol=1e-6, rtol=0)
