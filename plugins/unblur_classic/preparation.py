@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unblur.colour import to_luma
 from unblur.context import Context
-from unblur.contrast import CONTRAST
+from unblur.contrast import CONTRAST, contrast_of
 from unblur.errors import ImageError
 from unblur.extent import estimate_extent
 from unblur.noise import estimate_noise
@@ -70,13 +70,7 @@ def prepared(
 
 def gain_of(luma: Tensor, trusted: Tensor) -> float:
     """Return what brings an image to `CONTRAST`."""
-    spread = float(luma[trusted > 0].std()) if bool((trusted > 0).any()) else 0.0
-    if not spread > 0:
-        raise ImageError(
-            "a kernel cannot be estimated from an image of one value; "
-            "give the PSF, or an image with edges."
-        )
-    return CONTRAST / spread
+    return CONTRAST / contrast_of(luma[trusted > 0])
 
 
 def filled(luma: Tensor, trusted: Tensor) -> Tensor:

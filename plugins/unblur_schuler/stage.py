@@ -11,6 +11,7 @@ from torch import Tensor
 from unblur import stages
 from unblur.colour import to_luma
 from unblur.context import Context
+from unblur.contrast import contrast_of
 from unblur.errors import ImageError
 from unblur.kernels import Kernel
 from unblur.noise import estimate_noise
@@ -64,6 +65,7 @@ class Schuler(stages.KernelEstimator):
     Examples
     --------
     >>> from unblur.context import Context
+    from unblur.contrast import contrast_of
     >>> from unblur.metrics import kernel_similarity
     >>> from unblur.testing import gaussian, scene
     >>> given = scene((96, 96), gaussian((9, 9), 1.5))
@@ -121,11 +123,7 @@ class Schuler(stages.KernelEstimator):
         network = load_network(self.params.model).to(blurred.device)
         y = to_luma(blurred)
         y = y if mask is None else filled(y, mask)
-        if not float(y.std()) > 0:
-            raise ImageError(
-                "a kernel cannot be estimated from an image of one value; "
-                "give the PSF, or an image with edges."
-            )
+        contrast_of(y)
         noise = context.noise if context.noise is not None else estimate_noise(y, mask)
         level = torch.full((1,), noise, device=y.device)
         with torch.no_grad():

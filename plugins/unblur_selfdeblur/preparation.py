@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unblur.colour import merge_luma, split_luma, to_luma
+from unblur.contrast import contrast_of
 from unblur.errors import ImageError
 from unblur.kernels import Kernel
 from unblur_selfdeblur.optimisation import Data, Optimum
@@ -65,12 +66,8 @@ class Prepared:
             blurred = _filled(blurred, trusted)
         split = blurred.shape[0] == 3 and not joint
         values, chroma = split_luma(blurred) if split else (blurred, blurred[:0])
+        contrast_of(values)
         low, high = float(values.min()), float(values.max())
-        if not high > low:
-            raise ImageError(
-                "a kernel cannot be estimated from an image of one value; "
-                "give the PSF, or an image with edges."
-            )
         gain, offset = 1.0, 0.0
         if low < 0 or high > 1 or high < DIM:
             gain = (HIGH - LOW) / (high - low)

@@ -87,6 +87,9 @@ def test_sizes_are_odd_numbers_or_auto(size):
 def test_says_why_an_image_will_not_do():
     with pytest.raises(ImageError, match="one value"):
         Schuler(size=9).estimate(torch.full((1, 40, 40), 0.5), QUIET)
+    rounded = 0.5 + 1e-7 * torch.rand(1, 40, 40)
+    with pytest.raises(ImageError, match="one value"):
+        Schuler(size=9).estimate(rounded, QUIET)
     with pytest.raises(ImageError, match="too small"):
         Schuler(size=31).estimate(torch.rand(1, 40, 40), QUIET)
 
