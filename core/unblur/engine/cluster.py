@@ -30,7 +30,7 @@ POLL = 0.2
 """Seconds between looks at the cluster."""
 
 RETRIES = 3
-"""How often a tile is handed out again after the workers that held it died."""
+"""How often a tile is handed out again after its workers died, and after its result was lost."""
 
 _GPU = threading.Lock()
 
@@ -99,6 +99,7 @@ class Cluster(Scheduler):
         running: dict[Any, Tile] = {}
         again: list[Tile] = []
         deaths: dict[int, int] = {}
+        losses: dict[int, int] = {}
         limits = _Limits(work)
         while True:
             try:
@@ -119,8 +120,12 @@ class Cluster(Scheduler):
                 if future.status in ("lost", "cancelled"):
                     again.append(tile)
                     continue
-                end = _outcome(future)
+                end, lost = _outcome(future)
                 future.release()
+                if lost and losses.get(tile.number, 0) < RETRIES:
+                    losses[tile.number] = losses.get(tile.number, 0) + 1
+                    again.append(tile)
+                    continue
                 if _killed(end) and deaths.get(tile.number, 0) < RETRIES:
                     deaths[tile.number] = deaths.get(tile.number, 0) + 1
                     limits.halve(tile)
@@ -273,13 +278,18 @@ def _ended(running: dict[Any, Tile]) -> list[Any]:
     return sorted(ended, key=lambda future: running[future].number)
 
 
-def _outcome(future: Any) -> Outcome:
+def _outcome(future: Any) -> tuple[Outcome, bool]:
+    """Return how a tile ended, and whether that says nothing of the tile itself.
+
+    A scheduler that dies between the tile's end and this call takes the news with it.
+    """
+    status = future.status
     try:
         done = future.result(timeout=60)
     except Exception as error:
-        return error
+        return error, not status == future.status == "error"
     assert isinstance(done, Done)
-    return done
+    return done, False
 
 
 def _killed(end: Outcome) -> bool:

@@ -15,6 +15,7 @@ from engine_stages import tiny_registry
 from streamed_run import streamed
 
 import unblur.pipeline
+from unblur.engine.cluster import _outcome
 from unblur.errors import UnblurError
 from unblur.images import Image
 from unblur.io import read_image, write_image
@@ -243,3 +244,26 @@ def test_a_damaged_chunk_is_named_and_the_rest_done(source, output, undisturbed,
     near = np.zeros(values.shape, bool)
     near[124:196, 60:132] = True
     assert np.array_equal(values[~near], undisturbed[~near])
+
+
+class Orphan:
+    """A future whose scheduler dies before its result is fetched."""
+
+    def __init__(self, before, after, error):
+        self.statuses, self.error = iter([before, after]), error
+
+    @property
+    def status(self):
+        return next(self.statuses)
+
+    def result(self, timeout):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [("finished", "cancelled", True), ("error", "cancelled", True), ("error", "error", False)],
+)
+def test_news_that_a_scheduler_took_with_it_is_no_failure_of_the_tile(before, after, lost):
+    error = ValueError("as it happens")
+    assert _outcome(Orphan(before, after, error)) == (error, lost)
