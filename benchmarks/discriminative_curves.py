@@ -30,7 +30,7 @@ from unblur.io import read_kernel
 from unblur.kernels import Kernel
 from unblur.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
-from unblur.pyramid import resize_kernel, scales
+from unblur.pyramid import rescaled_kernel, scales
 from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
@@ -49,9 +49,12 @@ def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     params = MapEstimator({**settings, "size": FRAME}).params
     given = prepared(image, Context(), None, params)
     turns: list[Tensor] = []
-    alternate(given, scales(given.size), weighted(params.priors[:count]), params, turns.append)
+    levels = scales(given.size)
+    alternate(given, levels, weighted(params.priors[:count]), params, turns.append)
+    ratios = {level.size: level.ratio for level in levels}
     for kernel in turns:
-        yield kernel_similarity(resize_kernel(kernel, FRAME).numpy(), true.weights)
+        full = rescaled_kernel(kernel, FRAME, 1 / ratios[kernel.shape[-1]])
+        yield kernel_similarity(full.numpy(), true.weights)
 
 
 def similarity(levin: Path) -> None:

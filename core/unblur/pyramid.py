@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, log
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -60,8 +61,32 @@ def shrink_image(x: Tensor, ratio: float) -> Tensor:
     return small.reshape(*x.shape[:-2], *size)
 
 
+def rescaled_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
+    """Return kernels as they are on a grid whose pixels are `1 / ratio` as large, of sum 1.
+
+    Parameters
+    ----------
+    kernel : (..., n, n)
+        Centre at `n // 2`, which stays the centre.
+    size : int
+        Extent of the new frame; what lies beyond it is dropped.
+    ratio : float
+        Below 1 light is shared among the larger pixels, above 1 interpolated linearly.
+    """
+    n = kernel.shape[-1]
+    new = torch.arange(size, dtype=kernel.dtype, device=kernel.device)[:, None] - size // 2
+    old = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2
+    distance = new - old * ratio if ratio < 1 else new / ratio - old
+    share = (1 - distance.abs()).clamp_min(0)
+    result = share @ kernel @ share.T
+    return result / result.sum((-2, -1), keepdim=True)
+
+
 def resize_kernel(kernel: Tensor, size: int) -> Tensor:
-    """Return a kernel (n, n) stretched to (size, size), non-negative, of sum 1."""
+    """Return a kernel (n, n) stretched with its frame to (size, size), non-negative, of sum 1.
+
+    For a scene that is stretched likewise; elsewhere `rescaled_kernel` keeps the scale exactly.
+    """
     stretched = functional.interpolate(
         kernel[None, None], size=(size, size), mode="bilinear", align_corners=False
     )[0, 0].clamp_min(0)

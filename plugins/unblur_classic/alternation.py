@@ -15,8 +15,8 @@ from unblur.contrast import LOUD, price_against
 from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.operators import extend_periodic, gradient
 from unblur.pruning import pruned
-from unblur.pyramid import Scale, resize_kernel, shrink_image
-from unblur_classic.kernel_step import fit_kernel, recentred
+from unblur.pyramid import Scale, rescaled_kernel, shrink_image
+from unblur_classic.kernel_step import EVEN_RIDGE, fit_kernel, recentred
 from unblur_classic.latent_step import LAST, WeightedPrior, latent_image
 from unblur_classic.preparation import Prepared
 from unblur_classic.salient_edges import salient, threshold_for
@@ -32,6 +32,9 @@ EASY_PRICE = 1e-3
 STRICTER, QUIET = 15.0, 0.1
 """By how much of itself the ridge grows where the noise is `LOUD`, and the share of that noise
 up to which it does not: the frames that `unblur.extent` finds were fitted to images as quiet."""
+FLOOR = 0.4
+"""Of the fits in the last iterations, in which frequencies count alike, relative to the ridge of
+those before. The strongest gradients alone tell too little of most frequencies for that."""
 
 
 @dataclass
@@ -153,13 +156,14 @@ def alternate(
     """
     first = priors[0].weight
     start = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
-    kernel, threshold = first_kernel(levels[0].size, given.y), 0.0
+    kernel, threshold, ratio = first_kernel(levels[0].size, given.y), 0.0, levels[0].ratio
     for scale in levels:
         small = shrink_image(given.y, scale.ratio)
         limits = Limits.at(given.noise * scale.ratio)
-        fit = partial(_fitted, params=params, ridge=limits.ridge * params.ridge)
+        ridge = limits.ridge * params.ridge
+        fit = partial(_fitted, params=params, ridge=ridge)
         level = Level.of(scale.size, small, shrink_image(given.trusted, scale.ratio))
-        kernel = resize_kernel(kernel, scale.size)
+        kernel, ratio = rescaled_kernel(kernel, scale.size, scale.ratio / ratio), scale.ratio
         if not threshold:
             threshold = threshold_for(gradient(small), scale.size)
         for _ in range(params.iterations):
@@ -169,6 +173,7 @@ def alternate(
             factor = max(factor / EASING, min(limits.least / first, start))
             on_turn(kernel)
         kernel = recentred(kernel)
+    fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
     for _ in range(params.refinements):
         factor *= min(fall, 1.0)
@@ -185,6 +190,14 @@ def first_kernel(size: int, like: Tensor) -> Tensor:
     return kernel
 
 
-def _fitted(kernel: Tensor, sharp: Tensor, blurred: Tensor, params: Any, ridge: float) -> Tensor:
+def _fitted(
+    kernel: Tensor,
+    sharp: Tensor,
+    blurred: Tensor,
+    params: Any,
+    ridge: float,
+    floor: float | None = None,
+) -> Tensor:
     """Return the non-negative least-squares fit without its specks."""
-    return pruned(fit_kernel(sharp, blurred, kernel, ridge=ridge), params.faint, params.specks)
+    found = fit_kernel(sharp, blurred, kernel, ridge=ridge, floor=floor)
+    return pruned(found, params.faint, params.specks)

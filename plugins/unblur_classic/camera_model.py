@@ -11,7 +11,7 @@ from unblur.camera import CameraBasis, PoseGrid
 from unblur.contrast import LOUD
 from unblur.pruning import pruned
 from unblur.solvers import largest_eigenvalue, nonnegative_least_squares
-from unblur_classic.kernel_step import NormalEquations
+from unblur_classic.kernel_step import EVEN_RIDGE, NormalEquations
 
 WIDTHS, SHARE = 6, 4
 """Edge of a piece: so many kernels, and at least this fraction of the image."""
@@ -19,9 +19,6 @@ WIDTHS, SHARE = 6, 4
 FLOOR = 0.3
 """What of the latent images' mean power a frequency must surpass to count in full, where there
 is little noise."""
-
-RIDGE = 0.1
-"""Weight of the squared kernels where a frequency that counts in full weighs 1."""
 
 ITERATIONS = 60
 """Steps of the fit of the poses in a turn."""
@@ -113,7 +110,7 @@ class CameraModel:
 
         def normal(w: Tensor) -> Tensor:
             kernels = basis.forward(w)
-            return basis.adjoint(equations.apply(kernels) + RIDGE * kernels)
+            return basis.adjoint(equations.apply(kernels) + EVEN_RIDGE * kernels)
 
         fitted = nonnegative_least_squares(
             normal,

@@ -10,6 +10,9 @@ from torch import Tensor
 from unblur.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
 from unblur.solvers import nonnegative_least_squares
 
+EVEN_RIDGE = 0.1
+"""Weight of the squared kernel where frequencies count alike, in full with the weight 1."""
+
 
 @dataclass(frozen=True)
 class NormalEquations:
@@ -45,7 +48,7 @@ class NormalEquations:
         power = spectrum.abs().square().sum(0)
         common = (spectrum.conj() * fft(blurred, 2)).sum(0)
         if floor is not None:
-            level = power + floor * power.mean()
+            level = (power + floor * power.mean()).clamp_min(torch.finfo(power.dtype).tiny)
             power, common = power / level, common / level
         auto, cross = inverse_fft(power, domain), inverse_fft(common, domain)
         centre = size // 2
@@ -64,7 +67,13 @@ class NormalEquations:
 
 
 def fit_kernel(
-    sharp: Tensor, blurred: Tensor, start: Tensor, *, ridge: float, iterations: int = 30
+    sharp: Tensor,
+    blurred: Tensor,
+    start: Tensor,
+    *,
+    ridge: float,
+    floor: float | None = None,
+    iterations: int = 30,
 ) -> Tensor:
     """Return `argmin_{k >= 0} |k * sharp - blurred|^2 + ridge |k|^2`, scaled to sum 1.
 
@@ -76,10 +85,12 @@ def fit_kernel(
         Kernel to start from; its frame is the result's.
     ridge : float
         Weight of the squared kernel.
+    floor : float, optional
+        Makes frequencies count alike, see `NormalEquations.of`.
     iterations : int
         Steps of `unblur.solvers.nonnegative_least_squares`.
     """
-    equations = NormalEquations.of(sharp, blurred, start.shape[-1])
+    equations = NormalEquations.of(sharp, blurred, start.shape[-1], floor)
     pace = 1.01 * float(equations.otf.abs().max()) + ridge
     kernel = nonnegative_least_squares(
         lambda k: equations.apply(k) + ridge * k,

@@ -13,7 +13,7 @@ from unblur.operators import gradient, gradient_adjoint, laplacian_otf
 from unblur.solvers import continuation
 from unblur.stages import Prior
 
-FIRST, LAST, GROWTH = 2.0, 1e5, 3.0
+FIRST, LAST, GROWTH = 2.0, 50.0, 3.0
 """Penalties: the first relative to the weight, the last absolute if no other is given, and their
 growth."""
 

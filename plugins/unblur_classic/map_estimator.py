@@ -47,9 +47,9 @@ class MapEstimator(stages.KernelEstimator):
     From a coarse scale, where the kernel measures about 5 pixels, to the full one, latent
     image and kernel are estimated in turns. The kernel is a non-negative least-squares fit on
     gradients, of which at first only the strongest count; specks that touch nothing else
-    are dropped. In the last iterations all gradients count and the priors' weights fall.
-    What was not observed, beyond the border or under the mask, is filled with what the latest
-    latent image predicts.
+    are dropped. In the last iterations all gradients count, and all frequencies alike that these
+    have (`kernel_step.NormalEquations`), and the priors' weights fall. What was not observed,
+    beyond the border or under the mask, is filled with what the latest latent image predicts.
 
     Weights are told for images with little noise. With more, of which the context tells or the
     image itself, they fall less far, or grow, and the ridge grows (`alternation.Limits`).

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from unblur.contrast import CONTRAST, price_against
 from unblur.operators import gradient
-from unblur.pyramid import Scale, scales
+from unblur.pyramid import Scale, rescaled_kernel, scales
 from unblur_schuler.cartoon import cartoons
-from unblur_schuler.descent import Network, Step, first_kernel, rescaled_kernel
+from unblur_schuler.descent import Network, Step, first_kernel
 from unblur_schuler.quotient import Spectra, image_quotient
 
 WIDTH = 32

@@ -169,27 +169,6 @@ def first_kernel(size: int, like: Tensor) -> Tensor:
     return torch.outer(spot, spot).expand(like.shape[0], size, size)
 
 
-def rescaled_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
-    """Return kernels as they are on a grid whose pixels are `1 / ratio` as large, of sum 1.
-
-    Parameters
-    ----------
-    kernel : (B, n, n)
-        Centre at `n // 2`, which stays the centre.
-    size : int
-        Extent of the new frame; what lies beyond it is dropped.
-    ratio : float
-        Below 1 light is shared among the larger pixels, above 1 interpolated linearly.
-    """
-    n = kernel.shape[-1]
-    new = torch.arange(size, dtype=kernel.dtype, device=kernel.device)[:, None] - size // 2
-    old = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2
-    distance = new - old * ratio if ratio < 1 else new / ratio - old
-    share = (1 - distance.abs()).clamp_min(0)
-    result = share @ kernel @ share.T
-    return result / result.sum((-2, -1), keepdim=True)
-
-
 def recentred(kernel: Tensor) -> Tensor:
     """Return kernels (B, n, n) moved by whole pixels, their centre of mass at `n // 2`."""
     n = kernel.shape[-1]

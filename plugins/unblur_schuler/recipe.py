@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unblur.errors import ImageError
 from unblur.metrics import kernel_similarity
-from unblur.pyramid import shrink_image
+from unblur.pyramid import rescaled_kernel, shrink_image
 from unblur.synthesis import gaussian_process_kernel
 from unblur.training import Trainer, TrainingParams
 from unblur.training.pictures import (
@@ -26,7 +26,7 @@ from unblur.training.pictures import (
     uniform,
 )
 from unblur.weights import load_weights
-from unblur_schuler.descent import Network, descend, recentred, rescaled_kernel
+from unblur_schuler.descent import Network, descend, recentred
 from unblur_schuler.examples import (
     LEAST_SHARE,
     SIZES,

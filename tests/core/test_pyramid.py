@@ -3,7 +3,10 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.pyramid import RATIO, odd, resize_kernel, scales, shrink_image
+from unblur.metrics import kernel_similarity
+from unblur.pyramid import RATIO, odd, rescaled_kernel, resize_kernel, scales, shrink_image
+from unblur.synthesis import blur_image, crop_valid
+from unblur.testing import gaussian
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 6, 13, 24, 31, 75, 199])
@@ -44,6 +47,27 @@ def test_full_size_is_the_image_itself_and_no_image_vanishes():
     x = torch.rand(6, 7)
     assert shrink_image(x, 1.0) is x
     assert shrink_image(x, 0.01).shape == (1, 1)
+
+
+def test_kernels_shrink_as_images_do():
+    sharp = torch.rand(1, 1, 240, 240, generator=torch.Generator().manual_seed(0))
+    sharp = torch.nn.functional.avg_pool2d(sharp, 7, 1)
+    kernel = gaussian((21, 21), 4.0)
+    small = rescaled_kernel(kernel.tensor()[None], 11, 0.5)[0]
+    assert float(small.sum()) == pytest.approx(1)
+    blurred = torch.nn.functional.avg_pool2d(blur_image(sharp, kernel)[..., :214, :214], 2)
+    shrunk = torch.nn.functional.avg_pool2d(crop_valid(sharp, kernel)[..., :214, :214], 2)
+    predicted = torch.nn.functional.conv2d(shrunk, small.flip(0, 1)[None, None])
+    inner = blurred[..., 5:-5, 5:-5]
+    assert (predicted - inner).square().mean() < 0.05 * inner.var()
+
+
+def test_rescaling_keeps_the_centre_and_comes_back():
+    kernel = gaussian((9, 9), 1.0).tensor()[None]
+    larger = rescaled_kernel(kernel, 19, 2.0)
+    torch.testing.assert_close(larger, larger.flip(1, 2))
+    back = rescaled_kernel(larger, 9, 0.5)
+    assert kernel_similarity(back[0], kernel[0]) > 0.97
 
 
 @pytest.mark.parametrize("size", [5, 9, 10, 17])
