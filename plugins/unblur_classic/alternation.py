@@ -17,7 +17,7 @@ from unblur.operators import extend_periodic, gradient
 from unblur.pruning import pruned
 from unblur.pyramid import Scale, rescaled_kernel, shrink_image
 from unblur_classic.kernel_step import EVEN_RIDGE, fit_kernel, recentred
-from unblur_classic.latent_step import LAST, WeightedPrior, latent_image
+from unblur_classic.latent_step import WeightedPrior, latent_image
 from unblur_classic.preparation import Prepared
 from unblur_classic.salient_edges import salient, threshold_for
 
@@ -74,8 +74,8 @@ class Level:
         self,
         kernels: Tensor,
         priors: Sequence[WeightedPrior],
+        last: float,
         threshold: float = 0.0,
-        last: float = LAST,
     ) -> tuple[Tensor, Tensor]:
         """Estimate the latent images for kernels, and return their gradients and the blurred ones.
 
@@ -149,8 +149,9 @@ def alternate(
     priors : sequence of WeightedPrior
         On the latent image.
     params : Params
-        With `iterations` at every scale, `refinements` after them, `ridge`, and `faint` and
-        `specks`, which `pruned` takes out of the kernel after every turn.
+        With `iterations` at every scale, `refinements` after them, `ridge`, `penalty`, the last
+        of `latent_image`, and `faint` and `specks`, which `pruned` takes out of the kernel after
+        every turn.
     on_turn : callable
         Called after every turn, with the kernel (n, n) at its scale.
     """
@@ -168,7 +169,7 @@ def alternate(
             threshold = threshold_for(gradient(small), scale.size)
         for _ in range(params.iterations):
             eased = [p.lightened(factor) for p in priors]
-            kernel = fit(kernel, *level.slopes(kernel, eased, threshold))
+            kernel = fit(kernel, *level.slopes(kernel, eased, params.penalty, threshold))
             threshold /= EASING
             factor = max(factor / EASING, min(limits.least / first, start))
             on_turn(kernel)
@@ -177,7 +178,8 @@ def alternate(
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
     for _ in range(params.refinements):
         factor *= min(fall, 1.0)
-        kernel = fit(kernel, *level.slopes(kernel, [p.lightened(factor) for p in priors]))
+        eased = [p.lightened(factor) for p in priors]
+        kernel = fit(kernel, *level.slopes(kernel, eased, params.penalty))
         on_turn(kernel)
     return kernel
 

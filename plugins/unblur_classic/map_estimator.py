@@ -18,7 +18,7 @@ from unblur.pyramid import scales
 from unblur.stages import Estimate, PriorChoice
 from unblur_classic.alternation import alternate
 from unblur_classic.centring import centred_on_mass
-from unblur_classic.latent_step import WeightedPrior
+from unblur_classic.latent_step import LAST, WeightedPrior
 from unblur_classic.map_choice import most_plausible
 from unblur_classic.map_params import BlindParams
 from unblur_classic.preparation import Prepared, prepared
@@ -91,6 +91,13 @@ class MapEstimator(stages.KernelEstimator):
         )
         ridge: float = Field(
             0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
+        )
+        penalty: float = Field(
+            LAST,
+            ge=1,
+            le=1e6,
+            description="How strictly the latent images keep to few gradients in the end; pages of "
+            "text, which have few, bear 1e5.",
         )
         faint: float = Field(
             0.02,
