@@ -184,11 +184,17 @@ class Deconvolver(Stage):
 class Prior(Stage):
     """What sharp images look like, as an energy that is small for them.
 
-    A prior is used inside other stages, which call whichever of its three faces they need;
-    each acts on (C, *spatial) tensors with white = 1.
+    A prior is used inside other stages, which call whichever of its faces they need; each acts
+    on (C, *spatial) tensors with white = 1.
+
+    Attributes
+    ----------
+    enough : float
+        A verdict as low as this need not be bettered.
     """
 
     kind = "prior"
+    enough: ClassVar[float] = float("-inf")
 
     @abstractmethod
     def energy(self, x: Tensor) -> Tensor:
@@ -201,6 +207,10 @@ class Prior(Stage):
     @abstractmethod
     def proximal(self, x: Tensor, step: float) -> Tensor:
         """Return `argmin_u step * energy(u) + |u - x|^2 / 2`, exactly or by a stated method."""
+
+    def verdict(self, x: Tensor) -> float | None:
+        """Return how unlike a sharp image `x` is, at any contrast; `None` if it cannot tell."""
+        return None
 
 
 class Postprocessor(Stage):

@@ -17,7 +17,7 @@ from unblur.operators import extend_periodic, gradient
 from unblur.pruning import pruned
 from unblur.pyramid import Scale, rescaled_kernel, shrink_image
 from unblur_classic.kernel_step import EVEN_RIDGE, fit_kernel, recentred
-from unblur_classic.latent_step import WeightedPrior, latent_image
+from unblur_classic.latent_step import LAST, WeightedPrior, latent_image
 from unblur_classic.preparation import Prepared
 from unblur_classic.salient_edges import salient, threshold_for
 
@@ -35,6 +35,8 @@ up to which it does not: the frames that `unblur.extent` finds were fitted to im
 FLOOR = 0.4
 """Of the fits in the last iterations, in which frequencies count alike, relative to the ridge of
 those before. The strongest gradients alone tell too little of most frequencies for that."""
+WAYS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+"""In which the second pixel of a first kernel may lie."""
 
 
 @dataclass
@@ -74,8 +76,8 @@ class Level:
         self,
         kernels: Tensor,
         priors: Sequence[WeightedPrior],
-        last: float,
         threshold: float = 0.0,
+        last: float = LAST,
     ) -> tuple[Tensor, Tensor]:
         """Estimate the latent images for kernels, and return their gradients and the blurred ones.
 
@@ -135,8 +137,9 @@ def alternate(
     priors: Sequence[WeightedPrior],
     params: Any,
     on_turn: Callable[[Tensor], None],
+    start: Tensor | None = None,
 ) -> Tensor:
-    """Return the kernel, found from the coarsest scale to the full one.
+    """Return the kernel, found from the first of the scales to the full one.
 
     Parameters
     ----------
@@ -147,17 +150,20 @@ def alternate(
     levels : sequence of Scale
         The coarsest first.
     priors : sequence of WeightedPrior
-        On the latent image.
+        On the latent image. Those that are not met in the gradient are left out of the
+        refinements, by which their weights have fallen to nothing.
     params : Params
-        With `iterations` at every scale, `refinements` after them, `ridge`, `penalty`, the last
-        of `latent_image`, and `faint` and `specks`, which `pruned` takes out of the kernel after
-        every turn.
+        With `iterations` at every scale, `refinements` after them, `ridge`, `even`, and `faint`
+        and `specks`, which `pruned` takes out of the kernel after every turn.
     on_turn : callable
         Called after every turn, with the kernel (n, n) at its scale.
+    start : (n, n), optional
+        Kernel to begin with, at the first of the scales; `first_kernel` if left out.
     """
     first = priors[0].weight
-    start = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
-    kernel, threshold, ratio = first_kernel(levels[0].size, given.y), 0.0, levels[0].ratio
+    highest = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
+    kernel = first_kernel(levels[0].size, given.y) if start is None else start
+    threshold, ratio = 0.0, levels[0].ratio
     for scale in levels:
         small = shrink_image(given.y, scale.ratio)
         limits = Limits.at(given.noise * scale.ratio)
@@ -169,26 +175,31 @@ def alternate(
             threshold = threshold_for(gradient(small), scale.size)
         for _ in range(params.iterations):
             eased = [p.lightened(factor) for p in priors]
-            kernel = fit(kernel, *level.slopes(kernel, eased, params.penalty, threshold))
+            kernel = fit(kernel, *level.slopes(kernel, eased, threshold))
             threshold /= EASING
-            factor = max(factor / EASING, min(limits.least / first, start))
+            factor = max(factor / EASING, min(limits.least / first, highest))
             on_turn(kernel)
         kernel = recentred(kernel)
-    fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
+    if params.even:
+        fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
+    telling = [p for p in priors if p.on_gradient] or priors
     for _ in range(params.refinements):
         factor *= min(fall, 1.0)
-        eased = [p.lightened(factor) for p in priors]
-        kernel = fit(kernel, *level.slopes(kernel, eased, params.penalty))
+        eased = [p.lightened(factor) for p in telling]
+        kernel = fit(kernel, *level.slopes(kernel, eased))
         on_turn(kernel)
     return kernel
 
 
-def first_kernel(size: int, like: Tensor) -> Tensor:
-    """Return a kernel (size, size) of two neighbouring pixels: any direction can grow from it."""
+def first_kernel(size: int, like: Tensor, way: tuple[int, int] = WAYS[0]) -> Tensor:
+    """Return a kernel (size, size) of two neighbouring pixels: any direction can grow from it.
+
+    `way` leads from the one in the middle to the other, in rows and columns.
+    """
     kernel = like.new_zeros(size, size)
     centre = size // 2
-    kernel[centre, centre - 1 : centre + 1] = 0.5
+    kernel[centre, centre] = kernel[centre + way[0], centre + way[1]] = 0.5
     return kernel
 
 

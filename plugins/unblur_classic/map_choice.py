@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 from unblur.context import Context
 from unblur.kernels import Kernel
+from unblur.pyramid import Scale, rescaled_kernel
+from unblur.stages import Prior
 from unblur.synthesis import blur_image, crop_valid
 from unblur_classic.hyper_laplacian import HyperLaplacian
 
@@ -15,46 +19,155 @@ EXPONENT = 0.5
 """Of the gradient's length: small enough that two faint edges cost more than a strong one."""
 UNEXPLAINED = 1.0
 """Weight of what the data show and the restored image does not."""
+DEPTHS = (2, 4)
+"""From how many of the finest scales on a further descent begins."""
+GAIN = 0.02
+"""Share by which a round must lower the verdict for another one to follow."""
+
+Descend = Callable[[float, Tensor, list[Scale]], Tensor]
+"""Takes a factor on the priors' weights, a first kernel and the scales from its own on."""
 
 
-def most_plausible(
-    kernels: Iterable[Tensor], y: Tensor, trusted: Tensor, context: Context
-) -> Tensor:
-    """Return the kernel (n, n) with the least `implausibility`; a single one is not looked at.
+@dataclass(frozen=True)
+class Judge:
+    """Tells how unlike a sharp image that explains the data a kernel's result is.
 
-    Parameters
+    Attributes
     ----------
-    kernels : iterable of (n, n)
-        Non-negative, of positive sum; made one by one as they are asked for.
     y, trusted : (H, W)
         The blurred image, and 1 where a pixel may be trusted.
     context : Context
         Device and cancellation; nothing is reported.
+    priors : sequence of Prior
+        Of those that give verdicts on a restored image, the first is asked; without one it is
+        `implausibility`.
     """
-    found = list(kernels)
-    if len(found) == 1:
-        return found[0]
-    silent = context.with_(on_progress=lambda _: None)
-    return min(found, key=lambda kernel: implausibility(kernel, y, trusted, silent))
+
+    y: Tensor
+    trusted: Tensor
+    context: Context
+    priors: Sequence[Prior] = ()
+
+    def __call__(self, kernel: Tensor) -> float:
+        """Return the verdict on a kernel (n, n) of positive sum; less is better."""
+        sharp = self.restored(kernel)
+        told = None if self.asked is None else self.asked.verdict(sharp[None])
+        return implausibility(sharp, kernel, self._image, self.trusted) if told is None else told
+
+    @property
+    def asked(self) -> Prior | None:
+        """The first prior that gives verdicts."""
+        return next((p for p in self.priors if type(p).verdict is not Prior.verdict), None)
+
+    @property
+    def enough(self) -> float:
+        """The verdict below which no better kernel need be looked for."""
+        return float("-inf") if self.asked is None else self.asked.enough
+
+    def restored(self, kernel: Tensor) -> Tensor:
+        """Return what `hyper-laplacian` restores from the image brought to contrast 1."""
+        # What the context states of noise, levels and clipping is in the units of another image.
+        context = self.context.with_(
+            on_progress=lambda _: None, noise=None, contrast=None, brightness=None, ceiling=None
+        )
+        known = Kernel(kernel.cpu().numpy())
+        stage = HyperLaplacian(exponent=EXPONENT)
+        return stage.deconvolve(self._image[None], known, context, self.trusted)[0]
+
+    @property
+    def _image(self) -> Tensor:
+        return self.y / self.y[self.trusted > 0].std()
 
 
-def implausibility(kernel: Tensor, y: Tensor, trusted: Tensor, context: Context) -> float:
-    """Return how unlike a sharp image that explains the data a kernel's result is; less is better.
+def searched(
+    descend: Descend,
+    judge: Judge,
+    firsts: Sequence[Tensor],
+    factors: Sequence[float],
+    levels: list[Scale],
+    rounds: int,
+) -> Tensor:
+    """Return the best of the kernels that descents from different starts arrive at.
 
-    It is the mean of `|grad x|^0.5` over the pixels of the image `x` that `hyper-laplacian`
-    restores, contrast of the blurred image = 1, plus the share of the blurred image's contrast
-    that `k * x` leaves unexplained. What blur spreads, and the ghosts and waves that a wrong
-    kernel adds, are many faint gradients in place of few strong ones, which an exponent below 1
-    makes dear. Residuals alone cannot tell: a kernel of one pixel explains everything.
+    Each of the first kernels, at the coarsest scale, is tried with each factor, until the best
+    kernel is good enough to the judge. If none is, the best is started from again at the finer
+    scales, for as many rounds as are allowed and gain something.
 
     Parameters
     ----------
+    descend : callable
+        See `Descend`; returns a kernel (n, n) at full size.
+    judge : Judge
+        Compares kernels. A single descent is not judged.
+    firsts : sequence of (n, n)
+        First kernels at the coarsest scale.
+    factors : sequence of float
+        On the priors' weights.
+    levels : list of Scale
+        The coarsest first.
+    rounds : int
+        Most rounds of further descents.
+    """
+    if len(firsts) == len(factors) == 1 and not rounds:
+        return descend(factors[0], firsts[0], levels)
+    best: Judged | None = None
+    for first in firsts:
+        best = _best_of(best, [(factor, first, levels) for factor in factors], descend, judge)
+        if best.verdict <= judge.enough:
+            return best.kernel
+    assert best is not None
+    for _ in range(rounds):
+        before = best.verdict
+        again = [
+            (factor, rescaled_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
+            for finer in (levels[-depth:] for depth in DEPTHS)
+            for factor in factors
+        ]
+        best = _best_of(best, again, descend, judge)
+        if best.verdict <= judge.enough or best.verdict > (1 - GAIN) * before:
+            break
+    return best.kernel
+
+
+class Judged(NamedTuple):
+    """A kernel (n, n) and the verdict on it."""
+
+    kernel: Tensor
+    verdict: float
+
+
+def _best_of(
+    best: Judged | None,
+    tries: Iterable[tuple[float, Tensor, list[Scale]]],
+    descend: Descend,
+    judge: Judge,
+) -> Judged:
+    """Return the best of the kernels that are tried, or `best` if none is better."""
+    for attempt in tries:
+        kernel = descend(*attempt)
+        found = Judged(kernel, judge(kernel))
+        if best is None or found.verdict < best.verdict:
+            best = found
+    assert best is not None
+    return best
+
+
+def implausibility(sharp: Tensor, kernel: Tensor, image: Tensor, trusted: Tensor) -> float:
+    """Return how unlike a sharp image that explains the data a restored one is; less is better.
+
+    It is the mean of `|grad sharp|^0.5` over the pixels, plus the share of the blurred image's
+    contrast that its blur leaves unexplained. What blur spreads, and the ghosts and waves that a
+    wrong kernel adds, are many faint gradients in place of few strong ones, which an exponent
+    below 1 makes dear. Residuals alone cannot tell: a kernel of one pixel explains everything.
+
+    Parameters
+    ----------
+    sharp : (H, W)
+        What a kernel restores from the image.
     kernel : (n, n)
         Non-negative, of positive sum.
-    y, trusted : (H, W)
-        The blurred image, in any unit, and 1 where a pixel may be trusted, else 0.
-    context : Context
-        Device and cancellation.
+    image, trusted : (H, W)
+        The blurred image, of contrast 1, and 1 where a pixel may be trusted, else 0.
 
     References
     ----------
@@ -63,12 +176,7 @@ def implausibility(kernel: Tensor, y: Tensor, trusted: Tensor, context: Context)
     D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
     CVPR 2011.
     """
-    # What the context states of noise, levels and clipping is in the units of another image.
-    context = context.with_(noise=None, contrast=None, brightness=None, ceiling=None)
-    image = y / y[trusted > 0].std()
     known = Kernel(kernel.cpu().numpy())
-    stage = HyperLaplacian(exponent=EXPONENT)
-    sharp = stage.deconvolve(image[None], known, context, trusted)[0]
     down, across = sharp.diff(dim=0)[:, :-1], sharp.diff(dim=1)[:-1]
     roughness = (down.square() + across.square()).pow(EXPONENT / 2).mean()
     seen = crop_valid(trusted, known) > 0

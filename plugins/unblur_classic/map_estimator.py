@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated
 
 import torch
@@ -14,12 +14,12 @@ from unblur.allocation import retained_memory
 from unblur.context import Context
 from unblur.kernels import Kernel
 from unblur.plugins import registry
-from unblur.pyramid import scales
+from unblur.pyramid import Scale, scales
 from unblur.stages import Estimate, PriorChoice
-from unblur_classic.alternation import alternate
+from unblur_classic.alternation import WAYS, alternate, first_kernel
 from unblur_classic.centring import centred_on_mass
-from unblur_classic.latent_step import LAST, WeightedPrior
-from unblur_classic.map_choice import most_plausible
+from unblur_classic.latent_step import WeightedPrior
+from unblur_classic.map_choice import DEPTHS, Judge, searched
 from unblur_classic.map_params import BlindParams
 from unblur_classic.preparation import Prepared, prepared
 
@@ -47,15 +47,17 @@ class MapEstimator(stages.KernelEstimator):
     From a coarse scale, where the kernel measures about 5 pixels, to the full one, latent
     image and kernel are estimated in turns. The kernel is a non-negative least-squares fit on
     gradients, of which at first only the strongest count; specks that touch nothing else
-    are dropped. In the last iterations all gradients count, and all frequencies alike that these
-    have (`kernel_step.NormalEquations`), and the priors' weights fall. What was not observed,
+    are dropped. In the last iterations all gradients count, with `even` all frequencies alike that
+    these have (`kernel_step.NormalEquations`), and the priors' weights fall. What was not observed,
     beyond the border or under the mask, is filled with what the latest latent image predicts.
 
     Weights are told for images with little noise. With more, of which the context tells or the
     image itself, they fall less far, or grow, and the ridge grows (`alternation.Limits`).
 
-    On pages of text the minimum that is found depends on the weights. With several `factors` the
-    whole descent is repeated, and the results are compared by `map_choice.implausibility`.
+    On pages of text the minimum that is found depends on weights and start. With several `factors`
+    or `starts` the descent is repeated, and with `rounds` repeated from the best kernel, until the
+    result is good enough or all is tried. The image that each kernel restores is judged by the
+    first prior that gives a verdict, else by `map_choice.implausibility`.
 
     Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.
@@ -92,12 +94,10 @@ class MapEstimator(stages.KernelEstimator):
         ridge: float = Field(
             0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
         )
-        penalty: float = Field(
-            LAST,
-            ge=1,
-            le=1e6,
-            description="How strictly the latent images keep to few gradients in the end; pages of "
-            "text, which have few, bear 1e5.",
+        even: bool = Field(
+            True,
+            description="Whether all frequencies of the kernel count alike in the further turns; "
+            "pages of text, which lack some, do better without.",
         )
         faint: float = Field(
             0.02,
@@ -117,7 +117,20 @@ class MapEstimator(stages.KernelEstimator):
             (1.0,),
             min_length=1,
             description="Factors on the weights of all priors. Of several, each is tried, and "
-            "the kernel is kept that restores the image with the fewest and sharpest edges.",
+            "the kernel is kept whose restored image is the most plausible.",
+        )
+        starts: int = Field(
+            1,
+            ge=1,
+            le=len(WAYS),
+            description="Directions of the first kernel, each tried with each of the factors.",
+        )
+        rounds: int = Field(
+            0,
+            ge=0,
+            le=20,
+            description="How often at most to descend again, with each of the factors, from the "
+            "best kernel found; ends when nothing is gained.",
         )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
@@ -126,19 +139,29 @@ class MapEstimator(stages.KernelEstimator):
         look = {"faint": p.faint, "specks": p.specks}
         given = prepared(blurred, context, mask, p, look)
         with retained_memory():
-            kernels = self._kernels(given, context)
-            kernel = most_plausible(kernels, given.y, given.trusted, context)
+            kernel = self._searched(given, context)
         return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
 
-    def _kernels(self, given: Prepared, context: Context) -> Iterator[Tensor]:
-        """Yield the kernel found from coarse to fine with each of the factors."""
-        p, levels = self.params, scales(given.size)
-        turns = (p.iterations * len(levels) + p.refinements) * len(p.factors)
-        tick = context.ticker(self.name, turns)
-        for factor in p.factors:
-            priors = [choice.lightened(factor) for choice in weighted(p.priors)]
-            kernel = alternate(given, levels, priors, p, lambda _: tick())
-            yield torch.where(kernel < LEAST * kernel.max(), 0, kernel)
+    def _searched(self, given: Prepared, context: Context) -> Tensor:
+        """Return the best kernel of all descents."""
+        p, levels, priors = self.params, scales(given.size), weighted(self.params.priors)
+        tick = context.ticker(self.name, self._turns(len(levels)))
+
+        def descend(factor: float, first: Tensor, onward: list[Scale]) -> Tensor:
+            lighter = [prior.lightened(factor) for prior in priors]
+            kernel = alternate(given, onward, lighter, p, lambda _: tick(), first)
+            return torch.where(kernel < LEAST * kernel.max(), 0, kernel)
+
+        judge = Judge(given.y, given.trusted, context, [prior.prior for prior in priors])
+        firsts = [first_kernel(levels[0].size, given.y, way) for way in WAYS[: p.starts]]
+        return searched(descend, judge, firsts, p.factors, levels, p.rounds)
+
+    def _turns(self, count: int) -> int:
+        """Return how many turns a search over `count` scales takes at most."""
+        p = self.params
+        depths = [count] * p.starts + [min(depth, count) for depth in DEPTHS] * p.rounds
+        turns = sum(p.iterations * depth + p.refinements for depth in depths)
+        return int(turns * len(p.factors))
 
 
 def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:

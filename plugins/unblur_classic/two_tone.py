@@ -12,6 +12,9 @@ TAIL = 0.02
 STIFFNESS = 20.0
 """Of the pull towards a tone: at a step of 0.25 a pixel goes five sixths of the way."""
 
+SHARP = 0.13
+"""Verdict on a page restored with the right kernel: 0.09 to 0.13 by the size of its letters."""
+
 
 class TwoTone(stages.Prior):
     """How far pixels lie from the nearer of two tones, the image's own darkest and brightest.
@@ -39,6 +42,7 @@ class TwoTone(stages.Prior):
     name = "two-tone"
     summary = "Distance from the nearer of two tones; for text, blind."
     cites = "H. Cho, J. Wang, S. Lee, Text Image Deblurring Using Text-Specific Properties, 2012"
+    enough = SHARP
 
     def energy(self, x: Tensor) -> Tensor:
         """Return 10 times the sum of squared distances from the nearer tone."""
@@ -55,6 +59,15 @@ class TwoTone(stages.Prior):
         """Return each pixel moved towards its tone: the exact minimum, as no tone moves."""
         pull = STIFFNESS * step
         return (x + pull * nearer_tone(x)) / (1 + pull)
+
+    def verdict(self, x: Tensor) -> float:
+        """Return how far pixels lie from the nearer tone, relative to the tones' distance.
+
+        The root of the mean square: 0 for a page, 0.29 where all greys are alike.
+        """
+        tones = nearer_tone(x)
+        apart = (tones.flatten(1).amax(1) - tones.flatten(1).amin(1)).square().mean()
+        return float(((x - tones).square().mean() / apart.clamp_min(1e-12)).sqrt())
 
 
 def nearer_tone(x: Tensor) -> Tensor:

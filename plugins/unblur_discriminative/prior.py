@@ -62,7 +62,7 @@ class Discriminative(stages.Prior):
     def energy(self, x: Tensor) -> Tensor:
         """Return the sum over the channels of the probability of being blurred."""
         with torch.no_grad():
-            return self._verdict(x)
+            return self._probability(x)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy` by back-propagation."""
@@ -83,14 +83,23 @@ class Discriminative(stages.Prior):
             u = u - self.params.rate * (u - x + step * slope)
         return u if objective(u, self.energy(u)) < lowest else best
 
+    def verdict(self, x: Tensor) -> float:
+        """Return the mean over the channels of the log-odds of being blurred."""
+        with torch.no_grad():
+            return float(self._odds(x).mean())
+
     def _slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the energy at `x` and its derivative."""
         with torch.enable_grad():
             u = x.detach().requires_grad_()
-            energy = self._verdict(u)
+            energy = self._probability(u)
             (slope,) = torch.autograd.grad(energy, u)
         return energy.detach(), slope
 
-    def _verdict(self, x: Tensor) -> Tensor:
+    def _probability(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self._odds(x)).sum()
+
+    def _odds(self, x: Tensor) -> Tensor:
         classifier = load_classifier(self.params.model, x.dtype, x.device)
-        return torch.sigmoid(classifier(x[:, None])).sum()
+        odds: Tensor = classifier(x[:, None])
+        return odds

@@ -252,6 +252,11 @@ class Climbing(Smoothness):
         return x + step / (1 + 8 * step) * self.gradient(x)
 
 
+class Dazzled(Smoothness):
+    def verdict(self, x: Tensor) -> float:
+        return float(x.mean())
+
+
 CULPRITS = [
     (Nameless, "describes-itself"),
     (Undescribed, "describes-itself"),
@@ -277,6 +282,7 @@ CULPRITS = [
     (Vector, "energy-is-a-number"),
     (WrongSlope, "gradient-is-the-slope-of-the-energy"),
     (Climbing, "proximal-lowers-its-objective"),
+    (Dazzled, "verdict-ignores-contrast"),
 ]
 
 

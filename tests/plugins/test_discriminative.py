@@ -58,6 +58,14 @@ def test_the_energy_is_the_probability_of_each_channel():
     torch.testing.assert_close(prior.energy(x), sum(prior.energy(x[c : c + 1]) for c in range(3)))
 
 
+def test_the_verdict_is_the_log_odds_whatever_the_contrast():
+    x = image()
+    prior = Discriminative()
+    odds = torch.logit(prior.energy(x))
+    assert prior.verdict(x) == pytest.approx(float(odds), rel=1e-3)
+    assert prior.verdict(0.3 * x + 0.2) == pytest.approx(prior.verdict(x), rel=1e-3)
+
+
 def test_the_gradient_is_that_of_finite_differences():
     """Pixel by pixel, in double precision, by central differences."""
     x, prior, step = image(12, 9), Discriminative(), 1e-6

@@ -46,6 +46,15 @@ def test_a_page_costs_nothing_and_its_blur_something():
     assert float(TwoTone().energy((page + page.roll(2, -1)) / 2)) > 100
 
 
+def test_the_verdict_is_0_for_a_page_and_higher_for_greys_whatever_the_contrast():
+    page = (text_page(120, 160, torch.Generator().manual_seed(0)) > 127).double()[None]
+    ramp = torch.linspace(0, 1, 2001, dtype=torch.float64).expand(1, 10, -1)
+    assert TwoTone().verdict(page) == 0
+    assert TwoTone().verdict(ramp) == pytest.approx(0.29, abs=0.02)
+    assert TwoTone().verdict(0.1 * ramp + 5) == pytest.approx(TwoTone().verdict(ramp))
+    assert TwoTone().verdict(torch.full((1, 9, 9), 0.5)) == 0
+
+
 def test_a_shaken_page_is_made_readable():
     generator = torch.Generator().manual_seed(3)
     kernel = gaussian_process_kernel(13, generator)

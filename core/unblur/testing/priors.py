@@ -61,6 +61,19 @@ def proximal_lowers_its_objective(case: Case) -> None:
             )
 
 
+def verdict_ignores_contrast(case: Case) -> None:
+    """The verdict, of a prior that gives one, is the same of an image dimmed and brightened."""
+    prior = cast(Prior, case.stage())
+    x = _image(1, torch.float32)
+    verdicts = [prior.verdict(image) for image in (x, 0.5 * x, x + 0.2)]
+    told = [verdict for verdict in verdicts if verdict is not None]
+    if told and max(told) - min(told) > 1e-2 * max(map(abs, told)):
+        case.broken(
+            "has a verdict that depends on contrast or brightness: of one image as it is, at half "
+            f"its values, and with 0.2 more, {told}."
+        )
+
+
 def _image(channels: int, kind: torch.dtype) -> Tensor:
     draw = torch.Generator().manual_seed(0)
     x = 0.5 + 0.1 * torch.randn(channels, EXTENT, EXTENT, generator=draw, dtype=torch.float64)
@@ -81,4 +94,5 @@ PRIORS: tuple[Law, ...] = (
     Law(energy_is_a_number, ("prior",)),
     Law(gradient_is_the_slope_of_the_energy, ("prior",)),
     Law(proximal_lowers_its_objective, ("prior",)),
+    Law(verdict_ignores_contrast, ("prior",)),
 )
