@@ -114,6 +114,12 @@ TARGETS = [
         *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
     ),
     script(
+        "discriminative-bound",
+        "What a prior that knows the sharp image would gain",
+        "discriminative_bound.py",
+        str(DATA / "levin09"),
+    ),
+    script(
         "discriminative-curves",
         "Kernel similarity from turn to turn",
         "discriminative_curves.py",

@@ -199,6 +199,8 @@ def discriminative(results: Results) -> list[str]:
         *([paper.PRIOR_TRAINED, plain(results, "discriminative-ablation")] if trained else []),
         paper.PRIOR_LEVIN,
         table(["priors", "PSNR", "error ratio < 2", "kernel similarity"], ablation),
+        paper.PRIOR_BOUND,
+        plain(results, "discriminative-bound"),
         paper.PRIOR_CURVES,
         table(["turn", "without the prior", "with it"], turns) if turns else MISSING,
         paper.PRIOR_SECONDS,

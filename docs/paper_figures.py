@@ -119,6 +119,8 @@ paper's text for images of 800 x 800, and less once they are shrunk more than fo
 was trained at several scales. Ours was:"""
 PRIOR_LEVIN = """Fig. 10 (b), Levin's pairs with the prior and without. The paper has curves, whose
 values its text does not give. Ours:"""
+PRIOR_BOUND = """What any prior could gain there at most: one that knows the sharp image, in the
+place of the network:"""
 PRIOR_TRAINED = """The classifier trained from scratch in equal steps, at several scales and at one
 alone, by Adam and by SGD:"""
 PRIOR_CURVES = """Fig. 13, how the kernel converges: in the paper within 50 iterations. Ours, kernel

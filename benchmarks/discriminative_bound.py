@@ -1,0 +1,149 @@
+"""How much any prior could gain in the place of the discriminative one, on Levin's pairs.
+
+    python benchmarks/discriminative_bound.py ../shared/data/levin09 [--every 2]
+
+The pipeline `discriminative` runs with another prior in the place of the network: one that knows
+the true sharp image, and whose step goes a share of the way there. With 0 nothing is left but the
+tie to the last turn's latent image. No prior that has to guess the image gets nearer to it than
+the one that goes all the way. Each share is tried with the weight of the pipeline and with one so
+large that, having fallen, it still tells at the finest scale. Kept as
+`results/discriminative-bound`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor
+
+from scale_table import keep
+from unblur import stages
+from unblur.context import Context
+from unblur.engine import deblur
+from unblur.fourier import fast_length, fft, inverse_fft
+from unblur.io import read_kernel
+from unblur.metrics import kernel_similarity, levin_aligned
+from unblur.pipeline import Pipeline
+from unblur.plugins import registry
+from unblur.pyramid import scales, shrink_image
+from unblur_classic.alternation import placed
+from unblur_classic.map_estimator import MapEstimator
+from unblur_classic.preparation import Prepared, prepared
+
+SHARES = (0.0, 0.1, 0.5, 1.0)
+HEAVIER = 25.0
+"""Factor on the pipeline's weight, which on the way falls to a fortieth."""
+
+
+class Knowing(stages.Prior):
+    """Draws a latent image a share of the way to the true one, wherever in its frame that lies."""
+
+    name = "knowing"
+    summary = "Knows the true image; for measurements alone."
+    truths: ClassVar[dict[tuple[int, ...], tuple[Tensor, Tensor]]] = {}
+    """By the extent of the scene at a scale: the true image in it, and 1 where it is known."""
+
+    class Params(stages.Params):
+        """Settings of the measurement."""
+
+        share: float = Field(1.0, ge=0, le=1, description="Of the way to the true image.")
+
+    @classmethod
+    def told(cls, sharp: Tensor, given: Prepared) -> None:
+        """Lay the true image (H, W) into the scenes of all scales."""
+        cls.truths.clear()
+        for scale in scales(given.size):
+            small = shrink_image(sharp, scale.ratio)
+            extent = [fast_length(n + scale.size - 1) for n in small.shape]
+            both = (placed(x, extent, scale.size) for x in (small, torch.ones_like(small)))
+            cls.truths[tuple(extent)] = (next(both), next(both))
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Return 0: no stage that is measured here asks for it."""
+        return x.new_zeros(())
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Return the derivative of `energy`."""
+        return torch.zeros_like(x)
+
+    def proximal(self, x: Tensor, step: float) -> Tensor:
+        """Return `x` drawn to the true image at the shift and brightness that fit it best."""
+        if not self.params.share:
+            return x
+        truth, known = self.truths[tuple(x.shape[-2:])]
+        about = known * (truth - truth.sum() / known.sum())
+        fit = inverse_fft(fft(x - x.mean(), 2) * fft(about, 2).conj(), x.shape[-2:])
+        shift = divmod(int(fit.argmax()), x.shape[-1])
+        about, known = (torch.roll(t, shift, (-2, -1)) for t in (about, known))
+        mean = (x * known).sum() / known.sum()
+        gain = (x * about).sum() / about.square().sum()
+        return x + self.params.share * known * (mean + gain * about - x)
+
+
+def measured(levin: Path, pairs: list[str], pipeline: Pipeline) -> dict[str, float]:
+    """Return the means over pairs of Levin's set."""
+    psnr, similarity = [], []
+    for pair in pairs:
+        blurred, sharp = (
+            np.asarray(Image.open(levin / folder / f"{pair}{end}.png")) / np.float32(65535)
+            for folder, end in (("blurred_16bit", "_img"), ("sharp_16bit", ""))
+        )
+        settings = pipeline.steps[0].params
+        params = MapEstimator(settings).params
+        given = prepared(torch.from_numpy(blurred)[None], Context(), None, params)
+        Knowing.told(torch.from_numpy(sharp), given)
+        found = deblur(blurred, pipeline)
+        true = read_kernel(levin / "kernels_f32" / f"{pair.split('_')[1]}.tif").mean
+        assert found.kernel is not None
+        psnr.append(levin_aligned(np.asarray(found.image), sharp).psnr)
+        similarity.append(kernel_similarity(found.kernel.mean.weights, true.weights))
+    return {"PSNR": float(np.mean(psnr)), "kernel similarity": float(np.mean(similarity))}
+
+
+def with_second(prior: dict[str, object] | None) -> Pipeline:
+    """Return the pipeline `discriminative` with another second prior, or with none."""
+    document = Pipeline.load("discriminative").model_dump()
+    priors = document["steps"][0]["params"]["priors"]
+    document["steps"][0]["params"]["priors"] = [priors[0], *([prior] if prior else [])]
+    return Pipeline.model_validate(document)
+
+
+def main() -> None:
+    """Measure every prior and keep the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("levin", type=Path, help="folder of Levin's set")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
+    options = parser.parse_args()
+    names = sorted(file.stem for file in (options.levin / "sharp_16bit").glob("*.png"))
+    registry().stages["prior", Knowing.name] = Knowing
+    weight = Pipeline.load("discriminative").steps[0].params["priors"][1]["weight"]
+    tried: list[tuple[str, dict[str, object] | None]] = [("none", None)]
+    for factor in (1.0, HEAVIER):
+        for share in SHARES:
+            prior = {
+                "prior": Knowing.name,
+                "weight": factor * weight,
+                "params": {"share": share},
+            }
+            tried.append((f"{share:.0%} of the way, weight {factor * weight:g}", prior))
+    rows = []
+    for label, prior in tried:
+        found = measured(options.levin, names[:: options.every], with_second(prior))
+        rows.append({"second prior": label, **found})
+        print(rows[-1], flush=True)
+    remark = (
+        f"Means over {len(names[:: options.every])} of Levin's pairs, PSNR in dB as in "
+        "levin-discriminative, where the second prior is the network with weight "
+        f"{weight:g}. Of the way: from the last turn's latent image to the true sharp image."
+    )
+    keep("discriminative-bound", "What a prior that knows the image gains", rows, remark)
+
+
+if __name__ == "__main__":
+    main()
