@@ -1,16 +1,14 @@
-"""Which of several estimates of one kernel to keep, judged by the image that each restores."""
+"""How plausible an estimate of a kernel is, judged by the image that it restores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import Tensor
 
 from unblur.context import Context
 from unblur.kernels import Kernel
-from unblur.pyramid import Scale, rescaled_kernel
 from unblur.stages import Prior
 from unblur.synthesis import blur_image, crop_valid
 from unblur_classic.hyper_laplacian import HyperLaplacian
@@ -19,13 +17,6 @@ EXPONENT = 0.5
 """Of the gradient's length: small enough that two faint edges cost more than a strong one."""
 UNEXPLAINED = 1.0
 """Weight of what the data show and the restored image does not."""
-DEPTHS = (2, 4)
-"""From how many of the finest scales on a further descent begins."""
-GAIN = 0.02
-"""Share by which a round must lower the verdict for another one to follow."""
-
-Descend = Callable[[float, Tensor, list[Scale]], Tensor]
-"""Takes a factor on the priors' weights, a first kernel and the scales from its own on."""
 
 
 @dataclass(frozen=True)
@@ -77,79 +68,6 @@ class Judge:
     @property
     def _image(self) -> Tensor:
         return self.y / self.y[self.trusted > 0].std()
-
-
-def searched(
-    descend: Descend,
-    judge: Judge,
-    firsts: Sequence[Tensor],
-    factors: Sequence[float],
-    levels: list[Scale],
-    rounds: int,
-) -> Tensor:
-    """Return the best of the kernels that descents from different starts arrive at.
-
-    Each of the first kernels, at the coarsest scale, is tried with each factor, until the best
-    kernel is good enough to the judge. If none is, the best is started from again at the finer
-    scales, for as many rounds as are allowed and gain something.
-
-    Parameters
-    ----------
-    descend : callable
-        See `Descend`; returns a kernel (n, n) at full size.
-    judge : Judge
-        Compares kernels. A single descent is not judged.
-    firsts : sequence of (n, n)
-        First kernels at the coarsest scale.
-    factors : sequence of float
-        On the priors' weights.
-    levels : list of Scale
-        The coarsest first.
-    rounds : int
-        Most rounds of further descents.
-    """
-    if len(firsts) == len(factors) == 1 and not rounds:
-        return descend(factors[0], firsts[0], levels)
-    best: Judged | None = None
-    for first in firsts:
-        best = _best_of(best, [(factor, first, levels) for factor in factors], descend, judge)
-        if best.verdict <= judge.enough:
-            return best.kernel
-    assert best is not None
-    for _ in range(rounds):
-        before = best.verdict
-        again = [
-            (factor, rescaled_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
-            for finer in (levels[-depth:] for depth in DEPTHS)
-            for factor in factors
-        ]
-        best = _best_of(best, again, descend, judge)
-        if best.verdict <= judge.enough or best.verdict > (1 - GAIN) * before:
-            break
-    return best.kernel
-
-
-class Judged(NamedTuple):
-    """A kernel (n, n) and the verdict on it."""
-
-    kernel: Tensor
-    verdict: float
-
-
-def _best_of(
-    best: Judged | None,
-    tries: Iterable[tuple[float, Tensor, list[Scale]]],
-    descend: Descend,
-    judge: Judge,
-) -> Judged:
-    """Return the best of the kernels that are tried, or `best` if none is better."""
-    for attempt in tries:
-        kernel = descend(*attempt)
-        found = Judged(kernel, judge(kernel))
-        if best is None or found.verdict < best.verdict:
-            best = found
-    assert best is not None
-    return best
 
 
 def implausibility(sharp: Tensor, kernel: Tensor, image: Tensor, trusted: Tensor) -> float:

@@ -19,8 +19,9 @@ from unblur.stages import Estimate, PriorChoice
 from unblur_classic.alternation import WAYS, alternate, first_kernel
 from unblur_classic.centring import centred_on_mass
 from unblur_classic.latent_step import WeightedPrior
-from unblur_classic.map_choice import DEPTHS, Judge, searched
+from unblur_classic.map_choice import Judge
 from unblur_classic.map_params import BlindParams
+from unblur_classic.map_search import DEPTHS, searched
 from unblur_classic.preparation import Prepared, prepared
 
 LEAST = 0.01
