@@ -13,28 +13,32 @@ large that, having fallen, it still tells at the finest scale. Kept as
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from scale_table import keep
 from unblur import stages
+from unblur.bench import Pair, load_set
 from unblur.context import Context
 from unblur.engine import deblur
 from unblur.fourier import fast_length, fft, inverse_fft
-from unblur.io import read_kernel
+from unblur.io import read_image, read_kernel
+from unblur.kernels import Kernel
 from unblur.metrics import kernel_similarity, levin_aligned
 from unblur.pipeline import Pipeline
 from unblur.plugins import registry
 from unblur.pyramid import scales, shrink_image
 from unblur_classic.alternation import placed
 from unblur_classic.map_estimator import MapEstimator
-from unblur_classic.preparation import Prepared, prepared
+from unblur_classic.preparation import prepared
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 HEAVIER = 25.0
@@ -55,10 +59,10 @@ class Knowing(stages.Prior):
         share: float = Field(1.0, ge=0, le=1, description="Of the way to the true image.")
 
     @classmethod
-    def told(cls, sharp: Tensor, given: Prepared) -> None:
-        """Lay the true image (H, W) into the scenes of all scales."""
+    def told(cls, sharp: Tensor, size: int) -> None:
+        """Lay the true image (H, W) into the scenes of all scales of a kernel of `size`."""
         cls.truths.clear()
-        for scale in scales(given.size):
+        for scale in scales(size):
             small = shrink_image(sharp, scale.ratio)
             extent = [fast_length(n + scale.size - 1) for n in small.shape]
             both = (placed(x, extent, scale.size) for x in (small, torch.ones_like(small)))
@@ -86,23 +90,44 @@ class Knowing(stages.Prior):
         return x + self.params.share * known * (mean + gain * about - x)
 
 
-def measured(levin: Path, pairs: list[str], pipeline: Pipeline) -> dict[str, float]:
-    """Return the means over pairs of Levin's set."""
-    psnr, similarity = [], []
-    for pair in pairs:
-        blurred, sharp = (
-            np.asarray(Image.open(levin / folder / f"{pair}{end}.png")) / np.float32(65535)
-            for folder, end in (("blurred_16bit", "_img"), ("sharp_16bit", ""))
-        )
-        settings = pipeline.steps[0].params
-        params = MapEstimator(settings).params
+@dataclass(frozen=True)
+class Scene:
+    """A pair of Levin's set.
+
+    Attributes
+    ----------
+    blurred, sharp : (H, W)
+        White = 1.
+    true : Kernel
+        The kernel.
+    size : int
+        Extent of the frame that is found for it.
+    """
+
+    blurred: NDArray[np.float32]
+    sharp: NDArray[np.float32]
+    true: Kernel
+    size: int
+
+    @classmethod
+    def of(cls, pair: Pair, params: MapEstimator.Params) -> Scene:
+        """Read a pair and find its frame as the estimator does."""
+        images = [read_image(path) for path in (pair.blurred, pair.sharp)]
+        blurred, sharp = (np.asarray(x.data) / np.float32(x.white) for x in images)
+        assert pair.kernel is not None
         given = prepared(torch.from_numpy(blurred)[None], Context(), None, params)
-        Knowing.told(torch.from_numpy(sharp), given)
-        found = deblur(blurred, pipeline)
-        true = read_kernel(levin / "kernels_f32" / f"{pair.split('_')[1]}.tif").mean
+        return cls(blurred, sharp, read_kernel(pair.kernel).mean, given.size)
+
+
+def measured(scenes: Sequence[Scene], pipeline: Pipeline) -> dict[str, float]:
+    """Return the means over scenes."""
+    psnr, similarity = [], []
+    for scene in scenes:
+        Knowing.told(torch.from_numpy(scene.sharp), scene.size)
+        found = deblur(scene.blurred, pipeline)
         assert found.kernel is not None
-        psnr.append(levin_aligned(np.asarray(found.image), sharp).psnr)
-        similarity.append(kernel_similarity(found.kernel.mean.weights, true.weights))
+        psnr.append(levin_aligned(np.asarray(found.image), scene.sharp).psnr)
+        similarity.append(kernel_similarity(found.kernel.mean.weights, scene.true.weights))
     return {"PSNR": float(np.mean(psnr)), "kernel similarity": float(np.mean(similarity))}
 
 
@@ -120,9 +145,10 @@ def main() -> None:
     parser.add_argument("levin", type=Path, help="folder of Levin's set")
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
     options = parser.parse_args()
-    names = sorted(file.stem for file in (options.levin / "sharp_16bit").glob("*.png"))
     registry().stages["prior", Knowing.name] = Knowing
-    weight = Pipeline.load("discriminative").steps[0].params["priors"][1]["weight"]
+    params = MapEstimator(Pipeline.load("discriminative").steps[0].params).params
+    weight = params.priors[1].weight
+    scenes = [Scene.of(pair, params) for pair in load_set(options.levin).pairs[:: options.every]]
     tried: list[tuple[str, dict[str, object] | None]] = [("none", None)]
     for factor in (1.0, HEAVIER):
         for share in SHARES:
@@ -134,11 +160,11 @@ def main() -> None:
             tried.append((f"{share:.0%} of the way, weight {factor * weight:g}", prior))
     rows = []
     for label, prior in tried:
-        found = measured(options.levin, names[:: options.every], with_second(prior))
+        found = measured(scenes, with_second(prior))
         rows.append({"second prior": label, **found})
         print(rows[-1], flush=True)
     remark = (
-        f"Means over {len(names[:: options.every])} of Levin's pairs, PSNR in dB as in "
+        f"Means over {len(scenes)} of Levin's pairs, PSNR in dB as in "
         "levin-discriminative, where the second prior is the network with weight "
         f"{weight:g}. Of the way: from the last turn's latent image to the true sharp image."
     )

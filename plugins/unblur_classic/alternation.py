@@ -150,8 +150,8 @@ def alternate(
     levels : sequence of Scale
         The coarsest first.
     priors : sequence of WeightedPrior
-        On the latent image. Those that are not met in the gradient are left out of the
-        refinements, by which their weights have fallen to nothing.
+        On the latent image. Beside one that is met in the gradient, others are left out of
+        the refinements: they take time and change little there.
     params : Params
         With `iterations` at every scale, `refinements` after them, `ridge`, `even`, and `faint`
         and `specks`, which `pruned` takes out of the kernel after every turn.

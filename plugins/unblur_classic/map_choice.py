@@ -30,8 +30,8 @@ class Judge:
     context : Context
         Device and cancellation; nothing is reported.
     priors : sequence of Prior
-        Of those that give verdicts on a restored image, the first is asked; without one it is
-        `implausibility`.
+        Of those that give verdicts, the first is asked about what `hyper-laplacian` restores from
+        the image brought to contrast 1; without one it is `implausibility`.
     """
 
     y: Tensor
@@ -41,9 +41,10 @@ class Judge:
 
     def __call__(self, kernel: Tensor) -> float:
         """Return the verdict on a kernel (n, n) of positive sum; less is better."""
-        sharp = self.restored(kernel)
+        image = self.y / self.y[self.trusted > 0].std()
+        sharp = self._restored(kernel, image)
         told = None if self.asked is None else self.asked.verdict(sharp[None])
-        return implausibility(sharp, kernel, self._image, self.trusted) if told is None else told
+        return implausibility(sharp, kernel, image, self.trusted) if told is None else told
 
     @property
     def asked(self) -> Prior | None:
@@ -55,19 +56,14 @@ class Judge:
         """The verdict below which no better kernel need be looked for."""
         return float("-inf") if self.asked is None else self.asked.enough
 
-    def restored(self, kernel: Tensor) -> Tensor:
-        """Return what `hyper-laplacian` restores from the image brought to contrast 1."""
+    def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
         # What the context states of noise, levels and clipping is in the units of another image.
         context = self.context.with_(
             on_progress=lambda _: None, noise=None, contrast=None, brightness=None, ceiling=None
         )
         known = Kernel(kernel.cpu().numpy())
         stage = HyperLaplacian(exponent=EXPONENT)
-        return stage.deconvolve(self._image[None], known, context, self.trusted)[0]
-
-    @property
-    def _image(self) -> Tensor:
-        return self.y / self.y[self.trusted > 0].std()
+        return stage.deconvolve(image[None], known, context, self.trusted)[0]
 
 
 def implausibility(sharp: Tensor, kernel: Tensor, image: Tensor, trusted: Tensor) -> float:

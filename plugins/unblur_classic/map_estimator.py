@@ -21,7 +21,7 @@ from unblur_classic.centring import centred_on_mass
 from unblur_classic.latent_step import WeightedPrior
 from unblur_classic.map_choice import Judge
 from unblur_classic.map_params import BlindParams
-from unblur_classic.map_search import DEPTHS, searched
+from unblur_classic.map_search import depths_of, searched
 from unblur_classic.preparation import Prepared, prepared
 
 LEAST = 0.01
@@ -160,7 +160,7 @@ class MapEstimator(stages.KernelEstimator):
     def _turns(self, count: int) -> int:
         """Return how many turns a search over `count` scales takes at most."""
         p = self.params
-        depths = [count] * p.starts + [min(depth, count) for depth in DEPTHS] * p.rounds
+        depths = [count] * p.starts + depths_of(count) * p.rounds
         turns = sum(p.iterations * depth + p.refinements for depth in depths)
         return int(turns * len(p.factors))
 

@@ -67,13 +67,18 @@ def searched(
         before = best.verdict
         again = [
             (factor, rescaled_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
-            for finer in (levels[-depth:] for depth in DEPTHS)
+            for finer in (levels[-depth:] for depth in depths_of(len(levels)))
             for factor in factors
         ]
         best = _best_of(best, again, descend, judge)
-        if best.verdict <= judge.enough or best.verdict > (1 - GAIN) * before:
+        if best.verdict <= judge.enough or before - best.verdict < GAIN * abs(before):
             break
     return best.kernel
+
+
+def depths_of(count: int) -> list[int]:
+    """Return from how many scales, of `count`, further descents begin; none twice."""
+    return sorted({min(depth, count) for depth in DEPTHS})
 
 
 def _best_of(

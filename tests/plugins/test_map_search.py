@@ -11,7 +11,7 @@ from unblur.pyramid import scales
 from unblur.testing import scene
 from unblur_classic.alternation import WAYS, first_kernel
 from unblur_classic.map_choice import Judge
-from unblur_classic.map_search import searched
+from unblur_classic.map_search import depths_of, searched
 from unblur_classic.priors import L0Gradient
 
 BENT = np.zeros((9, 9), np.float32)
@@ -154,6 +154,23 @@ def test_a_round_without_gain_is_the_last_and_keeps_what_was_found():
     best, calls = search([9, 8] + 4 * [8.5], rounds=5)
     assert best == 8
     assert len(calls) == 6
+
+
+def test_a_verdict_below_0_that_gains_nothing_ends_the_search_too():
+    class Odds(Verdicts):
+        enough = -np.inf
+
+    descend, calls = recorded(iter([-5] + 99 * [-4]))
+    judge = Odds(OPEN.y, OPEN.trusted, OPEN.context)
+    assert float(searched(descend, judge, [torch.zeros(5, 5)], [1.0], LEVELS, 5)) == -5
+    assert len(calls) == 1 + 2
+
+
+def test_a_round_over_few_scales_tries_no_descent_twice():
+    assert depths_of(5) == [2, 4]
+    assert depths_of(3) == [2, 3]
+    assert depths_of(2) == [2]
+    assert depths_of(1) == [1]
 
 
 def test_a_single_descent_is_not_judged():
