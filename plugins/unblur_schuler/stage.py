@@ -65,7 +65,6 @@ class Schuler(stages.KernelEstimator):
     Examples
     --------
     >>> from unblur.context import Context
-    from unblur.contrast import contrast_of
     >>> from unblur.metrics import kernel_similarity
     >>> from unblur.testing import gaussian, scene
     >>> given = scene((96, 96), gaussian((9, 9), 1.5))
