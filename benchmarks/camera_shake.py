@@ -20,15 +20,15 @@ import torch
 from scipy.ndimage import rotate
 
 from scale_table import Row, keep
-from unblur.camera import PoseGrid, camera_field
 from unblur.engine import deblur
 from unblur.io import read_image
-from unblur.kernels import KernelField
-from unblur.metrics import levin_aligned
+from unblur.model.kernel import KernelField
+from unblur.numerics.camera import PoseGrid, camera_field
+from unblur.numerics.metrics import levin_aligned
+from unblur.numerics.synthesis import camera_path, shake_image
+from unblur.numerics.synthesis.camera_shake import Poses
+from unblur.numerics.synthesis.degradations import Pair
 from unblur.pipeline import Pipeline
-from unblur.synthesis import camera_path, shake_image
-from unblur.synthesis.camera_shake import Poses
-from unblur.synthesis.degradations import Pair
 
 BORDER = 30
 """Pixels at each side that are not scored."""

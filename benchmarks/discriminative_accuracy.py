@@ -20,11 +20,11 @@ from typing import Any
 import torch
 
 from scale_table import keep
-from unblur.pyramid import shrink_image
-from unblur.synthesis import Pair, add_gaussian_noise, blur_image, crop_valid
+from unblur.numerics.pyramid import shrink_image
+from unblur.numerics.synthesis import Pair, add_gaussian_noise, blur_image, crop_valid
 from unblur.training.pictures import picture_files, read_luma
 from unblur_discriminative.network import Classifier
-from unblur_discriminative.recipe import draw_kernel
+from unblur_discriminative.training import draw_kernel
 from unblur_discriminative.weights import load_classifier
 
 NOISE = 0.01

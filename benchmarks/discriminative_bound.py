@@ -25,20 +25,20 @@ from pydantic import Field
 from torch import Tensor
 
 from scale_table import keep
-from unblur import stages
 from unblur.bench import Pair, load_set
-from unblur.context import Context
 from unblur.engine import deblur
-from unblur.fourier import fast_length, fft, inverse_fft
 from unblur.io import read_image, read_kernel
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity, levin_aligned
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.fourier import fast_length, fft, inverse_fft
+from unblur.numerics.metrics import kernel_similarity, levin_aligned
+from unblur.numerics.pyramid import scales, shrink_image
 from unblur.pipeline import Pipeline
-from unblur.plugins import registry
-from unblur.pyramid import scales, shrink_image
-from unblur_classic.alternation import placed
-from unblur_classic.map_estimator import MapEstimator
-from unblur_classic.preparation import prepared
+from unblur.plugins.manager import registry
+from unblur_classic.map.alternating import placed
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.preprocessing import prepared
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 HEAVIER = 25.0

@@ -24,19 +24,19 @@ from PIL import Image
 from torch import Tensor
 
 from scale_table import keep
-from unblur.context import Context
 from unblur.engine import deblur
 from unblur.io import read_kernel
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.pyramid import rescaled_kernel, scales
+from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.pipeline import Pipeline
-from unblur.pyramid import rescaled_kernel, scales
-from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
-from unblur_classic.alternation import alternate
-from unblur_classic.map_estimator import MapEstimator, weighted
-from unblur_classic.preparation import prepared
+from unblur_classic.map.alternating import alternate
+from unblur_classic.map.estimator import MapEstimator, weighted
+from unblur_classic.map.preprocessing import prepared
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
 PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"

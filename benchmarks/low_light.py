@@ -19,11 +19,11 @@ import torch
 from scale_table import keep
 from svmap_table import stored_kernels
 from unblur.engine import deblur
-from unblur.metrics import levin_aligned
+from unblur.numerics.metrics import levin_aligned
 from unblur.pipeline import Pipeline
 from unblur.training.pictures import read_luma
-from unblur_svmap.data import degrade
-from unblur_svmap.recipe import GAIN, held_out
+from unblur_svmap.training.data import degrade
+from unblur_svmap.training.trainer import GAIN, held_out
 
 ROWS, COLUMNS, NOISE = 400, 500, 0.01
 

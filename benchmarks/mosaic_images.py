@@ -9,8 +9,8 @@ import torch
 import zarr
 from scipy.ndimage import convolve, gaussian_filter
 
-from unblur.kernels import Kernel
-from unblur.synthesis import gaussian_process_kernel
+from unblur.model.kernel import Kernel
+from unblur.numerics.synthesis import gaussian_process_kernel
 
 CHUNK = 1024
 BLUR = (2.0, 15)

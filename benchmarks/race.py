@@ -23,7 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from provenance import provenance
-from unblur.metrics import psnr
+from unblur.numerics.metrics import psnr
 from unblur.testing import Scene, gaussian, scene
 from vision import declare_operators
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from race import Racer, arguments, keep, peer, race
-from unblur.context import Context
+from unblur.model.context import Context
 from unblur.testing import Scene
-from unblur_classic.richardson_lucy import RichardsonLucy
+from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
 
 def racers(iterations: int) -> list[Racer]:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from race import NOISE, Racer, arguments, keep, peer, race
-from unblur.context import Context
+from unblur.model.context import Context
 from unblur.testing import Scene
-from unblur_classic.total_variation import TotalVariation
+from unblur_classic.nonblind.total_variation import TotalVariation
 
 WEIGHTS = tuple(10 ** (power / 3) for power in range(-12, -4))
 SPITFIRE = (0.005,)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from race import NOISE, Racer, arguments, keep, peer, race
-from unblur.context import Context
+from unblur.model.context import Context
 from unblur.testing import Scene
-from unblur_classic.wiener import Wiener
+from unblur_classic.nonblind.wiener import Wiener
 
 WEIGHTS = tuple(10 ** (power / 3) for power in range(-18, 1))
 

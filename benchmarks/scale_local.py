@@ -26,10 +26,10 @@ from scipy.ndimage import rotate
 from scale_table import keep
 from unblur.engine import deblur
 from unblur.io import read_image
-from unblur.kernels import Kernel, KernelField
-from unblur.metrics import levin_aligned
+from unblur.model.kernel import Kernel, KernelField
+from unblur.numerics.metrics import levin_aligned
+from unblur.numerics.synthesis import blur_image, camera_path, gaussian_process_kernel, shake_image
 from unblur.pipeline import Pipeline
-from unblur.synthesis import blur_image, camera_path, gaussian_process_kernel, shake_image
 
 STRIPS = 33
 """Kernels between the left and the right edge; between two of them, blurs are blended."""

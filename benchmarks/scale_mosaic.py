@@ -35,14 +35,14 @@ AT_ONCE = {"svmap": 1}
 
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
     """Deblur a zarr into another; return seconds, tiles and peak memory in GB."""
-    from unblur.context import Context
-    from unblur.engine.cluster import make_scheduler
-    from unblur.engine.journal import Journal
-    from unblur.engine.request import Request
-    from unblur.engine.streaming import deblur_into
+    from unblur.engine.job import Request
+    from unblur.engine.running.dask_cluster import make_scheduler
+    from unblur.engine.running.journal import Journal
+    from unblur.engine.running.streaming import deblur_into
     from unblur.io import create_store, read_image
+    from unblur.model.context import Context
+    from unblur.numerics.synthesis import gaussian_kernel
     from unblur.pipeline import Pipeline
-    from unblur.synthesis import gaussian_kernel
 
     tiles = {} if tile is None else {"size": tile}
     pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}], tiles=tiles)
@@ -72,8 +72,8 @@ def whole(source: Path, stage: str) -> dict:
     """Deblur a zarr in one piece in memory, read and written like the streamed run."""
     from unblur.engine import deblur
     from unblur.io import read_image, write_image
+    from unblur.numerics.synthesis import gaussian_kernel
     from unblur.pipeline import Pipeline
-    from unblur.synthesis import gaussian_kernel
 
     pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}])
     cpu = time.process_time()
@@ -85,12 +85,12 @@ def whole(source: Path, stage: str) -> dict:
 
 def found(source: Path, estimator: str) -> dict:
     """Find the kernel of a zarr; return seconds, likeness to the true one, and peak memory."""
-    from unblur.context import Context
-    from unblur.engine.finding import find_kernels
-    from unblur.engine.outcome import Outcome
-    from unblur.engine.request import Request
+    from unblur.engine.job import Request
+    from unblur.engine.kernels.finding import find_kernels
+    from unblur.engine.record.runlog import Outcome
     from unblur.io import read_image
-    from unblur.metrics import kernel_similarity
+    from unblur.model.context import Context
+    from unblur.numerics.metrics import kernel_similarity
     from unblur.pipeline import Pipeline
 
     steps = [{"kernel": estimator, "params": {"size": 17}}, {"deconvolve": "wiener"}]
@@ -113,7 +113,7 @@ def planned(edge: int) -> dict:
     import numpy as np
 
     from unblur.engine import plan
-    from unblur.synthesis import gaussian_kernel
+    from unblur.numerics.synthesis import gaussian_kernel
 
     image = da.zeros((edge, edge), chunks=2048, dtype=np.uint16)
     began, cpu = time.perf_counter(), time.process_time()

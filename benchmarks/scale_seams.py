@@ -20,10 +20,8 @@ import torch
 from scale_table import keep, kept
 from unblur.engine import deblur
 from unblur.io import read_image
-from unblur.kernels import Kernel
-from unblur.pipeline import Pipeline
-from unblur.plugins import registry
-from unblur.synthesis import (
+from unblur.model.kernel import Kernel
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
     disk_kernel,
@@ -31,6 +29,8 @@ from unblur.synthesis import (
     gaussian_process_kernel,
     motion_kernel,
 )
+from unblur.pipeline import Pipeline
+from unblur.plugins.manager import registry
 
 REMARK = (
     "Differences as a fraction of white, on a photograph with 1 % noise. Largest and rms: a halo "

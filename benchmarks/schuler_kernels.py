@@ -28,16 +28,16 @@ import torch
 from torch import Tensor
 
 from provenance import provenance
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.metrics import error_ratio, kernel_similarity
-from unblur.plugins import registry
-from unblur.synthesis import (
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import error_ratio, kernel_similarity
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
     crop_valid,
     gaussian_process_kernel,
 )
+from unblur.plugins.manager import registry
 from unblur.training.pictures import picture_files, read_luma
 
 RESULTS = Path(__file__).parent / "results"

@@ -26,10 +26,10 @@ from torch.nn import functional
 
 from provenance import provenance
 from selfdeblur_table import SEARCH, Case, levin
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.metrics import levin_aligned
-from unblur.plugins import registry
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import levin_aligned
+from unblur.plugins.manager import registry
 from unblur_selfdeblur.optimisation import Data, Optimum
 from unblur_selfdeblur.selection import blurriness
 

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from provenance import provenance
-from unblur.allocation import retained_memory
-from unblur_selfdeblur.generators import Generators
+from unblur.accel.malloc import retained_memory
+from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Data, optimise
-from unblur_selfdeblur.plan import Phase, Plan
+from unblur_selfdeblur.schedule import Phase, Plan
 
 EDGE, SIZE = 255, 21
 

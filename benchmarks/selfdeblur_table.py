@@ -35,14 +35,14 @@ from torch import Tensor
 from provenance import provenance
 from unblur.bench.pairs import load_set
 from unblur.bench.scores import plane
-from unblur.colour import to_luma
-from unblur.context import Context, Progress, resolve_device
 from unblur.io import read_image, read_kernel
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity, levin_aligned
-from unblur.plugins import registry
-from unblur.stages import Deconvolver, KernelEstimator
-from unblur.synthesis import blur_image, crop_valid
+from unblur.model.context import Context, Progress, resolve_device
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Deconvolver, KernelEstimator
+from unblur.numerics.colour import to_luma
+from unblur.numerics.metrics import kernel_similarity, levin_aligned
+from unblur.numerics.synthesis import blur_image, crop_valid
+from unblur.plugins.manager import registry
 
 SIZES = (17, 15, 13, 27, 11, 19, 21, 21)
 """Frames of Levin's kernels 1 to 8, as the authors set them."""

@@ -18,11 +18,11 @@ import numpy as np
 
 from scale_table import Row, keep
 from svmap_table import samples
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.metrics import levin_aligned
-from unblur.plugins import registry
-from unblur_svmap.data import Sample
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import levin_aligned
+from unblur.plugins.manager import registry
+from unblur_svmap.training.data import Sample
 
 PROTOCOL = {"border": 15, "search": 3.0, "step": 0.5}
 PRIORS = [{"prior": "l0-gradient", "weight": 4e-3}]

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 from provenance import provenance
-from unblur.context import Context
-from unblur.precision import network_dtype
-from unblur.synthesis import gaussian_process_kernel
+from unblur.accel.precision import network_dtype
+from unblur.model.context import Context
+from unblur.numerics.synthesis import gaussian_process_kernel
 from unblur_svmap.model import Design
 from unblur_svmap.networks import TILE, WIDTH
 from unblur_svmap.stage import Svmap

@@ -33,14 +33,14 @@ import numpy as np
 import torch
 
 from scale_table import keep
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.metrics import psnr, ssim
-from unblur.plugins import registry
-from unblur.synthesis import gaussian_process_kernel, shake_kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import psnr, ssim
+from unblur.numerics.synthesis import gaussian_process_kernel, shake_kernel
+from unblur.plugins.manager import registry
 from unblur.training.pictures import picture_files, read_luma
-from unblur_svmap.data import Sample, degrade
-from unblur_svmap.recipe import GAIN, held_out
+from unblur_svmap.training.data import Sample, degrade
+from unblur_svmap.training.trainer import GAIN, held_out
 
 KERNELS = Path(__file__).with_name("kernels_13_35.npz")
 SIZES = range(13, 36)

@@ -18,9 +18,9 @@ import torch
 from scale_table import Row, keep, kept
 from unblur.engine import deblur
 from unblur.io import read_kernel
-from unblur.metrics import levin_aligned
+from unblur.numerics.metrics import levin_aligned
+from unblur.numerics.synthesis import add_gaussian_noise, blur_image, crop_valid
 from unblur.pipeline import Pipeline
-from unblur.synthesis import add_gaussian_noise, blur_image, crop_valid
 from unblur_discriminative.pages import text_page
 
 SEED, NOISE = 5100, 0.005

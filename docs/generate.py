@@ -11,9 +11,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from schema_tables import field_table, pipeline_reference
 
+from unblur.model.stages import Kind, Stage
 from unblur.pipeline import Pipeline, json_schema
-from unblur.plugins import Registry, registry
-from unblur.stages import Kind, Stage
+from unblur.plugins.manager import Registry, registry
 
 TITLES: dict[Kind, str] = {
     "kernel": "Kernel estimators",

@@ -24,9 +24,9 @@ from PIL import Image as Picture
 
 import unblur
 from unblur.bench.results import describe_device
-from unblur.kernels import Kernel
-from unblur.metrics import levin_aligned
-from unblur.synthesis import blur_image, crop_valid, shake_kernel
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import levin_aligned
+from unblur.numerics.synthesis import blur_image, crop_valid, shake_kernel
 from unblur.testing import gaussian
 
 ROOT = Path(__file__).parents[1]

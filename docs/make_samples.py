@@ -16,7 +16,7 @@ import torch
 from PIL import Image as Picture
 from scipy.signal import fftconvolve
 
-from unblur.synthesis import shake_kernel
+from unblur.numerics.synthesis import shake_kernel
 
 SAMPLES = Path(__file__).parent.parent / "napari_plugin" / "napari_unblur" / "samples"
 

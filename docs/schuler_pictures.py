@@ -15,10 +15,10 @@ import torch
 from PIL import Image as Picture
 from torch import Tensor
 
-from unblur.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
+from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.training.pictures import read_luma
 from unblur.training.plot import write_plot
-from unblur_schuler.descent import Network, descend
+from unblur_schuler.coarse_to_fine import Network, descend
 from unblur_schuler.refinement import refined
 from unblur_schuler.weights import SHIPPED, load_network
 

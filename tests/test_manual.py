@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 import unblur
 from unblur.cli import app
-from unblur.context import Context
-from unblur.images import Image
 from unblur.io import write_image, write_kernel
+from unblur.model.context import Context
+from unblur.model.image import Image
 from unblur.pipeline import Pipeline
-from unblur.plugins import collect, plugin_manager, register
+from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.testing import gaussian, scene, stars
 
 ROOT = Path(__file__).parents[1]

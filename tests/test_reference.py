@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unblur.pipeline import json_schema
-from unblur.plugins import registry
+from unblur.plugins.manager import registry
 
 DOCS = Path(__file__).parents[1] / "docs"
 

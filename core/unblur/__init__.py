@@ -12,45 +12,47 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unblur import renamed
+
 if TYPE_CHECKING:
-    from unblur.context import Context as Context
-    from unblur.context import Progress as Progress
     from unblur.engine import Result as Result
     from unblur.engine import deblur as deblur
     from unblur.engine import plan as plan
     from unblur.errors import UnblurError as UnblurError
-    from unblur.images import Image as Image
     from unblur.io import read_image as read_image
     from unblur.io import read_kernel as read_kernel
     from unblur.io import write_image as write_image
     from unblur.io import write_kernel as write_kernel
-    from unblur.kernels import Kernel as Kernel
-    from unblur.kernels import KernelField as KernelField
-    from unblur.markers import hook as hook
+    from unblur.model.context import Context as Context
+    from unblur.model.context import Progress as Progress
+    from unblur.model.image import Image as Image
+    from unblur.model.kernel import Kernel as Kernel
+    from unblur.model.kernel import KernelField as KernelField
+    from unblur.model.stages import Deconvolver as Deconvolver
+    from unblur.model.stages import Estimate as Estimate
+    from unblur.model.stages import KernelEstimator as KernelEstimator
+    from unblur.model.stages import Params as Params
+    from unblur.model.stages import Postprocessor as Postprocessor
+    from unblur.model.stages import Prior as Prior
+    from unblur.model.stages import Stage as Stage
     from unblur.pipeline import Pipeline as Pipeline
-    from unblur.plugins import plugin_manager as plugin_manager
-    from unblur.plugins import registry as registry
-    from unblur.stages import Deconvolver as Deconvolver
-    from unblur.stages import Estimate as Estimate
-    from unblur.stages import KernelEstimator as KernelEstimator
-    from unblur.stages import Params as Params
-    from unblur.stages import Postprocessor as Postprocessor
-    from unblur.stages import Prior as Prior
-    from unblur.stages import Stage as Stage
+    from unblur.plugins.manager import plugin_manager as plugin_manager
+    from unblur.plugins.manager import registry as registry
+    from unblur.plugins.markers import hook as hook
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "context": ("Context", "Progress"),
     "engine": ("Result", "deblur", "plan"),
     "errors": ("UnblurError",),
-    "images": ("Image",),
     "io": ("read_image", "read_kernel", "write_image", "write_kernel"),
-    "kernels": ("Kernel", "KernelField"),
-    "markers": ("hook",),
+    "model.context": ("Context", "Progress"),
+    "model.image": ("Image",),
+    "model.kernel": ("Kernel", "KernelField"),
     "pipeline": ("Pipeline",),
-    "plugins": ("plugin_manager", "registry"),
-    "stages": (
+    "plugins.manager": ("plugin_manager", "registry"),
+    "plugins.markers": ("hook",),
+    "model.stages": (
         "Deconvolver",
         "Estimate",
         "KernelEstimator",
@@ -63,6 +65,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME_OF)
+
+renamed.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unblur.errors import PipelineError, UsageError, suggestion
-from unblur.plugins import Registry, registry
-from unblur.stages import Kind, PriorChoice, Stage, describe
+from unblur.model.stages import Kind, PriorChoice, Stage, describe
+from unblur.plugins.manager import Registry, registry
 
 STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
 """The kinds that can be steps; priors live inside the params of a step."""

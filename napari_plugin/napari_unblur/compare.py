@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_unblur.footer import COMPARE_KEY
+from napari_unblur.panels.footer import COMPARE_KEY
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_unblur.command import run_command
-from napari_unblur.draft import Draft
-from napari_unblur.job import Job
-from napari_unblur.layers import Source, sliced
-from napari_unblur.preview import Trial
-from napari_unblur.psf_source import PsfRequest
+from napari_unblur.model.command import run_command
+from napari_unblur.model.draft import Draft
+from napari_unblur.model.job import Job
+from napari_unblur.model.layers import Source, sliced
+from napari_unblur.model.psf_request import PsfRequest
+from napari_unblur.work.preview import Trial
 from unblur.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
-    from napari_unblur.steps import StepsPanel
+    from napari_unblur.panels.steps import StepsPanel
     from napari_unblur.widget import DeblurWidget
 
 

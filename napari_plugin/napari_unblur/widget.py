@@ -9,26 +9,26 @@ from qtpy.QtWidgets import QApplication
 
 from napari_unblur import gathering
 from napari_unblur.compare import Compare
-from napari_unblur.draft import Draft
-from napari_unblur.footer import duration
-from napari_unblur.frame import Frame
-from napari_unblur.preview import Preview, Trial
-from napari_unblur.psf_source import Psf, fetch_psf
-from napari_unblur.running import Run, show_kernel
-from napari_unblur.store import save_text
-from napari_unblur.style import style_sheet
-from napari_unblur.tasks import Lane, Task
-from napari_unblur.warmup import load_methods
+from napari_unblur.model.draft import Draft
+from napari_unblur.model.psf_request import Psf, fetch_psf
+from napari_unblur.panels.footer import duration
+from napari_unblur.panels.frame import Frame
+from napari_unblur.panels.style import style_sheet
+from napari_unblur.work.preview import Preview, Trial
+from napari_unblur.work.queue import Lane, Task
+from napari_unblur.work.run import Run, show_kernel
+from napari_unblur.work.store import save_text
+from napari_unblur.work.warmup import load_methods
 from unblur.errors import UnblurError
 from unblur.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import napari
-    from napari_unblur.job import Outcome
-    from napari_unblur.region import Region
-    from napari_unblur.warmup import Methods
-    from unblur.kernels import KernelField
-    from unblur.plugins import Registry
+    from napari_unblur.model.job import Outcome
+    from napari_unblur.model.region import Region
+    from napari_unblur.work.warmup import Methods
+    from unblur.model.kernel import KernelField
+    from unblur.plugins.manager import Registry
 
 
 class DeblurWidget(Frame):

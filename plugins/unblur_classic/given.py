@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unblur import stages
-from unblur.context import Context
 from unblur.errors import KernelError
-from unblur.kernels import Kernel
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
 
 Plane = tuple[tuple[float, ...], ...]
 

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unblur.markers import hook
-from unblur.stages import Stage
+from unblur.model.stages import Stage
+from unblur.plugins.markers import hook
 
 
 @hook
 def unblur_stages() -> Iterable[type[Stage]]:
     """Register the classic stages."""
-    from unblur_classic.camera_estimator import CameraShake
-    from unblur_classic.clip import Clip
-    from unblur_classic.denoise import Denoise
-    from unblur_classic.dering import Dering
+    from unblur_classic.camera_shake.estimator import CameraShake
     from unblur_classic.given import Given
-    from unblur_classic.hyper_laplacian import HyperLaplacian
-    from unblur_classic.map_estimator import MapEstimator
-    from unblur_classic.match_range import MatchRange
-    from unblur_classic.points import Points
-    from unblur_classic.priors import HyperLaplacianPrior, L0Gradient, TotalVariationPrior
-    from unblur_classic.richardson_lucy import RichardsonLucy
-    from unblur_classic.total_variation import TotalVariation
-    from unblur_classic.two_tone import TwoTone
-    from unblur_classic.wiener import Wiener
+    from unblur_classic.map.estimator import MapEstimator
+    from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
+    from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
+    from unblur_classic.nonblind.total_variation import TotalVariation
+    from unblur_classic.nonblind.wiener import Wiener
+    from unblur_classic.point_sources.estimator import Points
+    from unblur_classic.postprocess.clip import Clip
+    from unblur_classic.postprocess.denoise import Denoise
+    from unblur_classic.postprocess.dering import Dering
+    from unblur_classic.postprocess.match_range import MatchRange
+    from unblur_classic.priors.gradient_priors import (
+        HyperLaplacianPrior,
+        L0Gradient,
+        TotalVariationPrior,
+    )
+    from unblur_classic.priors.two_tone import TwoTone
 
     return [
         CameraShake,

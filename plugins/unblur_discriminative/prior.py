@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur import stages
+from unblur.model import stages
 from unblur_discriminative.weights import load_classifier
 
 

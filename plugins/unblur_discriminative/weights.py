@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from unblur.errors import WeightsError
-from unblur.weights import find_weights, load_weights
+from unblur.plugins.weights import find_weights, load_weights
 from unblur_discriminative.network import Classifier
 
 FOLDER = Path(__file__).parent / "trained"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from unblur.markers import hook
+from unblur.plugins.markers import hook
 
 if TYPE_CHECKING:
-    from unblur.stages import Stage
+    from unblur.model.stages import Stage
 
 
 @hook

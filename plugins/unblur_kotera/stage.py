@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from unblur import stages
-from unblur.context import Context
-from unblur.pyramid import Scale, odd, resize_kernel, shrink_image
-from unblur.stages import Estimate
-from unblur_kotera.starting import gaussian_start, start_from
-from unblur_selfdeblur.generators import Generators
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.stages import Estimate
+from unblur.numerics.pyramid import Scale, odd, resize_kernel, shrink_image
+from unblur_kotera.initialization import gaussian_start, start_from
+from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Data, Optimum, optimise
-from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared, looked_at, shown
+from unblur_selfdeblur.params import Preset, Settings, frame_size
+from unblur_selfdeblur.preprocessing import Prepared, looked_at, shown
+from unblur_selfdeblur.schedule import Phase, Plan
 from unblur_selfdeblur.selection import best_of
-from unblur_selfdeblur.settings import Preset, Settings, frame_size
 
 SMALLEST = 7
 """Extent of the smallest kernel: smaller ones lead to no blur at all (section 4.1)."""
@@ -51,7 +51,7 @@ class Kotera(stages.KernelEstimator):
 
     Examples
     --------
-    >>> from unblur.context import Context
+    >>> from unblur.model.context import Context
     >>> from unblur.testing import scene
     >>> blurred = scene((48, 48)).blurred
     >>> found = Kotera(size=9, iterations=3, width=4).estimate(blurred, Context())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from unblur.fourier import fast_length, fft, inverse_fft, psf_to_otf
-from unblur.operators import extend_periodic, gradient, gradient_adjoint, laplacian_otf
+from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
+from unblur.numerics.operators import extend_periodic, gradient, gradient_adjoint, laplacian_otf
 
 FIRST, GROWTH, QUOTIENTS = 2.0, 3.0, 7
 """The first penalty relative to the weight, its growth, and how many quotients are taken."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from unblur_schuler.deep import DeepNetwork
-from unblur_schuler.descent import Network
-from unblur_schuler.paper import PaperNetwork
+from unblur_schuler.coarse_to_fine import Network
+from unblur_schuler.our_network import DeepNetwork
+from unblur_schuler.paper_network import PaperNetwork
 
 Layout = Literal["deep", "paper"]
 

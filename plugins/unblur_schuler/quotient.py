@@ -8,8 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from unblur.fourier import fast_length, fft, inverse_fft, otf_to_psf, psf_to_otf
-from unblur.operators import extend_periodic, laplacian_otf
+from unblur.numerics.fourier import fast_length, fft, inverse_fft, otf_to_psf, psf_to_otf
+from unblur.numerics.operators import extend_periodic, laplacian_otf
 
 
 @dataclass(frozen=True)

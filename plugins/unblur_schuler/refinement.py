@@ -8,11 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from unblur.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_against
-from unblur.operators import gradient
-from unblur.pruning import pruned
+from unblur.numerics.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_against
+from unblur.numerics.operators import gradient
+from unblur.numerics.pruning import pruned
 from unblur_schuler.cartoon import cartoons
-from unblur_schuler.descent import OnStep, recentred, summed
+from unblur_schuler.coarse_to_fine import OnStep, recentred, summed
 from unblur_schuler.windows import Look, everywhere
 
 FIRST = 1e-2

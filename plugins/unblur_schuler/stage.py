@@ -8,17 +8,17 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from unblur import stages
-from unblur.colour import to_luma
-from unblur.context import Context
-from unblur.contrast import contrast_of
 from unblur.errors import ImageError
-from unblur.kernels import Kernel
-from unblur.noise import estimate_noise
-from unblur.stages import Estimate
-from unblur_schuler.descent import Network, descend
-from unblur_schuler.extent import FIRST, grown, lit_extent, touches_border
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Estimate
+from unblur.numerics.colour import to_luma
+from unblur.numerics.contrast import contrast_of
+from unblur.numerics.noise import estimate_noise
+from unblur_schuler.coarse_to_fine import Network, descend
 from unblur_schuler.filling import filled
+from unblur_schuler.kernel_size import FIRST, grown, lit_extent, touches_border
 from unblur_schuler.refinement import refined
 from unblur_schuler.weights import load_network
 from unblur_schuler.windows import Look
@@ -64,8 +64,8 @@ class Schuler(stages.KernelEstimator):
 
     Examples
     --------
-    >>> from unblur.context import Context
-    >>> from unblur.metrics import kernel_similarity
+    >>> from unblur.model.context import Context
+    >>> from unblur.numerics.metrics import kernel_similarity
     >>> from unblur.testing import gaussian, scene
     >>> given = scene((96, 96), gaussian((9, 9), 1.5))
     >>> estimate = Schuler(size=9).estimate(given.blurred, Context(noise=0.01))

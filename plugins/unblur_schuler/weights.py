@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from unblur.errors import WeightsError
-from unblur.weights import find_weights, load_metadata, load_weights
-from unblur_schuler.descent import Network
+from unblur.plugins.weights import find_weights, load_metadata, load_weights
+from unblur_schuler.coarse_to_fine import Network
 from unblur_schuler.layouts import untrained
 
 FOLDER = Path(__file__).parent / "trained"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unblur.allocation import retained_memory
-from unblur_selfdeblur.generators import Generators
-from unblur_selfdeblur.guard import Plateau, check_alive
-from unblur_selfdeblur.plan import IMAGE_RATE, KERNEL_RATE, Phase, Plan
-from unblur_selfdeblur.terms import Similarity, energy, seen, total_variation
+from unblur.accel.malloc import retained_memory
+from unblur_selfdeblur.divergence import Plateau, check_alive
+from unblur_selfdeblur.losses import Similarity, energy, seen, total_variation
+from unblur_selfdeblur.networks.generators import Generators
+from unblur_selfdeblur.schedule import IMAGE_RATE, KERNEL_RATE, Phase, Plan
 
 CHECK = 25
 """Iterations between looks at the loss, each of which waits for the device."""

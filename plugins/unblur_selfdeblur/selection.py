@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unblur.errors import ImageError
-from unblur_selfdeblur.guard import Dead
+from unblur_selfdeblur.divergence import Dead
+from unblur_selfdeblur.losses import seen
 from unblur_selfdeblur.optimisation import Data, Optimum
-from unblur_selfdeblur.terms import seen
 
 SPARE = 3
 """Further seeds that may be tried in place of failed ones."""

@@ -7,16 +7,16 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from unblur import stages
-from unblur.context import Context
-from unblur.noise import estimate_noise
-from unblur.stages import Estimate
-from unblur_selfdeblur.generators import Generators
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.stages import Estimate
+from unblur.numerics.noise import estimate_noise
+from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Optimum, optimise
-from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared, looked_at, shown
+from unblur_selfdeblur.params import Settings, frame_size
+from unblur_selfdeblur.preprocessing import Prepared, looked_at, shown
+from unblur_selfdeblur.schedule import Phase, Plan
 from unblur_selfdeblur.selection import best_of
-from unblur_selfdeblur.settings import Settings, frame_size
 
 SMOOTHNESS_PER_NOISE = 0.1
 """Weight of total variation for noise of standard deviation 1 (section 3.2)."""
@@ -56,7 +56,7 @@ class SelfDeblur(stages.KernelEstimator):
 
     Examples
     --------
-    >>> from unblur.context import Context
+    >>> from unblur.model.context import Context
     >>> from unblur.testing import scene
     >>> blurred = scene((48, 48)).blurred
     >>> found = SelfDeblur(size=7, iterations=3, width=4).estimate(blurred, Context())

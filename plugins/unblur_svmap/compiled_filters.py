@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unblur.compilation import Loops, compiled, has_compiler
-from unblur.threads import Memory, Span, can_share, share
+from unblur.accel.jit import Loops, compiled, has_compiler
+from unblur.accel.threads import Memory, Span, can_share, share
 
 _0 = np.float32(0)
 _ROWS = 16

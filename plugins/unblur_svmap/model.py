@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from unblur.fourier import apply_otf
-from unblur.operators import Blur, laplacian_otf
+from unblur.numerics.fourier import apply_otf
+from unblur.numerics.operators import Blur, laplacian_otf
 from unblur_svmap.banks import (
     Bank,
     LearnedFilters,
@@ -19,8 +19,8 @@ from unblur_svmap.banks import (
     fixed_identity,
     hyper_laplacian,
 )
-from unblur_svmap.course import Course, OnStep
 from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, spectrum
+from unblur_svmap.solver_trace import Course, OnStep
 
 SPREAD = 0.1
 """Standard deviation of image derivatives (white = 1) that the Gaussian prior assumes."""

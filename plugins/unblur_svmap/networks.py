@@ -9,8 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from unblur.convolution import Convolution
-from unblur.precision import network_dtype
+from unblur.accel.convolution import Convolution
+from unblur.accel.precision import network_dtype
 
 LAYERS = 6
 WIDTH = 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from unblur.markers import hook
+from unblur.plugins.markers import hook
 
 if TYPE_CHECKING:
-    from unblur.stages import Stage
+    from unblur.model.stages import Stage
     from unblur.training import Trainer
 
 
@@ -23,6 +23,6 @@ def unblur_stages() -> Iterable[type[Stage]]:
 @hook
 def unblur_trainers() -> Iterable[type[Trainer]]:
     """Register the training of its weights."""
-    from unblur_svmap.recipe import SvmapTrainer
+    from unblur_svmap.training.trainer import SvmapTrainer
 
     return [SvmapTrainer]

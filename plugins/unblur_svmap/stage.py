@@ -14,14 +14,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur import stages
-from unblur.allocation import retained_memory
-from unblur.clipping import split_mask
-from unblur.colour import merge_luma, split_luma
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.noise import estimate_noise
-from unblur_svmap.course import Course
+from unblur.accel.malloc import retained_memory
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.clipping import split_mask
+from unblur.numerics.colour import merge_luma, split_luma
+from unblur.numerics.noise import estimate_noise
 from unblur_svmap.model import (
     RESTARTS,
     START_ITERATIONS,
@@ -31,6 +30,7 @@ from unblur_svmap.model import (
     SpatiallyVariantMap,
 )
 from unblur_svmap.networks import LAYERS
+from unblur_svmap.solver_trace import Course
 from unblur_svmap.weights import load_model, turns_of
 
 UNCLIPPED, CLIPPED = "gaussian", "saturated"
@@ -76,8 +76,8 @@ class Svmap(stages.Deconvolver):
     Examples
     --------
     >>> import torch
-    >>> from unblur.context import Context
-    >>> from unblur.kernels import Kernel
+    >>> from unblur.model.context import Context
+    >>> from unblur.model.kernel import Kernel
     >>> blurred = torch.full((1, 24, 24), 0.5)
     >>> kernel = Kernel(torch.ones(5, 5).numpy())
     >>> Svmap(noise=0.01).deconvolve(blurred, kernel, Context()).shape

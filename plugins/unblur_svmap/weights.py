@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from unblur.errors import WeightsError
-from unblur.weights import find_weights, load_metadata, load_weights
+from unblur.plugins.weights import find_weights, load_metadata, load_weights
 from unblur_svmap.model import Design, SpatiallyVariantMap
 
 FOLDER = Path(__file__).parent / "trained"

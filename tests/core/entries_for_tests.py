@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from unblur.images import Image
-from unblur.kernels import KernelField
+from unblur.model.image import Image
+from unblur.model.kernel import KernelField
 from unblur.report import Entry
 from unblur.testing import gaussian
 

@@ -3,8 +3,8 @@
 import torch
 from pydantic import Field
 
-from unblur.kernels import Kernel
-from unblur.stages import (
+from unblur.model.kernel import Kernel
+from unblur.model.stages import (
     Deconvolver,
     Estimate,
     KernelEstimator,

@@ -15,8 +15,8 @@ from unblur.bench import Mean, Protocol, Row, Score, chosen, load_set, score
 from unblur.bench.pairs import partner
 from unblur.cli import app
 from unblur.errors import ImageError, UsageError
-from unblur.images import Image
 from unblur.io import write_image, write_kernel
+from unblur.model.image import Image
 from unblur.testing import gaussian, scene
 
 RGB = ("red", "green", "blue")
@@ -217,8 +217,8 @@ def test_each_pipeline_has_a_process_of_its_own(pairs, pipeline):
 
 @pytest.fixture
 def blind(monkeypatch, tmp_path) -> Path:
-    from unblur.plugins import registry
-    from unblur.stages import Estimate, KernelEstimator
+    from unblur.model.stages import Estimate, KernelEstimator
+    from unblur.plugins.manager import registry
 
     class Wide(KernelEstimator):
         name, summary = "wide", "Always too wide."

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.camera import (
+from unblur.engine.steps.space_variant import kernel_at
+from unblur.errors import ImageError, KernelError
+from unblur.numerics.camera import (
     CameraBasis,
     PoseGrid,
     camera_field,
@@ -15,11 +17,9 @@ from unblur.camera import (
     project_kernels,
     rotation,
 )
-from unblur.camera.projection import shifted_towards
-from unblur.engine.varying import kernel_at
-from unblur.errors import ImageError, KernelError
-from unblur.metrics import kernel_similarity
-from unblur.synthesis import camera_path, shake_image
+from unblur.numerics.camera.projection import shifted_towards
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import camera_path, shake_image
 from unblur.testing import check_adjoint
 
 SHAPE = (121, 161)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.colour import merge_luma, split_luma, to_luma
 from unblur.errors import ImageError
+from unblur.numerics.colour import merge_luma, split_luma, to_luma
 
 
 def test_luma_and_chroma_are_those_of_jpeg():

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unblur.context import Context, Progress, resolve_device
 from unblur.errors import Cancelled, UsageError
+from unblur.model.context import Context, Progress, resolve_device
 
 
 def test_time_left_follows_the_pace_so_far():

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unblur.convolution import Convolution, layer
-from unblur.convolution.borders import reflected
-from unblur.threads import share
+from unblur.accel.convolution import Convolution, layer
+from unblur.accel.convolution.borders import reflected
+from unblur.accel.threads import share
 
 pytest.importorskip("numba")
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.allocation import retained_memory
-from unblur.context import Context
-from unblur.extent import estimate_extent
-from unblur.synthesis import motion_kernel
+from unblur.accel.malloc import retained_memory
+from unblur.engine.kernels.kernel_size import estimate_extent
+from unblur.model.context import Context
+from unblur.numerics.synthesis import motion_kernel
 from unblur.testing import gaussian, scene
 
 SUPPORT = {1: 17, 2: 15, 3: 12, 4: 24, 5: 11, 6: 19, 7: 20, 8: 21}

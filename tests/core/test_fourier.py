@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
-from unblur.fourier import apply_otf, fast_length, otf_to_psf, psf_to_otf
+from unblur.numerics.fourier import apply_otf, fast_length, otf_to_psf, psf_to_otf
 
 extents = st.integers(1, 6)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from unblur.errors import ImageError
-from unblur.images import Image, bit_depth_white
+from unblur.model.image import Image, bit_depth_white
 
 
 @pytest.mark.parametrize(

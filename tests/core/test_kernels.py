@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unblur.errors import KernelError
-from unblur.kernels import Kernel, KernelField
+from unblur.model.kernel import Kernel, KernelField
 
 
 def test_a_kernel_sums_to_one_and_cannot_be_altered():

@@ -11,12 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur.context import Context
-from unblur.fourier import apply_otf, psf_to_otf
-from unblur.kernels import Kernel
-from unblur.operators import Blur, gradient, gradient_adjoint
-from unblur.solvers import conjugate_gradient
-from unblur.stages import (
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.stages import (
     Deconvolver,
     Estimate,
     KernelEstimator,
@@ -25,6 +22,9 @@ from unblur.stages import (
     Prior,
     Stage,
 )
+from unblur.numerics.fourier import apply_otf, psf_to_otf
+from unblur.numerics.operators import Blur, gradient, gradient_adjoint
+from unblur.numerics.solvers import conjugate_gradient
 from unblur.testing import (
     LAWS,
     Case,

@@ -9,13 +9,13 @@ import pytest
 import torch
 from stages_for_tests import Copy
 
-from unblur.kernels import Kernel
-from unblur.markers import hook
-from unblur.operators import Blur, gradient, gradient_adjoint, taper
-from unblur.plugins import registry
-from unblur.stages import (
+from unblur.model.kernel import Kernel
+from unblur.model.stages import (
     Stage,
 )
+from unblur.numerics.operators import Blur, gradient, gradient_adjoint, taper
+from unblur.plugins.manager import registry
+from unblur.plugins.markers import hook
 from unblur.testing import (
     Case,
     Law,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
-from unblur.engine.levels import Levels
+from unblur.engine.intake.statistics import Levels
+from unblur.model.context import Context
 
 
 def test_levels_are_those_of_all_trusted_values_together():

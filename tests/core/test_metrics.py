@@ -7,8 +7,15 @@ from scipy.ndimage import gaussian_filter, map_coordinates, shift
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from unblur.errors import ImageError, KernelError
-from unblur.kernels import Kernel
-from unblur.metrics import error_ratio, kernel_similarity, levin_aligned, psnr, ssim, ssim_map
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import (
+    error_ratio,
+    kernel_similarity,
+    levin_aligned,
+    psnr,
+    ssim,
+    ssim_map,
+)
 
 
 def scene(shape, seed=0):

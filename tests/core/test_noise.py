@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from unblur.errors import ImageError
-from unblur.noise import estimate_noise
-from unblur.synthesis import (
+from unblur.numerics.noise import estimate_noise
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
     gaussian_kernel,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import convolve
 
-from unblur.operators import (
+from unblur.numerics.operators import (
     Blur,
     extend_periodic,
     gradient,

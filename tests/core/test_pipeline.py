@@ -5,9 +5,9 @@ import pytest
 from stages_for_tests import ALL
 
 from unblur.errors import ParamsError, PipelineError, UsageError
-from unblur.markers import hook
 from unblur.pipeline import MAX_FILE_BYTES, Pipeline, json_schema
-from unblur.plugins import collect, plugin_manager, register
+from unblur.plugins.manager import collect, plugin_manager, register
+from unblur.plugins.markers import hook
 
 TEXT = """\
 summary: A chain of all kinds.

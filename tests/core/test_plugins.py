@@ -1,11 +1,11 @@
 import pytest
 from stages_for_tests import ALL, Copy, Flat
 
-from unblur import hookspecs
 from unblur.errors import PluginError, UsageError
-from unblur.markers import hook
-from unblur.plugins import collect, plugin_manager, register
-from unblur.stages import Deconvolver
+from unblur.model.stages import Deconvolver
+from unblur.plugins import hookspecs
+from unblur.plugins.manager import collect, plugin_manager, register
+from unblur.plugins.markers import hook
 
 
 def plugin(**hooks):

@@ -6,10 +6,10 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 from unblur.errors import KernelError
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity
-from unblur.psf import Finding, examine, repair
-from unblur.synthesis import disk_kernel, gaussian_kernel, widefield_kernel
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.psf import Finding, examine, repair
+from unblur.numerics.synthesis import disk_kernel, gaussian_kernel, widefield_kernel
 
 
 def spot(shape=(41, 41), sigma=2.0, offset=None):

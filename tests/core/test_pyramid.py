@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.metrics import kernel_similarity
-from unblur.pyramid import RATIO, odd, rescaled_kernel, resize_kernel, scales, shrink_image
-from unblur.synthesis import blur_image, crop_valid
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.pyramid import RATIO, odd, rescaled_kernel, resize_kernel, scales, shrink_image
+from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.testing import gaussian
 
 

@@ -12,8 +12,8 @@ import pytest
 from entries_for_tests import ACCOUNT, RGB, entry, photo
 from PIL import Image as Pillow
 
-from unblur.images import Image
-from unblur.kernels import Kernel, KernelField
+from unblur.model.image import Image
+from unblur.model.kernel import Kernel, KernelField
 from unblur.report import page
 from unblur.report.account import rows
 from unblur.report.pictures import (

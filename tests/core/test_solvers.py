@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unblur.solvers import admm, conjugate_gradient, continuation, follow_gradient
+from unblur.numerics.solvers import admm, conjugate_gradient, continuation, follow_gradient
 
 
 def spd(n, seed=0):

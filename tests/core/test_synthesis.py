@@ -8,8 +8,8 @@ from scipy.signal import fftconvolve
 from scipy.special import j1
 
 from unblur.errors import ImageError, KernelError
-from unblur.kernels import Kernel
-from unblur.synthesis import (
+from unblur.model.kernel import Kernel
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     add_poisson_noise,
     airy_kernel,
@@ -25,7 +25,7 @@ from unblur.synthesis import (
     trajectory_kernel,
     widefield_kernel,
 )
-from unblur.synthesis.motion import matern_factor
+from unblur.numerics.synthesis.motion import matern_factor
 
 DRAWN = [gaussian_process_kernel, shake_kernel]
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from unblur.context import Context
 from unblur.errors import ParamsError, WeightsError
+from unblur.model.context import Context
+from unblur.plugins.weights import load_metadata, load_weights
 from unblur.training import Trainer, train
 from unblur.training.loop import rate_at
 from unblur.training.plot import write_plot
-from unblur.weights import load_metadata, load_weights
 
 FAST = {"steps": 40, "batch": 2, "rate": 0.05, "warmup": 2, "validate_every": 10}
 

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from unblur.errors import WeightsError
-from unblur.weights import file_sha256, find_weights, load_metadata, load_weights, save_weights
+from unblur.plugins.weights import (
+    file_sha256,
+    find_weights,
+    load_metadata,
+    load_weights,
+    save_weights,
+)
 
 
 def test_weights_return_as_they_went(tmp_path):

@@ -78,7 +78,7 @@ def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The registry with the test stages and a broken plugin."""
-    from unblur.plugins import registry
+    from unblur.plugins.manager import registry
 
     registry()
     if not gc.get_freeze_count():

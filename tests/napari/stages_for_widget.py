@@ -9,13 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur import stages
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.operators import Blur
-from unblur.plugins import BrokenPlugin, Registry
-from unblur.stages import Estimate, PriorChoice
-from unblur.synthesis import gaussian_kernel
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Estimate, PriorChoice
+from unblur.numerics.operators import Blur
+from unblur.numerics.synthesis import gaussian_kernel
+from unblur.plugins.manager import BrokenPlugin, Registry
 
 BROKEN = BrokenPlugin("shiny", "ModuleNotFoundError: No module named 'shiny_cuda'")
 

@@ -8,10 +8,10 @@ import pytest
 from napari.utils.progress import progress
 
 from conftest import BLIND, KNOWN_PSF
-from napari_unblur.footer import duration, progress_text
-from napari_unblur.options_panel import proposed_path
-from napari_unblur.running import PROVENANCE
-from unblur.context import Progress
+from napari_unblur.panels.footer import duration, progress_text
+from napari_unblur.panels.options import proposed_path
+from napari_unblur.work.run import PROVENANCE
+from unblur.model.context import Progress
 
 RANDOM = np.random.default_rng(0)
 SLOW = BLIND.replace("guess", "guess\n    params: {rounds: 2000, pause: 0.01}")
@@ -158,7 +158,7 @@ def test_before_and_after(open_panel, settled):
 
 
 def test_large_layers_go_to_a_store_on_disk(open_panel, settled, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_unblur.layers.IN_MEMORY", 1000)
+    monkeypatch.setattr("napari_unblur.model.layers.IN_MEMORY", 1000)
     data = RANDOM.integers(0, 4000, (600, 500), dtype=np.uint16)
     widget = open_panel(
         da.from_array(data, chunks=256), scale=(0.5, 0.5), contrast_limits=(0, 4000),
@@ -183,7 +183,7 @@ def test_large_layers_go_to_a_store_on_disk(open_panel, settled, tmp_path, monke
 
 
 def test_a_large_run_that_was_stopped_goes_on(open_panel, settled, qtbot, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_unblur.layers.IN_MEMORY", 1000)
+    monkeypatch.setattr("napari_unblur.model.layers.IN_MEMORY", 1000)
     data = RANDOM.integers(0, 4000, (512, 512), dtype=np.uint16)
     text = BLIND.replace("sharpen", "sharpen\n    params: {iterations: 2, pause: 0.2}")
     widget = open_panel(
@@ -213,7 +213,7 @@ def test_a_large_run_that_was_stopped_goes_on(open_panel, settled, qtbot, tmp_pa
 def test_a_bad_destination_is_told_before_the_run(
     open_panel, tmp_path, monkeypatch, name, complaint
 ):
-    monkeypatch.setattr("napari_unblur.layers.IN_MEMORY", 1000)
+    monkeypatch.setattr("napari_unblur.model.layers.IN_MEMORY", 1000)
     widget = open_panel(da.zeros((600, 500), dtype=np.uint16), contrast_limits=(0, 1))
     widget.options.path.setText(str(tmp_path / name))
     assert complaint in widget.footer.status.text()
@@ -221,7 +221,7 @@ def test_a_bad_destination_is_told_before_the_run(
 
 
 def test_the_proposed_destination_is_free(tmp_path):
-    from napari_unblur.layers import Source
+    from napari_unblur.model.layers import Source
 
     (tmp_path / "plate-deblurred.ome.zarr").mkdir()
     source = Source(

@@ -6,14 +6,14 @@ import shlex
 
 import pytest
 
-from napari_unblur.catalogue import (
+from napari_unblur.model.catalogue import (
     broken_entries,
     recent_entries,
     registered_entries,
     with_recent,
 )
-from napari_unblur.command import run_command
-from napari_unblur.draft import Draft, DraftStep, missing_stage
+from napari_unblur.model.command import run_command
+from napari_unblur.model.draft import Draft, DraftStep, missing_stage
 from unblur.errors import UsageError
 from unblur.pipeline import Pipeline
 

@@ -8,7 +8,7 @@ from heartbeat import Heartbeat
 from qtpy.QtCore import Qt
 
 from conftest import BLIND
-from napari_unblur.layers import MARK
+from napari_unblur.model.layers import MARK
 from unblur.pipeline import Pipeline
 
 LIMIT = 0.1
@@ -73,7 +73,7 @@ def test_preview_run_cancel_run_save(open_widget, click, qtbot, settled, tmp_pat
 
     target = tmp_path / "tuned.yaml"
     monkeypatch.setattr(
-        "napari_unblur.pipeline_panel.QFileDialog.getSaveFileName",
+        "napari_unblur.panels.pipeline.QFileDialog.getSaveFileName",
         lambda *_args, **_kwargs: (str(target), ""),
     )
     click(widget.pipelines.save)

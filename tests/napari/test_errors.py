@@ -7,9 +7,9 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 from conftest import BLIND
-from napari_unblur.messages import KEPT, Messages, sentence
+from napari_unblur.panels.messages import KEPT, Messages, sentence
 from unblur.errors import KernelError
-from unblur.plugins import registry
+from unblur.plugins.manager import registry
 
 IMAGE = np.random.default_rng(0).random((40, 40)).astype(np.float32)
 

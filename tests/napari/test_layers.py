@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.layers import Image as ImageLayer
 
-from napari_unblur.layers import Cut, Source, like, white_of
+from napari_unblur.model.layers import Cut, Source, like, white_of
 from unblur.errors import ImageError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_unblur.points import psf_from_points
+from napari_unblur.model.points import psf_from_points
 from unblur.errors import KernelError
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import BLIND
-from napari_unblur.layers import MARK
-from napari_unblur.region import View
+from napari_unblur.model.layers import MARK
+from napari_unblur.model.region import View
 
 RANDOM = np.random.default_rng(0)
 SLOW = BLIND.replace("sharpen", "sharpen\n    params: {iterations: 2000, pause: 0.01}")

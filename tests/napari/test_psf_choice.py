@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from conftest import KNOWN_PSF
-from napari_unblur.kernels import field_layer, field_mosaic, thumbnail
-from napari_unblur.layers import Source
+from napari_unblur.model.kernels import field_layer, field_mosaic, thumbnail
+from napari_unblur.model.layers import Source
 from unblur.io import write_kernel
-from unblur.kernels import Kernel, KernelField
-from unblur.synthesis import gaussian_kernel
+from unblur.model.kernel import Kernel, KernelField
+from unblur.numerics.synthesis import gaussian_kernel
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((60, 70)).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_unblur.region import LARGEST, MARGIN, SMALLEST, View, preview_region
+from napari_unblur.model.region import LARGEST, MARGIN, SMALLEST, View, preview_region
 
 
 def region(corners, shape=(1000, 2000), position=(), **options):

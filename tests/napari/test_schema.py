@@ -9,9 +9,9 @@ import pytest
 from pydantic import Field, ValidationError
 from stages_for_widget import Guess, Sharpen
 
-from napari_unblur.schema import Bounds, changed_values, form_fields
-from unblur.plugins import registry
-from unblur.stages import Params
+from napari_unblur.forms.schema import Bounds, changed_values, form_fields
+from unblur.model.stages import Params
+from unblur.plugins.manager import registry
 
 
 def fields_of(model):

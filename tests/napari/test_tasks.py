@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from napari_unblur.tasks import Lane, Task
-from unblur.context import Context, Progress
+from napari_unblur.work.queue import Lane, Task
 from unblur.errors import Cancelled
+from unblur.model.context import Context, Progress
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QApplication
 from stages_for_widget import Sharpen
 
 from conftest import BLIND, KNOWN_PSF
-from napari_unblur.editors import NumberEditor
-from napari_unblur.forms import PriorsEditor
+from napari_unblur.forms.editors import NumberEditor
+from napari_unblur.forms.fields import PriorsEditor
 from unblur.pipeline import Pipeline
 
 IMAGE = np.random.default_rng(0).random((40, 50)).astype(np.float32)
@@ -141,7 +141,7 @@ def test_saving_and_opening_again(open_panel, tmp_path, monkeypatch):
     card(widget, "sharpen").form.editors["iterations"].box.setValue(42)
     target = tmp_path / "mine.yaml"
     monkeypatch.setattr(
-        "napari_unblur.pipeline_panel.QFileDialog.getSaveFileName",
+        "napari_unblur.panels.pipeline.QFileDialog.getSaveFileName",
         lambda *_args, **_kwargs: (str(target.with_suffix("")), ""),
     )
     widget.pipelines.save.click()

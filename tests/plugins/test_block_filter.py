@@ -2,10 +2,10 @@ import pytest
 import torch
 from scipy.signal import convolve
 
-from unblur.operators import Blur
-from unblur_classic import block_filter
-from unblur_classic.block_filter import BlockFilter, Blocks
-from unblur_classic.lucy_step import LEAST_SEEN, LucyStep
+from unblur.numerics.operators import Blur
+from unblur_classic.nonblind import overlap_save as block_filter
+from unblur_classic.nonblind.overlap_save import BlockFilter, Blocks
+from unblur_classic.nonblind.rl_iteration import LEAST_SEEN, LucyStep
 
 CASES = [
     ((7, 8), (3, 4)),

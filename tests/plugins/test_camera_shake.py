@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.camera import PoseGrid, camera_field
-from unblur.context import Context
-from unblur.engine.varying import kernel_at
+from unblur.engine.steps.space_variant import kernel_at
 from unblur.errors import Cancelled, ImageError, ParamsError
-from unblur.fourier import apply_otf, psf_to_otf
-from unblur.metrics import kernel_similarity
+from unblur.model.context import Context
+from unblur.numerics.camera import PoseGrid, camera_field
+from unblur.numerics.fourier import apply_otf, psf_to_otf
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import shake_image
 from unblur.pipeline import Pipeline
-from unblur.synthesis import shake_image
 from unblur.testing import gaussian, scene
-from unblur_classic.camera_estimator import CameraShake
-from unblur_classic.camera_model import CameraModel, fading
-from unblur_classic.kernel_step import NormalEquations
-from unblur_classic.map_estimator import MapEstimator
+from unblur_classic.camera_shake.estimator import CameraShake
+from unblur_classic.camera_shake.model import CameraModel, fading
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.kernel_update import NormalEquations
 
 SIZE = 11
 

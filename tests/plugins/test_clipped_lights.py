@@ -2,12 +2,12 @@
 
 import torch
 
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.operators import Blur
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.boundaries import at_least
+from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, scene
-from unblur_classic.hyper_laplacian import HyperLaplacian
-from unblur_classic.scene import at_least
+from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 
 def night(seed=0):

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.errors import ParamsError, WeightsError
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity
-from unblur.plugins import registry
-from unblur.synthesis import gaussian_process_kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import gaussian_process_kernel
+from unblur.plugins.manager import registry
+from unblur.plugins.weights import file_sha256, load_weights, save_weights
 from unblur.testing import gaussian, scene
-from unblur.weights import file_sha256, load_weights, save_weights
 from unblur_discriminative.network import Classifier
 from unblur_discriminative.prior import Discriminative
 from unblur_discriminative.weights import FOLDER, SHIPPED

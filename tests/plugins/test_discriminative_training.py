@@ -5,16 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.context import Context
 from unblur.errors import ImageError
-from unblur.plugins import registry
-from unblur.synthesis import Pair
+from unblur.model.context import Context
+from unblur.numerics.synthesis import Pair
+from unblur.plugins.manager import registry
+from unblur.plugins.weights import load_weights
 from unblur.testing import scene
 from unblur.training import train
 from unblur.training.pictures import busyness
-from unblur.weights import load_weights
 from unblur_discriminative.pages import text_page
-from unblur_discriminative.recipe import (
+from unblur_discriminative.training import (
     SIZES,
     DiscriminativeTrainer,
     cross_entropy,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.errors import ImageError, KernelError, ParamsError
 from unblur.io import write_kernel
-from unblur.kernels import Kernel, KernelField
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel, KernelField
 from unblur.testing import check_stage
 from unblur_classic.given import Given
 

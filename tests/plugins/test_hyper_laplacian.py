@@ -6,16 +6,16 @@ from PIL import Image
 from scipy.optimize import minimize
 from scipy.signal import convolve
 
-from unblur.context import Context
 from unblur.errors import ParamsError
-from unblur.fourier import apply_otf
-from unblur.kernels import Kernel
-from unblur.metrics import levin_aligned, psnr
-from unblur.operators import Blur
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.fourier import apply_otf
+from unblur.numerics.metrics import levin_aligned, psnr
+from unblur.numerics.operators import Blur
+from unblur.numerics.proximal import shrink
 from unblur.testing import gaussian, lopsided, scene
-from unblur_classic.hyper_laplacian import Differences, HyperLaplacian
-from unblur_classic.shrinkage import shrink
-from unblur_classic.wiener import Wiener
+from unblur_classic.nonblind.hyper_laplacian import Differences, HyperLaplacian
+from unblur_classic.nonblind.wiener import Wiener
 
 QUIET = Context(noise=0.005, contrast=0.2)
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.errors import Cancelled
-from unblur.kernels import Kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, scene
+from unblur_kotera.initialization import TOLERANCE, gaussian_start, start_from
 from unblur_kotera.stage import Kotera, at_scale, levels_of
-from unblur_kotera.starting import TOLERANCE, gaussian_start, start_from
-from unblur_selfdeblur.generators import Generators
+from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Data
 
 

@@ -4,18 +4,18 @@ import torch
 from PIL import Image
 from scipy.ndimage import median_filter
 
-from unblur.context import Context
 from unblur.errors import Cancelled, ImageError, ParamsError, UsageError
 from unblur.io import read_kernel
-from unblur.kernels import Kernel
-from unblur.metrics import kernel_similarity, levin_aligned
-from unblur.pyramid import scales
-from unblur.synthesis import motion_kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import kernel_similarity, levin_aligned
+from unblur.numerics.pyramid import scales
+from unblur.numerics.synthesis import motion_kernel
 from unblur.testing import scene
-from unblur_classic import preparation
-from unblur_classic.hyper_laplacian import HyperLaplacian
-from unblur_classic.map_estimator import MapEstimator
-from unblur_classic.median import median_filtered
+from unblur_classic.map import preprocessing as preparation
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.median import median_filtered
+from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 BENT = np.zeros((9, 9), np.float32)
 BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.errors import Cancelled
-from unblur.kernels import Kernel
-from unblur.pyramid import scales
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.pyramid import scales
 from unblur.testing import scene
-from unblur_classic.alternation import WAYS, first_kernel
-from unblur_classic.map_choice import Judge
-from unblur_classic.map_search import depths_of, searched
-from unblur_classic.priors import L0Gradient
+from unblur_classic.map.alternating import WAYS, first_kernel
+from unblur_classic.map.multi_start import depths_of, searched
+from unblur_classic.map.scoring import Judge
+from unblur_classic.priors.gradient_priors import L0Gradient
 
 BENT = np.zeros((9, 9), np.float32)
 BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]

@@ -3,16 +3,16 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from unblur.fourier import apply_otf, psf_to_otf
-from unblur.operators import gradient
-from unblur.pruning import pruned
-from unblur.stages import Prior
+from unblur.model.stages import Prior
+from unblur.numerics.fourier import apply_otf, psf_to_otf
+from unblur.numerics.kernel_ops import centred_on_mass
+from unblur.numerics.operators import gradient
+from unblur.numerics.pruning import pruned
 from unblur.testing import lopsided
-from unblur_classic.centring import centred_on_mass
-from unblur_classic.kernel_step import fit_kernel, recentred
-from unblur_classic.latent_step import WeightedPrior, latent_image
-from unblur_classic.priors import L0Gradient
-from unblur_classic.salient_edges import salient, threshold_for
+from unblur_classic.map.edges import salient, threshold_for
+from unblur_classic.map.kernel_update import fit_kernel, recentred
+from unblur_classic.map.latent_update import WeightedPrior, latent_image
+from unblur_classic.priors.gradient_priors import L0Gradient
 
 
 def drawn(*shape, seed=0):

@@ -8,13 +8,13 @@ import tifffile
 import torch
 from scipy.ndimage import shift
 
-from unblur.context import Context
 from unblur.errors import ImageError, ParamsError, UsageError
-from unblur.metrics import kernel_similarity
-from unblur.synthesis import airy_kernel, disk_kernel, gaussian_process_kernel
+from unblur.model.context import Context
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import airy_kernel, disk_kernel, gaussian_process_kernel
 from unblur.testing import check_stage, stars
-from unblur_classic.point_detection import Sky, find_scale
-from unblur_classic.points import Points
+from unblur_classic.point_sources.detection import Sky, find_scale
+from unblur_classic.point_sources.estimator import Points
 
 HERE = Context()
 

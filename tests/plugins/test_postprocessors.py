@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from unblur.context import Context
 from unblur.errors import ParamsError
-from unblur.kernels import Kernel
-from unblur.metrics import psnr
-from unblur.synthesis import (
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.metrics import psnr
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
     crop_valid,
@@ -22,12 +22,12 @@ from unblur.synthesis import (
     gaussian_process_kernel,
 )
 from unblur.testing import check_stage, laws_of
-from unblur_classic.blocks import Blocks
-from unblur_classic.clip import Clip
-from unblur_classic.denoise import Denoise, amplified
-from unblur_classic.dering import Dering, bilateral
-from unblur_classic.match_range import MatchRange
-from unblur_classic.wiener import Wiener
+from unblur_classic.nonblind.wiener import Wiener
+from unblur_classic.postprocess.clip import Clip
+from unblur_classic.postprocess.dct_blocks import Blocks
+from unblur_classic.postprocess.denoise import Denoise, amplified
+from unblur_classic.postprocess.dering import Dering, bilateral
+from unblur_classic.postprocess.match_range import MatchRange
 
 HERE = Context()
 
@@ -152,7 +152,7 @@ class TestBlocks:
     def test_noise_through_a_filter_has_the_predicted_energy(self):
         kernel = gaussian_kernel(0.7)
         predicted = amplified(kernel, torch.zeros(1, dtype=torch.float64))
-        from unblur.fourier import fft, inverse_fft, psf_to_otf
+        from unblur.numerics.fourier import fft, inverse_fft, psf_to_otf
 
         noise = torch.randn(1, 512, 512, generator=seeded(), dtype=torch.float64)
         otf = psf_to_otf(kernel.tensor(dtype=torch.float64), (512, 512))

@@ -5,8 +5,12 @@ import pytest
 import torch
 
 from unblur.errors import ParamsError
-from unblur.operators import gradient
-from unblur_classic.priors import HyperLaplacianPrior, L0Gradient, TotalVariationPrior
+from unblur.numerics.operators import gradient
+from unblur_classic.priors.gradient_priors import (
+    HyperLaplacianPrior,
+    L0Gradient,
+    TotalVariationPrior,
+)
 
 PRIORS = [
     L0Gradient(),

@@ -4,10 +4,10 @@ import tifffile
 import torch
 from scipy.signal import fftconvolve
 
-from unblur.context import Context
-from unblur.kernels import Kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, lopsided, scene
-from unblur_classic.richardson_lucy import RichardsonLucy, tv_divisor
+from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, tv_divisor
 
 QUIET = Context(noise=0.005, contrast=0.2)
 

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
-from unblur.contrast import LOUD, price_against
 from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
-from unblur.metrics import kernel_similarity
+from unblur.model.context import Context
+from unblur.numerics.contrast import LOUD, price_against
+from unblur.numerics.metrics import kernel_similarity
+from unblur.plugins.weights import save_weights
 from unblur.testing import gaussian, scene
-from unblur.weights import save_weights
 from unblur_schuler.cartoon import cartoons
-from unblur_schuler.deep import DeepNetwork
-from unblur_schuler.descent import descend
-from unblur_schuler.extent import grown, lit_extent, touches_border
+from unblur_schuler.coarse_to_fine import descend
 from unblur_schuler.filling import filled
+from unblur_schuler.kernel_size import grown, lit_extent, touches_border
 from unblur_schuler.layouts import untrained
-from unblur_schuler.losses import dissimilarity, edge_loss
-from unblur_schuler.paper import PaperNetwork
+from unblur_schuler.our_network import DeepNetwork
+from unblur_schuler.paper_network import PaperNetwork
 from unblur_schuler.refinement import refined
 from unblur_schuler.stage import Schuler
+from unblur_schuler.training.losses import dissimilarity, edge_loss
 from unblur_schuler.weights import SHIPPED, load_network
 
 QUIET = Context(noise=0.005)
@@ -37,7 +37,7 @@ def motion(size, length):
 @pytest.fixture(scope="module")
 def shaken():
     """A scene of boxes blurred by an angular motion in a frame of 13 pixels."""
-    from unblur.kernels import Kernel
+    from unblur.model.kernel import Kernel
 
     return scene((160, 150), Kernel(motion(13, 4).numpy()).centred(), noise=0.005)
 
@@ -258,7 +258,7 @@ def test_edge_loss_prefers_the_scene_to_its_blur():
     sharp, blurred = given.sharp[None], given.blurred[None]
 
     def slopes(x):
-        from unblur.operators import gradient
+        from unblur.numerics.operators import gradient
 
         return gradient(x)[:, :, 0].transpose(0, 1)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.signal.windows import barthann
 
-from unblur.metrics import kernel_similarity
+from unblur.numerics.metrics import kernel_similarity
 from unblur.testing import gaussian, lopsided, scene
-from unblur_schuler.descent import recentred
+from unblur_schuler.coarse_to_fine import recentred
 from unblur_schuler.quotient import (
     Spectra,
     deconvolved_by_gaussian,

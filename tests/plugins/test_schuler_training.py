@@ -4,16 +4,16 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from unblur.context import Context
 from unblur.errors import ImageError
-from unblur.metrics import kernel_similarity
-from unblur.synthesis import blur_image, crop_valid
+from unblur.model.context import Context
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import blur_image, crop_valid
+from unblur.plugins.weights import load_weights
 from unblur.testing import gaussian, scene
 from unblur.training import train
-from unblur.weights import load_weights
-from unblur_schuler.examples import SIZES, Example, draw_frame, draw_kernel, is_telling
-from unblur_schuler.lessons import Lesson, lesson_at
-from unblur_schuler.recipe import SchulerTrainer
+from unblur_schuler.training.curriculum import Lesson, lesson_at
+from unblur_schuler.training.data import SIZES, Example, draw_frame, draw_kernel, is_telling
+from unblur_schuler.training.trainer import SchulerTrainer
 
 QUICK = {"steps": 2, "batch": 1, "warmup": 0, "validate_every": 2, "crop": 64}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
-from unblur.metrics import kernel_similarity
+from unblur.model.context import Context
+from unblur.numerics.metrics import kernel_similarity
 from unblur.testing import lopsided, scene
 from unblur_schuler import windows
-from unblur_schuler.descent import summed
+from unblur_schuler.coarse_to_fine import summed
 from unblur_schuler.stage import Schuler
 from unblur_schuler.windows import Look, everywhere, stacked
 

@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.engine import deblur
 from unblur.errors import Cancelled, ImageError, ParamsError
-from unblur.kernels import Kernel
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, scene
 from unblur_selfdeblur import optimisation, selection
-from unblur_selfdeblur.guard import Dead, Plateau, check_alive
+from unblur_selfdeblur.divergence import Dead, Plateau, check_alive
+from unblur_selfdeblur.losses import seen
 from unblur_selfdeblur.optimisation import Data, Optimum
-from unblur_selfdeblur.plan import Phase, Plan
-from unblur_selfdeblur.preparation import Prepared, telling_square
+from unblur_selfdeblur.preprocessing import Prepared, telling_square
+from unblur_selfdeblur.schedule import Phase, Plan
 from unblur_selfdeblur.selection import best_of, blurriness
 from unblur_selfdeblur.stage import SelfDeblur
-from unblur_selfdeblur.terms import seen
 
 BENT = np.zeros((7, 7), np.float32)
 BENT[[1, 2, 3, 4, 5, 5], [2, 2, 3, 3, 4, 5]] = [1, 2, 3, 2, 1, 2]

@@ -7,13 +7,13 @@ from scipy.signal import fftconvolve
 from torch import nn
 from torch.nn import functional
 
-from unblur.convolution.borders import reflected
-from unblur.metrics import ssim
-from unblur_selfdeblur.attention import NonLocalBlock
-from unblur_selfdeblur.image_generator import ImageGenerator, levels_for
-from unblur_selfdeblur.kernel_generator import KernelGenerator
-from unblur_selfdeblur.resampling import doubled
-from unblur_selfdeblur.terms import Similarity, energy, seen, total_variation
+from unblur.accel.convolution.borders import reflected
+from unblur.numerics.metrics import ssim
+from unblur_selfdeblur.losses import Similarity, energy, seen, total_variation
+from unblur_selfdeblur.networks.attention import NonLocalBlock
+from unblur_selfdeblur.networks.image_generator import ImageGenerator, levels_for
+from unblur_selfdeblur.networks.kernel_generator import KernelGenerator
+from unblur_selfdeblur.networks.resampling import doubled
 
 
 def drawn(*shape, seed=0):

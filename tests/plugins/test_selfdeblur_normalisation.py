@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from unblur_selfdeblur import normalisation
-from unblur_selfdeblur.normalisation import Normalisation
+from unblur_selfdeblur.networks import normalisation
+from unblur_selfdeblur.networks.normalisation import Normalisation
 
 pytest.importorskip("numba")
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
 from unblur.errors import WeightsError
-from unblur.kernels import Kernel
-from unblur.operators import Blur
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.operators import Blur
+from unblur.plugins.weights import save_weights
 from unblur.testing import Case, gaussian, laws_of, lopsided, scene
-from unblur.weights import save_weights
 from unblur_svmap import banks
 from unblur_svmap import networks as networks_module
 from unblur_svmap.filters import filter_pixels

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from unblur import deblur
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.operators import Blur
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, scene
 from unblur_svmap.model import Design, SpatiallyVariantMap, believed
 from unblur_svmap.stage import Svmap

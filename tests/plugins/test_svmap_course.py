@@ -2,7 +2,7 @@
 
 import torch
 
-from unblur.context import Context
+from unblur.model.context import Context
 from unblur.testing import lopsided, scene
 from unblur_svmap.stage import Svmap
 

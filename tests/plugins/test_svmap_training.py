@@ -8,17 +8,17 @@ import torch
 from PIL import Image
 from scipy.signal import correlate
 
-from unblur.context import Context
-from unblur.metrics import kernel_similarity
-from unblur.synthesis import shake_kernel
+from unblur.model.context import Context
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.synthesis import shake_kernel
+from unblur.plugins.weights import load_metadata, load_weights, save_weights
 from unblur.training import train
 from unblur.training.pictures import read_luma
-from unblur.weights import load_metadata, load_weights, save_weights
-from unblur_svmap.data import degrade, draw_kernel
 from unblur_svmap.model import Design, SpatiallyVariantMap
-from unblur_svmap.recipe import SvmapTrainer, held_out, spread_over_steps
 from unblur_svmap.stage import Svmap
-from unblur_svmap.wrong_kernels import mistaken
+from unblur_svmap.training.data import degrade, draw_kernel
+from unblur_svmap.training.kernel_errors import mistaken
+from unblur_svmap.training.trainer import SvmapTrainer, held_out, spread_over_steps
 
 QUICK = {"crop": 48, "batch": 1, "steps": 2, "warmup": 0, "validate_every": 2, "reweightings": 1}
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.context import Context
-from unblur.operators import Blur, gradient
+from unblur.model.context import Context
+from unblur.numerics.operators import Blur, gradient
 from unblur.testing import gaussian, lopsided, scene
-from unblur_classic.total_variation import TotalVariation
-from unblur_classic.wiener import Wiener
+from unblur_classic.nonblind.total_variation import TotalVariation
+from unblur_classic.nonblind.wiener import Wiener
 
 QUIET = Context(noise=0.01, contrast=0.2)
 

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from unblur.engine import deblur
-from unblur.metrics import levin_aligned
-from unblur.pipeline import Pipeline
-from unblur.synthesis import (
+from unblur.numerics.metrics import levin_aligned
+from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
     crop_valid,
     gaussian_process_kernel,
 )
-from unblur_classic.two_tone import TwoTone, nearer_tone
+from unblur.pipeline import Pipeline
+from unblur_classic.priors.two_tone import TwoTone, nearer_tone
 from unblur_discriminative.pages import text_page
 
 

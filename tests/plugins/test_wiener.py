@@ -3,12 +3,12 @@ import pytest
 import torch
 from scipy.signal import convolve
 
-from unblur.context import Context
 from unblur.errors import ParamsError
-from unblur.kernels import Kernel
-from unblur.operators import Blur
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.operators import Blur
 from unblur.testing import gaussian, lopsided, scene
-from unblur_classic.wiener import Wiener
+from unblur_classic.nonblind.wiener import Wiener
 
 QUIET = Context(noise=0.005, contrast=0.2)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unblur.images import Image
 from unblur.io import read_image, write_image, write_kernel
+from unblur.model.image import Image
 from unblur.testing import scene
 
 HERE = Path(__file__).parent

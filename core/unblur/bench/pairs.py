@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unblur.errors import UsageError
-from unblur.stages import describe
+from unblur.model.stages import describe
 
 BLURRED = ("blurred_16bit", "blurred_y", "blurred")
 SHARP = ("sharp_16bit", "sharp", "truth")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from unblur.bench.pairs import Pair, PairSet, Protocol
 from unblur.bench.scores import Row, Score, score
-from unblur.context import Progress
 from unblur.errors import Cancelled, UsageError
-from unblur.images import Image
+from unblur.model.context import Progress
+from unblur.model.image import Image
 from unblur.pipeline import Pipeline
 
 Shown = dict[str, NDArray[Any]]
@@ -70,7 +70,7 @@ def run_pair(entrant: Entrant, pair: Pair, protocol: Protocol) -> tuple[Row, Ima
     """
     from unblur.engine import deblur
     from unblur.io import read_image, read_kernel
-    from unblur.metrics import kernel_similarity
+    from unblur.numerics.metrics import kernel_similarity
 
     blurred, sharp = read_image(pair.blurred), read_image(pair.sharp)
     true = None if pair.kernel is None else read_kernel(pair.kernel)

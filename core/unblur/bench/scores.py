@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from unblur.bench.pairs import Protocol
-from unblur.colour import to_luma
 from unblur.errors import ImageError
-from unblur.images import ALPHA, Image
-from unblur.metrics import levin_aligned, psnr, ssim
+from unblur.model.image import ALPHA, Image
+from unblur.numerics.colour import to_luma
+from unblur.numerics.metrics import levin_aligned, psnr, ssim
 
 GOOD_RATIO = 2.0
 """Error ratio up to which a blind result counts as good."""

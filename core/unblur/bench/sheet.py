@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.bench.scores import plane
-from unblur.images import Image
+from unblur.model.image import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unblur.cli import bench, blur, check, info, listing, plan, psf, reporting, run, schema, train
+from unblur.cli import bench, blur, check, info, plan, psf, run, schema, train
+from unblur.cli import list as listing
+from unblur.cli import report as reporting
 from unblur.cli.console import sentence, status_of, tell
 from unblur.errors import Cancelled
 

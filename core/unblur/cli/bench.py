@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unblur.cli.console import about, say, say_json, table
-from unblur.cli.interruption import interruptible
 from unblur.cli.options import Device, Json, Quiet, Seed, Settings, settings
 from unblur.cli.progress import ProgressBar
+from unblur.cli.signals import interruptible
 from unblur.errors import UsageError
 
 if TYPE_CHECKING:
     from unblur.bench import Album, Entrant, PairSet, Results, Row
-    from unblur.context import Context
+    from unblur.model.context import Context
 
 EXAMPLE = "unblur bench levin09 hyper-laplacian map-hyper-laplacian -o benchmarks/results"
 
@@ -63,7 +63,7 @@ def bench(
     A pipeline that does not estimate the kernel is given the true one.
     """
     from unblur.bench import HEADINGS, Album, Results, chosen, load_set, race
-    from unblur.context import Context, resolve_device
+    from unblur.model.context import Context, resolve_device
 
     pairs = load_set(folder).narrowed(only, limit)
     place = resolve_device(device)

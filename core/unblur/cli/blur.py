@@ -13,9 +13,9 @@ from unblur.cli.options import Axes, Overwrite, Psf, Quiet, Seed
 from unblur.errors import KernelError, UsageError
 
 if TYPE_CHECKING:
-    from unblur.images import Image
-    from unblur.kernels import Kernel
-    from unblur.synthesis.degradations import Boundary
+    from unblur.model.image import Image
+    from unblur.model.kernel import Kernel
+    from unblur.numerics.synthesis.degradations import Boundary
 
 EXAMPLE = "unblur blur sharp.png -o blurred.png --kernel motion:length=15,angle=30 --noise 0.01"
 
@@ -122,8 +122,13 @@ def degraded(
     import numpy as np
     import torch
 
-    from unblur.images import ALPHA
-    from unblur.synthesis import add_gaussian_noise, add_poisson_noise, blur_image, crop_valid
+    from unblur.model.image import ALPHA
+    from unblur.numerics.synthesis import (
+        add_gaussian_noise,
+        add_poisson_noise,
+        blur_image,
+        crop_valid,
+    )
 
     draw = torch.Generator().manual_seed(seed)
     scene = torch.from_numpy(np.asarray(image.data, np.float64)) * (gain / image.white)
@@ -150,8 +155,8 @@ def degraded(
 
 
 def _kernel(made: str | None, file: str | None, seed: int) -> Kernel:
-    from unblur.cli.made_kernels import make_kernel_from
     from unblur.io import read_kernel
+    from unblur.numerics.synthesis.synthetic_psf import make_kernel_from
 
     if (made is None) == (file is None):
         raise UsageError("give the kernel either with --kernel, e.g. disk:radius=3, or with --psf.")

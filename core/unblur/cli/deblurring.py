@@ -13,14 +13,14 @@ from unblur.cli.console import tell
 from unblur.cli.jobs import Job
 
 if TYPE_CHECKING:
-    from unblur.context import Context
     from unblur.engine import Result
-    from unblur.engine.freezing import Frozen
-    from unblur.engine.masking import Holes
-    from unblur.engine.request import Request
-    from unblur.formats import RegionWriter
-    from unblur.images import Image
-    from unblur.kernels import KernelField
+    from unblur.engine.intake.masking import Holes
+    from unblur.engine.job import Request
+    from unblur.engine.running.freeze import Frozen
+    from unblur.model.context import Context
+    from unblur.model.formats import RegionWriter
+    from unblur.model.image import Image
+    from unblur.model.kernel import KernelField
     from unblur.pipeline import Pipeline
 
 STREAMED_VALUES = 2**26
@@ -106,14 +106,14 @@ def _streams(image: Image, job: Job, order: Order) -> bool:
 
 
 def _request(image: Image, order: Order) -> Request:
-    from unblur.engine.request import Request
+    from unblur.engine.job import Request
 
     return Request.of(image, order.pipeline, order.psf, order.context, holes=order.holes)
 
 
 def _frozen(image: Image, order: Order) -> Frozen | None:
     """Return what holds for all images, decided on this one if on none before it."""
-    from unblur.engine.freezing import freeze
+    from unblur.engine.running.freeze import freeze
 
     if order.decisions is None:
         return None
@@ -146,9 +146,9 @@ def _whole(image: Image, job: Job, order: Order) -> Result:
 
 
 def _streamed(image: Image, job: Job, order: Order) -> Result:
-    from unblur.engine.cluster import make_scheduler
-    from unblur.engine.journal import Journal
-    from unblur.engine.streaming import deblur_into
+    from unblur.engine.running.dask_cluster import make_scheduler
+    from unblur.engine.running.journal import Journal
+    from unblur.engine.running.streaming import deblur_into
     from unblur.io import partial_path, publish
 
     request, frozen = _request(image, order), _frozen(image, order)

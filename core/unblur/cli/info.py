@@ -14,8 +14,8 @@ from unblur.errors import UsageError, unknown_name
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from unblur.plugins import Registry
-    from unblur.stages import Stage
+    from unblur.model.stages import Stage
+    from unblur.plugins.manager import Registry
 
 TOPICS = {"kernels": "unblur.io.kernels"}
 """Things that are neither stage nor pipeline, and the module whose docstring explains them."""
@@ -28,7 +28,7 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show what a stage, pipeline or model does, its params and their bounds, and its paper."""
-    from unblur.plugins import registry
+    from unblur.plugins.manager import registry
 
     known = registry()
     stages = [cls for (_, other), cls in sorted(known.stages.items()) if other == name]

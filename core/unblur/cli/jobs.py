@@ -98,7 +98,7 @@ def result_name(source: Path) -> str:
 
 def _is_image_name(path: Path) -> bool:
     from unblur.io import WRITERS
-    from unblur.plugins import registry
+    from unblur.plugins.manager import registry
 
     builtin = any(path.name.lower().endswith(cls.suffixes) for cls in WRITERS)
     return builtin or any(

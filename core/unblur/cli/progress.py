@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unblur.cli.console import console, tell
 
 if TYPE_CHECKING:
-    from unblur.context import Progress
+    from unblur.model.context import Progress
 
 PATIENCE = 1.0
 """Seconds of work before anything is shown; what is done sooner needs no bar."""

@@ -12,8 +12,8 @@ from unblur.cli.console import FAILED, about, say, say_json, table
 from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
 
 if TYPE_CHECKING:
-    from unblur.images import Image
     from unblur.io.kernels import KernelFile
+    from unblur.model.image import Image
 
 CHECK_EXAMPLE = "unblur psf check bead.tif --image cells.tif --repair psf.tif"
 MAKE_EXAMPLE = "unblur psf make disk radius=3.5 -o disk.tif"
@@ -41,8 +41,8 @@ def check(
     mended is mended, and the findings after it are shown.
     """
     from unblur.io import read_image, read_kernel_values, write_kernel
-    from unblur.psf import examine
-    from unblur.psf import repair as repaired
+    from unblur.numerics.psf import examine
+    from unblur.numerics.psf import repair as repaired
 
     found = read_kernel_values(file)
     goal = None if image is None else read_image(image, axes=axes, lazy=True)
@@ -86,8 +86,8 @@ def make(
 ) -> None:
     """Make a kernel and write it as float32; without -o, list the params of the kind."""
     from unblur.cli.info import params_of
-    from unblur.cli.made_kernels import MADE_KERNELS, make_kernel
     from unblur.io import write_kernel
+    from unblur.numerics.synthesis.synthetic_psf import MADE_KERNELS, make_kernel
 
     kernel = make_kernel(kind, params or [], seed)
     if output is None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unblur.cli.console import FAILED, about, say, say_json, sentence, tell
-from unblur.cli.interruption import interruptible
 from unblur.cli.options import (
     Axes,
     Crop,
@@ -29,6 +28,7 @@ from unblur.cli.options import (
     settings,
 )
 from unblur.cli.progress import ProgressBar, duration
+from unblur.cli.signals import interruptible
 from unblur.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def run(
     """
     from unblur.cli.deblurring import Decisions, Order
     from unblur.cli.jobs import jobs_for
-    from unblur.context import Context, resolve_device
-    from unblur.engine.cluster import make_scheduler
-    from unblur.engine.fitting import check_request
+    from unblur.engine.intake.checks import check_request
+    from unblur.engine.running.dask_cluster import make_scheduler
     from unblur.io import read_kernel
+    from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline
 
     began = time.monotonic()

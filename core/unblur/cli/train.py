@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from unblur.cli.console import INTERRUPTED, about, say, say_json, tell
-from unblur.cli.interruption import interruptible
 from unblur.cli.options import Device, Json, Overwrite, Quiet, settings
 from unblur.cli.progress import ProgressBar
+from unblur.cli.signals import interruptible
 from unblur.errors import OutputError, UsageError, unknown_name
 
 EXAMPLE = "unblur train svmap --data photos -o svmap.safetensors --set steps=20000"
@@ -38,8 +38,8 @@ def train(
     Ctrl-C stops cleanly: everything needed to go on is kept beside FILE, with a log of the
     figures and a plot of them.
     """
-    from unblur.context import Context, resolve_device
-    from unblur.plugins import registry
+    from unblur.model.context import Context, resolve_device
+    from unblur.plugins.manager import registry
     from unblur.training import train as trained
 
     trainers = registry().trainers

@@ -1,13 +1,13 @@
 """Running pipelines on images: scaling, masks, planes, tiles, memory, provenance."""
 
-from unblur.engine.batch import Item, Summary, deblur_batch
-from unblur.engine.chain import Chain, run_steps
-from unblur.engine.deblurring import deblur
-from unblur.engine.forecast import plan
-from unblur.engine.freezing import Frozen, freeze
-from unblur.engine.planning import Plan
-from unblur.engine.provenance import Report
-from unblur.engine.result import Result
+from unblur.engine.api import deblur
+from unblur.engine.record.report import Report
+from unblur.engine.record.result import Result
+from unblur.engine.running.batch import Item, Summary, deblur_batch
+from unblur.engine.running.freeze import Frozen, freeze
+from unblur.engine.steps.sequence import Chain, run_steps
+from unblur.engine.tiles.forecast import plan
+from unblur.engine.tiles.planning import Plan
 
 __all__ = [
     "Chain",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from unblur.io.files import partial_path, publish, split_part
 from unblur.io.kernels import read_kernel, read_kernel_values, write_kernel
-from unblur.io.reading import READERS, read_image
-from unblur.io.writing import WRITERS, check_output, create_store, write_image
+from unblur.io.open import READERS, read_image
+from unblur.io.save import WRITERS, check_output, create_store, write_image
 
 __all__ = [
     "READERS",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unblur.errors import ImageError
-from unblur.images import AXES
+from unblur.model.image import AXES
 
 COLOURS = {
     1: (),

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.errors import ImageError, KernelError, OutputError
-from unblur.images import ALPHA, Image
 from unblur.io.files import is_store, reason, split_part, suffix_of, written_whole
-from unblur.io.reading import read_image
-from unblur.io.tiff import SUFFIXES
-from unblur.io.writing import write_image
-from unblur.kernels import Kernel, KernelField
+from unblur.io.open import read_image
+from unblur.io.save import write_image
+from unblur.io.tiff.reader import SUFFIXES
+from unblur.model.image import ALPHA, Image
+from unblur.model.kernel import Kernel, KernelField
 
 _MARK = {"unblur": "kernels"}
 

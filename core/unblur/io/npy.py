@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.errors import ImageError, suggestion
-from unblur.formats import Reader, Writer
-from unblur.images import Image
 from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_order
 from unblur.io.files import split_part
 from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.model.formats import Reader, Writer
+from unblur.model.image import Image
 
 
 class NpyReader(Reader):

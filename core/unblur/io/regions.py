@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.errors import OutputError
-from unblur.formats import RegionWriter, Writer
-from unblur.images import Image
 from unblur.io.files import explained, is_store, remove, scratch_path
+from unblur.model.formats import RegionWriter, Writer
+from unblur.model.image import Image
 
 SIDE = 512
 """Side of a chunk in rows and columns where nobody asked for another."""

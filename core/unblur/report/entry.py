@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unblur.errors import ImageError
-from unblur.images import Image
-from unblur.kernels import KernelField
+from unblur.model.image import Image
+from unblur.model.kernel import KernelField
 from unblur.report.sidecars import kernel_path, read_account
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from unblur.context import Context
+from unblur.model.context import Context
 from unblur.report.entry import Entry
 from unblur.report.sections import section
 

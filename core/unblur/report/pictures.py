@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.images import ALPHA, Image
-from unblur.kernels import KernelField
+from unblur.model.image import ALPHA, Image
+from unblur.model.kernel import KernelField
 
 Float = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from unblur.images import Image
-from unblur.kernels import KernelField
+from unblur.model.image import Image
+from unblur.model.kernel import KernelField
 from unblur.report.account import facts, rows, warnings
 from unblur.report.curve import curve
 from unblur.report.entry import Entry

@@ -13,7 +13,7 @@ from unblur.io.files import suffix_of, written_whole
 
 if TYPE_CHECKING:
     from unblur.engine import Report
-    from unblur.kernels import KernelField
+    from unblur.model.kernel import KernelField
 
 
 def kernel_path(output: Path) -> Path:

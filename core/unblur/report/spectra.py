@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.kernels import Kernel
+from unblur.model.kernel import Kernel
 from unblur.report.pictures import Float
 
 BINS = 64

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 from unittest import SkipTest
 
-from unblur.stages import Stage
+from unblur.model.stages import Stage
 from unblur.testing.general import GENERAL
 from unblur.testing.imaging import MAKES_IMAGES
 from unblur.testing.law import Case, Law, LawBroken

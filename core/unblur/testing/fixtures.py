@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unblur.plugins import Registry, collect, plugin_manager, register
+from unblur.plugins.manager import Registry, collect, plugin_manager, register
 from unblur.testing.scenes import Scene, scene
 
 

@@ -8,7 +8,7 @@ from unittest import SkipTest
 import torch
 
 from unblur.errors import Cancelled, ParamsError
-from unblur.stages import KINDS, Kind
+from unblur.model.stages import KINDS, Kind
 from unblur.testing.law import Case, Law, damaged
 
 IMAGING: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")

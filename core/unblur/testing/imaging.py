@@ -8,7 +8,7 @@ from unittest import SkipTest
 import torch
 from torch import Tensor
 
-from unblur.stages import Deconvolver, KernelEstimator, Postprocessor
+from unblur.model.stages import Deconvolver, KernelEstimator, Postprocessor
 from unblur.testing.law import NOISE, Case, Law
 from unblur.testing.scenes import Scene, gaussian, lopsided, scene
 

@@ -9,9 +9,9 @@ from typing import Any, NoReturn, cast
 import torch
 from torch import Tensor
 
-from unblur.context import Context
-from unblur.kernels import Kernel
-from unblur.stages import Deconvolver, KernelEstimator, Kind, Postprocessor, Stage
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Deconvolver, KernelEstimator, Kind, Postprocessor, Stage
 from unblur.testing.scenes import Scene, scene
 
 NOISE = 0.005

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from unblur.stages import Prior
+from unblur.model.stages import Prior
 from unblur.testing.law import Case, Law
 
 EXTENT = 32

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 from torch import Tensor
 
-from unblur.kernels import Kernel
+from unblur.model.kernel import Kernel
 
 Array = NDArray[np.floating[Any]]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unblur.errors import WeightsError
-from unblur.weights import load_metadata, load_weights, save_weights
+from unblur.plugins.weights import load_metadata, load_weights, save_weights
 
 MOMENTS = {
     "first": "exp_avg",

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from unblur.allocation import retained_memory
-from unblur.context import Context
+from unblur.accel.malloc import retained_memory
 from unblur.errors import Cancelled
+from unblur.model.context import Context
+from unblur.plugins.weights import save_weights
 from unblur.training.checkpoint import Checkpoint, Log
 from unblur.training.plot import write_plot
 from unblur.training.trainer import Trainer, TrainingParams
-from unblur.weights import save_weights
 
 Report = Callable[[dict[str, float]], None]
 

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from unblur.stages import Params, validated
+from unblur.model.stages import Params, validated
 
 
 class TrainingParams(Params):

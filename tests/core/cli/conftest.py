@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from unblur.cli import app
-from unblur.context import Context
-from unblur.images import Image
 from unblur.io import write_image, write_kernel
-from unblur.plugins import registry
-from unblur.stages import Deconvolver
+from unblur.model.context import Context
+from unblur.model.image import Image
+from unblur.model.stages import Deconvolver
+from unblur.plugins.manager import registry
 from unblur.testing import scene
 
 

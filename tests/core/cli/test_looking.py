@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from unblur.cli.info import type_of
-from unblur.plugins import BrokenPlugin, registry
+from unblur.plugins.manager import BrokenPlugin, registry
 
 
 def test_list_shows_stages_pipelines_models_plugins(unblur):

@@ -9,7 +9,7 @@ import pytest
 
 from unblur.cli import progress
 from unblur.cli.progress import ProgressBar, duration
-from unblur.context import Progress
+from unblur.model.context import Progress
 
 
 class Terminal(io.StringIO):

@@ -9,10 +9,10 @@ import pytest
 import tifffile
 from scipy.signal import fftconvolve
 
-from unblur.cli.made_kernels import MADE_KERNELS, make_kernel, make_kernel_from
 from unblur.errors import UsageError
-from unblur.images import Image
 from unblur.io import read_image, read_kernel, write_image
+from unblur.model.image import Image
+from unblur.numerics.synthesis.synthetic_psf import MADE_KERNELS, make_kernel, make_kernel_from
 
 
 @pytest.mark.parametrize("kind", MADE_KERNELS)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unblur.images import Image
 from unblur.io import read_image, read_kernel, write_image
-from unblur.plugins import registry
+from unblur.model.image import Image
+from unblur.plugins.manager import registry
 
 
 def names(folder: Path) -> set[str]:

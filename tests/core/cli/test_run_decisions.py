@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from unblur.images import Image
 from unblur.io import read_image, read_kernel, write_image
-from unblur.kernels import Kernel
-from unblur.plugins import registry
-from unblur.stages import Estimate, KernelEstimator
+from unblur.model.image import Image
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Estimate, KernelEstimator
+from unblur.plugins.manager import registry
 
 
 class ByWidth(KernelEstimator):

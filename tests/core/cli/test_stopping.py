@@ -28,8 +28,8 @@ def names(folder: Path) -> set[str]:
 SLOW = """
     import sys, time
     from unblur.cli import main
-    from unblur.plugins import registry
-    from unblur.stages import Deconvolver
+    from unblur.plugins.manager import registry
+    from unblur.model.stages import Deconvolver
 
     class Slow(Deconvolver):
         name, summary = "slow", "Waits."

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from unblur.plugins import registry
+from unblur.plugins.manager import registry
 from unblur.training import Trainer, TrainingParams
 
 

@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from scipy.ndimage import convolve
 
-from unblur.fourier import apply_otf, fft, inverse_fft, psf_to_otf
-from unblur.kernels import Kernel
-from unblur.plugins import Registry
-from unblur.stages import Deconvolver, Estimate, KernelEstimator, Params, Postprocessor
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Params, Postprocessor
+from unblur.numerics.fourier import apply_otf, fft, inverse_fft, psf_to_otf
+from unblur.plugins.manager import Registry
 
 
 class Inverse(Deconvolver):

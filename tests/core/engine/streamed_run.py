@@ -10,13 +10,13 @@ import numpy as np
 from engine_stages import tiny_registry
 
 import unblur.pipeline
-from unblur.context import Context
-from unblur.engine.cluster import make_scheduler
-from unblur.engine.journal import Journal
-from unblur.engine.request import Request
-from unblur.engine.streaming import deblur_into
+from unblur.engine.job import Request
+from unblur.engine.running.dask_cluster import make_scheduler
+from unblur.engine.running.journal import Journal
+from unblur.engine.running.streaming import deblur_into
 from unblur.io import create_store, partial_path, publish, read_image
 from unblur.io.files import remove
+from unblur.model.context import Context
 from unblur.pipeline import Pipeline
 
 BOX = np.full((3, 3), 1 / 9)

@@ -8,7 +8,7 @@ import dask
 import numpy as np
 import pytest
 
-from unblur.engine.cluster import Cluster, make_scheduler
+from unblur.engine.running.dask_cluster import Cluster, make_scheduler
 from unblur.errors import UsageError
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "cluster" / "slurm.py"
@@ -25,12 +25,12 @@ def test_the_names_of_schedulers(tmp_path):
 
 
 def test_a_cluster_wants_a_lazy_image(pipeline, box):
-    from unblur.context import Context
-    from unblur.engine.outcome import Outcome
-    from unblur.engine.planning import make_plan
-    from unblur.engine.request import Request
-    from unblur.engine.tiled import make_work
-    from unblur.images import Image
+    from unblur.engine.job import Request
+    from unblur.engine.record.runlog import Outcome
+    from unblur.engine.tiles.planning import make_plan
+    from unblur.engine.tiles.tiled import make_work
+    from unblur.model.context import Context
+    from unblur.model.image import Image
 
     image = Image(np.ones((64, 64)), "YX")
     request = Request.of(image, pipeline("deconvolve:sharpen"), box, Context())

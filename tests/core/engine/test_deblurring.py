@@ -8,8 +8,8 @@ from engine_stages import Box, blur
 
 from unblur.engine import deblur
 from unblur.errors import ImageError, KernelError, UsageError
-from unblur.images import Image
-from unblur.kernels import Kernel
+from unblur.model.image import Image
+from unblur.model.kernel import Kernel
 
 RNG = np.random.default_rng(0)
 

@@ -15,10 +15,10 @@ from engine_stages import tiny_registry
 from streamed_run import streamed
 
 import unblur.pipeline
-from unblur.engine.cluster import _outcome
+from unblur.engine.running.dask_cluster import _outcome
 from unblur.errors import UnblurError
-from unblur.images import Image
 from unblur.io import read_image, write_image
+from unblur.model.image import Image
 
 SCRIPT = Path(__file__).with_name("streamed_run.py")
 EDGE = 256

@@ -5,18 +5,18 @@ import pytest
 import torch
 from engine_stages import Box, blur
 
-from unblur.camera import PoseGrid, camera_field
-from unblur.context import Context
 from unblur.engine import deblur
-from unblur.engine.alignment import agreement, average, centred, embedded
-from unblur.engine.kernel_search import telling_regions
-from unblur.engine.layout import Layout
-from unblur.engine.local_kernels import cells, consistent, local_kernels
-from unblur.engine.varying import deconvolve_varying, kernel_at, refined
+from unblur.engine.intake.layout import Layout
+from unblur.engine.kernels.alignment import agreement, average, centred, embedded
+from unblur.engine.kernels.estimate import telling_regions
+from unblur.engine.kernels.local import cells, consistent, local_kernels
+from unblur.engine.steps.space_variant import deconvolve_varying, kernel_at, refined
 from unblur.errors import ImageError, UsageError
-from unblur.images import Image
-from unblur.kernels import Kernel, KernelField
-from unblur.stages import Estimate, KernelEstimator
+from unblur.model.context import Context
+from unblur.model.image import Image
+from unblur.model.kernel import Kernel, KernelField
+from unblur.model.stages import Estimate, KernelEstimator
+from unblur.numerics.camera import PoseGrid, camera_field
 
 RNG = np.random.default_rng(4)
 
@@ -206,7 +206,7 @@ def test_the_most_telling_regions_come_first():
 
 
 def test_a_large_image_is_estimated_on_regions(pipeline, monkeypatch):
-    monkeypatch.setattr("unblur.engine.finding.WHOLE_BLOCK", 10_000)
+    monkeypatch.setattr("unblur.engine.kernels.finding.WHOLE_BLOCK", 10_000)
     monkeypatch.setattr(Box, "region", 64)
     y = RNG.random((256, 256)).astype(np.float32)
     report = deblur(y, pipeline("kernel:box", "deconvolve:sharpen")).report
@@ -224,7 +224,7 @@ def test_regions_have_no_kernels_of_a_whole_image(pipeline, stages, monkeypatch)
             return Estimate(KernelField((kernels,), (32.0,), (0.0, 63.0)))
 
     stages.stages["kernel", "varying"] = Varying
-    monkeypatch.setattr("unblur.engine.finding.WHOLE_BLOCK", 10_000)
+    monkeypatch.setattr("unblur.engine.kernels.finding.WHOLE_BLOCK", 10_000)
     y = RNG.random((256, 256)).astype(np.float32)
     with pytest.raises(UsageError, match=r"too large.*tiles\.motion=camera"):
         deblur(y, pipeline("kernel:varying", "deconvolve:sharpen"))

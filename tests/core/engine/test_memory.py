@@ -5,8 +5,9 @@ import pytest
 import torch
 from engine_stages import Sharpen
 
-from unblur.engine import deblur, planning
-from unblur.engine.memory import LiveMemory, available, is_out_of_memory
+from unblur.engine import deblur
+from unblur.engine.tiles import planning
+from unblur.engine.tiles.memory import LiveMemory, available, is_out_of_memory
 from unblur.errors import UnblurError
 
 
@@ -64,14 +65,14 @@ def test_tiles_are_halved_when_memory_runs_out(pipeline, box, small_memory, monk
 
 
 def deblur_whole(y, box):
-    from unblur.context import Context
-    from unblur.kernels import Kernel
+    from unblur.model.context import Context
+    from unblur.model.kernel import Kernel
 
     return Sharpen().deconvolve(torch.from_numpy(y)[None], Kernel(box), Context())[0].numpy()
 
 
 def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory, monkeypatch):
-    monkeypatch.setattr("unblur.engine.deblurring.SURELY_FITS", 10)
+    monkeypatch.setattr("unblur.engine.api.SURELY_FITS", 10)
     y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
     result = deblur(y, pipeline("deconvolve:sharpen"), box)
     assert any("cut into tiles" in warning for warning in result.report.warnings)
@@ -92,9 +93,9 @@ def test_hopeless_memory_is_said_so(pipeline, box, monkeypatch):
 
 
 def request_for(pipeline, shape, psf, **tiles):
-    from unblur.context import Context
-    from unblur.engine.request import Request
-    from unblur.images import Image
+    from unblur.engine.job import Request
+    from unblur.model.context import Context
+    from unblur.model.image import Image
 
     image = Image(np.zeros(shape, np.uint16), "YX")
     return Request.of(image, pipeline("deconvolve:inverse", **tiles), psf, Context())
@@ -117,8 +118,8 @@ def test_the_plan_follows_memory(pipeline, box, monkeypatch):
 
 
 def test_the_prediction_is_near_the_truth(pipeline, box):
-    from unblur.engine.chain import run_steps
-    from unblur.engine.footprint import measure
+    from unblur.engine.steps.sequence import run_steps
+    from unblur.engine.tiles.footprint import measure
 
     request = request_for(pipeline, (1500, 1500), box)
     footprint = measure(request.recipe(), (1500, 1500), 1, 2)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from engine_stages import Sharpen
 
-from unblur.context import Context
 from unblur.engine import deblur
-from unblur.engine.journal import Journal
-from unblur.engine.request import Request
-from unblur.engine.streaming import deblur_into
+from unblur.engine.job import Request
+from unblur.engine.running.journal import Journal
+from unblur.engine.running.streaming import deblur_into
 from unblur.errors import Cancelled, OutputError
-from unblur.images import Image
 from unblur.io import create_store, read_image
 from unblur.io.files import remove
+from unblur.model.context import Context
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(2)
 

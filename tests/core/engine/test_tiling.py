@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from unblur.engine import deblur
-from unblur.engine.layout import Layout
-from unblur.engine.sampling import windows
-from unblur.engine.tiling import Tiling, even_size, halves
-from unblur.images import Image
-from unblur.kernels import Kernel, KernelField
+from unblur.engine.intake.layout import Layout
+from unblur.engine.tiles.sampling import windows
+from unblur.engine.tiles.tiling import Tiling, even_size, halves
+from unblur.model.image import Image
+from unblur.model.kernel import Kernel, KernelField
 
 RNG = np.random.default_rng(1)
 

@@ -15,11 +15,11 @@ import zarr
 from astropy.io import fits
 
 from unblur.errors import ImageError, OutputError
-from unblur.formats import Reader, Writer
-from unblur.images import Image, check_deblurrable
 from unblur.io import check_output, partial_path, publish, read_image, write_image
-from unblur.io import writing as writing_module
-from unblur.plugins import Registry
+from unblur.io import save as writing_module
+from unblur.model.formats import Reader, Writer
+from unblur.model.image import Image, check_deblurrable
+from unblur.plugins.manager import Registry
 
 RNG = np.random.default_rng(17)
 IMAGE = Image(RNG.integers(0, 255, (40, 50), dtype=np.uint8), "YX")
@@ -335,7 +335,7 @@ class PgmWriter(Writer):
 
 def test_plugins_add_formats(tmp_path, monkeypatch):
     found = Registry(readers={"pgm": PgmReader}, writers={"pgm": PgmWriter})
-    monkeypatch.setattr("unblur.plugins.registry", lambda: found)
+    monkeypatch.setattr("unblur.plugins.manager.registry", lambda: found)
     write_image(IMAGE, tmp_path / "a.pgm")
     np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").data, IMAGE.data)
     (tmp_path / "b.pgm").write_bytes(b"P5 nothing")

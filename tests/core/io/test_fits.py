@@ -9,8 +9,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from unblur.errors import ImageError, OutputError
-from unblur.images import Image
 from unblur.io import read_image, write_image
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(13)
 

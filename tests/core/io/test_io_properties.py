@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unblur.images import AXES, Image
 from unblur.io import read_image, write_image
 from unblur.io.axes import canonical, in_file_order
 from unblur.io.lazy import grown
-from unblur.io.pyramids import halve, pieces
 from unblur.io.units import length, long_name, symbol
+from unblur.io.zarr.pyramids import halve, pieces
+from unblur.model.image import AXES, Image
 
 SETTINGS = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from unblur.images import Image
 from unblur.io import read_image, write_image
+from unblur.model.image import Image
 
 STACK = {
     "axes": "TCZYX",

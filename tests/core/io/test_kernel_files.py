@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from unblur.errors import ImageError, KernelError, OutputError
 from unblur.io import read_kernel, read_kernel_values, write_kernel
-from unblur.kernels import Kernel, KernelField
+from unblur.model.kernel import Kernel, KernelField
 
 RNG = np.random.default_rng(23)
 PSF = RNG.random((7, 9)).astype(np.float32)

@@ -12,9 +12,9 @@ import PIL.PngImagePlugin
 import pytest
 
 from unblur.errors import ImageError, OutputError
-from unblur.images import Image
 from unblur.io import read_image, write_image
-from unblur.io.png import split_chunks
+from unblur.io.raster.png import split_chunks
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(11)
 ICC = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()

@@ -6,8 +6,8 @@ import tifffile
 from astropy.io import fits
 
 from unblur.errors import OutputError
-from unblur.images import check_deblurrable
 from unblur.io import read_image, write_image
+from unblur.model.image import check_deblurrable
 
 
 def test_microscopy(shared, tmp_path):

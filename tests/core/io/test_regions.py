@@ -13,10 +13,10 @@ import tifffile
 import zarr
 
 from unblur.errors import OutputError
-from unblur.images import Image
 from unblur.io import create_store, partial_path, publish, read_image, write_image
-from unblur.io.pyramids import pieces
 from unblur.io.regions import ZarrRegions
+from unblur.io.zarr.pyramids import pieces
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(5)
 DATA = RNG.integers(0, 60000, (3, 301, 280)).astype(np.uint16)
@@ -210,7 +210,7 @@ STREAM = """
 import resource, sys
 import dask.array as da
 import numpy as np
-from unblur.images import Image
+from unblur.model.image import Image
 from unblur.io import read_image, write_image
 
 def peak():

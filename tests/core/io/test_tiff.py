@@ -7,10 +7,10 @@ import pytest
 import tifffile
 
 from unblur.errors import ImageError, OutputError
-from unblur.images import Image
 from unblur.io import read_image, write_image
-from unblur.io import tiff_layout as layout_module
-from unblur.io.tiff_writer import bands
+from unblur.io.tiff import layout as layout_module
+from unblur.io.tiff.writer import bands
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(7)
 

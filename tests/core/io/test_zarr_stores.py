@@ -9,9 +9,9 @@ import pytest
 import zarr
 
 from unblur.errors import ImageError
-from unblur.images import Image
 from unblur.io import read_image, write_image
-from unblur.io.pyramids import halve, level_shapes
+from unblur.io.zarr.pyramids import halve, level_shapes
+from unblur.model.image import Image
 
 RNG = np.random.default_rng(3)
 AXES = [

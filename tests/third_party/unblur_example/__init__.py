@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from unblur.markers import hook
-from unblur.operators import Blur
-from unblur.stages import Deconvolver, Params
+from unblur.model.stages import Deconvolver, Params
+from unblur.numerics.operators import Blur
+from unblur.plugins.markers import hook
 
 
 class Landweber(Deconvolver):

@@ -1,0 +1,1 @@
+"""Access to the hardware: memory allocation, threads, compiled loops, fast convolutions."""

@@ -1,0 +1,55 @@
+"""`unblur report`: results as a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unblur.cli.console import say
+from unblur.cli.options import Overwrite, Quiet
+from unblur.cli.progress import ProgressBar
+from unblur.errors import UsageError
+
+EXAMPLE = "unblur report sharp.png -o sharp.html"
+
+
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="OUT", help="Results that `unblur run` wrote.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The page; OUT.html beside the first, if left out.",
+        ),
+    ] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option("--before", metavar="FILE", help="The blurred image, if it has moved."),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make one self-contained HTML page: before/after slider, kernel, spectra, account.
+
+    The page holds all its pictures and fetches nothing, so that it can be mailed or kept.
+    """
+    if before is not None and len(results) > 1:
+        raise UsageError(f"--before names the input of one result, but {len(results)} are given.")
+    from unblur.io.files import check_vacant, written_whole
+    from unblur.model.context import Context
+    from unblur.report import load_entry, page
+
+    target = output or results[0].with_suffix(".html")
+    check_vacant(target, overwrite)
+    with ProgressBar("report", quiet) as bar:
+        text = page([load_entry(result, before) for result in results], Context(on_progress=bar))
+    with written_whole(target, overwrite=overwrite) as draft:
+        draft.write_text(text, "utf-8")
+    if not quiet:
+        say(str(target))

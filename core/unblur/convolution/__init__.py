@@ -1,5 +1,0 @@
-"""Convolutional layers for the networks of plugins, fast on a CPU."""
-
-from unblur.convolution.layer import Convolution
-
-__all__ = ["Convolution"]

@@ -1,0 +1,1 @@
+"""Reading of an image and a request: axes, intensity scale, masks, noise, checks."""

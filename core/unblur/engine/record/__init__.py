@@ -1,0 +1,1 @@
+"""Records of a run: the log, the result and its report."""

@@ -1,0 +1,1 @@
+"""Execution of tiles: schedulers, clusters, streaming to a store, resumable runs."""

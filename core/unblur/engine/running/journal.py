@@ -1,0 +1,225 @@
+"""Which tiles are finished, written down so that a crash costs the tiles in work and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from unblur.errors import OutputError
+from unblur.model.kernel import Kernel, KernelField
+
+AFTER_POWER_LOSS = 60.0
+"""Seconds before the end of an interrupted run whose tiles are done again if the machine was
+restarted since: the system keeps written data in memory for about half as long."""
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Journal:
+    """The record of one run in a folder beside its output, held under a lock.
+
+    The folder holds `job.json` (what is being done), `tiling.json` (how the image is cut),
+    `kernels.npz` (kernels that were estimated), `tiles` (one line for each finished tile, on
+    disk before the next is begun) and `lock`. It is removed when the run is complete.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    output : Path
+        What the messages call the result.
+
+    Raises
+    ------
+    OutputError
+        If another run holds the lock, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, output: Path) -> None:
+        self.folder, self.output = folder, output
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (folder / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{output} cannot be written: {error.strerror}.") from None
+        if not _locked(self._lock):
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            self._lock.close()
+            raise OutputError(
+                f"{output} is being written by another run ({holder}); wait for it, or choose "
+                "another output."
+            )
+        self._lock.truncate(0)
+        self._lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._lock.flush()
+        self._tiles: IO[str] | None = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def job(self) -> dict[str, Any] | None:
+        """What the interrupted run was doing, `None` if there was none."""
+        try:
+            content = json.loads((self.folder / "job.json").read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def begin(self, job: Mapping[str, Any]) -> None:
+        """Forget what was done and write down what is being done now."""
+        for name in ("tiles", "tiling.json", "kernels.npz", "job.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        self._write("job.json", json.dumps({**job, "boot": _boot()}, indent=1).encode())
+
+    def check(self, job: Mapping[str, Any], advice: str = "run without --resume") -> None:
+        """Raise `OutputError` unless the interrupted run did what `job` says.
+
+        `job` maps what a person calls it ("the params") to a plain value.
+        """
+        before = self.job or {}
+        changed = [what for what, value in job.items() if before.get(what) != value]
+        if changed:
+            verb = "has" if len(changed) == 1 and not changed[0].endswith("s") else "have"
+            raise OutputError(
+                f"{self.output} cannot be resumed: {' and '.join(changed)} {verb} changed since "
+                f"the interrupted run; {advice} to start again."
+            )
+
+    def finished(self) -> set[int]:
+        """Return the numbers of the tiles that need not be done again."""
+        try:
+            lines = (self.folder / "tiles").read_text("ascii").splitlines(keepends=True)
+        except FileNotFoundError:
+            return set()
+        entries = [line.split() for line in lines if line.endswith("\n")]
+        done = {int(number): float(when) for number, when in entries}
+        if (self.job or {}).get("boot") != _boot() and done:
+            last = max(done.values())
+            done = {n: when for n, when in done.items() if when < last - AFTER_POWER_LOSS}
+        return set(done)
+
+    def record(self, number: int) -> None:
+        """Write down, durably, that a tile is finished."""
+        if self._tiles is None:
+            self._tiles = _opened_at_line(self.folder / "tiles")
+        try:
+            self._tiles.write(f"{number} {time.time():.0f}\n")
+            self._tiles.flush()
+            os.fsync(self._tiles.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"{self.output} cannot be written: {error.strerror}; free some space and --resume."
+            ) from error
+
+    def keep_kernels(self, field: KernelField, where: str) -> None:
+        """Store estimated kernels, so that a resumed run uses the same ones."""
+        stack = [[kernel.weights for kernel in row] for row in field.kernels]
+        draft = self.folder / "kernels.part.npz"
+        np.savez(draft, weights=stack, rows=field.rows, columns=field.columns, where=where)
+        draft.replace(self.folder / "kernels.npz")
+
+    def keep_tiles(self, size: Sequence[int], together: Sequence[int]) -> None:
+        """Store how the image is cut, so that a resumed run cuts it alike."""
+        self._write("tiling.json", json.dumps([list(size), list(together)]).encode())
+
+    def tiles(self) -> tuple[tuple[int, ...], tuple[int, int]] | None:
+        """Return size and grouping of the tiles, `None` if they were not decided yet."""
+        try:
+            size, (times, depths) = json.loads((self.folder / "tiling.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        return tuple(size), (times, depths)
+
+    def kernels(self) -> tuple[KernelField, str] | None:
+        """Return the stored kernels and where they were estimated, `None` if there are none."""
+        try:
+            with np.load(self.folder / "kernels.npz", allow_pickle=False) as stored:
+                kernels = tuple(tuple(Kernel(k) for k in row) for row in stored["weights"])
+                rows, columns = (tuple(map(float, stored[n])) for n in ("rows", "columns"))
+                return KernelField(kernels, rows, columns), str(stored["where"])
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Let go of the lock; the record stays for a resumed run."""
+        if self._tiles is not None:
+            self._tiles.close()
+            self._tiles = None
+        self._lock.close()
+
+    def complete(self) -> None:
+        """Remove the record: the result has its final name."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        draft = self.folder / f"{name}.part"
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.folder / name)
+        except OSError as error:
+            raise OutputError(f"{self.output} cannot be written: {error.strerror}.") from error
+
+
+def _opened_at_line(path: Path) -> IO[str]:
+    """Open for appending, a line that a crash cut short ended first."""
+    torn = path.exists() and not path.read_bytes().endswith(b"\n")
+    file = path.open("a", encoding="ascii")
+    if torn and path.stat().st_size:
+        kept = path.read_bytes()
+        file.truncate(kept.rfind(b"\n") + 1)
+    return file
+
+
+def _boot() -> str:
+    """Return what changes when the machine is restarted; "" where the system does not tell."""
+    try:
+        return BOOT.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock a file for this process, if no other holds it; the system lets go when it dies."""
+    try:
+        import fcntl
+    except ImportError:
+        return _locked_on_windows(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _locked_on_windows(file: IO[str]) -> bool:
+    import msvcrt
+
+    try:
+        file.seek(2**20)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+    return True

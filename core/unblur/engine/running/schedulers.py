@@ -1,0 +1,134 @@
+"""Where tiles are worked on: threads of this process, or the workers of a dask cluster."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import torch
+
+from unblur.accel.malloc import retained_memory
+from unblur.engine.tiles.task import Done, Work
+from unblur.engine.tiles.tiling import Tile
+
+Outcome = Done | Exception
+Current = Callable[[], Work]
+"""Returns the work as it stands, so that what one tile taught reaches those that follow."""
+
+
+class Scheduler(ABC):
+    """Runs a work on tiles, a few at a time, and yields them as they finish.
+
+    Attributes
+    ----------
+    in_process : bool
+        Whether tiles run in this process, so that they may write pieces of one chunk.
+    """
+
+    in_process: bool = False
+
+    @abstractmethod
+    def run(self, work: Current, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Outcome]]:
+        """Yield each tile with what is to be said of it, or with the exception it ended in.
+
+        Closing the iterator drops what has not begun.
+        """
+
+
+class Threads(Scheduler):
+    """Threads of this process; one per GPU, or sharing the CPU's cores between them.
+
+    Parameters
+    ----------
+    workers : int
+        Tiles at a time.
+    device : str
+        "cuda" spreads the workers over all GPUs; any other device serves all workers.
+    """
+
+    in_process = True
+
+    def __init__(self, workers: int, device: str = "cpu") -> None:
+        self.workers = workers
+        self.device = device
+
+    def run(self, work: Current, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Outcome]]:
+        """Yield tiles in the order in which they finish."""
+        devices: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for name in worker_devices(self.device, self.workers):
+            devices.put(name)
+
+        def one(tile: Tile) -> Done:
+            device = devices.get()
+            try:
+                return work()(tile, device)
+            finally:
+                devices.put(device)
+
+        with shared_cores(self.workers, self.device) as prepare:
+            pool = ThreadPoolExecutor(self.workers, "tile", initializer=prepare)
+            try:
+                yield from _bounded(tiles, lambda tile: pool.submit(one, tile), self.workers + 1)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bounded(
+    tiles: Iterable[Tile], submit: Callable[[Tile], Future[Done]], most: int
+) -> Iterator[tuple[Tile, Outcome]]:
+    """Keep at most `most` tiles submitted, so that memory holds no more than those."""
+    waiting = iter(tiles)
+    running: dict[Future[Done], Tile] = {}
+    while True:
+        for tile in waiting:
+            running[submit(tile)] = tile
+            if len(running) >= most:
+                break
+        if not running:
+            return
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in sorted(finished, key=lambda f: running[f].number):
+            tile = running.pop(future)
+            yield tile, _outcome(future)
+
+
+def _outcome(future: Future[Done]) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+def worker_devices(device: str, workers: int) -> list[str]:
+    """Return the device of each worker: GPUs in turn for "cuda", else all the same."""
+    if device == "cuda" and torch.cuda.device_count() > 1:
+        return [f"cuda:{n % torch.cuda.device_count()}" for n in range(workers)]
+    return [device] * workers
+
+
+@contextmanager
+def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
+    """Yield what a new worker thread calls first, so that all together use each core once.
+
+    torch keeps a number of threads for each thread that calls it; the caller's own is put
+    back in the end. The memory of one tile serves the next.
+    """
+    own = torch.get_num_threads()
+    share = max(own // workers, 1) if torch.device(device).type == "cpu" else 1
+    guard = threading.Lock()
+
+    def prepare() -> None:
+        with guard:
+            torch.set_num_threads(share)
+
+    try:
+        with retained_memory():
+            yield prepare
+    finally:
+        torch.set_num_threads(own)

@@ -1,0 +1,1 @@
+"""Application of a pipeline's steps to one block of an image."""

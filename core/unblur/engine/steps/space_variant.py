@@ -1,0 +1,143 @@
+"""Deconvolution where the kernel differs from place to place.
+
+The model is efficient filter flow: the image is the sum of windowed scenes, each blurred by the
+kernel of its window,
+
+    y = sum_r k_r * (w_r x),    sum_r w_r = 1,
+
+so that at any place the kernel is the mean of the kernels around it, weighted by the windows
+(M. Hirsch, S. Sra, B. Schoelkopf, S. Harmeling, "Efficient filter flow for space-variant
+multiframe blind deconvolution", CVPR 2010, Eqs. 3-5). It is undone window by window: each is
+deconvolved with the kernel of its centre, seeing its halo, and faded into its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unblur.model.kernel import Kernel, KernelField
+
+SUBDIVISION = 2
+"""Windows per step of the kernel grid: the kernels between grid points are interpolated."""
+
+NARROWEST = 2
+"""Extents of the kernel that a window measures at least, where a step of the grid is divided: each
+is deconvolved with a halo, and a grid as fine as that has no need of more kernels."""
+
+Deblur = Callable[[Tensor, Kernel, Tensor | None], Tensor]
+
+
+def kernel_at(field: KernelField, row: float, column: float) -> Kernel:
+    """Return the kernel at a place, interpolated linearly between the grid's kernels.
+
+    Beyond the outermost kernels it stays as they are.
+    """
+    total: NDArray[np.float64] | float = 0.0
+    for i, a in _neighbours(field.rows, row):
+        for j, b in _neighbours(field.columns, column):
+            total = total + a * b * field.kernels[i][j].weights.astype(np.float64)
+    return Kernel(np.asarray(total))
+
+
+def deconvolve_varying(
+    deblur: Deblur,
+    blurred: Tensor,
+    field: KernelField,
+    halo: Sequence[int],
+    origin: Sequence[int],
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Deconvolve a piece of an image whose kernel varies along Y and X.
+
+    Parameters
+    ----------
+    deblur : callable
+        Maps a piece (C, *spatial), its kernel and its mask to the sharp piece.
+    blurred : (C, *spatial)
+        The piece.
+    field : KernelField
+        Kernels with their places in the whole image.
+    halo : sequence of int
+        What `deblur` must see around a window, along each spatial axis.
+    origin : (int, int)
+        Row and column of the piece's first pixel in the whole image. Windows keep their place
+        in the image, so that pieces agree where they overlap.
+    mask : (*spatial), optional
+        1 where a pixel may be trusted.
+    """
+    shape = blurred.shape[-2:]
+    extent = field.kernels[0][0].shape
+    vertical = _windows(refined(field.rows, extent[-2]), origin[0], shape[0])
+    horizontal = _windows(refined(field.columns, extent[-1]), origin[1], shape[1])
+    result = torch.zeros_like(blurred)
+    for row, rows, fade_rows in vertical:
+        for column, columns, fade_columns in horizontal:
+            kernel = kernel_at(field, row, column)
+            seen = (_grown(rows, halo[-2], shape[0]), _grown(columns, halo[-1], shape[1]))
+            piece = blurred[(..., *seen)]
+            made = deblur(piece, kernel, None if mask is None else mask[(..., *seen)])
+            inside = tuple(
+                slice(span.start - wide.start, span.stop - wide.start)
+                for span, wide in zip((rows, columns), seen, strict=True)
+            )
+            window = np.outer(fade_rows, fade_columns).astype(np.float32)
+            weight = torch.from_numpy(window).to(blurred)
+            result[..., rows, columns] += weight * made[..., inside[0], inside[1]]
+    return result
+
+
+def refined(positions: Sequence[float], extent: int) -> list[float]:
+    """Return grid positions with up to `SUBDIVISION` steps for each one of the grid's.
+
+    A step is not divided into less than `NARROWEST` kernels of `extent` pixels.
+    """
+    fine: list[float] = []
+    for near, far in pairwise(positions):
+        count = min(max(int((far - near) / (NARROWEST * extent)), 1), SUBDIVISION)
+        fine.extend(near + (far - near) * step / count for step in range(count))
+    return [*fine, positions[-1]]
+
+
+def _windows(
+    centres: Sequence[float], start: int, extent: int
+) -> list[tuple[float, slice, NDArray[np.float64]]]:
+    """Return centre, span within the piece and weights of each window that meets the piece."""
+    pixels = start + np.arange(extent, dtype=np.float64)
+    steps = [_step(pixels, near, far) for near, far in pairwise(centres)]
+    edges = [np.ones(extent), *steps, np.zeros(extent)]
+    found = []
+    for centre, rising, falling in zip(centres, edges, edges[1:], strict=False):
+        weight = rising - falling
+        inside = np.flatnonzero(weight > 0)
+        if inside.size:
+            span = slice(int(inside[0]), int(inside[-1]) + 1)
+            found.append((centre, span, weight[span]))
+    return found
+
+
+def _step(pixels: NDArray[np.float64], near: float, far: float) -> NDArray[np.float64]:
+    """Return a raised-cosine step from 0 at a quarter of the way to 1 at three quarters."""
+    way = np.clip(2 * (pixels - near) / (far - near) - 0.5, 0, 1)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * way))
+
+
+def _neighbours(positions: Sequence[float], place: float) -> list[tuple[int, float]]:
+    """Return the indices of the positions around `place` and their linear weights."""
+    if len(positions) == 1 or place <= positions[0]:
+        return [(0, 1.0)]
+    if place >= positions[-1]:
+        return [(len(positions) - 1, 1.0)]
+    right = int(np.searchsorted(positions, place, side="right"))
+    left = right - 1
+    share = (place - positions[left]) / (positions[right] - positions[left])
+    return [(left, 1 - share), (right, share)]
+
+
+def _grown(span: slice, margin: int, extent: int) -> slice:
+    return slice(max(span.start - margin, 0), min(span.stop + margin, extent))

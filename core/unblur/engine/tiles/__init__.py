@@ -1,0 +1,1 @@
+"""Division of an image into tiles, and their processing within a memory limit."""

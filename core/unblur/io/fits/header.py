@@ -1,0 +1,148 @@
+"""FITS headers: which axis is which, how large a pixel is, and the header of a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import ImageError
+from unblur.io.units import symbol
+from unblur.model.image import Image
+
+BITPIX = {
+    "uint8": 8,
+    "int8": 8,
+    "int16": 16,
+    "uint16": 16,
+    "int32": 32,
+    "uint32": 32,
+    "int64": 64,
+    "uint64": 64,
+    "float32": -32,
+    "float64": -64,
+}
+"""The type code of each dtype; FITS has no unsigned ones, which are shifted by BZERO."""
+
+_ZERO = {"int8": -128, "uint16": 2**15, "uint32": 2**31, "uint64": 2**63}
+_CELESTIAL = ("RA", "DEC", "GLON", "GLAT", "ELON", "ELAT")
+_WORDS = {"TIME": "T", "T": "T", "UTC": "T", "Z": "Z", "DEPTH": "Z", "CHANNEL": "C"}
+_NAMES = {"T": "TIME", "Z": "DEPTH", "C": "CHANNEL"}
+_STALE = ("DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "EXTEND")
+
+
+def fits_axes(header: Any, shape: Sequence[int], source: str) -> str:
+    """Return axis letters for an array; of axes beyond the last two only one may be unnamed.
+
+    That one is C: a cube of FITS is a spectrum or a set of bands, hardly ever a volume. Axes
+    of length 1 without a name, such as a single Stokes parameter, are left out.
+    """
+    count = len(shape)
+    letters = []
+    for axis, extent in enumerate(shape[:-2]):
+        word = str(header.get(f"CTYPE{count - axis}", "")).split("-")[0].strip().upper()
+        letter = _WORDS.get(word, "Q" if extent == 1 else "C")
+        letters.append(letter if letter == "Q" or letter not in letters else "?")
+    if "?" in letters:
+        raise ImageError(
+            f"{source}: the cube's {count} axes of lengths {' x '.join(str(n) for n in shape)} "
+            "are not all named in its header; name them with --axes, e.g. --axes TCYX."
+        )
+    return "".join(letters) + "YX"
+
+
+def pixel_scale(header: Any, names: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Return pixel size and unit along each axis whose step the header states.
+
+    Celestial axes are in arcsec, from the CD matrix or CDELT with PC; others in their CUNIT.
+    """
+    sizes: dict[str, float] = {}
+    units: dict[str, str] = {}
+    count = len(names)
+    for axis, letter in enumerate(names):
+        number = count - axis
+        step = _step(header, number)
+        unit = symbol(str(header.get(f"CUNIT{number}", "")))
+        kind = str(header.get(f"CTYPE{number}", "")).split("-")[0].strip().upper()
+        if letter in "CQ" or step is None or not (step > 0 and math.isfinite(step)):
+            continue
+        celestial = kind in _CELESTIAL
+        if celestial or unit in ("deg", "arcmin", "arcsec"):
+            factor = {"arcsec": 1.0, "arcmin": 60.0}.get(unit, 3600.0)
+            sizes[letter], units[letter] = step * factor, "arcsec"
+        elif unit:
+            sizes[letter], units[letter] = step, unit
+    return sizes, units
+
+
+def _step(header: Any, number: int) -> float | None:
+    """Return the length of one pixel step along a FITS axis, in world units."""
+    axes = range(1, 3) if number <= 2 else (number,)
+    column = [header.get(f"CD{i}_{number}") for i in axes]
+    if any(value is not None for value in column):
+        return math.hypot(*(float(v or 0) for v in column))
+    if f"CDELT{number}" not in header:
+        return None
+    terms = []
+    for i in axes:
+        element = header.get(f"PC{i}_{number}", 1.0 if i == number else 0.0)
+        terms.append(float(header.get(f"CDELT{i}", 1.0)) * float(element))
+    return math.hypot(*terms)
+
+
+def result_header(image: Image, axes: str) -> list[Any]:
+    """Return the headers to write: of the image, preceded by the primary one if they differ.
+
+    All cards of the input's stay but those on storage, extremes and check sums. Pixel sizes of
+    an image from another format become CDELT and CUNIT. The history becomes HISTORY cards.
+    """
+    from astropy.io import fits
+
+    kept = image.metadata.get("fits", {})
+    primary = kept.get("primary")
+    header = _structure(image, axes, primary is not None)
+    if kept:
+        header.extend(_cleaned(fits.Header.fromstring(kept["header"], sep="\n")), strip=True)
+    else:
+        _describe(header, image, axes)
+    for line in image.metadata.get("history", ()):
+        if line not in [str(h) for h in header.get("HISTORY", ())]:
+            header.add_history(line.encode("ascii", "replace").decode())
+    if primary is None:
+        return [header]
+    first = fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
+    first.extend(_cleaned(fits.Header.fromstring(primary, sep="\n")), strip=True)
+    return [first, header]
+
+
+def _structure(image: Image, axes: str, extension: bool) -> Any:
+    from astropy.io import fits
+
+    begin = ("XTENSION", "IMAGE") if extension else ("SIMPLE", True)
+    header = fits.Header([begin, ("BITPIX", BITPIX[image.dtype.name]), ("NAXIS", len(axes))])
+    for number, axis in enumerate(reversed(axes), start=1):
+        header[f"NAXIS{number}"] = image.extent(axis)
+    if extension:
+        header["PCOUNT"], header["GCOUNT"] = 0, 1
+    if image.dtype.name in _ZERO:
+        header["BSCALE"], header["BZERO"] = 1, _ZERO[image.dtype.name]
+    return header
+
+
+def _cleaned(header: Any) -> Any:
+    header = header.copy(strip=True)
+    for key in _STALE:
+        header.remove(key, ignore_missing=True, remove_all=True)
+    return header
+
+
+def _describe(header: Any, image: Image, axes: str) -> None:
+    for number, axis in enumerate(reversed(axes), start=1):
+        if axis in _NAMES:
+            header[f"CTYPE{number}"] = _NAMES[axis]
+        if axis in image.pixel_size:
+            header[f"CDELT{number}"] = float(np.float64(image.pixel_size[axis]))
+            unit = image.units.get(axis, "")
+            header[f"CUNIT{number}"] = unit.replace("µ", "u").encode("ascii", "replace").decode()

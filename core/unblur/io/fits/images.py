@@ -1,0 +1,244 @@
+"""FITS, the format of astronomy: headers with the world coordinates, counts in their own units.
+
+Needs astropy, which the extra `astro` installs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unblur.errors import ImageError, OutputError
+from unblur.io.axes import canonical, check_given
+from unblur.io.files import split_part
+from unblur.io.fits.header import BITPIX, fits_axes, pixel_scale, result_header
+from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.regions import staged
+from unblur.io.tiff.writer import bands
+from unblur.model.formats import Reader, Writer, require_dtype
+from unblur.model.image import Image
+
+_BLOCK = 2880
+_BAND_BYTES = 2**22
+_WRITTEN = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+
+
+class FitsReader(Reader):
+    """Reads the first image in a FITS file, or `name.fits[2]`, `name.fits[SCI]`, `[SCI,2]`.
+
+    Scaled integers come as the physical values that the header defines; unsigned ones as such.
+    Axes beyond rows and columns are channels unless the header calls them time or depth.
+    """
+
+    name = "fits"
+    suffixes = (*_WRITTEN, ".fits.fz")
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the image; lazy ones read sections as needed, but .gz is unpacked whole."""
+        file, part = split_part(path)
+        source = str(path)
+        with _opened(file) as hdus:
+            number = _image_hdu(hdus, part, file)
+            hdu = hdus[number]
+            header = hdu.header
+            primary = hdus[0].header if number else None
+            shape = tuple(int(n) for n in hdu.shape)
+            if 0 in shape:
+                raise ImageError(f"{source}: the image is empty (shape {shape}).")
+            names = (
+                fits_axes(header, shape, source)
+                if axes is None
+                else check_given(axes, shape, source)
+            )
+            check = (0,) * (len(shape) - 1)
+            dtype = np.asarray(hdu.section[(*check, slice(0, 1))]).dtype.newbyteorder("=")
+            if lazy and file.suffix.lower() != ".gz":
+                stored = StoredPixels(open_section, file, str(number), shape, dtype)
+                native = [256 if a in "YX" else 1 for a in names]
+                data = stored.to_dask(native, [names.index(a) for a in "YX"])
+            else:
+                check_fits_memory(shape, dtype, file)
+                data = np.array(hdu.data, dtype=dtype)
+            sizes, units = pixel_scale(header, names)
+            kept = {
+                "header": header.tostring(sep="\n"),
+                "primary": None if primary is None else primary.tostring(sep="\n"),
+            }
+        data, order = canonical(data, names)
+        metadata: dict[str, Any] = {"format": "fits", "file_axes": names, "fits": kept}
+        return Image(
+            data,
+            order,
+            {a: s for a, s in sizes.items() if a in order},
+            {a: u for a, u in units.items() if a in order},
+            metadata=metadata,
+            source=source,
+        )
+
+
+class FitsWriter(Writer):
+    """Writes FITS with the header of the input, in an extension if the input was in one."""
+
+    name = "fits"
+    suffixes = _WRITTEN
+
+    def check(self, image: Image) -> None:
+        """Raise `OutputError` for dtypes that FITS lacks, or if astropy is missing."""
+        require_dtype(image, tuple(BITPIX), "FITS", "convert it, or write .tif instead")
+        try:
+            _astropy()
+        except ImageError as error:
+            raise OutputError(str(error)) from None
+
+    def write(self, image: Image, path: Path) -> None:
+        """Write the image; a dask array is computed one row of chunks at a time."""
+        axes = _axes(image)
+        headers = result_header(image, axes)
+        opener: Any = gzip.open if path.name.endswith(".gz") else Path.open
+        with (
+            staged(image, path, "YX") if image.is_lazy else nullcontext(image) as source,
+            opener(path, "wb") as file,
+        ):
+            for header in headers:
+                file.write(header.tostring().encode("ascii"))
+            data = source.data.transpose([image.axes.index(a) for a in axes])
+            size = sum(_put(file, block) for block in _blocks(data))
+            file.write(b"\0" * (-size % _BLOCK))
+
+
+class _Section:
+    """The pixels of an HDU, read where they are indexed; keeps the file open.
+
+    Threads take turns, since they share one position in the file.
+    """
+
+    def __init__(self, hdus: Any, number: int) -> None:
+        self._hdus, self._number = hdus, number
+        self._lock = threading.Lock()
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        with self._lock:
+            return np.array(self._hdus[self._number].section[index])
+
+
+class _Unsigned:
+    """Unsigned integers, which FITS stores as signed ones less half their range."""
+
+    def __init__(self, stored: MappedFile) -> None:
+        self._stored = stored
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        values = self._stored[index]
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        size = values.dtype.itemsize
+        return np.asarray(values.view(f"u{size}") ^ _half(size))
+
+
+def open_section(path: Path, part: str) -> Any:
+    """Return an array-like over HDU number `part` that reads where it is indexed.
+
+    Values that lie in the file as they are, or shifted because they are unsigned, are read
+    directly; scaled and compressed ones by astropy, which is slower.
+    """
+    fits = _astropy()
+    hdus = fits.open(path, memmap=False, uint=True)
+    hdu = hdus[int(part)]
+    header = hdu.header
+    plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and "BLANK" not in header
+    size = abs(int(header.get("BITPIX", 0))) // 8
+    zero = header.get("BZERO", 0)
+    half = 2 ** (8 * size - 1) if header.get("BITPIX", 0) in (16, 32, 64) else 0
+    if plain and header.get("BSCALE", 1) == 1 and zero in (0, half):
+        kind = "u" if size == 1 else "f" if header["BITPIX"] < 0 else "i"
+        mapped = MappedFile(
+            path, np.dtype(f">{kind}{size}"), int(hdu.fileinfo()["datLoc"]), tuple(hdu.shape)
+        )
+        hdus.close()
+        return mapped if zero == 0 else _Unsigned(mapped)
+    return _Section(hdus, int(part))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    fits = _astropy()
+    with warnings.catch_warnings():
+        # A file that is too short is only warned about, and then padded by nothing good.
+        warnings.filterwarnings("ignore", module="astropy")
+        warnings.filterwarnings("error", message=".*truncated.*")
+        try:
+            with fits.open(path, uint=True) as hdus:
+                yield hdus
+        except UserWarning:
+            raise ImageError(f"{path} is cut short; copy or download it again.") from None
+
+
+def _image_hdu(hdus: Any, part: str | None, path: Path) -> int:
+    if part is None:
+        for number, hdu in enumerate(hdus):
+            if hdu.is_image and len(hdu.shape) >= 2:
+                return number
+        raise ImageError(f"{path} holds no image of two axes or more, only tables or headers.")
+    name, _, version = part.partition(",")
+    key: Any = int(part) if part.isdecimal() else (name, int(version)) if version else part
+    try:
+        number = int(hdus.index_of(key))
+        hdu = hdus[number]
+    except (KeyError, IndexError):
+        listed = ", ".join(f"{n} {h.name}".strip() for n, h in enumerate(hdus))
+        raise ImageError(f"{path} has no extension [{part}]; there are {listed}.") from None
+    if not (hdu.is_image and len(hdu.shape) >= 2):
+        raise ImageError(f"{path}: extension [{part}] holds no image of two axes or more.")
+    return number
+
+
+def _axes(image: Image) -> str:
+    file_axes = str(image.metadata.get("file_axes", ""))
+    if image.metadata.get("format") == "fits" and set(image.axes) <= set(file_axes):
+        return "".join(a for a in file_axes if a in image.axes)
+    return image.axes
+
+
+def _blocks(data: Any) -> Iterator[NDArray[Any]]:
+    row = data.shape[-1] * data.dtype.itemsize
+    height = max(1, _BAND_BYTES // row)
+    for index in np.ndindex(*data.shape[:-2]):
+        plane = data[index]
+        if hasattr(data, "dask"):
+            yield from bands(plane, height)
+        else:
+            yield from (plane[top : top + height] for top in range(0, len(plane), height))
+
+
+def _put(file: IO[bytes], block: NDArray[Any]) -> int:
+    """Write values in FITS's own types, big-endian; unsigned ones shifted by half their range."""
+    stored = np.ascontiguousarray(block)
+    if stored.dtype.kind == "u" and stored.dtype.itemsize > 1:
+        stored = (stored ^ _half(stored.dtype.itemsize)).view(f"i{stored.dtype.itemsize}")
+    elif stored.dtype == np.int8:
+        stored = stored.view(np.uint8) ^ np.uint8(128)
+    stored = stored.astype(stored.dtype.newbyteorder(">"), copy=False)
+    file.write(stored.tobytes())
+    return stored.nbytes
+
+
+def _half(size: int) -> NDArray[Any]:
+    """Return half the range of an unsigned integer of `size` bytes: its top bit."""
+    return np.array(1 << (8 * size - 1), f"u{size}")
+
+
+def _astropy() -> Any:
+    try:
+        from astropy.io import fits
+    except ImportError:
+        raise ImageError(
+            "FITS files need astropy, which is not installed; run: pip install 'unblur[astro]'."
+        ) from None
+    return fits

@@ -1,0 +1,1 @@
+"""Photographs: PNG and JPEG files."""

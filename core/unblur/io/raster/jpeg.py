@@ -1,0 +1,121 @@
+"""JPEG, whose every writing loses a little; EXIF with the orientation, ICC and comments stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import ImageError, OutputError
+from unblur.io.files import what_it_is
+from unblur.io.raster.samples import (
+    check_bomb,
+    check_picture,
+    from_samples,
+    pixels_per_metre,
+    to_samples,
+    unchanged_sizes,
+)
+from unblur.model.formats import Reader, Writer, require_dtype
+from unblur.model.image import Image
+
+QUALITY = 95
+"""Quality on the usual scale to 100; colour is stored at full resolution besides."""
+
+LONGEST = 65500
+"""Longest side that the JPEG library writes, in pixels."""
+
+_INKS = ("cyan", "magenta", "yellow", "black")
+_EXIF = b"Exif\0\0"
+_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+
+
+class JpegReader(Reader):
+    """Reads JPEG. Pixels stay as they lie in the file; the EXIF orientation goes with them."""
+
+    name = "jpeg"
+    suffixes = _SUFFIXES
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the picture, whole."""
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        kind = what_it_is(path)
+        if kind != "a JPEG file":
+            raise ImageError(
+                f"{path} is {kind or 'not a JPEG file'}; rename it or export it again."
+            )
+        # Opened by its own class: `PIL.Image.open` would refuse the largest real photographs.
+        with path.open("rb") as file, JpegImageFile(file) as picture:
+            width, height = picture.size
+            check_bomb(width, height, len(picture.getbands()), path.stat().st_size, str(path))
+            info = {str(key): value for key, value in picture.info.items()}
+            names = _INKS if picture.mode == "CMYK" else ()
+            values = np.array(picture)
+        metadata: dict[str, Any] = {
+            "format": "jpeg",
+            "jpeg": {key: info[key] for key in ("comment", "xmp", "dpi") if key in info},
+        }
+        if info.get("icc_profile"):
+            metadata["icc"] = info["icc_profile"]
+        if info.get("exif"):
+            metadata["exif"] = info["exif"].removeprefix(_EXIF)
+        return from_samples(values, axes, _density(info), metadata, str(path), names=names)
+
+
+class JpegWriter(Writer):
+    """Writes JPEG at quality 95 without colour subsampling. Values change a little: it is lossy."""
+
+    name = "jpeg"
+    suffixes = _SUFFIXES
+    lossy = True
+
+    def check(self, image: Image) -> None:
+        """Raise `OutputError` for stacks, alpha, other dtypes and other numbers of channels."""
+        require_dtype(image, ("uint8",), "JPEG", "write .png or .tif instead")
+        check_picture(image, "JPEG", (1, 4) if image.channels == _INKS else (1, 3))
+        rows, columns = image.extent("Y"), image.extent("X")
+        if max(rows, columns) > LONGEST:
+            raise OutputError(
+                f"JPEG holds sides up to {LONGEST} pixels, but {image.source} has {rows} x "
+                f"{columns}; write .tif instead."
+            )
+
+    def write(self, image: Image, path: Path) -> None:
+        """Write the picture with the EXIF, ICC, XMP and comment it came with."""
+        from PIL import Image as pil
+
+        kept = image.metadata.get("jpeg", {})
+        options: dict[str, Any] = {key: kept[key] for key in ("comment", "xmp") if key in kept}
+        if "icc" in image.metadata:
+            options["icc_profile"] = image.metadata["icc"]
+        if "exif" in image.metadata:
+            options["exif"] = _EXIF + image.metadata["exif"]
+        if "dpi" in kept and unchanged_sizes(image):
+            options["dpi"] = kept["dpi"]
+        else:
+            density = pixels_per_metre(image)
+            inch = [] if density is None else [n * 0.0254 for n in density]
+            # Whole dots per inch are all that the header takes; a wrong size is worse than none.
+            if inch and all(abs(n - round(n)) < 0.005 * n and n < 65536 for n in inch):
+                options["dpi"] = (inch[1], inch[0])
+        mode = "CMYK" if image.channels == _INKS else None
+        samples = to_samples(image)
+        picture = pil.fromarray(samples) if mode is None else _inked(samples)
+        with path.open("wb") as file:
+            picture.save(file, "JPEG", quality=QUALITY, subsampling=0, **options)
+
+
+def _inked(samples: Any) -> Any:
+    from PIL import Image as pil
+
+    height, width = samples.shape[:2]
+    return pil.frombytes("CMYK", (width, height), samples.tobytes())
+
+
+def _density(info: dict[str, Any]) -> tuple[float, float] | None:
+    dpi = info.get("dpi")
+    if dpi is None or ("jfif_density" in info and info.get("jfif_unit") == 0):
+        return None
+    return float(dpi[1]) / 0.0254, float(dpi[0]) / 0.0254

@@ -1,0 +1,182 @@
+"""PNG with 1, 8 or 16 bits, palettes and alpha; what else the file says is kept chunk by chunk."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import ImageError
+from unblur.io.files import what_it_is
+from unblur.io.raster.samples import (
+    check_bomb,
+    check_picture,
+    from_samples,
+    pixels_per_metre,
+    to_samples,
+    unchanged_sizes,
+)
+from unblur.model.formats import Reader, Writer, require_dtype
+from unblur.model.image import Image
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+Chunk = tuple[bytes, bytes]
+
+_KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt", b"tIME")
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_HISTORY, _WHITE = b"History", b"White level"
+
+
+class PngReader(Reader):
+    """Reads PNG: palettes become colours, 1-bit pictures bool, 16 bits stay 16."""
+
+    name = "png"
+    suffixes = (".png",)
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the picture, whole."""
+        import imagecodecs
+
+        raw = path.read_bytes()
+        if not raw.startswith(SIGNATURE):
+            raise ImageError(
+                f"{path} is {what_it_is(path) or 'not a PNG file'}; rename it or export it again."
+            )
+        chunks = split_chunks(raw, path)
+        width, height, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[0][1])
+        pixel_bytes = _SAMPLES.get(colour, 1) * max(1, depth // 8)
+        check_bomb(width, height, pixel_bytes, len(raw), str(path))
+        values = np.asarray(imagecodecs.png_decode(raw))
+        if depth == 1 and colour == 0 and values.ndim == 2:
+            values = values > 0
+        found = {kind: data for kind, data in chunks if kind in (b"pHYs", b"iCCP", b"eXIf")}
+        texts = _texts(chunks)
+        metadata: dict[str, Any] = {
+            "format": "png",
+            "png": {
+                "chunks": [c for c in chunks if c[0] in _KEPT and not _is_own(c)],
+                "pHYs": found.get(b"pHYs"),
+            },
+        }
+        if b"iCCP" in found:
+            metadata["icc"] = _unpack_icc(found[b"iCCP"])
+        if b"eXIf" in found:
+            metadata["exif"] = found[b"eXIf"]
+        if _HISTORY in texts:
+            metadata["history"] = tuple(texts[_HISTORY].splitlines())
+        white = float(texts.get(_WHITE, 0)) if values.dtype.kind == "u" else 0.0
+        return from_samples(
+            values, axes, _density(found.get(b"pHYs")), metadata, str(path), white=white
+        )
+
+
+class PngWriter(Writer):
+    """Writes PNG without loss: bool, uint8 or uint16; grey, colour, and either with alpha."""
+
+    name = "png"
+    suffixes = (".png",)
+
+    def check(self, image: Image) -> None:
+        """Raise `OutputError` for stacks, other dtypes, and other numbers of channels."""
+        require_dtype(image, ("bool", "uint8", "uint16"), "PNG", "write .tif instead")
+        check_picture(image, "PNG", (1, 2, 3, 4))
+
+    def write(self, image: Image, path: Path) -> None:
+        """Write the picture and put back the chunks it came with."""
+        values = to_samples(image)
+        head, *rest = split_chunks(_encode(values), path)
+        kept = list(image.metadata.get("png", {}).get("chunks", ()))
+        if "icc" in image.metadata:
+            kept = [c for c in kept if c[0] != b"sRGB"]
+            kept.insert(0, (b"iCCP", b"icc\0\0" + zlib.compress(image.metadata["icc"])))
+        density = _physical(image)
+        if density is not None:
+            kept.append((b"pHYs", density))
+        if "exif" in image.metadata:
+            kept.append((b"eXIf", image.metadata["exif"]))
+        if image.metadata.get("history"):
+            kept.append(_text(_HISTORY, "\n".join(image.metadata["history"])))
+        if values.dtype.kind == "u" and image.white != np.iinfo(values.dtype).max:
+            kept.append(_text(_WHITE, f"{image.white:g}"))
+        body = [c for c in rest if c[0] in (b"PLTE", b"tRNS", b"IDAT", b"IEND")]
+        path.write_bytes(SIGNATURE + b"".join(_packed(c) for c in [head, *kept, *body]))
+
+
+def split_chunks(raw: bytes, path: Path) -> list[Chunk]:
+    """Return the (type, data) chunks of a PNG; raise `ImageError` if it is cut short or altered."""
+    chunks: list[Chunk] = []
+    at = len(SIGNATURE)
+    while not chunks or chunks[-1][0] != b"IEND":
+        size, kind = struct.unpack(">I4s", raw[at : at + 8].ljust(8, b"\xff"))
+        data = raw[at + 8 : at + 8 + size]
+        crc = raw[at + 8 + size : at + 12 + size]
+        if len(crc) < 4:
+            raise ImageError(f"{path} is cut short after {len(raw)} bytes; copy it again.")
+        if struct.unpack(">I", crc)[0] != zlib.crc32(kind + data):
+            raise ImageError(f"{path} is damaged: a check sum is wrong; copy it again.")
+        chunks.append((kind, data))
+        at += 12 + size
+    if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
+        raise ImageError(f"{path} is damaged: its header is missing; copy it again.")
+    return chunks
+
+
+def _encode(values: Any) -> bytes:
+    import imagecodecs
+
+    if values.dtype.kind != "b":
+        return bytes(imagecodecs.png_encode(values))
+    from io import BytesIO
+
+    from PIL import Image as pil
+
+    held = BytesIO()
+    pil.fromarray(values).save(held, "PNG")
+    return held.getvalue()
+
+
+def _packed(chunk: Chunk) -> bytes:
+    kind, data = chunk
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _text(keyword: bytes, text: str) -> Chunk:
+    return b"iTXt", keyword + b"\0\0\0\0\0" + text.encode()
+
+
+def _is_own(chunk: Chunk) -> bool:
+    return chunk[0] == b"iTXt" and chunk[1].split(b"\0")[0] in (_HISTORY, _WHITE)
+
+
+def _texts(chunks: Sequence[Chunk]) -> dict[bytes, str]:
+    return {
+        data.split(b"\0")[0]: data.split(b"\0", 5)[5].decode()
+        for kind, data in chunks
+        if _is_own((kind, data))
+    }
+
+
+def _unpack_icc(data: bytes) -> bytes:
+    return zlib.decompress(data.split(b"\0", 1)[1][1:])
+
+
+def _density(data: bytes | None) -> tuple[float, float] | None:
+    if data is None or len(data) != 9:
+        return None
+    horizontal, vertical, unit = struct.unpack(">IIB", data)
+    return (float(vertical), float(horizontal)) if unit == 1 else None
+
+
+def _physical(image: Image) -> bytes | None:
+    original = image.metadata.get("png", {}).get("pHYs")
+    if original is not None and unchanged_sizes(image):
+        return bytes(original)
+    density = pixels_per_metre(image)
+    if density is None or not all(1 <= round(n) < 2**31 for n in density):
+        return None
+    return struct.pack(">IIB", round(density[1]), round(density[0]), 1)

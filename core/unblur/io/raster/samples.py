@@ -1,0 +1,101 @@
+"""What PNG and JPEG have in common: one flat picture with one to four colour samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import ImageError, OutputError
+from unblur.io.axes import COLOURS, check_given
+from unblur.io.tiff.facts import SCREEN_DPI
+from unblur.io.units import plane_size
+from unblur.model.image import ALPHA, Image
+
+BOMB_PIXELS = 178_956_970
+"""Pictures of fewer pixels are never taken for decompression bombs; Pillow's own limit."""
+
+BOMB_RATIO = 100
+"""A larger picture is one if its pixels take this many times the bytes of its file."""
+
+
+def check_bomb(width: int, height: int, pixel_bytes: int, file_bytes: int, source: str) -> None:
+    """Raise `ImageError` for a file that is tiny beside the enormous picture it unpacks to."""
+    if width * height == 0:
+        raise ImageError(f"{source}: the image is empty (shape {(height, width)}).")
+    if width * height > BOMB_PIXELS and width * height * pixel_bytes > BOMB_RATIO * file_bytes:
+        raise ImageError(
+            f"{source} unpacks from {file_bytes} bytes to {width} x {height} pixels, as a "
+            "decompression bomb does; if it is a picture, convert it to TIFF."
+        )
+
+
+def from_samples(
+    values: Any,
+    axes: str | None,
+    pixels_per_metre: tuple[float, float] | None,
+    metadata: dict[str, Any],
+    source: str,
+    names: Sequence[str] | None = None,
+    white: float = 0.0,
+) -> Image:
+    """Return the image of decoded samples (H, W) or (H, W, C), colours along axis C.
+
+    `pixels_per_metre` is (vertical, horizontal); what programs write for a screen is ignored.
+    """
+    own = "YX" if values.ndim == 2 else "YXC"
+    if axes is not None and check_given(axes, values.shape, source) != own:
+        raise ImageError(f"{source}: a picture has the axes {own}; leave out --axes {axes}.")
+    sizes = {}
+    if pixels_per_metre is not None and min(pixels_per_metre) > 0:
+        dpi = pixels_per_metre[1] * 0.0254
+        if min(abs(dpi - screen) for screen in SCREEN_DPI) > 0.02:
+            sizes = {a: 1e6 / n for a, n in zip("YX", pixels_per_metre, strict=True)}
+    channels = tuple(names or ()) or (COLOURS[values.shape[2]] if values.ndim == 3 else ())
+    data = values if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    units = dict.fromkeys(sizes, "µm")
+    metadata = {**metadata, "file_axes": own, "sizes": dict(sizes)}
+    return Image(
+        data, own if own == "YX" else "CYX", sizes, units, white, channels, metadata, source
+    )
+
+
+def check_picture(image: Image, holder: str, counts: Sequence[int]) -> None:
+    """Raise `OutputError` unless the image is one picture with so many colour samples."""
+    stack = {a: image.extent(a) for a in "TZ" if image.extent(a) > 1}
+    if stack:
+        listed = ", ".join(f"{n} along {a}" for a, n in stack.items())
+        raise OutputError(
+            f"{holder} holds a single picture, but {image.source} has {listed}; write .tif or "
+            ".ome.zarr instead."
+        )
+    count = image.extent("C")
+    strange = count in (2, 4) and image.channels != COLOURS[count] and holder != "JPEG"
+    if count not in counts or strange:
+        what = f" and alpha {image.channels}" if ALPHA in image.channels else ""
+        raise OutputError(
+            f"{holder} holds {' or '.join(str(n) for n in counts)} colour samples, but "
+            f"{image.source} has {count} channels{what}; write .tif instead."
+        )
+
+
+def to_samples(image: Image) -> Any:
+    """Return the samples (H, W) or (H, W, C) of an image that `check_picture` let pass."""
+    values = np.asarray(image.data)
+    count, rows, columns = image.extent("C"), image.extent("Y"), image.extent("X")
+    values = values.reshape(count, rows, columns)
+    return np.ascontiguousarray(values[0] if count == 1 else np.moveaxis(values, 0, -1))
+
+
+def pixels_per_metre(image: Image) -> tuple[float, float] | None:
+    """Return how many pixels a metre holds, (vertical, horizontal), or `None` where unknown."""
+    plane = plane_size(image.pixel_size, image.units, "m")
+    return None if plane is None else (1 / plane[0], 1 / plane[1])
+
+
+def unchanged_sizes(image: Image) -> bool:
+    """Return whether the pixel size is what the picture's reader found."""
+    return "sizes" in image.metadata and dict(image.metadata["sizes"]) == {
+        a: s for a, s in image.pixel_size.items() if a in "YX"
+    }

@@ -1,0 +1,159 @@
+"""Saving an image in any format: whole or not at all, and never over something by mistake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import OutputError, UnblurError
+from unblur.io.files import check_vacant, explained, reason, suffix_of, written_whole
+from unblur.io.fits.images import FitsWriter
+from unblur.io.npy import NpyWriter
+from unblur.io.raster.jpeg import JpegWriter
+from unblur.io.raster.png import PngWriter
+from unblur.io.regions import ScratchRegions
+from unblur.io.tiff.writer import OmeTiffWriter, TiffWriter
+from unblur.io.zarr.ome_writer import OmeZarrWriter
+from unblur.io.zarr.store import ZarrWriter
+from unblur.model.formats import RegionWriter, Writer
+from unblur.model.image import Image
+
+WRITERS: tuple[type[Writer], ...] = (
+    OmeTiffWriter,
+    TiffWriter,
+    OmeZarrWriter,
+    ZarrWriter,
+    PngWriter,
+    JpegWriter,
+    FitsWriter,
+    NpyWriter,
+)
+"""The built-in writers, in the order in which they are asked."""
+
+
+def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write an image in the format that the name's suffix says, and return the path.
+
+    The file appears under its name only when it is whole. Values are stored as they are, in
+    their own dtype. A dask-backed image is computed and written piece by piece.
+
+    Raises
+    ------
+    OutputError
+        If the name is taken and `overwrite` is false, its folder is missing or read-only, the
+        suffix is unknown, the format cannot hold the image, or the disk is full.
+    """
+    place = Path(path)
+    writer = check_output(image, place, overwrite=overwrite)
+    with written_whole(place, overwrite=overwrite) as partial:
+        try:
+            writer.write(image, partial)
+        except (UnblurError, OSError):
+            raise
+        except Exception as error:
+            raise OutputError(
+                f"{place} cannot be written as {writer.name.upper()} ({reason(error)}); try .tif "
+                "or .zarr."
+            ) from error
+    return place
+
+
+def check_output(like: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> Writer:
+    """Return the writer for `path` after making sure, before any work, that it will do.
+
+    `like` has the axes, shape, dtype and channels of the image to come; no value is looked at.
+
+    Raises
+    ------
+    OutputError
+        As `write_image` does, save for what only shows while writing.
+    """
+    place = Path(path)
+    writer = writer_for(like, place)
+    check_vacant(place, overwrite)
+    writer.check(like)
+    return writer
+
+
+def create_store(
+    partial: str | os.PathLike[str],
+    like: Image,
+    *,
+    dtype: Any = None,
+    chunks: Sequence[int] | None = None,
+    resume: bool = False,
+) -> RegionWriter:
+    """Return a store for an image that will be written region by region, in any order.
+
+    Zarr and OME-Zarr are filled in place. Any other format keeps the regions in a scratch store
+    beside `partial` and is written from there, piece by piece, by `finish`.
+
+    Parameters
+    ----------
+    partial : str or Path
+        The temporary name, from `partial_path`; `publish` gives the finished file its own.
+    like : Image
+        Axes, shape, white and metadata of the image to come; its values are not looked at.
+    dtype : dtype, optional
+        Type of the values to come, if it is not that of `like`.
+    chunks : sequence of int, optional
+        Extents of a chunk along `like.axes`; by default the chunks of the input (and its
+        shards), else planes of 512 x 512.
+    resume : bool
+        Take up what an interrupted run left under that name, if anything.
+
+    Raises
+    ------
+    OutputError
+        If the suffix is unknown, the format cannot hold the image, the store cannot be
+        created, or a store to be resumed has another shape, dtype or chunks.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from unblur.io import partial_path, publish, read_image
+    >>> like = Image(np.zeros((4, 6), np.uint8), "YX")
+    >>> final = Path(tempfile.mkdtemp()) / "result.tif"
+    >>> store = create_store(partial_path(final), like)
+    >>> store.write((slice(0, 4), slice(0, 6)), np.full((4, 6), 7, np.uint8))
+    >>> store.finish()
+    >>> publish(partial_path(final), final)
+    >>> int(read_image(final).data.sum())
+    168
+    """
+    place = Path(partial)
+    if dtype is not None and np.dtype(dtype) != like.dtype:
+        like = like.with_data(like.data.astype(dtype))
+    writer = writer_for(like, place)
+    writer.check(like)
+    with explained(place):
+        own = writer.regions(like, place, chunks=chunks, resume=resume)
+        if own is not None:
+            return own
+        return ScratchRegions(writer, like, place, chunks=chunks, resume=resume)
+
+
+def writer_for(image: Image, path: Path) -> Writer:
+    """Return the writer for a file of that name, or raise `OutputError` listing what is known."""
+    for cls in WRITERS:
+        if cls().can_write(path, image):
+            return cls()
+    from unblur.plugins.manager import registry
+
+    plugins = registry().writers.values()
+    for plugin in plugins:
+        writer: Writer = plugin()
+        if writer.can_write(path, image):
+            return writer
+    known = sorted({s for cls in (*WRITERS, *plugins) for s in cls.suffixes})
+    suffix = suffix_of(path)
+    what = f"the suffix '{suffix}'" if suffix else "no suffix"
+    raise OutputError(
+        f"{path} has {what}, so its format is unknown; use one of {', '.join(known)}"
+        + (f", or {path}/ for a folder." if not suffix else ".")
+    )

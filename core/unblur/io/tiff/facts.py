@@ -1,0 +1,194 @@
+"""What the tags of a TIFF say about its pixels: sizes, units, colour samples, bit depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unblur.io.axes import COLOURS
+from unblur.io.tiff.ome_xml import OmeFacts, read_facts, read_history
+from unblur.io.units import symbol
+
+_DESCRIPTIVE = (269, 271, 272, 285, 305, 306, 315, 316, 700, 33432, 33723, 34377)
+_GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+KEPT_TAGS = frozenset((*_DESCRIPTIVE, *_GEOGRAPHIC))
+"""Tags that describe the picture and not its storage; they are written back as they were."""
+
+LOSSLESS = frozenset((1, 5, 8, 32773, 32946, 34925, 50000))
+"""Compressions that keep every value: none, LZW, deflate, PackBits, LZMA, zstd."""
+
+SCREEN_DPI = (72.0, 96.0)
+"""Resolutions that programs write when nobody measured one; they give no pixel size."""
+
+MAX_SAMPLE_VALUE = 281
+ALPHA_CODES = (1, 2)
+_RGB, _SEPARATED, _PALETTE, _CFA = 2, 5, 3, 32803
+
+
+@dataclass(frozen=True)
+class TiffFacts:
+    """All of a series that is not pixels. `kept` is what a TIFF writer puts back."""
+
+    pixel_size: Mapping[str, float]
+    units: Mapping[str, str]
+    channels: tuple[str, ...]
+    white: float
+    icc: bytes | None
+    history: tuple[str, ...]
+    kept: Mapping[str, Any] = field(repr=False)
+
+
+def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
+    """Gather the facts about one series of an open `tifffile.TiffFile`."""
+    page = series.keyframe
+    ome_xml = tif.ome_metadata if tif.is_ome else None
+    ome = read_facts(ome_xml, number) if ome_xml else OmeFacts({}, {}, (), None)
+    imagej = dict(tif.imagej_metadata or {}) if tif.is_imagej else None
+    shaped = dict((tif.shaped_metadata or ({},))[0]) if series.kind == "shaped" else {}
+    sizes, units = _plane_size(page, imagej)
+    _stack_sizes(sizes, units, imagej or shaped)
+    sizes.update(ome.pixel_size)
+    units.update(ome.units)
+    bits = ome.significant_bits or page.bitspersample
+    history = read_history(ome_xml) if ome_xml else tuple(shaped.get("history", ()))
+    icc = page.tags.valueof(34675)
+    kept = {
+        "flavour": "ome" if ome_xml else "imagej" if imagej is not None else "plain",
+        "big": bool(tif.is_bigtiff),
+        "ome": ome_xml,
+        "number": number,
+        "imagej": imagej,
+        "description": "" if shaped or ome_xml or imagej is not None else page.description,
+        "compression": int(page.compression),
+        "predictor": int(page.predictor),
+        "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
+        "rowsperstrip": int(page.rowsperstrip or 0),
+        "samples": _sample_layout(page),
+        "photometric": int(page.photometric),
+        "extrasamples": tuple(int(e) for e in page.extrasamples),
+        "resolution": _resolution(page),
+        "sizes": dict(sizes),
+        "tags": [
+            (t.code, int(t.dtype), t.count, t.value) for t in page.tags if t.code in KEPT_TAGS
+        ],
+    }
+    return TiffFacts(
+        sizes,
+        units,
+        sample_names(page) or ome.channels or tuple(shaped.get("channels", ())),
+        _white(page, series.dtype, bits),
+        bytes(icc) if icc is not None else None,
+        history,
+        kept,
+    )
+
+
+def sample_names(page: Any) -> tuple[str, ...]:
+    """Return names of the samples of a colour page; empty for a single grey one."""
+    extra = tuple(int(e) for e in page.extrasamples)
+    plain = page.samplesperpixel - len(extra)
+    if page.samplesperpixel == 1 or plain < 1:
+        return ()
+    if page.photometric == _SEPARATED and plain == 4:
+        base: tuple[str, ...] = ("cyan", "magenta", "yellow", "black")
+    elif plain == 3:
+        base = COLOURS[3]
+    else:
+        base = ("grey",) if plain == 1 else ()
+    if len(base) != plain:
+        return ()
+    names = list(base)
+    for code in extra:
+        alpha = code in ALPHA_CODES and "alpha" not in names
+        names.append("alpha" if alpha else f"extra {len(names) - plain + 1}")
+    return tuple(names)
+
+
+def is_mosaic(page: Any) -> bool:
+    """Return whether the page holds the raw Bayer mosaic of a camera."""
+    return int(page.photometric) == _CFA
+
+
+def colour_table(page: Any, is_imagej: bool) -> Any:
+    """Return the (2**bits, 3) palette of a colour picture, or `None` for intensities.
+
+    A palette whose brightness never falls as its index rises is a display table laid over
+    intensities, and those are what is wanted; any other is a picture in few colours.
+    """
+    if int(page.photometric) != _PALETTE or page.colormap is None or is_imagej:
+        return None
+    table = np.asarray(page.colormap).T
+    brightness = table.astype(float) @ (0.299, 0.587, 0.114)
+    if (np.diff(brightness) >= 0).all():
+        return None
+    return (table // 257).astype(np.uint8) if (table % 257 == 0).all() else table
+
+
+def _sample_layout(page: Any) -> str | None:
+    if page.samplesperpixel == 1:
+        return None
+    return "contig" if int(page.planarconfig) == 1 else "separate"
+
+
+def _white(page: Any, dtype: Any, bits: Any) -> float:
+    """Return the white that the bit depth states, 0 where it states nothing special."""
+    kind = np.dtype(dtype)
+    if kind.kind != "u":
+        return 0.0
+    full = kind.itemsize * 8
+    if isinstance(bits, int) and 0 < bits < full:
+        return float(2**bits - 1)
+    stated = page.tags.valueof(MAX_SAMPLE_VALUE)
+    if isinstance(stated, int) and 255 <= stated < 2**full - 1 and (stated + 1).bit_count() == 1:
+        return float(stated)
+    return 0.0
+
+
+def _resolution(page: Any) -> tuple[tuple[int, int], tuple[int, int], int] | None:
+    x, y = page.tags.valueof(282), page.tags.valueof(283)
+    if not (_is_ratio(x) and _is_ratio(y)):
+        return None
+    return (int(x[0]), int(x[1])), (int(y[0]), int(y[1])), int(page.tags.valueof(296) or 2)
+
+
+def _is_ratio(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(int(v) > 0 for v in value)
+
+
+def _plane_size(
+    page: Any, imagej: Mapping[str, Any] | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    found = _resolution(page)
+    if found is None:
+        return {}, {}
+    (xn, xd), (yn, yd), code = found
+    unit = {2: "inch", 3: "cm"}.get(code, "")
+    width, height = xd / xn, yd / yn
+    if width == height == 1 and imagej is None:
+        return {}, {}  # what is written for want of a size
+    if imagej is not None:
+        unit = symbol(str(imagej.get("unit", "")))
+        if unit in ("", "pixel", "pixels"):
+            return {}, {}
+    elif unit == "inch":
+        if round(xn / xd, 3) in SCREEN_DPI:
+            return {}, {}
+        unit, width, height = "µm", width * 25400, height * 25400
+    elif unit == "cm":
+        unit, width, height = "µm", width * 1e4, height * 1e4
+    else:
+        return {}, {}
+    return {"Y": height, "X": width}, {"Y": unit, "X": unit}
+
+
+def _stack_sizes(sizes: dict[str, float], units: dict[str, str], found: Mapping[str, Any]) -> None:
+    """Add Z and T from ImageJ's `spacing` and `finterval`, or from the same keys of our own."""
+    unit = symbol(str(found.get("unit", "")))
+    for axis, key, axis_unit in (("Z", "spacing", unit), ("T", "finterval", "s")):
+        value = found.get(key)
+        known = axis_unit not in ("", "pixel", "pixels")
+        if isinstance(value, int | float) and np.isfinite(value) and value > 0 and known:
+            sizes[axis], units[axis] = float(value), axis_unit

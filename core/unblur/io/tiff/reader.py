@@ -1,0 +1,216 @@
+"""Reading TIFF: plain, BigTIFF, OME-TIFF, ImageJ hyperstacks, pyramids, stripped or tiled."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unblur.errors import ImageError
+from unblur.io.axes import canonical, check_given, named_axes, reordered
+from unblur.io.files import split_part
+from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.tiff.facts import colour_table, is_mosaic, read_tags
+from unblur.model.formats import Reader
+from unblur.model.image import Image
+
+# tifffile reports damage to its logger; what matters here is found and raised below.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
+
+
+class TiffReader(Reader):
+    """Reads the first series of a TIFF, or series n of `name.tif[n]`; of a pyramid, the base.
+
+    Colour samples become axis C. Palettes become colours, unless they are a display table over
+    intensities. A stack whose pages nobody named is taken as Z, or as C if it has 1, 3 or 4.
+    """
+
+    name = "tiff"
+    suffixes = SUFFIXES
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the image; lazy ones read strips or tiles as needed."""
+        import tifffile
+
+        file, part = split_part(path)
+        with tifffile.TiffFile(file) as tif:
+            check_chain(tif, file)
+            series, number = _series(tif, part, file)
+            _check_series(series, file)
+            facts = read_tags(tif, series, number)
+            names = _file_axes(series, axes, str(path))
+            table = colour_table(series.keyframe, tif.is_imagej)
+            native = _native_chunk(series)
+            if lazy:
+                dtype = np.dtype(series.dtype).newbyteorder("=")
+                stored = StoredPixels(open_series, file, str(number), series.shape, dtype)
+                data = stored.to_dask(native, [names.index(a) for a in "YX"])
+            else:
+                check_fits_memory(series.shape, np.dtype(series.dtype), file)
+                check_segments(series, tif.filehandle.size, file)
+                data = np.asarray(series.asarray())
+                data = data.astype(data.dtype.newbyteorder("="), copy=False)
+        return _image(path, data, names, facts, table, native)
+
+
+def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: Any) -> Image:
+    channels, kept = facts.channels, dict(facts.kept)
+    if table is not None:
+        if "C" in names:
+            raise ImageError(f"{path}: a palette with several samples is not understood.")
+        data, names = _look_up(data, table), names + "C"
+        native = (*native, 3)
+        channels = ("red", "green", "blue")
+        kept.update(samples="contig", photometric=2, extrasamples=(), sizes=facts.pixel_size)
+    data, axes = canonical(data, names)
+    metadata: dict[str, Any] = {"format": "tiff", "file_axes": names, "tiff": kept}
+    if kept["tile"] is not None:
+        metadata["chunks"] = reordered(native, names, axes)
+    if facts.icc is not None:
+        metadata["icc"] = facts.icc
+    if facts.history:
+        metadata["history"] = facts.history
+    count = data.shape[axes.index("C")] if "C" in axes else 0
+    return Image(
+        data,
+        axes,
+        {a: s for a, s in facts.pixel_size.items() if a in axes},
+        {a: u for a, u in facts.units.items() if a in axes},
+        facts.white if data.dtype.kind == "u" and table is None else 0.0,
+        channels if len(channels) == count else (),
+        metadata,
+        str(path),
+    )
+
+
+def open_series(path: Path, part: str) -> Any:
+    """Return an array-like that reads the pixels of series `part` when it is indexed."""
+    import tifffile
+    import zarr
+
+    tif = tifffile.TiffFile(path)
+    series = tif.series[int(part)]
+    if series.dataoffset is not None:
+        tif.close()
+        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+        return MappedFile(path, dtype, series.dataoffset, tuple(series.shape))
+    check_segments(series, tif.filehandle.size, path)
+    store = series.aszarr(level=0)
+    return zarr.open_array(store, mode="r", zarr_format=2)
+
+
+def check_chain(tif: Any, path: Path) -> None:
+    """Raise `ImageError` if the list of pages breaks off, as in a file cut short.
+
+    Readers often take the pages before the break for the whole stack.
+    """
+    count = len(tif.pages)
+    last = tif.pages[count - 1]
+    offset = getattr(last, "offset", None)
+    if count == 0 or not offset:
+        return
+    layout = tif.tiff
+    handle = tif.filehandle
+    handle.seek(offset)
+    head = handle.read(layout.tagnosize)
+    entries = struct.unpack(layout.tagnoformat, head)[0]
+    handle.seek(offset + layout.tagnosize + entries * layout.tagsize)
+    following = handle.read(layout.offsetsize)
+    if len(following) < layout.offsetsize or (
+        struct.unpack(layout.offsetformat, following)[0] != 0 and not tif.is_lsm
+    ):
+        raise ImageError(
+            f"{path} is cut short or damaged: its list of pages breaks off after {count}; copy "
+            "the file again."
+        )
+
+
+def check_segments(series: Any, size: int, path: Path) -> None:
+    """Raise `ImageError` if strips or tiles of the series lie beyond the end of the file."""
+    if series.dataoffset is not None:
+        last = series.dataoffset + int(np.prod(series.shape)) * np.dtype(series.dtype).itemsize
+    else:
+        last = max(
+            (
+                offset + count
+                for page in series.pages
+                if page is not None
+                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+            ),
+            default=0,
+        )
+    if last > size:
+        raise ImageError(
+            f"{path} is cut short: its pixels need {last} bytes, but the file has {size}; copy "
+            "it again."
+        )
+
+
+def _series(tif: Any, part: str | None, path: Path) -> tuple[Any, int]:
+    series = [s for s in tif.series if s.kind != "unknown"] or list(tif.series)
+    if not series:
+        raise ImageError(f"{path} holds no image.")
+    if part is None:
+        return series[0], tif.series.index(series[0])
+    if not (part.isdecimal() and int(part) < len(tif.series)):
+        raise ImageError(
+            f"{path} has no series [{part}]; there are {len(tif.series)}, numbered from 0."
+        )
+    return tif.series[int(part)], int(part)
+
+
+def _check_series(series: Any, path: Path) -> None:
+    if is_mosaic(series.keyframe):
+        raise ImageError(
+            f"{path} holds the raw mosaic of a camera; develop it to colours first, e.g. with "
+            "darktable."
+        )
+    if series.dtype is None or 0 in series.shape:
+        raise ImageError(f"{path}: the image is empty (shape {tuple(series.shape)}).")
+
+
+def _file_axes(series: Any, given: str | None, source: str) -> str:
+    if given is not None:
+        return check_given(given, series.shape, source)
+    names = str(series.axes)
+    if "S" in names:
+        at = names.find("C")
+        if at >= 0 and series.shape[at] > 1:
+            raise ImageError(
+                f"{source}: colour pictures in several channels (axes {names}) are not "
+                "understood; save each channel as a file of its own."
+            )
+        names = names.replace("C", "Q").replace("S", "C")
+    return named_axes(names, series.shape, source)
+
+
+def _native_chunk(series: Any) -> tuple[int, ...]:
+    """Return the extents of one strip or tile, in the axes of the series."""
+    page = series.keyframe
+    if page.is_tiled:
+        rows, columns = page.tilelength, page.tilewidth
+    elif series.dataoffset is not None:
+        rows, columns = 256, 256  # a plain array in the file has no pieces of its own
+    else:
+        rows, columns = page.rowsperstrip or page.imagelength, page.imagewidth
+    extent = {"Y": rows, "X": columns}
+    if int(page.planarconfig) == 1:
+        extent["S"] = page.samplesperpixel
+    return tuple(min(extent.get(a, 1), n) for a, n in zip(series.axes, series.shape, strict=True))
+
+
+def _look_up(data: Any, table: Any) -> Any:
+    """Return the colours (..., 3) of palette indices, lazily for dask arrays."""
+    if not hasattr(data, "dask"):
+        return table[data]
+    options = {"chunks": (*data.chunks, (3,)), "new_axis": data.ndim, "dtype": table.dtype}
+    return data.map_blocks(_table_colours, table, **options)
+
+
+def _table_colours(block: Any, table: Any) -> Any:
+    return table[block]

@@ -1,0 +1,158 @@
+"""OME-Zarr 0.4 and 0.5: multiscale images in zarr groups of versions 2 and 3.
+
+The layout is that of https://ngff.openmicroscopy.org: a group whose attributes name axes,
+units and the scale of each level of a pyramid, and an array for each level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unblur.errors import ImageError
+from unblur.io.axes import canonical, check_given
+from unblur.io.files import is_store
+from unblur.io.units import symbol
+from unblur.io.zarr.store import (
+    OWN,
+    letters,
+    pieces_of,
+    read_array,
+    read_values,
+    storage,
+)
+from unblur.model.formats import Reader
+from unblur.model.image import AXES, Image
+
+
+class ZarrReader(Reader):
+    """Reads OME-Zarr images at full resolution, and plain zarr arrays.
+
+    Of a group with several images (a plate, a set of series) the path goes on inside the store,
+    e.g. `plate.zarr/A/1/0`.
+    """
+
+    name = "zarr"
+    suffixes = (".zarr",)
+
+    def can_read(self, path: Path) -> bool:
+        """Return whether `path` is a folder that holds a zarr array or group."""
+        return path.is_dir() and is_store(path)
+
+    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+        """Return the image; lazy ones read chunks as needed."""
+        import zarr
+
+        found = zarr.open(path, mode="r")
+        if isinstance(found, zarr.Array):
+            return read_array(path, found, axes, lazy)
+        attributes: dict[str, Any] = dict(found.attrs)
+        ome: Any = attributes.get("ome", attributes)
+        multiscales = ome.get("multiscales")
+        if multiscales:
+            return _read_multiscale(path, found, multiscales[0], attributes, axes, lazy)
+        return self.read(path / _only_member(path, found, ome), axes=axes, lazy=lazy)
+
+
+def _only_member(path: Path, group: Any, ome: Mapping[str, Any]) -> str:
+    if "plate" in ome or "well" in ome:
+        raise ImageError(
+            f"{path} is a {'plate' if 'plate' in ome else 'well'} of many images; give the path "
+            f"of one field, e.g. '{path}/{'A/1/0' if 'plate' in ome else '0'}'."
+        )
+    names = sorted(str(name) for name, _ in group.members() if name not in ("OME", "labels"))
+    if "bioformats2raw.layout" in ome and "0" in names:
+        return "0"
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise ImageError(f"{path} is a zarr group without any array in it.")
+    raise ImageError(
+        f"{path} holds several arrays; give the path of one, e.g. "
+        + " or ".join(f"'{path}/{name}'" for name in names[:3])
+        + "."
+    )
+
+
+def _read_multiscale(
+    path: Path,
+    group: Any,
+    multiscale: Mapping[str, Any],
+    attributes: dict[str, Any],
+    given: str | None,
+    lazy: bool,
+) -> Image:
+    source = str(path)
+    dataset = multiscale["datasets"][0]
+    part = str(dataset["path"])
+    array = group[part]
+    if 0 in array.shape:
+        raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
+    entries = [a if isinstance(a, Mapping) else {"name": a} for a in multiscale.get("axes", ())]
+    entries = entries or [{"name": a.lower()} for a in AXES]
+    stated = letters([entry["name"] for entry in entries])
+    if given is not None:
+        names = check_given(given, array.shape, source)
+    elif stated is None or len(stated) != array.ndim:
+        listed = ", ".join(str(entry["name"]) for entry in entries)
+        raise ImageError(
+            f"{source}: the axes {listed} of {array.ndim}-dimensional data do not all have a "
+            "meaning here; name them with --axes, letters of TCZYX."
+        )
+    else:
+        names = stated
+    scale, translation = _transform(dataset, multiscale, array.ndim)
+    data, order = canonical(read_values(path, part, array, names, lazy), names)
+    units = {
+        a: symbol(str(e["unit"])) for a, e in zip(names, entries, strict=False) if e.get("unit")
+    }
+    sizes = {a: s for a, s in zip(names, scale, strict=True) if a != "C" and (s != 1 or a in units)}
+    own = attributes.get(OWN, {})
+    metadata: dict[str, Any] = {
+        "format": "ome-zarr",
+        **pieces_of(array, names, order),
+        "ome-zarr": {
+            **storage(array),
+            "attributes": attributes,
+            "multiscale": dict(multiscale),
+            "translation": dict(zip(names, translation, strict=True)),
+        },
+    }
+    if own.get("history"):
+        metadata["history"] = tuple(own["history"])
+    return Image(
+        data,
+        order,
+        {a: s for a, s in sizes.items() if s > 0},
+        {a: u for a, u in units.items() if a in sizes},
+        float(own.get("white", 0.0)),
+        labels(attributes, data.shape[order.index("C")] if "C" in order else 0),
+        metadata,
+        source,
+    )
+
+
+def _transform(
+    dataset: Mapping[str, Any], multiscale: Mapping[str, Any], ndim: int
+) -> tuple[list[float], list[float]]:
+    """Return scale and translation of the full-size level, all transformations in one."""
+    scale, translation = [1.0] * ndim, [0.0] * ndim
+    for holder in (dataset, multiscale):
+        for step in holder.get("coordinateTransformations", ()):
+            if step.get("type") == "scale" and len(step.get("scale", ())) == ndim:
+                factors = [float(f) for f in step["scale"]]
+                scale = [s * f for s, f in zip(scale, factors, strict=True)]
+                translation = [t * f for t, f in zip(translation, factors, strict=True)]
+            elif step.get("type") == "translation" and len(step.get("translation", ())) == ndim:
+                moves = step["translation"]
+                translation = [t + float(m) for t, m in zip(translation, moves, strict=True)]
+    return scale, translation
+
+
+def labels(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """Return the channel labels of a group, or none unless there are `count` distinct ones."""
+    ome = attributes.get("ome", attributes)
+    channels = ome.get("omero", {}).get("channels", ())
+    names = tuple(str(c.get("label", "")) for c in channels)
+    return names if len(names) == count and all(names) and len(set(names)) == count else ()

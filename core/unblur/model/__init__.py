@@ -1,0 +1,1 @@
+"""The nouns that every stage is written in: images, kernels, contexts, stages, formats."""

@@ -1,0 +1,299 @@
+"""The four kinds of stage that a pipeline is made of, and the params that each one has.
+
+A stage sees torch tensors `(C, H, W)`, or `(C, Z, Y, X)` where it says so, float32, scaled so
+that the image's white is 1. The engine does the scaling, the tiling and the undoing of both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unblur.errors import ParamsError, suggestion
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel, KernelField
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Kind = Literal["kernel", "deconvolve", "prior", "postprocess"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Params(BaseModel):
+    """Settings of a stage. Each field states bounds, unit and meaning in its `Field`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PriorChoice(Params):
+    """A prior inside another stage: which one, how strong, and its own params."""
+
+    prior: str = Field(description="Name of a registered prior, e.g. l0-gradient.")
+    weight: float = Field(gt=0, description="Weight of the prior against the data term.")
+    params: Mapping[str, Any] = Field(default={}, description="Params of the prior itself.")
+
+
+class Stage(ABC):
+    """A named step with validated params.
+
+    Subclass one of the four kinds below. Class attributes describe the stage to users;
+    `Params` is a nested pydantic model (see `unblur.model.stages.Params`).
+
+    Attributes
+    ----------
+    name : str
+        What pipeline files call it: lower case, words joined by hyphens.
+    summary : str
+        One line for `unblur list`.
+    cites : str
+        The paper that the method comes from.
+    dimensions : frozenset of int
+        Numbers of spatial axes that the stage handles, {2} or {2, 3}.
+
+    Raises
+    ------
+    ParamsError
+        On construction, if a param is unknown or out of bounds.
+    """
+
+    kind: ClassVar[Kind]
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    cites: ClassVar[str] = ""
+    dimensions: ClassVar[frozenset[int]] = frozenset({2})
+    Params: ClassVar[type[Params]] = Params
+
+    def __init__(self, params: Any = None, **values: Any) -> None:
+        given = params if isinstance(params, self.Params) else {**(params or {}), **values}
+        self.params: Any = validated(self.Params, given, f"{self.kind} '{self.name}'")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.params})"
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a kernel estimator found.
+
+    Attributes
+    ----------
+    field : KernelField
+        The kernel, or kernels over the image.
+    latent : (C, H, W) tensor, optional
+        A sharp image, where the method yields one on the way.
+    notes : tuple of str
+        What the user should know of how it was found, one sentence each; shown as warnings.
+    """
+
+    field: KernelField
+    latent: Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, kernel: Kernel, latent: Tensor | None = None, notes: tuple[str, ...] = ()
+    ) -> Estimate:
+        """Return an estimate that holds one kernel for the whole image."""
+        return cls(KernelField.single(kernel), latent, notes)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel, averaged where there are several."""
+        return self.field.mean
+
+
+class KernelEstimator(Stage):
+    """Finds the blur kernel of an image.
+
+    Attributes
+    ----------
+    region : int
+        Edge in pixels of the region that suffices; of a larger image, the regions with the most
+        texture are used.
+    """
+
+    kind = "kernel"
+    region: ClassVar[int] = 512
+
+    @abstractmethod
+    def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
+        """Return the kernel of `blurred`.
+
+        Parameters
+        ----------
+        blurred : (C, H, W) float32
+            Finite everywhere, white = 1.
+        context : Context
+            Device, seed, noise, progress, cancellation.
+        mask : (H, W) float32, optional
+            1 where a pixel may be trusted, 0 where it was NaN, saturated or dead.
+        """
+
+
+class Deconvolver(Stage):
+    """Undoes a known blur.
+
+    Attributes
+    ----------
+    tolerance : float
+        Largest difference, white = 1, between a tile with its `halo` and the whole image.
+    """
+
+    kind = "deconvolve"
+    tolerance: ClassVar[float] = 1e-3
+
+    @abstractmethod
+    def deconvolve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the sharp image of the same shape as `blurred`.
+
+        Parameters
+        ----------
+        blurred : (C, *spatial) float32
+            Finite everywhere, white = 1. The scene goes on beyond the border.
+        kernel : Kernel
+            With as many axes as the image has spatial ones.
+        context : Context
+            Device, seed, noise, progress, cancellation.
+        mask : (*spatial) float32, optional
+            1 where a pixel may be trusted, 0 where it was NaN, saturated or dead.
+        """
+
+    @abstractmethod
+    def halo(self, kernel: Kernel) -> tuple[int, ...]:
+        """Return how many pixels around a tile, per spatial axis, make it equal the whole."""
+
+    def settled(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> Self:
+        """Return the stage with all that it would decide from a whole image decided.
+
+        Tiles of one image, or images of a batch, are then treated alike. A stage that, say,
+        stops iterating by what it sees returns itself with that number of iterations. The
+        arguments are those of `deconvolve`, on a telling part of the image.
+        """
+        return self
+
+
+class Prior(Stage):
+    """What sharp images look like, as an energy that is small for them.
+
+    A prior is used inside other stages, which call whichever of its faces they need; each acts
+    on (C, *spatial) tensors with white = 1.
+
+    Attributes
+    ----------
+    enough : float
+        A verdict as low as this need not be bettered.
+    """
+
+    kind = "prior"
+    enough: ClassVar[float] = float("-inf")
+
+    @abstractmethod
+    def energy(self, x: Tensor) -> Tensor:
+        """Return the energy of `x`, a scalar tensor."""
+
+    @abstractmethod
+    def gradient(self, x: Tensor) -> Tensor:
+        """Return the derivative of `energy` at `x`, of the same shape (a subgradient at kinks)."""
+
+    @abstractmethod
+    def proximal(self, x: Tensor, step: float) -> Tensor:
+        """Return `argmin_u step * energy(u) + |u - x|^2 / 2`, exactly or by a stated method."""
+
+    def verdict(self, x: Tensor) -> float | None:
+        """Return how unlike a sharp image `x` is, at any contrast; `None` if it cannot tell."""
+        return None
+
+
+class Postprocessor(Stage):
+    """Turns an image into a better one without deconvolving it."""
+
+    kind = "postprocess"
+    tolerance: ClassVar[float] = 1e-3
+
+    @abstractmethod
+    def process(
+        self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
+    ) -> Tensor:
+        """Return the processed image.
+
+        Parameters
+        ----------
+        image : (C, *spatial) float32
+            What the steps so far made, white = 1.
+        blurred : (C, *spatial) float32
+            The pipeline's input, for steps that compare with it.
+        kernel : Kernel, optional
+            The kernel in use, where there is one.
+        context : Context
+            Device, seed, noise, progress, cancellation.
+        """
+
+    def halo(self, kernel: Kernel | None) -> tuple[int, ...]:
+        """Return how many pixels around a tile make it equal the whole; none by default."""
+        return (0,) * (kernel.ndim if kernel is not None else 2)
+
+    def settled(
+        self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
+    ) -> Self:
+        """Return the stage with all that it would decide from a whole image decided.
+
+        As `Deconvolver.settled`; the arguments are those of `process`.
+        """
+        return self
+
+
+KIND_CLASSES: dict[Kind, type[Stage]] = {
+    "kernel": KernelEstimator,
+    "deconvolve": Deconvolver,
+    "prior": Prior,
+    "postprocess": Postprocessor,
+}
+
+
+def validated(model: type[Params], given: Any, owner: str) -> Any:
+    """Return `given` as an instance of `model`, or raise `ParamsError` naming the rule broken."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise ParamsError(f"{owner}: {describe(error, model)}") from None
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return one sentence per broken rule: field, value, rule, and what was meant perhaps."""
+    sentences = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = list(_model_at(model, problem["loc"][:-1]).model_fields)
+            listed = ", ".join(known) or "none"
+            hint = suggestion(str(problem["loc"][-1]), known) or "."
+            sentences.append(f"there is no param '{place}'{hint} Known: {listed}.")
+        elif problem["type"] == "missing":
+            sentences.append(f"'{place}' is needed.")
+        else:
+            message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+            sentences.append(f"'{place}' is {problem['input']!r}: {message}.")
+    return " ".join(sentences)
+
+
+def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """Return the model whose fields are at a place inside another, e.g. in its list of steps."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            held = [model.model_fields[part].annotation]
+            while held:
+                kind = held.pop()
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    model = kind
+                    break
+                held.extend(get_args(kind))
+    return model

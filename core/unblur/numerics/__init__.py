@@ -1,0 +1,1 @@
+"""Numerical building blocks: Fourier transforms, operators, solvers, kernels, metrics."""

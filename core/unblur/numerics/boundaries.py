@@ -1,0 +1,110 @@
+"""What lies where nothing was observed: beyond the border and under the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from unblur.numerics.fourier import apply_otf
+from unblur.numerics.inverse_filters import WienerFilter
+from unblur.numerics.operators import Blur
+from unblur.numerics.solvers import conjugate_gradient
+
+RESTARTS = 4
+"""How often it is asked anew which clipped pixels may be taken as recorded."""
+
+
+def first_guess(blur: Blur, blurred: Tensor) -> Tensor:
+    """Return the image continued over the whole scene, (C, *domain).
+
+    Untrusted pixels become the kernel-weighted mean of the trusted ones around them, or the
+    mean of all of them where the kernel reaches none. Beyond the border the image goes on
+    smoothly. Values under the mask do not matter.
+    """
+    if blur.mask is None:
+        return blur.extend(blurred)
+    known = blur.mask.expand_as(blurred)
+    light = blur.crop(blur.adjoint(blurred))
+    weight = blur.crop(blur.adjoint(torch.ones_like(blurred)))
+    axes = tuple(range(1, blurred.ndim))
+    mean = (known * blurred).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp_min(1)
+    near = torch.where(weight > 1e-3, light / weight.clamp_min(1e-3), mean)
+    return blur.extend(torch.where(known > 0, blurred, near))
+
+
+def unobserved(blur: Blur, blurred: Tensor) -> Tensor:
+    """Return 1 where the scene's blur was not observed or is not to be trusted, 0 elsewhere."""
+    known = torch.ones_like(blurred) if blur.mask is None else blur.mask.expand_as(blurred)
+    return 1 - blur.place(known)
+
+
+def at_least(blur: Blur, blurred: Tensor, clipped: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """Return what raises a blurred scene (C, *domain) to the image where that was clipped.
+
+    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
+    """
+    if clipped is None:
+        return lambda u: u
+    where = blur.place(clipped) > 0
+    bound = blur.place(blurred)
+    return lambda u: torch.where(where, torch.maximum(u, bound), u)
+
+
+def complete(
+    blur: Blur,
+    blurred: Tensor,
+    wiener: WienerFilter,
+    *,
+    iterations: int = 20,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Return the blurred scene (C, *domain) of least misfit that agrees with the image.
+
+    Were the blurred scene `u` known everywhere, the scene of least squared residual and
+    gradient would be one Fourier filter of it, `wiener.restore`, and the least objective
+    `<u, wiener.misfit u>`. Conjugate gradients over the unknown pixels alone make that smallest,
+    which solves the problem with a masked residual exactly.
+    """
+    unknown = unobserved(blur, blurred)
+    seen = first_guess(blur, blurred)
+
+    def misfit(u: Tensor) -> Tensor:
+        return unknown * apply_otf(u, wiener.misfit, blur.ndim)
+
+    def precondition(u: Tensor) -> Tensor:
+        return unknown * apply_otf(u, wiener.misfit_inverse, blur.ndim)
+
+    return seen + conjugate_gradient(
+        misfit,
+        -misfit(seen),
+        torch.zeros_like(seen),
+        iterations=iterations,
+        count=blur.ndim,
+        precondition=precondition,
+        on_step=on_step,
+    )
+
+
+def complete_clipped(
+    blur: Blur,
+    blurred: Tensor,
+    wiener: WienerFilter,
+    clipped: Tensor | None,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
+    """Return what `complete` does, a clipped pixel counting as recorded where that is too dark.
+
+    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
+    Such a pixel is taken as recorded at first, and as unknown where the result exceeds it.
+    """
+    seen = complete(blur, blurred, wiener, on_step=on_step)
+    if clipped is None:
+        return seen
+    ahead = wiener.restore * blur.otf
+    for _ in range(RESTARTS):
+        exceeded = clipped * (blur.crop(apply_otf(seen, ahead, blur.ndim)) >= blurred)
+        known = 1 - exceeded if blur.mask is None else (1 - exceeded) * blur.mask
+        seen = complete(blur.observing(known), blurred, wiener, on_step=on_step)
+    return seen

@@ -1,0 +1,204 @@
+"""The kernels that a camera's poses make at the places of an image: a linear map, its adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, hypot
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from unblur.errors import KernelError
+from unblur.model.kernel import Kernel, KernelField
+from unblur.numerics.camera.poses import PoseGrid
+
+CHANGE = 0.75
+"""Pixels that a kernel's light moves from one place of a field to the next, root mean square:
+between places farther apart, a mean of two kernels is not the kernel that the camera makes."""
+
+CLOSEST = 2
+"""Frames of the kernel between two places of a field, at least: each is deconvolved with a halo."""
+
+FAINTEST = 1e-3
+"""Of the peak: what lies in the frame's border below it at every place is cut off."""
+
+
+@dataclass(frozen=True, eq=False)
+class CameraBasis:
+    """From weights of poses to the kernel at each place.
+
+    The kernel of a place is what becomes of a point of light there: each pose puts its weight
+    where it moves the point to, shared bilinearly among four pixels. The shifts of a grid are
+    whole pixels, so that for one angle the kernel is the frame of weights itself, shifted by what
+    the angle does to the place; a bilinear shift is a matrix along rows and one along columns.
+
+    Attributes
+    ----------
+    grid : PoseGrid
+        Of `A` angles and a frame of `n` pixels.
+    down, across : (A, R, n, n)
+        Shifts along rows and columns at each of `R` places: entry (i, j) is the share of frame
+        position j that comes to lie at i.
+
+    Notes
+    -----
+    `forward` is the matrix `B` of Eq. 9 of Schuler et al. (rows of all places stacked), and the
+    geometry of Eq. 14 of Li et al.; for all W, k `<forward(W), k> = <W, adjoint(k)>`.
+
+    Example
+    -------
+    >>> grid = PoseGrid.over((101, 101), 9)
+    >>> basis = CameraBasis.at(grid, [(50, 50), (0, 100)])
+    >>> weights = basis.still()
+    >>> [k.argmax().item() for k in basis.forward(weights)]
+    [40, 40]
+
+    References
+    ----------
+    C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, section 6.3. L. Li et
+    al., "Learning a discriminative prior for blind image deblurring", CVPR 2018, section 5.
+    M. Hirsch, C. J. Schuler, S. Harmeling, B. Schoelkopf, "Fast removal of non-uniform camera
+    shake", ICCV 2011.
+    """
+
+    grid: PoseGrid
+    down: Tensor
+    across: Tensor
+
+    @classmethod
+    def at(
+        cls, grid: PoseGrid, places: Sequence[tuple[float, float]], like: Tensor | None = None
+    ) -> CameraBasis:
+        """Return the basis for places (row, column) in image pixels, of the type of `like`."""
+        moved = torch.from_numpy(grid.turned(places))
+        moved = moved.float() if like is None else moved.to(like)
+        index = torch.arange(grid.size, dtype=moved.dtype, device=moved.device)
+        lag = index[:, None] - index
+        down, across = (
+            (1 - (lag - moved[:, :, axis, None, None]).abs()).clamp_min(0) for axis in (0, 1)
+        )
+        return cls(grid, down, across)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Extent of the weights: angles, rows and columns of shifts."""
+        return len(self.grid.angles), self.grid.size, self.grid.size
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Return the kernels (R, n, n) that weights (A, n, n) of the poses make."""
+        turned = torch.matmul(torch.matmul(self.down, weights[:, None]), self.across.mT)
+        return turned.sum(0)
+
+    def adjoint(self, kernels: Tensor) -> Tensor:
+        """Return how much each pose (A, n, n) has of kernels (R, n, n)."""
+        return torch.matmul(torch.matmul(self.down.mT, kernels), self.across).sum(1)
+
+    def still(self) -> Tensor:
+        """Return the weights of a camera that does not move: 1 at the middle pose."""
+        weights = self.down.new_zeros(self.shape)
+        weights[len(self.grid.angles) // 2, self.grid.size // 2, self.grid.size // 2] = 1
+        return weights
+
+    def admitted(self) -> Tensor:
+        """Return 1 for the poses that keep the blur within its frame all over the image, else 0."""
+        return torch.from_numpy(self.grid.admitted()).to(self.down)
+
+
+def camera_field(
+    grid: PoseGrid,
+    weights: Tensor,
+    rows: Sequence[float] | None = None,
+    columns: Sequence[float] | None = None,
+) -> KernelField:
+    """Return the kernels that weights of poses make on a grid over the image.
+
+    Parameters
+    ----------
+    grid : PoseGrid
+        The poses.
+    weights : (A, n, n)
+        Non-negative, of any positive sum.
+    rows, columns : sequence of float, optional
+        Places in image pixels, ascending; by default so many that kernels may be interpolated
+        linearly in between.
+
+    Raises
+    ------
+    KernelError
+        If the weights are not as large as the grid.
+
+    Example
+    -------
+    >>> grid = PoseGrid.over((401, 601), 9)
+    >>> weights = torch.zeros(len(grid.angles), 9, 9)
+    >>> weights[::2, 4, 4] = 1
+    >>> camera_field(grid, weights).shape
+    (6, 8)
+    """
+    if tuple(weights.shape) != (len(grid.angles), grid.size, grid.size):
+        raise KernelError(
+            f"a grid of {len(grid.angles)} angles and {grid.size} by {grid.size} shifts has as "
+            f"many weights, got {tuple(weights.shape)}."
+        )
+    pitch = _pitch(grid, weights)
+    rows = _even(grid.shape[0], pitch) if rows is None else rows
+    columns = _even(grid.shape[1], pitch) if columns is None else columns
+    places = [(row, column) for row in rows for column in columns]
+    made = CameraBasis.at(grid, places, weights).forward(weights).clamp_min(0).cpu().numpy()
+    flat = [Kernel(kernel) for kernel in _cropped(made)]
+    width = len(columns)
+    kernels = tuple(tuple(flat[i : i + width]) for i in range(0, len(flat), width))
+    return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
+
+
+def levelled(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
+    """Return the poses and their weights (A, n, n) with the mean angle for the new 0.
+
+    A picture does not tell a turn of the scene from one of the camera: an estimate leaves open
+    how the sharp image lies. It shall lie as the blurred one does on average. The frame grows by
+    what the turn does to the corners, so that no light is lost.
+
+    Example
+    -------
+    >>> grid = PoseGrid.over((401, 601), 9)
+    >>> weights = torch.zeros(len(grid.angles), 9, 9)
+    >>> weights[-1, 4, 4] = 1
+    >>> level, _ = levelled(grid, weights)
+    >>> level.angles[-1], level.size
+    (0.0, 17)
+    """
+    share = (weights.sum((1, 2)) / weights.sum()).double().cpu().numpy()
+    mean = float(share @ np.array(grid.angles))
+    border = ceil(abs(mean) * hypot(*grid.centre) - 1e-9)
+    level = PoseGrid(tuple(a - mean for a in grid.angles), grid.size + 2 * border, grid.shape)
+    return level, functional.pad(weights, (border,) * 4)
+
+
+def _cropped(kernels: NDArray[Any]) -> NDArray[Any]:
+    """Return kernels (R, n, n) without the border that is dark at every place."""
+    n = kernels.shape[-1]
+    peak = kernels.max(axis=0)
+    lit = np.argwhere(peak > FAINTEST * peak.max())
+    reach = int(np.abs(lit - n // 2).max())
+    inside = slice(max(n // 2 - reach, 0), n // 2 + reach + 1)
+    # An even frame has no last row to match its first; there it stays as it is.
+    return kernels if inside.stop > n else kernels[:, inside, inside]
+
+
+def _pitch(grid: PoseGrid, weights: Tensor) -> float:
+    """Return the distance in pixels over which the kernels of a motion hardly change."""
+    share = (weights.sum((1, 2)) / weights.sum()).cpu().numpy()
+    angles = np.array(grid.angles)
+    spread = float(np.sqrt(share @ (angles - share @ angles) ** 2))
+    return max(CHANGE / spread, CLOSEST * grid.size) if spread else float("inf")
+
+
+def _even(extent: int, pitch: float) -> list[float]:
+    """Return places at most `pitch` pixels apart from edge to edge, the middle if one will do."""
+    count = ceil((extent - 1) / pitch) if pitch < float("inf") else 0
+    return [i * (extent - 1) / count for i in range(count + 1)] if count else [(extent - 1) / 2]

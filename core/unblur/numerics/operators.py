@@ -1,0 +1,167 @@
+"""Linear operators of the blur model, each with its exact adjoint.
+
+The model is `y = M (k * x) + n`: a camera sees only the window `M` of a scene that goes on
+beyond it. `Blur` therefore keeps the scene on a larger grid than the image, by the kernel's
+reach on each side, so that nothing is assumed about what lies outside and no ringing enters
+from the border. Methods that must work on the image's own grid use `taper` instead.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unblur.numerics.fourier import apply_otf, fast_length, psf_to_otf
+
+
+class Blur:
+    """Convolution with a kernel as a camera sees it: valid pixels only, optionally masked.
+
+    Parameters
+    ----------
+    kernel : (*k)
+        Blur kernel, 2-D or 3-D, centre at `n // 2`. Blur is true convolution.
+    shape : sequence of int
+        Spatial extent of the observed image.
+    mask : (*shape) or (..., *shape), optional
+        1 where a pixel was observed, 0 where it is unknown (NaN, saturated, dead).
+
+    Attributes
+    ----------
+    domain : tuple of int
+        Extent of the grid on which the scene is kept: image plus the kernel's reach, rounded
+        up to lengths with a fast FFT. The surplus is scene that nobody observed.
+
+    Notes
+    -----
+    `forward` maps (..., *domain) to (..., *shape); `adjoint` maps back; for all x, y
+    `<forward(x), y> = <x, adjoint(y)>`.
+    """
+
+    def __init__(self, kernel: Tensor, shape: Sequence[int], mask: Tensor | None = None) -> None:
+        self.kernel = kernel
+        self.shape = tuple(int(n) for n in shape)
+        self.mask = mask
+        support = kernel.shape
+        # Pixel i sees x[i - (j - c)] for j in [0, n): n - 1 - c pixels before, c pixels after.
+        self._before = tuple(n - 1 - n // 2 for n in support)
+        self.domain = tuple(
+            fast_length(extent + n - 1) for extent, n in zip(self.shape, support, strict=True)
+        )
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.shape)
+
+    @cached_property
+    def otf(self) -> Tensor:
+        """Transfer function of the kernel on `domain`."""
+        return psf_to_otf(self.kernel, self.domain)
+
+    @cached_property
+    def window(self) -> tuple[Any, ...]:
+        """Index of the observed image inside a scene."""
+        return (..., *(slice(b, b + n) for b, n in zip(self._before, self.shape, strict=True)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Blur the scene (..., *domain) and return what the camera sees, (..., *shape)."""
+        seen = self.crop(apply_otf(x, self.otf, self.ndim))
+        return seen if self.mask is None else seen * self.mask
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Correlate an image (..., *shape) with the kernel back onto the scene."""
+        seen = y if self.mask is None else y * self.mask
+        return apply_otf(self.place(seen), self.otf.conj(), self.ndim)
+
+    def observing(self, mask: Tensor | None) -> Blur:
+        """Return the same blur with another mask; what was computed of it is kept."""
+        other = copy.copy(self)
+        other.mask = mask
+        return other
+
+    def crop(self, x: Tensor) -> Tensor:
+        """Cut the image's window out of a scene."""
+        return x[self.window]
+
+    def place(self, y: Tensor) -> Tensor:
+        """Lay an image into an otherwise empty scene; the adjoint of `crop`."""
+        scene = y.new_zeros((*y.shape[: -self.ndim], *self.domain))
+        scene[self.window] = y
+        return scene
+
+    def extend(self, y: Tensor) -> Tensor:
+        """Continue an image smoothly over the whole periodic scene: the usual first guess."""
+        return extend_periodic(y, self.domain, self._before)
+
+
+def extend_periodic(y: Tensor, domain: Sequence[int], before: Sequence[int]) -> Tensor:
+    """Continue `y` to extent `domain` so that opposite ends meet without a step.
+
+    The gap along each axis is bridged from one end's values to the other's along a raised
+    cosine, so that a periodic filter meets no edge that the scene does not have.
+    """
+    count = len(domain)
+    for axis, (size, lead) in enumerate(zip(domain, before, strict=True)):
+        dim = axis - count
+        extent = y.shape[dim]
+        gap = size - extent
+        if gap == 0:
+            continue
+        ramp = torch.linspace(0, torch.pi, gap + 2, dtype=y.dtype, device=y.device)[1:-1]
+        weight = (0.5 * (1 + torch.cos(ramp))).reshape([-1] + [1] * (-dim - 1))
+        last, first = y.narrow(dim, extent - 1, 1), y.narrow(dim, 0, 1)
+        bridge = weight * last + (1 - weight) * first
+        y = torch.roll(torch.cat([y, bridge], dim), lead, dim)
+    return y
+
+
+def gradient(x: Tensor, count: int = 2) -> Tensor:
+    """Return periodic forward differences, stacked first: (count, ..., *spatial).
+
+    Order is the axes' own: index 0 is along the first spatial axis (rows in 2-D).
+    """
+    return torch.stack([torch.roll(x, -1, d) - x for d in range(-count, 0)])
+
+
+def gradient_adjoint(g: Tensor, count: int = 2) -> Tensor:
+    """Return the adjoint of `gradient` (minus the divergence): (count, ..., *) to (..., *)."""
+    parts = [torch.roll(g[i], 1, d) - g[i] for i, d in enumerate(range(-count, 0))]
+    return torch.stack(parts).sum(0)
+
+
+def laplacian_otf(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Return the transfer function of `gradient_adjoint(gradient(x))`: real, non-negative."""
+    total = like.new_zeros(())
+    count = len(shape)
+    for axis, n in enumerate(shape):
+        size = n if axis < count - 1 else n // 2 + 1
+        frequency = torch.arange(size, dtype=like.dtype, device=like.device) / n
+        term = 2 - 2 * torch.cos(2 * torch.pi * frequency)
+        total = total + term.reshape([-1] + [1] * (count - 1 - axis))
+    return total
+
+
+def taper(y: Tensor, kernel: Tensor) -> Tensor:
+    """Blend the border of `y` into its own periodic blur, so that a Fourier division is quiet.
+
+    Inside, `y` is unchanged; towards the border it fades, over the kernel's reach, into
+    `y * k` with wrap-around, which is what a periodic blur would have shown there.
+    """
+    count = kernel.ndim
+    shape = y.shape[-count:]
+    blurred = apply_otf(y, psf_to_otf(kernel, shape), count)
+    weight = y.new_ones(())
+    for axis, (n, k) in enumerate(zip(shape, kernel.shape, strict=True)):
+        distance = torch.arange(n, dtype=y.dtype, device=y.device)
+        distance = torch.minimum(distance, n - 1 - distance)
+        fade = torch.clamp(distance / max(k - 1, 1), max=1)
+        weight = weight * (0.5 - 0.5 * torch.cos(torch.pi * fade)).reshape(
+            [-1] + [1] * (count - 1 - axis)
+        )
+    return weight * y + (1 - weight) * blurred

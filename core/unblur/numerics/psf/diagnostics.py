@@ -1,0 +1,300 @@
+"""Examining a PSF: one finding for each property that decides how well it deconvolves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import label
+
+from unblur.errors import KernelError
+from unblur.numerics.psf.diagnostic import Finding
+from unblur.numerics.psf.properties import NOISE_SHARE, Anatomy, as_array
+
+AXES = "ZYX"
+FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+
+
+def examine(
+    psf: Any,
+    image_shape: Sequence[int] | None = None,
+    *,
+    pixel_size: Mapping[str, float] | None = None,
+    image_pixel_size: Mapping[str, float] | None = None,
+) -> list[Finding]:
+    """Return what is found about a PSF, one finding per property, good ones included.
+
+    Parameters
+    ----------
+    psf : (H, W) or (Z, H, W) array, or Kernel
+        As it came from its file.
+    image_shape : sequence of int, optional
+        Spatial extent of the image that it is meant for.
+    pixel_size, image_pixel_size : mapping of "Z", "Y", "X" to float, optional
+        Size of one step of the PSF and of the image, in one unit.
+
+    Example
+    -------
+    >>> disk = np.hypot(*np.mgrid[-4:5, -4:5]) <= 3
+    >>> [f.what for f in examine(100.0 * disk + 3) if f.level != "ok"]
+    ['background', 'sum', 'peak']
+    """
+    try:
+        values = as_array(psf)
+    except KernelError as error:
+        return [Finding("error", "axes", str(error), "Nothing; choose the right file.")]
+    anatomy = Anatomy(values)
+    hopeless = _hopeless(anatomy)
+    if hopeless is not None:
+        return [hopeless]
+    raw = np.asarray(psf) if not hasattr(psf, "weights") else values
+    return [
+        _values(values),
+        *_order(anatomy),
+        _background(anatomy),
+        _noise(anatomy),
+        _negatives(anatomy),
+        _sum(anatomy),
+        _centre(anatomy),
+        *_parity(anatomy),
+        _tails(anatomy),
+        _border(anatomy),
+        _peak(raw, anatomy),
+        *_size(anatomy, image_shape),
+        *_pixel_size(anatomy, pixel_size, image_pixel_size),
+        _width(anatomy),
+    ]
+
+
+def _hopeless(anatomy: Anatomy) -> Finding | None:
+    if not np.isfinite(anatomy.values).any():
+        return Finding("error", "values", "No sample is a finite number.", "Nothing.")
+    if not anatomy.finite.any():
+        return Finding("error", "values", "All samples are 0.", "Nothing; it holds no PSF.")
+    if not anatomy.cleaned.any():
+        return Finding(
+            "error",
+            "values",
+            f"Nothing stands above the background of {anatomy.background:.4g}.",
+            "Nothing; it holds no PSF.",
+        )
+    return None
+
+
+def _values(values: Any) -> Finding:
+    bad = int(values.size - np.isfinite(values).sum())
+    if bad:
+        return Finding(
+            "error",
+            "values",
+            f"{bad} of {values.size} samples are NaN or infinite.",
+            "Replaces them by the background.",
+        )
+    return Finding("ok", "values", f"{values.size} finite samples.")
+
+
+def _order(anatomy: Anatomy) -> Iterator[Finding]:
+    if anatomy.in_fourier_order:
+        yield Finding(
+            "error",
+            "order",
+            "The centre lies at index 0 and the PSF wraps around the borders.",
+            "Moves index 0 to the middle.",
+        )
+
+
+def _background(anatomy: Anatomy) -> Finding:
+    level = anatomy.background
+    if level == 0:
+        return Finding("ok", "background", "No pedestal.")
+    share = level * anatomy.values.size / abs(float(anatomy.finite.sum()))
+    return Finding(
+        "warning",
+        "background",
+        f"A pedestal of {level:.4g} lies under the PSF: {share:.0%} of its sum.",
+        "Subtracts it.",
+    )
+
+
+def _noise(anatomy: Anatomy) -> Finding:
+    if anatomy.noise_share <= NOISE_SHARE:
+        return Finding("ok", "noise", "No noise to speak of.")
+    return Finding(
+        "note",
+        "noise",
+        f"Noise of standard deviation {anatomy.noise:.3g} would, clipped at 0, add "
+        f"{anatomy.noise_share:.0%} to the sum.",
+        "Keeps the piece around the peak that stands out of the noise.",
+    )
+
+
+def _negatives(anatomy: Anatomy) -> Finding:
+    lowest, peak = float(anatomy.finite.min()), float(anatomy.finite.max())
+    count = int((anatomy.finite < 0).sum())
+    if not count:
+        return Finding("ok", "negatives", "No negative samples.")
+    return Finding(
+        "error",
+        "negatives",
+        f"{count} samples are negative, down to {lowest:.3g} ({lowest / peak:.1%} of the peak).",
+        "Subtracts the background and sets what is left below 0 to 0.",
+    )
+
+
+def _sum(anatomy: Anatomy) -> Finding:
+    total = float(anatomy.finite.sum())
+    if abs(total - 1) < 1e-3:
+        return Finding("ok", "sum", "The samples sum to 1.")
+    return Finding("note", "sum", f"The samples sum to {total:.4g}.", "Scales the sum to 1.")
+
+
+def _centre(anatomy: Anatomy) -> Finding:
+    offset = ", ".join(f"{o:+.2f}" for o in anatomy.offset)
+    off = float(np.abs(anatomy.offset).max())
+    if off <= 0.1:
+        return Finding("ok", "centre", "The centre of mass lies at index n // 2.")
+    return Finding(
+        "warning" if off > 0.55 else "note",
+        "centre",
+        f"The centre of mass lies ({offset}) pixels from index n // 2, by which the result shifts.",
+        "Moves it there to the nearest pixel."
+        if off > 0.5
+        else "Nothing; half a pixel or less cannot be moved without blurring the PSF.",
+    )
+
+
+def _parity(anatomy: Anatomy) -> Iterator[Finding]:
+    even = [n for n in anatomy.values.shape if n % 2 == 0]
+    if even:
+        yield Finding(
+            "note",
+            "parity",
+            f"The extent {_by(anatomy.values.shape)} is even, so that no sample is the middle one; "
+            "programs differ in which they take, here it is n // 2.",
+            "Crops to an odd extent about the centre of mass.",
+        )
+
+
+def _tails(anatomy: Anatomy) -> Finding:
+    rim = anatomy.rim
+    if not rim.size or rim.max() <= 0.01:
+        return Finding("ok", "tails", "The PSF falls to 0 inside its support.")
+    return Finding(
+        "warning" if rim.max() > 0.05 and (rim > 0.01).mean() > 0.25 else "note",
+        "tails",
+        f"The border still holds {rim.max():.1%} of the peak; unless the kernel is meant to end "
+        "there, its tails are cut off.",
+        "Nothing; use a larger support.",
+    )
+
+
+def _border(anatomy: Anatomy) -> Finding:
+    kept = tuple(2 * r + 1 for r in anatomy.reach)
+    empty = max(n - k for n, k in zip(anatomy.values.shape, kept, strict=True)) // 2
+    if empty <= 2:
+        return Finding("ok", "border", "No empty border.")
+    seen = tuple(min(k, n) for k, n in zip(kept, anatomy.values.shape, strict=True))
+    return Finding(
+        "note",
+        "border",
+        f"Only {_by(seen)} of {_by(anatomy.values.shape)} samples matter, the rest costs time.",
+        f"Crops to {_by(kept)}.",
+    )
+
+
+def _peak(raw: Any, anatomy: Anatomy) -> Finding:
+    top = np.isfinite(anatomy.values) & (anatomy.finite >= anatomy.finite.max())
+    pieces, count = label(top)
+    largest = int(np.bincount(pieces.ravel())[1:].max()) if count else 0
+    if largest < 3:
+        return Finding("ok", "peak", "The peak is not clipped.")
+    if raw.dtype.kind in "ui" and int(anatomy.finite.max()) in FULL_SCALES:
+        return Finding(
+            "warning",
+            "peak",
+            f"{largest} neighbouring samples hold {int(anatomy.finite.max())}, "
+            "the largest value of the camera: the peak is saturated.",
+            "Nothing; measure again with less light.",
+        )
+    return Finding(
+        "note",
+        "peak",
+        f"{largest} neighbouring samples share the largest value; right for defocus or straight "
+        "motion, a saturated peak otherwise.",
+    )
+
+
+def _size(anatomy: Anatomy, image_shape: Sequence[int] | None) -> Iterator[Finding]:
+    if image_shape is None:
+        return
+    shape = anatomy.values.shape
+    if len(image_shape) != len(shape):
+        yield Finding(
+            "error",
+            "size",
+            f"The PSF has {len(shape)} axes, the image {len(image_shape)} spatial ones.",
+            "Nothing; save the plane in focus of a 3-D PSF, or measure one in 3-D.",
+        )
+    elif any(k > n for k, n in zip(shape, image_shape, strict=True)):
+        yield Finding(
+            "error",
+            "size",
+            f"The PSF of {_by(shape)} is larger than the image of {_by(image_shape)}.",
+            "Crops it to what matters and, where that is too large still, to the image.",
+        )
+    elif any(2 * k > n for k, n in zip(shape, image_shape, strict=True)):
+        yield Finding(
+            "note",
+            "size",
+            f"The PSF of {_by(shape)} is more than half as large as the image of "
+            f"{_by(image_shape)}, so that much of what is seen comes from outside.",
+            "Crops it to what matters.",
+        )
+    else:
+        yield Finding("ok", "size", f"{_by(shape)} on an image of {_by(image_shape)}.")
+
+
+def _pixel_size(
+    anatomy: Anatomy,
+    pixel_size: Mapping[str, float] | None,
+    image_pixel_size: Mapping[str, float] | None,
+) -> Iterator[Finding]:
+    if not pixel_size and not image_pixel_size:
+        return  # nobody states one, and nobody asks
+    axes = AXES[-anatomy.values.ndim :]
+    own, theirs = pixel_size or {}, image_pixel_size or {}
+    both = [a for a in axes if own.get(a) and theirs.get(a)]
+    if len(both) < len(axes):
+        missing = "image" if all(own.get(a) for a in axes) else "PSF"
+        yield Finding(
+            "note",
+            "pixel size",
+            f"The {missing} does not state its pixel size along {axes}, so that nobody can check "
+            "whether both agree.",
+            "Nothing; state it.",
+        )
+        return
+    ratios = [own[a] / theirs[a] for a in axes]
+    if max(abs(r - 1) for r in ratios) <= 0.01:
+        yield Finding("ok", "pixel size", "That of the PSF is that of the image.")
+        return
+    times = ", ".join(f"{r:.3g} along {a}" for a, r in zip(axes, ratios, strict=True))
+    yield Finding(
+        "error",
+        "pixel size",
+        f"The PSF's pixels are not the image's but as large times {times}.",
+        "Resamples the PSF to the image's pixels.",
+    )
+
+
+def _width(anatomy: Anatomy) -> Finding:
+    width = anatomy.width
+    text = f"Full width at half maximum {' x '.join(f'{w:.2f}' for w in width)} pixels."
+    if float(width.max()) < 1.3:
+        return Finding("note", "width", f"{text} It hardly blurs; there is little to undo.")
+    return Finding("ok", "width", text)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(str(n) for n in shape)

@@ -1,0 +1,184 @@
+"""Kernels made to order, for `psf make` and `blur --kernel`."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from unblur.errors import UsageError, unknown_name
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Params, validated
+from unblur.numerics import synthesis
+
+if TYPE_CHECKING:
+    import torch
+
+Size = int | None
+
+
+class MadeKernel(Params):
+    """A kind of kernel that can be computed, and its params."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel; random ones draw from `generator`."""
+
+
+class Gaussian(MadeKernel):
+    """A Gaussian, round or not."""
+
+    name = "gaussian"
+    sigma: float | tuple[float, float] | tuple[float, float, float] = Field(
+        2.0, description="Standard deviation in pixels; [rows, columns] or [depth, rows, columns]."
+    )
+    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; 4 deviations each way.")
+    angle: float = Field(0.0, description="Turn of an elongated one, degrees.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.gaussian_kernel(self.sigma, self.size, angle=self.angle)
+
+
+class Motion(MadeKernel):
+    """A straight motion at constant speed."""
+
+    name = "motion"
+    length: float = Field(15.0, ge=0, le=999, description="Way travelled, pixels.")
+    angle: float = Field(0.0, description="Direction, degrees, counter-clockwise from the x axis.")
+    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; as needed if left out.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.motion_kernel(self.length, self.angle, self.size)
+
+
+class Disk(MadeKernel):
+    """A lens out of focus."""
+
+    name = "disk"
+    radius: float = Field(4.0, gt=0, le=499, description="Radius of the disk, pixels.")
+    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; as needed if left out.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.disk_kernel(self.radius, self.size)
+
+
+class Airy(MadeKernel):
+    """Diffraction in focus."""
+
+    name = "airy"
+    radius: float = Field(4.0, gt=0, le=299, description="Radius of the first dark ring, pixels.")
+    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; three rings if left out.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.airy_kernel(self.radius, self.size)
+
+
+class Widefield(MadeKernel):
+    """A widefield microscope, 3-D, without aberrations."""
+
+    name = "widefield"
+    wavelength: float = Field(0.52, gt=0, description="Of the emitted light, micrometres.")
+    aperture: float = Field(1.0, gt=0, lt=2, description="Numerical aperture.")
+    index: float = Field(1.33, ge=1, lt=3, description="Refractive index of the immersion.")
+    pixel: float = Field(0.1, gt=0, description="Pixel size in the object, micrometres.")
+    step: float = Field(0.3, gt=0, description="Distance between planes, micrometres.")
+    size: int = Field(31, ge=1, le=511, description="Extent of a plane, pixels.")
+    depth: int = Field(15, ge=1, le=255, description="Number of planes.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.widefield_kernel(
+            self.wavelength,
+            self.aperture,
+            (self.step, self.pixel, self.pixel),
+            (self.depth, self.size, self.size),
+            index=self.index,
+        )
+
+
+class Path(MadeKernel):
+    """A smooth random motion, drawn from a Gaussian process."""
+
+    name = "path"
+    size: int = Field(25, ge=3, le=499, description="Extent in pixels.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.gaussian_process_kernel(self.size, generator)
+
+
+class Shake(MadeKernel):
+    """A hand-held camera: a random walk with inertia and jerks."""
+
+    name = "shake"
+    size: int = Field(25, ge=3, le=499, description="Extent in pixels.")
+    unsteadiness: float | None = Field(None, ge=0, le=1, description="0 straight, 1 a tangle.")
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel."""
+        return synthesis.shake_kernel(self.size, generator, unsteadiness=self.unsteadiness)
+
+
+MADE_KERNELS: dict[str, type[MadeKernel]] = {
+    cls.name: cls for cls in (Gaussian, Motion, Disk, Airy, Widefield, Path, Shake)
+}
+
+
+def make_kernel(name: str, pairs: Sequence[str], seed: int) -> Kernel:
+    """Return a kernel made to order.
+
+    Parameters
+    ----------
+    name : str
+        One of `MADE_KERNELS`.
+    pairs : sequence of str
+        Params as "radius=3".
+    seed : int
+        Seed of a random kernel.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind or param, or a value out of bounds.
+    KernelError
+        If no such kernel can be made.
+    """
+    if name not in MADE_KERNELS:
+        raise UsageError(unknown_name("kernel", name, MADE_KERNELS))
+    import torch
+
+    made: MadeKernel = validated(MADE_KERNELS[name], _values(pairs), f"kernel '{name}'")
+    return made.kernel(torch.Generator().manual_seed(seed))
+
+
+def make_kernel_from(text: str, seed: int) -> Kernel:
+    """Return the kernel that a word describes, e.g. "disk:radius=3,size=15"; see `make_kernel`."""
+    name, _, rest = text.partition(":")
+    outside_brackets = r",(?![^\[]*\])"
+    return make_kernel(name, re.split(outside_brackets, rest) if rest else [], seed)
+
+
+def _values(pairs: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    values = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals):
+            raise UsageError(
+                f"a kernel's params are written NAME=VALUE, e.g. size=25, got '{pair}'."
+            )
+        try:
+            values[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"'{text}' in '{pair}' is not a plain YAML value.") from None
+    return values

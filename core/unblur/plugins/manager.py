@@ -1,0 +1,201 @@
+"""Finding plugins: who registered what, which of them are broken, and how to look a name up."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from unblur.errors import PluginError, UsageError, unknown_name
+from unblur.model.stages import KIND_CLASSES, Kind, Stage
+from unblur.plugins import hookspecs
+from unblur.plugins.markers import PROJECT
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A plugin that could not be used, and why. The others work on."""
+
+    name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"plugin '{self.name}': {self.cause}"
+
+
+@dataclass
+class Registry:
+    """All that the installed plugins registered.
+
+    Attributes
+    ----------
+    stages : dict of (kind, name) to class
+        Every usable stage.
+    pipelines : dict of name to path
+        Pipeline files.
+    trainers, readers, writers : dict of name to class
+        Models that can be trained, and file formats.
+    origins : dict of object to plugin name
+        Who registered what.
+    broken : list of BrokenPlugin
+        What failed, to be shown rather than raised.
+    """
+
+    stages: dict[tuple[Kind, str], type[Stage]] = field(default_factory=dict)
+    pipelines: dict[str, Path] = field(default_factory=dict)
+    trainers: dict[str, Any] = field(default_factory=dict)
+    readers: dict[str, Any] = field(default_factory=dict)
+    writers: dict[str, Any] = field(default_factory=dict)
+    origins: dict[Any, str] = field(default_factory=dict)
+    broken: list[BrokenPlugin] = field(default_factory=list)
+
+    def stage(self, kind: Kind, name: str) -> type[Stage]:
+        """Return the stage class of that kind and name, or raise `UsageError` with a suggestion."""
+        try:
+            return self.stages[kind, name]
+        except KeyError:
+            names = [n for k, n in self.stages if k == kind]
+            raise UsageError(self._unknown(f"{kind} stage", name, names)) from None
+
+    def stages_of(self, kind: Kind) -> dict[str, type[Stage]]:
+        """Return all stages of one kind by name, sorted."""
+        return {n: cls for (k, n), cls in sorted(self.stages.items()) if k == kind}
+
+    def pipeline(self, name: str) -> Path:
+        """Return the file of a registered pipeline, or raise `UsageError` with a suggestion."""
+        try:
+            return self.pipelines[name]
+        except KeyError:
+            raise UsageError(self._unknown("pipeline", name, self.pipelines)) from None
+
+    def _unknown(self, what: str, name: str, known: Iterable[str]) -> str:
+        """Return the sentence for an unknown name, and which plugins may have meant to bring it."""
+        left_out = "".join(f" Left out: {broken}." for broken in self.broken)
+        return unknown_name(what, name, known) + left_out
+
+
+def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:
+    """Return a pluggy manager that knows our hooks, with the installed plugins unless told not to.
+
+    A plugin that cannot be imported does not stop the rest; `registry` reports it.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    if load_installed:
+        for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda e: e.name):
+            try:
+                register(manager, entry.load(), entry.name)
+            except Exception as error:
+                _failures(manager).append(BrokenPlugin(entry.name, _cause(error)))
+    return manager
+
+
+def register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    """Register a plugin module or object; raise `PluginError` if a hook does not fit its spec."""
+    stray = [attribute for attribute in dir(plugin) if _is_stray(plugin, attribute)]
+    if stray:
+        hooks = [h for h in vars(hookspecs) if h.startswith("unblur_")]
+        raise PluginError(f"plugin '{name}': {unknown_name('hook', stray[0], hooks)}")
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        manager.unregister(name=name)
+        raise PluginError(f"plugin '{name}': {' '.join(str(error).split())}.") from None
+
+
+def _is_stray(plugin: Any, attribute: str) -> bool:
+    marked = getattr(getattr(plugin, attribute), f"{PROJECT}_impl", None) is not None
+    return marked and not hasattr(hookspecs, attribute)
+
+
+@cache
+def registry() -> Registry:
+    """Return what the installed plugins registered; computed once per process."""
+    return collect(plugin_manager())
+
+
+def collect(manager: pluggy.PluginManager) -> Registry:
+    """Ask every plugin of `manager` for what it registers, one by one, so that one may fail."""
+    found = Registry(broken=list(_failures(manager)))
+    for path in _shipped_pipelines():
+        found.pipelines[path.stem] = path
+    for name, plugin in manager.list_name_plugin():
+        try:
+            _collect_one(found, manager, name, plugin)
+        except Exception as error:
+            found.broken.append(BrokenPlugin(name, _cause(error)))
+    return found
+
+
+def _collect_one(found: Registry, manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
+    hooks = manager.subset_hook_caller
+    others = [p for _, p in manager.list_name_plugin() if p is not plugin]
+    additions: list[tuple[dict[Any, Any], Any, Any]] = []
+
+    def ask(hook: str) -> Iterable[Any]:
+        return [item for batch in hooks(hook, others)() for item in batch]
+
+    for cls in ask("unblur_stages"):
+        check_stage_class(cls)
+        additions.append((found.stages, (cls.kind, cls.name), cls))
+    for path in ask("unblur_pipelines"):
+        if not Path(path).is_file():
+            raise PluginError(f"registers the pipeline file {path}, which is not there.")
+        additions.append((found.pipelines, Path(path).stem, Path(path)))
+    for hook, shelf in _SHELVES.items():
+        additions.extend((shelf(found), cls.name, cls) for cls in ask(hook))
+    claims = [(id(target), key) for target, key, _ in additions]
+    for target, key, _ in additions:
+        if key in target or claims.count((id(target), key)) > 1:
+            raise PluginError(f"registers {key}, which is registered already.")
+    for target, key, value in additions:
+        target[key] = value
+        found.origins[value] = name
+
+
+_SHELVES: dict[str, Callable[[Registry], dict[Any, Any]]] = {
+    "unblur_trainers": lambda r: r.trainers,
+    "unblur_readers": lambda r: r.readers,
+    "unblur_writers": lambda r: r.writers,
+}
+
+
+def check_stage_class(cls: Any) -> None:
+    """Raise `PluginError` unless `cls` is a complete stage class: kind, name, summary, methods."""
+    if not (inspect.isclass(cls) and issubclass(cls, Stage)):
+        raise PluginError(f"registers {cls!r} as a stage; expected a subclass of unblur.Stage.")
+    if not issubclass(cls, tuple(KIND_CLASSES.values())):
+        kinds = ", ".join(c.__name__ for c in KIND_CLASSES.values())
+        raise PluginError(f"stage {cls.__name__} derives from none of {kinds}.")
+    for attribute in ("name", "summary"):
+        if not isinstance(getattr(cls, attribute, None), str):
+            raise PluginError(f"stage {cls.__name__} lacks the class attribute '{attribute}'.")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise PluginError(f"stage '{cls.name}' does not implement {missing}.")
+
+
+def _shipped_pipelines() -> list[Path]:
+    package = Path(__file__).parents[1]
+    for folder in (package / "pipelines", package.parent.parent / "pipelines"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.yaml"))
+    return []
+
+
+def _failures(manager: pluggy.PluginManager) -> list[BrokenPlugin]:
+    if not hasattr(manager, "unblur_failures"):
+        manager.unblur_failures = []  # type: ignore[attr-defined]
+    return manager.unblur_failures  # type: ignore[attr-defined,no-any-return]
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, PluginError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""State of the widget, free of Qt."""

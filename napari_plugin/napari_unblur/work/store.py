@@ -1,0 +1,108 @@
+"""Writing to disk: pipelines as text, results larger than memory as OME-Zarr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unblur.errors import OutputError
+
+if TYPE_CHECKING:
+    from napari_unblur.model.job import Control, Job
+    from unblur.engine import Result
+    from unblur.engine.job import Request
+    from unblur.engine.running.journal import Journal
+    from unblur.model.formats import RegionWriter
+    from unblur.model.image import Image
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, or raise `OutputError`."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} cannot be written: {reason}; choose another place.") from None
+
+
+def deblur_to_store(job: Job, image: Image, control: Control) -> Result:
+    """Deblur a lazy image tile by tile into the OME-Zarr store that the job names.
+
+    A run that was stopped goes on with what it had finished, if nothing has changed since.
+
+    Raises
+    ------
+    UnblurError
+        With what does not fit, or why the store cannot be written.
+    Cancelled
+        When asked to stop, after the tiles in work; they are kept for the next run.
+    """
+    from unblur.engine.job import Request
+    from unblur.engine.running.journal import Journal
+    from unblur.engine.running.streaming import deblur_into
+    from unblur.io import check_output, create_store, partial_path, publish
+    from unblur.io.files import remove
+    from unblur.model.context import Context, resolve_device
+
+    path = job.destination
+    assert path is not None
+    check_output(image, path)
+    context = Context(
+        device=resolve_device(job.device),
+        seed=job.seed,
+        on_progress=control.on_progress,
+        is_cancelled=control.is_cancelled,
+    )
+    request = Request.of(image, job.pipeline, job.psf, context)
+    partial = partial_path(path)
+
+    def opened(again: bool) -> RegionWriter:
+        if not again:
+            remove(partial)
+        return create_store(partial, image, resume=again)
+
+    with Journal(path.with_name(f".{path.name}.journal"), path) as journal:
+        again = partial.exists() and _is_unfinished(journal, request)
+        if again:
+            control.say(f"Going on with the run of {path.name} that was stopped.")
+        result = deblur_into(request, opened, journal, resume=again)
+        publish(partial, path)
+        journal.complete()
+    return result
+
+
+def _is_unfinished(journal: Journal, request: Request) -> bool:
+    """Whether the journal is that of the same job, stopped before it was complete."""
+    from unblur.engine.running.streaming import describe_job
+
+    if journal.job is None:
+        return False
+    try:
+        journal.check(describe_job(request))
+    except OutputError:
+        return False
+    return True
+
+
+def read_levels(path: Path, axes: str) -> list[Any]:
+    """Return the levels of an OME-Zarr store (or the one of a plain zarr) as dask arrays."""
+    import zarr
+
+    opened = zarr.open(path, mode="r")
+    if not isinstance(opened, zarr.Group):
+        return [_lazy(opened)]
+    attributes: Any = dict(opened.attrs)
+    multiscale = attributes.get("ome", attributes)["multiscales"][0]
+    names = "".join(str(axis["name"]).upper() for axis in multiscale["axes"])
+    order = [names.index(axis) for axis in axes]
+    return [_lazy(opened[level["path"]]).transpose(order) for level in multiscale["datasets"]]
+
+
+def _lazy(array: Any) -> Any:
+    import dask.array as da
+
+    from_zarr: Any = da.from_zarr
+    return from_zarr(array)

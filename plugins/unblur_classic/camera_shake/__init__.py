@@ -1,0 +1,1 @@
+"""Blind estimation of the rotation and translation of a camera."""

@@ -1,0 +1,1 @@
+"""Blind kernel estimation by maximum a posteriori."""

@@ -1,0 +1,1 @@
+"""Measurement of a PSF from stars or beads."""

@@ -1,0 +1,1 @@
+"""Postprocessing of restored images."""

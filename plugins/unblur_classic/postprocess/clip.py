@@ -1,0 +1,93 @@
+"""Cutting off values that no camera could have recorded."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+
+Bound = float | Literal["input", "none"]
+
+
+class Clip(stages.Postprocessor):
+    """Values below and above bounds become the bounds: `min(max(x, low), high)`.
+
+    It assumes that the scene's values lie within the bounds. By default these are black and
+    white. A deconvolved star is brighter than the blurred one, so that images without a fixed
+    white (floats, photon counts) are better left open above: `high: none`. NaN stays NaN.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        See `Clip.Params`.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[[-0.5, 0.5, 1.5]]])
+    >>> Clip(high="none").process(x, x, None, Context())
+    tensor([[[0.0000, 0.5000, 1.5000]]])
+    """
+
+    name = "clip"
+    summary = "Cut off values outside black and white, or outside the input's range."
+    dimensions = frozenset({2, 3})
+
+    class Params(stages.Params):
+        """Bounds, white = 1."""
+
+        low: Bound = Field(
+            0.0,
+            description="Smallest value; input takes the blurred channel's minimum, none has none.",
+        )
+        high: Bound = Field(
+            1.0,
+            description="Largest value; input takes the blurred channel's maximum, none has none.",
+        )
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Clip.Params:
+            low, high = self.low, self.high
+            if isinstance(low, float) and isinstance(high, float) and low >= high:
+                raise ValueError(f"low lies below high, got {self.low} and {self.high}")
+            return self
+
+    extremes: tuple[Tensor, Tensor] | None = None
+    """Minimum and maximum of each channel of the whole blurred image, (C,) each, once settled."""
+
+    def process(
+        self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
+    ) -> Tensor:
+        """Return the clipped image; see `Postprocessor`."""
+        darkest, brightest = self.extremes or _extremes(blurred)
+        low = _bound(self.params.low, darkest, -torch.inf, image)
+        high = _bound(self.params.high, brightest, torch.inf, image)
+        return torch.maximum(torch.minimum(image, high), low)
+
+    def settled(
+        self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
+    ) -> Self:
+        """Return the stage with the input's range measured, where it is asked for."""
+        if "input" not in (self.params.low, self.params.high):
+            return self
+        decided = copy.copy(self)
+        decided.extremes = _extremes(blurred)
+        return decided
+
+
+def _extremes(x: Tensor) -> tuple[Tensor, Tensor]:
+    flat = x.flatten(1)
+    return flat.amin(1), flat.amax(1)
+
+
+def _bound(setting: Bound, measured: Tensor, none: float, image: Tensor) -> Tensor:
+    """Return a bound as (C or 1, 1, ...), ready to meet the image."""
+    if setting == "input":
+        return measured.to(image).reshape([-1] + [1] * (image.ndim - 1))
+    return image.new_tensor(none if setting == "none" else setting)

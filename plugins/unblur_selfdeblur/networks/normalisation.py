@@ -1,0 +1,98 @@
+"""Normalisation of each channel over a map, and the leaky ReLU after it, in one go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from unblur.accel.jit import has_compiler
+from unblur.accel.threads import can_share
+
+LEAST_PIXELS = 1024
+"""Smaller maps are normalised faster by the library."""
+
+
+class Normalisation(nn.BatchNorm2d):
+    """Batch normalisation with the statistics of the map itself, then a leaky ReLU.
+
+    Parameters
+    ----------
+    channels : int
+        Of the maps (1, C, H, W).
+    slope : float
+        Of negative values; 1 leaves out the ReLU.
+    """
+
+    def __init__(self, channels: int, slope: float = 1.0) -> None:
+        super().__init__(channels, track_running_stats=False)
+        self.slope = slope
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (1, C, H, W)."""
+        if self._compiles(input):
+            y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+                input, self.weight, self.bias, self.eps, self.slope
+            )
+            return y
+        y = super().forward(input)
+        # Normalisation does not need its result again.
+        return y if self.slope == 1 else functional.leaky_relu_(y, self.slope)
+
+    def _compiles(self, x: Tensor) -> bool:
+        return (
+            x.device.type == "cpu"
+            and x.dtype == self.weight.dtype == torch.float32
+            and x.is_contiguous(memory_format=torch.channels_last)
+            and x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
+            and has_compiler()
+            and can_share()
+        )
+
+
+class _Normalised(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, slope: float
+    ) -> Tensor:
+        # numba takes a second to import.
+        from unblur_selfdeblur.networks import normalisation_loops as loops
+
+        pixels = _pixels(x)
+        mean, variance = loops.moments(pixels)
+        rate = (variance + eps).rsqrt()
+        scale = weight.detach() * rate
+        line = loops.Line(mean, scale, bias.detach(), slope)
+        ctx.save_for_backward(x, rate)
+        ctx.line = line
+        return _image(loops.activate(pixels, line), x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, ...]:
+        from unblur_selfdeblur.networks import normalisation_loops as loops
+
+        x, rate = ctx.saved_tensors
+        pixels, changes = _pixels(x), _pixels(change)
+        by_bias, product = loops.sums(pixels, changes, ctx.line)
+        by_weight = product * rate
+        # d x = scale (g - mean of g - n times mean of g n), n being x normalised.
+        falling = -ctx.line.scale / pixels.shape[0]
+        along, constant = falling * rate * by_weight, falling * by_bias
+        out = loops.derive(pixels, changes, ctx.line, along, constant)
+        return _image(out, x), by_weight, by_bias, None, None
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """Return (B, C, H, W) as a table (B * H * W, C)."""
+    return x.detach().permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _image(pixels: Tensor, like: Tensor) -> Tensor:
+    """Return a table of pixels as an image of the shape of `like`."""
+    count, channels, height, width = like.shape
+    return pixels.view(count, height, width, channels).permute(0, 3, 1, 2)
