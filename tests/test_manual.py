@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image as Picture
 from typer.testing import CliRunner
 
 import unblur
+from markdown_for_tests import code_blocks
 from unblur.cli import app
 from unblur.io import write_image, write_kernel
 from unblur.model.context import Context
@@ -27,8 +27,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    return [block for block in found if "--8<--" not in block]
+    return code_blocks(page.read_text("utf-8"), language)
 
 
 def commands(page: Path) -> list[list[str]]:

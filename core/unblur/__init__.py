@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from unblur.io import write_kernel as write_kernel
     from unblur.model.context import Context as Context
     from unblur.model.context import Progress as Progress
+    from unblur.model.formats import Reader as Reader
+    from unblur.model.formats import Writer as Writer
     from unblur.model.image import Image as Image
     from unblur.model.kernel import Kernel as Kernel
     from unblur.model.kernel import KernelField as KernelField
@@ -47,6 +49,7 @@ _HOMES = {
     "errors": ("UnblurError",),
     "io": ("read_image", "read_kernel", "write_image", "write_kernel"),
     "model.context": ("Context", "Progress"),
+    "model.formats": ("Reader", "Writer"),
     "model.image": ("Image",),
     "model.kernel": ("Kernel", "KernelField"),
     "pipeline": ("Pipeline",),

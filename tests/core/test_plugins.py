@@ -2,10 +2,11 @@ import pytest
 from stages_for_tests import ALL, Copy, Flat
 
 from unblur.errors import PluginError, UsageError
+from unblur.model.formats import Reader, Writer
 from unblur.model.stages import Deconvolver
-from unblur.plugins import hookspecs
 from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.plugins.markers import hook
+from unblur.training import Trainer
 
 
 def plugin(**hooks):
@@ -98,8 +99,52 @@ def test_a_hook_with_a_wrong_signature_is_refused_naming_the_plugin():
         register(manager, plugin(unblur_stages=lambda image: ALL), "mine")
 
 
-def test_every_hook_is_documented():
-    hooks = [value for name, value in vars(hookspecs).items() if name.startswith("unblur_")]
-    assert hooks
-    for spec in hooks:
-        assert spec.__doc__.startswith("Register ")
+class AbcReader(Reader):
+    name = "abc"
+    suffixes = (".abc",)
+
+    def read(self, path, *, axes=None, lazy=False): ...
+
+
+class AbcWriter(Writer):
+    name = "abc"
+    suffixes = (".abc",)
+
+    def write(self, image, path): ...
+
+
+def changed(base, **attributes):
+    return type(base.__name__, (base,), attributes)
+
+
+@pytest.mark.parametrize(
+    ("hook_name", "cls", "message"),
+    [
+        ("unblur_readers", int, "expected a subclass of Reader"),
+        ("unblur_readers", AbcWriter, "expected a subclass of Reader"),
+        ("unblur_writers", AbcReader, "expected a subclass of Writer"),
+        ("unblur_readers", changed(AbcReader, name=None), "reader AbcReader lacks the class"),
+        ("unblur_readers", changed(Reader, name="abc"), "reader 'abc' does not implement read."),
+        ("unblur_writers", changed(AbcWriter, suffixes=()), "expected a tuple of strings"),
+        ("unblur_writers", changed(AbcWriter, suffixes=".abc"), "expected a tuple of strings"),
+        ("unblur_readers", changed(AbcReader, suffixes=("abc",)), "that begin with a dot"),
+        ("unblur_readers", changed(AbcReader, suffixes=(".ABC",)), "in lower case"),
+        ("unblur_trainers", int, "expected a subclass of unblur.training.Trainer"),
+        ("unblur_trainers", changed(Trainer, name="abc"), "lacks the class attribute 'summary'"),
+        ("unblur_trainers", changed(Trainer, name="abc", summary=""), "does not implement loss,"),
+    ],
+)
+def test_a_format_or_trainer_that_breaks_the_contract_is_not_registered(hook_name, cls, message):
+    found = registry_of(bad=plugin(**{hook_name: lambda: [cls]}))
+    assert message in found.broken[0].cause
+    assert {**found.readers, **found.writers, **found.trainers} == {}
+
+
+def test_formats_and_trainers_are_found_by_name():
+    found = registry_of(
+        mine=plugin(unblur_readers=lambda: [AbcReader], unblur_writers=lambda: [AbcWriter])
+    )
+    assert (found.readers, found.writers) == ({"abc": AbcReader}, {"abc": AbcWriter})
+    assert (found.origins[AbcReader], found.origins[AbcWriter]) == ("mine", "mine")
+    with pytest.raises(UsageError, match="there is no model 'abc'"):
+        found.trainer("abc")

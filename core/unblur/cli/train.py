@@ -11,7 +11,7 @@ from unblur.cli.console import INTERRUPTED, about, say, say_json, tell
 from unblur.cli.options import Device, Json, Overwrite, Quiet, settings
 from unblur.cli.progress import ProgressBar
 from unblur.cli.signals import interruptible
-from unblur.errors import OutputError, UsageError, unknown_name
+from unblur.errors import OutputError, UsageError
 
 EXAMPLE = "unblur train svmap --data photos -o svmap.safetensors --set steps=20000"
 
@@ -42,10 +42,7 @@ def train(
     from unblur.plugins.manager import registry
     from unblur.training import train as trained
 
-    trainers = registry().trainers
-    if model not in trainers:
-        raise UsageError(unknown_name("model", model, trainers))
-    trainer = trainers[model](settings(sets))
+    trainer = registry().trainer(model)(settings(sets))
     _check(data, output, overwrite)
     with about(data), interruptible() as is_cancelled, ProgressBar(model, quiet) as bar:
         context = Context(device=resolve_device(device), on_progress=bar, is_cancelled=is_cancelled)

@@ -10,9 +10,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from unblur.errors import ImageError, OutputError, suggestion
+from unblur.model.formats import Reader, Writer
 
 COMPOUND_SUFFIXES = (
     ".ome.tiff",
@@ -24,7 +26,7 @@ COMPOUND_SUFFIXES = (
     ".fit.gz",
     ".fts.gz",
 )
-"""Suffixes of two words; elsewhere the part behind the last dot is the suffix."""
+"""Suffixes of two words of the built-in formats, in lower case with the dots."""
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "a PNG file"),
@@ -50,9 +52,36 @@ _FULL = "the disk took only a part"
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix in lower case, of two words where it is a known pair: ".ome.tif"."""
+    """Return the suffix in lower case, of several words if a format has such a one: ".ome.tif".
+
+    The plugins are loaded only if the name has several dots and ends in no built-in suffix.
+    """
     name = path.name.lower()
-    return next((s for s in COMPOUND_SUFFIXES if name.endswith(s)), path.suffix.lower())
+    for suffix in COMPOUND_SUFFIXES:
+        if name.endswith(suffix):
+            return suffix
+    if len(path.suffixes) > 1 and path.suffix.lower() not in _builtin_suffixes():
+        return _plugin_suffix(name) or path.suffix.lower()
+    return path.suffix.lower()
+
+
+@cache
+def _builtin_suffixes() -> frozenset[str]:
+    """Return the suffixes of the built-in readers and writers."""
+    from unblur.io import READERS, WRITERS
+
+    formats: list[type[Reader | Writer]] = [*READERS, *WRITERS]
+    return frozenset(suffix for cls in formats for suffix in cls.suffixes)
+
+
+def _plugin_suffix(name: str) -> str:
+    """Return the longest suffix of a plugin's format in which `name` ends, or ""."""
+    from unblur.plugins.manager import registry
+
+    known = registry()
+    formats: list[type[Reader | Writer]] = [*known.readers.values(), *known.writers.values()]
+    matches = [s for cls in formats for s in cls.suffixes if name.endswith(s)]
+    return max(matches, key=len, default="")
 
 
 def split_part(path: Path) -> tuple[Path, str | None]:

@@ -25,6 +25,7 @@ class NpyReader(Reader):
 
     name = "npy"
     suffixes = (".npy", ".npz")
+    has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; a lazy .npy is mapped, not read."""

@@ -53,7 +53,7 @@ def read_image(
     file, part = split_part(place)
     check_input(file)
     reader = reader_for(file)
-    if part is not None and not isinstance(reader, TiffReader | FitsReader | NpyReader):
+    if part is not None and not reader.has_parts:
         raise ImageError(f"{file} holds a single image; leave out [{part}].")
     try:
         return reader.read(place, axes=axes, lazy=lazy)
@@ -76,12 +76,13 @@ def reader_for(path: Path) -> Reader:
             return cls()
     from unblur.plugins.manager import registry
 
-    plugins = registry().readers.values()
+    known = registry()
+    plugins = known.readers.values()
     for plugin in plugins:
         reader: Reader = plugin()
         if reader.can_read(path):
             return reader
-    known = sorted({s for cls in (*READERS, *plugins) for s in cls.suffixes})
+    suffixes = sorted({s for cls in (*READERS, *plugins) for s in cls.suffixes})
     found = what_it_is(path)
     hint = "; convert it to PNG or TIFF"
     if found:
@@ -89,5 +90,5 @@ def reader_for(path: Path) -> Reader:
         hint = f", but it looks like {found}; {remedy}"
     raise ImageError(
         f"{path} has the suffix '{suffix_of(path)}', which no reader knows{hint}. "
-        f"Known: {', '.join(known)}."
+        f"Known: {', '.join(suffixes)}.{known.left_out()}"
     )

@@ -145,15 +145,17 @@ def writer_for(image: Image, path: Path) -> Writer:
             return cls()
     from unblur.plugins.manager import registry
 
-    plugins = registry().writers.values()
+    known = registry()
+    plugins = known.writers.values()
     for plugin in plugins:
         writer: Writer = plugin()
         if writer.can_write(path, image):
             return writer
-    known = sorted({s for cls in (*WRITERS, *plugins) for s in cls.suffixes})
+    suffixes = sorted({s for cls in (*WRITERS, *plugins) for s in cls.suffixes})
     suffix = suffix_of(path)
     what = f"the suffix '{suffix}'" if suffix else "no suffix"
     raise OutputError(
-        f"{path} has {what}, so its format is unknown; use one of {', '.join(known)}"
+        f"{path} has {what}, so its format is unknown; use one of {', '.join(suffixes)}"
         + (f", or {path}/ for a folder." if not suffix else ".")
+        + known.left_out()
     )

@@ -39,10 +39,14 @@ class Reader(ABC):
         The format's name, unique among readers, e.g. "tiff".
     suffixes : tuple of str
         Endings of file names, in lower case with the dot, e.g. (".tif", ".tiff").
+    has_parts : bool
+        Whether one file may hold several images, of which `name[part]` selects one. If false,
+        `unblur.io.read_image` rejects a part before `read` is called.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    has_parts: ClassVar[bool] = False
 
     def can_read(self, path: Path) -> bool:
         """Return whether the file at `path`, which exists, is of this format; by its suffix."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -13,6 +13,7 @@ from typing import Any
 import pluggy
 
 from unblur.errors import PluginError, UsageError, unknown_name
+from unblur.model.formats import Reader, Writer
 from unblur.model.stages import KIND_CLASSES, Kind, Stage
 from unblur.plugins import hookspecs
 from unblur.plugins.markers import PROJECT
@@ -50,8 +51,8 @@ class Registry:
     stages: dict[tuple[Kind, str], type[Stage]] = field(default_factory=dict)
     pipelines: dict[str, Path] = field(default_factory=dict)
     trainers: dict[str, Any] = field(default_factory=dict)
-    readers: dict[str, Any] = field(default_factory=dict)
-    writers: dict[str, Any] = field(default_factory=dict)
+    readers: dict[str, type[Reader]] = field(default_factory=dict)
+    writers: dict[str, type[Writer]] = field(default_factory=dict)
     origins: dict[Any, str] = field(default_factory=dict)
     broken: list[BrokenPlugin] = field(default_factory=list)
 
@@ -74,10 +75,23 @@ class Registry:
         except KeyError:
             raise UsageError(self._unknown("pipeline", name, self.pipelines)) from None
 
+    def trainer(self, name: str) -> Any:
+        """Return the trainer class of that name, or raise `UsageError` with a suggestion."""
+        try:
+            return self.trainers[name]
+        except KeyError:
+            raise UsageError(self._unknown("model", name, self.trainers)) from None
+
+    def left_out(self) -> str:
+        """Return a sentence for each broken plugin, after a space; "" if there is none.
+
+        Error messages about unknown names and formats end with it, since a broken plugin may
+        be the one that registers them.
+        """
+        return "".join(f" Left out: {str(broken).rstrip('.')}." for broken in self.broken)
+
     def _unknown(self, what: str, name: str, known: Iterable[str]) -> str:
-        """Return the sentence for an unknown name, and which plugins may have meant to bring it."""
-        left_out = "".join(f" Left out: {broken}." for broken in self.broken)
-        return unknown_name(what, name, known) + left_out
+        return unknown_name(what, name, known) + self.left_out()
 
 
 def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:
@@ -148,8 +162,15 @@ def _collect_one(found: Registry, manager: pluggy.PluginManager, name: str, plug
         if not Path(path).is_file():
             raise PluginError(f"registers the pipeline file {path}, which is not there.")
         additions.append((found.pipelines, Path(path).stem, Path(path)))
-    for hook, shelf in _SHELVES.items():
-        additions.extend((shelf(found), cls.name, cls) for cls in ask(hook))
+    for cls in ask("unblur_trainers"):
+        check_trainer_class(cls)
+        additions.append((found.trainers, cls.name, cls))
+    for cls in ask("unblur_readers"):
+        check_format_class(cls, Reader)
+        additions.append((found.readers, cls.name, cls))
+    for cls in ask("unblur_writers"):
+        check_format_class(cls, Writer)
+        additions.append((found.writers, cls.name, cls))
     claims = [(id(target), key) for target, key, _ in additions]
     for target, key, _ in additions:
         if key in target or claims.count((id(target), key)) > 1:
@@ -159,13 +180,6 @@ def _collect_one(found: Registry, manager: pluggy.PluginManager, name: str, plug
         found.origins[value] = name
 
 
-_SHELVES: dict[str, Callable[[Registry], dict[Any, Any]]] = {
-    "unblur_trainers": lambda r: r.trainers,
-    "unblur_readers": lambda r: r.readers,
-    "unblur_writers": lambda r: r.writers,
-}
-
-
 def check_stage_class(cls: Any) -> None:
     """Raise `PluginError` unless `cls` is a complete stage class: kind, name, summary, methods."""
     if not (inspect.isclass(cls) and issubclass(cls, Stage)):
@@ -173,12 +187,44 @@ def check_stage_class(cls: Any) -> None:
     if not issubclass(cls, tuple(KIND_CLASSES.values())):
         kinds = ", ".join(c.__name__ for c in KIND_CLASSES.values())
         raise PluginError(f"stage {cls.__name__} derives from none of {kinds}.")
-    for attribute in ("name", "summary"):
+    _check_complete(cls, "stage", ("name", "summary"))
+
+
+def check_trainer_class(cls: Any) -> None:
+    """Raise `PluginError` unless `cls` is a complete trainer class: name, summary, methods."""
+    if not (inspect.isclass(cls) and hasattr(cls, "Params")):
+        raise PluginError(
+            f"registers {cls!r} as a trainer; expected a subclass of unblur.training.Trainer."
+        )
+    _check_complete(cls, "trainer", ("name", "summary"))
+
+
+def check_format_class(cls: Any, base: type[Reader | Writer]) -> None:
+    """Raise `PluginError` unless `cls` is a complete `Reader` or `Writer`, whichever `base` is."""
+    kind = base.__name__.lower()
+    if not (inspect.isclass(cls) and issubclass(cls, base)):
+        raise PluginError(f"registers {cls!r} as a {kind}; expected a subclass of {base.__name__}.")
+    _check_complete(cls, kind, ("name",))
+    suffixes = getattr(cls, "suffixes", None)
+    if not (isinstance(suffixes, tuple) and suffixes and all(map(_is_suffix, suffixes))):
+        raise PluginError(
+            f"{kind} '{cls.name}' has the suffixes {suffixes!r}; expected a tuple of strings in "
+            'lower case that begin with a dot, e.g. (".abc",).'
+        )
+
+
+def _check_complete(cls: Any, kind: str, attributes: Iterable[str]) -> None:
+    """Raise `PluginError` unless the class has the string attributes and no abstract method."""
+    for attribute in attributes:
         if not isinstance(getattr(cls, attribute, None), str):
-            raise PluginError(f"stage {cls.__name__} lacks the class attribute '{attribute}'.")
+            raise PluginError(f"{kind} {cls.__name__} lacks the class attribute '{attribute}'.")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
-        raise PluginError(f"stage '{cls.name}' does not implement {missing}.")
+        raise PluginError(f"{kind} '{cls.name}' does not implement {missing}.")
+
+
+def _is_suffix(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(".") and value == value.lower()
 
 
 def _shipped_pipelines() -> list[Path]:

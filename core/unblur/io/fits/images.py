@@ -40,6 +40,7 @@ class FitsReader(Reader):
 
     name = "fits"
     suffixes = (*_WRITTEN, ".fits.fz")
+    has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; lazy ones read sections as needed, but .gz is unpacked whole."""

@@ -32,6 +32,7 @@ class TiffReader(Reader):
 
     name = "tiff"
     suffixes = SUFFIXES
+    has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; lazy ones read strips or tiles as needed."""
