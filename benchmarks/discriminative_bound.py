@@ -33,7 +33,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.fourier import fast_length, fft, inverse_fft
 from unblur.numerics.metrics import kernel_similarity, levin_aligned
-from unblur.numerics.pyramid import scales, shrink_image
+from unblur.numerics.pyramid import pyramid_levels, shrink_image
 from unblur.pipeline import Pipeline
 from unblur.plugins.manager import registry
 from unblur_classic.map.alternating import placed
@@ -62,7 +62,7 @@ class Knowing(stages.Prior):
     def told(cls, sharp: Tensor, size: int) -> None:
         """Lay the true image (H, W) into the scenes of all scales of a kernel of `size`."""
         cls.truths.clear()
-        for scale in scales(size):
+        for scale in pyramid_levels(size):
             small = shrink_image(sharp, scale.ratio)
             extent = [fast_length(n + scale.size - 1) for n in small.shape]
             both = (placed(x, extent, scale.size) for x in (small, torch.ones_like(small)))

@@ -29,7 +29,7 @@ from unblur.io import read_kernel
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity
-from unblur.numerics.pyramid import rescaled_kernel, scales
+from unblur.numerics.pyramid import pyramid_levels, rescale_kernel
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.pipeline import Pipeline
 from unblur.training.pictures import read_luma
@@ -49,11 +49,11 @@ def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     params = MapEstimator({**settings, "size": FRAME}).params
     given = prepared(image, Context(), None, params)
     turns: list[Tensor] = []
-    levels = scales(given.size)
+    levels = pyramid_levels(given.size)
     alternate(given, levels, weighted(params.priors[:count]), params, turns.append)
     ratios = {level.size: level.ratio for level in levels}
     for kernel in turns:
-        full = rescaled_kernel(kernel, FRAME, 1 / ratios[kernel.shape[-1]])
+        full = rescale_kernel(kernel, FRAME, 1 / ratios[kernel.shape[-1]])
         yield kernel_similarity(full.numpy(), true.weights)
 
 

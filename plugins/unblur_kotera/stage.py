@@ -8,7 +8,7 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.stages import Estimate
-from unblur.numerics.pyramid import Scale, odd, resize_kernel, shrink_image
+from unblur.numerics.pyramid import PyramidLevel, odd, resize_kernel, shrink_image
 from unblur_kotera.initialization import gaussian_start, start_from
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Data, Optimum, optimise
@@ -120,7 +120,7 @@ class Kotera(stages.KernelEstimator):
         image = prepared.image(choice.best) if is_whole else None
         return Estimate.of(prepared.kernel(choice.best), image, choice.notes)
 
-    def _plan(self, level: Scale) -> Plan:
+    def _plan(self, level: PyramidLevel) -> Plan:
         """Return what is done at a scale: the first sum alone at coarse ones."""
         iterations = self.params.full_iterations
         if level.ratio < 1:
@@ -134,7 +134,7 @@ class Kotera(stages.KernelEstimator):
         return Plan(phases, stops_early=self.params.stop == "auto")
 
 
-def levels_of(size: int, count: int) -> list[Scale]:
+def levels_of(size: int, count: int) -> list[PyramidLevel]:
     """Return the scales for a kernel of `size` pixels, the coarsest first.
 
     Scales whose kernel would measure less than 7 pixels keep 7; they are left out if that is
@@ -146,11 +146,11 @@ def levels_of(size: int, count: int) -> list[Scale]:
     [(0.5, 11), (0.71, 15), (1.0, 21)]
     """
     ratios = [0.5 ** (n / 2) for n in range(count - 1, 0, -1)]
-    coarse = [Scale(r, max(odd(round(size * r)), SMALLEST)) for r in ratios]
-    return [*(scale for scale in coarse if scale.size <= size), Scale(1.0, size)]
+    coarse = [PyramidLevel(r, max(odd(round(size * r)), SMALLEST)) for r in ratios]
+    return [*(scale for scale in coarse if scale.size <= size), PyramidLevel(1.0, size)]
 
 
-def at_scale(data: Data, scale: Scale) -> Data:
+def at_scale(data: Data, scale: PyramidLevel) -> Data:
     """Return the data at a scale."""
     if scale.ratio == 1:
         return data

@@ -11,7 +11,7 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from unblur.numerics.pyramid import Scale, shrink_image
+from unblur.numerics.pyramid import PyramidLevel, shrink_image
 from unblur_schuler.quotient import Spectra
 from unblur_schuler.windows import Look, Window, everywhere, stacked
 
@@ -55,7 +55,7 @@ class Network(nn.Module):
     turns: int
 
     @abstractmethod
-    def scales(self, size: int) -> list[Scale]:
+    def scales(self, size: int) -> list[PyramidLevel]:
         """Return the scales for a kernel of `size` pixels, the coarsest first."""
 
     @abstractmethod

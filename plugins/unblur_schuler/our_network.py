@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from unblur.numerics.contrast import CONTRAST, price_against
 from unblur.numerics.operators import gradient
-from unblur.numerics.pyramid import Scale, rescaled_kernel, scales
+from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
 from unblur_schuler.cartoon import cartoons
 from unblur_schuler.coarse_to_fine import Network, Step, first_kernel
 from unblur_schuler.quotient import Spectra, image_quotient
@@ -61,9 +61,9 @@ class DeepNetwork(Network):
         self.ridge = nn.Parameter(torch.tensor(math.log(5e-2)))
         self.faint = nn.Parameter(torch.tensor(math.log(0.07)))
 
-    def scales(self, size: int) -> list[Scale]:
+    def scales(self, size: int) -> list[PyramidLevel]:
         """Return scales half an octave apart, down to a kernel of about 5 pixels."""
-        return scales(size, COARSEST)
+        return pyramid_levels(size, COARSEST)
 
     def features(
         self, y: Tensor, kernel: Tensor | None, noise: Tensor, step: Step
@@ -72,7 +72,7 @@ class DeepNetwork(Network):
         if kernel is None:
             kernel = first_kernel(step.size, y[:, 0])
         elif step.rise != 1:
-            kernel = rescaled_kernel(kernel, step.size, step.rise)
+            kernel = rescale_kernel(kernel, step.size, step.rise)
         gain = CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6)
         y = gain * y
         loud = noise[:, None, None, None] * gain

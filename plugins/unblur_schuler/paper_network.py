@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unblur.numerics.pyramid import RATIO, Scale, odd
+from unblur.numerics.pyramid import RATIO, PyramidLevel, odd
 from unblur_schuler.coarse_to_fine import Network, Step
 from unblur_schuler.quotient import Spectra, deconvolved_by_gaussian, image_quotient
 
@@ -75,12 +75,12 @@ class PaperNetwork(Network):
         )
         self.priors = nn.Parameter(torch.full((len(SIZES) * STAGES,), math.log(2e-2)))
 
-    def scales(self, size: int) -> list[Scale]:
+    def scales(self, size: int) -> list[PyramidLevel]:
         """Return one scale up to 17 pixels, two up to 25, three up to 33, then more."""
         extents = [n for n in SIZES if n < size]
         while extents and extents[-1] >= SIZES[-1] and extents[-1] / RATIO < size:
             extents.append(odd(math.floor(extents[-1] / RATIO)))
-        return [*(Scale(n / size, n) for n in extents), Scale(1.0, size)]
+        return [*(PyramidLevel(n / size, n) for n in extents), PyramidLevel(1.0, size)]
 
     def features(
         self, y: Tensor, kernel: Tensor | None, noise: Tensor, step: Step

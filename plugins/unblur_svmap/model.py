@@ -210,9 +210,9 @@ def believed(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:
     """Return the blur that observes no clipped pixel where scene `x`, blurred, exceeds white."""
     if clipped is None:
         return blur
-    whole = blur.observing(None)
+    whole = blur.with_mask(None)
     mask = 1 - clipped * (whole.forward(x) >= y)
-    return blur.observing(mask if blur.mask is None else mask * blur.mask)
+    return blur.with_mask(mask if blur.mask is None else mask * blur.mask)
 
 
 def seen_only(y: Tensor, blur: Blur) -> Tensor:

@@ -7,14 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unblur.numerics.solvers import Lengths, Operator, conjugate_gradient, follow_gradient
+from unblur.numerics.solvers import (
+    CgCoefficients,
+    Operator,
+    conjugate_gradient,
+    replay_conjugate_gradient,
+)
 from unblur_svmap.filters import mean_correlation
 
 OnStep = Callable[[int, Tensor], None]
 
 
 class Course:
-    """Step lengths of the conjugate gradients and mean filters, by the name of the system.
+    """Coefficients of the conjugate gradients and mean filters, by the name of the system.
 
     The optimal length of a step and the preconditioner's mean filters are sums over all pixels:
     a tile that computed its own would differ from its neighbours. A course that records takes
@@ -29,13 +34,13 @@ class Course:
 
     def __init__(self, recording: bool = False) -> None:
         self._recording = recording
-        self._lengths: dict[str, Lengths] = {}
+        self._coefficients: dict[str, CgCoefficients] = {}
         self._correlations: dict[str, Tensor] = {}
 
     def fixed(self) -> Course:
         """Return the course for others to follow."""
         other = Course()
-        other._lengths, other._correlations = self._lengths, self._correlations
+        other._coefficients, other._correlations = self._coefficients, self._correlations
         return other
 
     def correlation(self, name: str, bank: Tensor) -> Tensor:
@@ -62,14 +67,14 @@ class Course:
 
         A part so unlike the recorded whole that its error would grow takes its own steps.
         """
-        known = self._lengths.get(name)
+        known = self._coefficients.get(name)
         if known is not None and not self._recording:
-            found = follow_gradient(
+            found = replay_conjugate_gradient(
                 operator, b, x, known, precondition=precondition, on_step=on_step
             )
             if found is not None:
                 return found
-        lengths: list[tuple[Tensor, Tensor]] = []
+        coefficients: list[tuple[Tensor, Tensor]] = []
         x = conjugate_gradient(
             operator,
             b,
@@ -77,8 +82,8 @@ class Course:
             iterations=iterations,
             precondition=precondition,
             on_step=on_step,
-            on_lengths=lengths.append,
+            on_coefficients=coefficients.append,
         )
         if self._recording:
-            self._lengths[name] = torch.stack([torch.stack(pair) for pair in lengths])
+            self._coefficients[name] = torch.stack([torch.stack(pair) for pair in coefficients])
         return x

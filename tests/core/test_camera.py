@@ -12,12 +12,12 @@ from unblur.numerics.camera import (
     CameraBasis,
     PoseGrid,
     camera_field,
-    levelled,
-    on_support,
+    pose_support,
     project_kernels,
     rotation,
+    zero_mean_rotation,
 )
-from unblur.numerics.camera.projection import shifted_towards
+from unblur.numerics.camera.projection import shift_towards
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import camera_path, shake_image
 from unblur.testing import check_adjoint
@@ -125,7 +125,7 @@ def test_kernels_between_the_places_of_a_field_are_those_of_the_camera():
 
 def test_levelled_poses_make_the_same_kernels_turned_to_the_middle(grid, motion):
     kept = motion * torch.from_numpy(grid.admitted())
-    level, weights = levelled(grid, kept)
+    level, weights = zero_mean_rotation(grid, kept)
     share = (weights.sum((1, 2)) / weights.sum()).numpy()
     assert share @ np.array(level.angles) == pytest.approx(0, abs=1e-12)
     corners = [(r, c) for r in (0, 120) for c in (0, 160)]
@@ -159,7 +159,7 @@ def test_a_motion_without_noise_is_kept(basis, motion):
 
 
 def test_faint_poses_are_left_out():
-    assert on_support(torch.tensor([0.5, 0.0, 0.3, 0.1]), 0.4).tolist() == [1, 0, 1, 0]
+    assert pose_support(torch.tensor([0.5, 0.0, 0.3, 0.1]), 0.4).tolist() == [1, 0, 1, 0]
 
 
 def test_kernels_are_shifted_by_fractions_of_a_pixel():
@@ -169,7 +169,7 @@ def test_kernels_are_shifted_by_fractions_of_a_pixel():
         flat = (-((index[:, None] - row) ** 2) - (index - column) ** 2).div(4).exp()
         return flat / flat.sum()
 
-    moved = shifted_towards(torch.stack([blob(6, 6), blob(7.3, 4.6)]), blob(6, 6).expand(2, 13, 13))
+    moved = shift_towards(torch.stack([blob(6, 6), blob(7.3, 4.6)]), blob(6, 6).expand(2, 13, 13))
     for kernel in moved:
         assert float((kernel.sum(1) * index).sum()) == pytest.approx(6, abs=0.05)
         assert float((kernel.sum(0) * index).sum()) == pytest.approx(6, abs=0.05)

@@ -51,17 +51,17 @@ class Ridge(Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         context.checkpoint()
-        count = kernel.ndim
+        ndim = kernel.ndim
         seen = torch.ones_like(blurred[0]) if mask is None else mask
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], seen)
 
         def normal(x: Tensor) -> Tensor:
-            smooth = gradient_adjoint(gradient(x, count), count)
+            smooth = gradient_adjoint(gradient(x, ndim), ndim)
             return blur.adjoint(blur.forward(x)) + self.params.weight * smooth
 
         target = blur.adjoint(blurred)
         start = blur.extend(blurred * seen + 0.5 * (1 - seen))
-        x = conjugate_gradient(normal, target, start, iterations=60, count=count)
+        x = conjugate_gradient(normal, target, start, iterations=60, ndim=ndim)
         return blur.crop(x)
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ def test_ssim_agrees_with_scikit_image(shape):
     expected = structural_similarity(
         a, b, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
-    assert ssim(a, b, count=len(shape)) == pytest.approx(expected, abs=1e-9)
+    assert ssim(a, b, ndim=len(shape)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_ssim_averages_channels_and_is_one_for_equal_images():

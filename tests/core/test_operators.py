@@ -44,18 +44,18 @@ def test_adjoint_is_the_transpose_of_forward(support, masked):
 @given(h=st.integers(2, 9), w=st.integers(2, 9), d=st.integers(1, 5))
 def test_gradient_adjoint_is_the_transpose_of_gradient(h, w, d):
     for shape in [(h, w), (d, h, w)]:
-        count = len(shape)
-        x, g = random(*shape), random(count, *shape, seed=1)
+        ndim = len(shape)
+        x, g = random(*shape), random(ndim, *shape, seed=1)
         torch.testing.assert_close(
-            (gradient(x, count) * g).sum(), (x * gradient_adjoint(g, count)).sum()
+            (gradient(x, ndim) * g).sum(), (x * gradient_adjoint(g, ndim)).sum()
         )
 
 
 @pytest.mark.parametrize("shape", [(6, 7), (4, 5, 6)])
 def test_laplacian_otf_belongs_to_gradient_adjoint_of_gradient(shape):
     x = random(*shape)
-    count = len(shape)
-    direct = gradient_adjoint(gradient(x, count), count)
+    ndim = len(shape)
+    direct = gradient_adjoint(gradient(x, ndim), ndim)
     spectrum = torch.fft.rfftn(x) * laplacian_otf(shape, x)
     torch.testing.assert_close(torch.fft.irfftn(spectrum, s=shape), direct)
 

@@ -4,14 +4,21 @@ import torch
 from PIL import Image
 
 from unblur.numerics.metrics import kernel_similarity
-from unblur.numerics.pyramid import RATIO, odd, rescaled_kernel, resize_kernel, scales, shrink_image
+from unblur.numerics.pyramid import (
+    RATIO,
+    odd,
+    pyramid_levels,
+    rescale_kernel,
+    resize_kernel,
+    shrink_image,
+)
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.testing import gaussian
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 6, 13, 24, 31, 75, 199])
 def test_scales_grow_to_the_size_asked_for(size):
-    levels = scales(size)
+    levels = pyramid_levels(size)
     assert (levels[-1].ratio, levels[-1].size) == (1.0, size)
     ratios = [level.ratio for level in levels]
     assert ratios == sorted(set(ratios))
@@ -25,7 +32,7 @@ def test_scales_grow_to_the_size_asked_for(size):
 
 @pytest.mark.parametrize(("coarsest", "ratio", "count"), [(5, 0.5, 3), (10, 0.5, 2), (40, 0.5, 1)])
 def test_the_coarsest_kernel_and_the_ratio_set_how_many_there_are(coarsest, ratio, count):
-    assert len(scales(20, coarsest, ratio)) == count
+    assert len(pyramid_levels(20, coarsest, ratio)) == count
 
 
 def test_odd_never_falls_below():
@@ -53,7 +60,7 @@ def test_kernels_shrink_as_images_do():
     sharp = torch.rand(1, 1, 240, 240, generator=torch.Generator().manual_seed(0))
     sharp = torch.nn.functional.avg_pool2d(sharp, 7, 1)
     kernel = gaussian((21, 21), 4.0)
-    small = rescaled_kernel(kernel.tensor()[None], 11, 0.5)[0]
+    small = rescale_kernel(kernel.tensor()[None], 11, 0.5)[0]
     assert float(small.sum()) == pytest.approx(1)
     blurred = torch.nn.functional.avg_pool2d(blur_image(sharp, kernel)[..., :214, :214], 2)
     shrunk = torch.nn.functional.avg_pool2d(crop_valid(sharp, kernel)[..., :214, :214], 2)
@@ -64,9 +71,9 @@ def test_kernels_shrink_as_images_do():
 
 def test_rescaling_keeps_the_centre_and_comes_back():
     kernel = gaussian((9, 9), 1.0).tensor()[None]
-    larger = rescaled_kernel(kernel, 19, 2.0)
+    larger = rescale_kernel(kernel, 19, 2.0)
     torch.testing.assert_close(larger, larger.flip(1, 2))
-    back = rescaled_kernel(larger, 9, 0.5)
+    back = rescale_kernel(larger, 9, 0.5)
     assert kernel_similarity(back[0], kernel[0]) > 0.97
 
 

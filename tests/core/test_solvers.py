@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from unblur.numerics.solvers import admm, conjugate_gradient, continuation, follow_gradient
+from unblur.numerics.solvers import (
+    admm,
+    conjugate_gradient,
+    continuation,
+    replay_conjugate_gradient,
+)
 
 
 def spd(n, seed=0):
@@ -13,7 +18,7 @@ def spd(n, seed=0):
 def test_conjugate_gradient_solves_independent_systems_as_a_dense_solver_does():
     a = spd(12)
     b = torch.randn(3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    got = conjugate_gradient(lambda v: v @ a, b, torch.zeros_like(b), iterations=40, count=1)
+    got = conjugate_gradient(lambda v: v @ a, b, torch.zeros_like(b), iterations=40, ndim=1)
     torch.testing.assert_close(got, torch.linalg.solve(a, b.T).T)
 
 
@@ -29,7 +34,7 @@ def test_a_preconditioner_saves_iterations():
             b,
             torch.zeros_like(b),
             iterations=8,
-            count=1,
+            ndim=1,
             precondition=precondition,
         )
         return float((x - truth).norm())
@@ -46,35 +51,35 @@ def test_tolerance_ends_early():
         return a @ v
 
     b = torch.ones(10, dtype=torch.float64)
-    conjugate_gradient(operator, b, torch.zeros_like(b), iterations=99, count=1, tolerance=1e-3)
+    conjugate_gradient(operator, b, torch.zeros_like(b), iterations=99, ndim=1, tolerance=1e-3)
     assert len(calls) < 12
 
 
 def test_following_the_steps_of_a_run_repeats_it():
     a, b = spd(12), torch.ones(12, dtype=torch.float64)
-    lengths = []
+    coefficients = []
     start = torch.zeros_like(b)
-    options = {"count": 1, "precondition": lambda r: r / torch.diagonal(a)}
+    options = {"ndim": 1, "precondition": lambda r: r / torch.diagonal(a)}
     found = conjugate_gradient(
-        lambda v: a @ v, b, start, iterations=5, on_lengths=lengths.append, **options
+        lambda v: a @ v, b, start, iterations=5, on_coefficients=coefficients.append, **options
     )
-    steps = torch.stack([torch.stack(pair) for pair in lengths])
+    steps = torch.stack([torch.stack(pair) for pair in coefficients])
     assert steps.shape == (5, 2, 1)
-    followed = follow_gradient(lambda v: a @ v, b, start, steps, **options)
+    followed = replay_conjugate_gradient(lambda v: a @ v, b, start, steps, **options)
     torch.testing.assert_close(followed, found)
 
 
 def test_steps_that_would_lead_astray_are_refused():
     a, b = spd(12), torch.ones(12, dtype=torch.float64)
     steps = torch.full((4, 2, 1), 1.0, dtype=torch.float64)
-    assert follow_gradient(lambda v: a @ v, b, torch.zeros_like(b), steps, count=1) is None
+    assert replay_conjugate_gradient(lambda v: a @ v, b, torch.zeros_like(b), steps, ndim=1) is None
 
 
 def test_gradients_flow_through_conjugate_gradient():
     def solve(scale):
         a = scale * spd(4)
         b = torch.ones(4, dtype=torch.float64)
-        return conjugate_gradient(lambda v: a @ v, b, torch.zeros_like(b), iterations=4, count=1)
+        return conjugate_gradient(lambda v: a @ v, b, torch.zeros_like(b), iterations=4, ndim=1)
 
     scale = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(solve, scale)

@@ -188,7 +188,7 @@ def test_poses_are_fitted_to_the_gradients_of_all_pieces(model):
     draw = torch.Generator().manual_seed(0)
     sharp = torch.randn(2, len(kernels), 48, 50, generator=draw, dtype=torch.float64)
     blurred = apply_otf(sharp, psf_to_otf(kernels, (48, 50)), 2)
-    weights = model.basis.still()
+    weights = model.basis.identity()
     for _ in range(5):
         weights = model.fitted(weights, sharp, blurred, 0.0)
     found = model.kernels(weights)

@@ -4,7 +4,7 @@ import torch
 
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import at_least
+from unblur.numerics.boundaries import lower_bound_projection
 from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, scene
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
@@ -43,8 +43,8 @@ def test_a_blurred_scene_is_raised_only_where_the_image_was_clipped():
     blur = Blur(torch.ones(1, 1), (3, 4))
     blurred = torch.full((1, 3, 4), 0.5)
     blurred[0, 1] = 1.0
-    raised = at_least(blur, blurred, (blurred >= 1).float())
+    raised = lower_bound_projection(blur, blurred, (blurred >= 1).float())
     dark, bright = torch.zeros(1, *blur.domain), torch.full((1, *blur.domain), 3.0)
     torch.testing.assert_close(blur.crop(raised(dark)), (blurred >= 1).float())
     torch.testing.assert_close(raised(bright), bright)
-    assert at_least(blur, blurred, None)(dark) is dark
+    assert lower_bound_projection(blur, blurred, None)(dark) is dark

@@ -9,7 +9,7 @@ from unblur.io import read_kernel
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity, levin_aligned
-from unblur.numerics.pyramid import scales
+from unblur.numerics.pyramid import pyramid_levels
 from unblur.numerics.synthesis import motion_kernel
 from unblur.testing import scene
 from unblur_classic.map import preprocessing as preparation
@@ -165,7 +165,7 @@ def test_every_turn_is_reported(shaken, factors, starts):
         context=Context(on_progress=reports.append),
         **{"iterations": 1, "refinements": 2, "factors": factors, "starts": starts},
     )
-    turns = len(factors) * starts * (len(scales(11)) + 2)
+    turns = len(factors) * starts * (len(pyramid_levels(11)) + 2)
     assert [(r.label, r.done, r.total) for r in reports] == [
         ("map", n, turns) for n in range(1, turns + 1)
     ]

@@ -7,7 +7,7 @@ import torch
 from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.pyramid import scales
+from unblur.numerics.pyramid import pyramid_levels
 from unblur.testing import scene
 from unblur_classic.map.alternating import WAYS, first_kernel
 from unblur_classic.map.multi_start import depths_of, searched
@@ -92,7 +92,7 @@ def test_judging_stops_when_told(shaken):
 # The search, by kernels that are numbers.
 
 
-LEVELS = scales(21)
+LEVELS = pyramid_levels(21)
 OPEN = Judge(torch.rand(40, 40), torch.ones(40, 40), Context())
 
 

@@ -16,7 +16,7 @@ RESTARTS = 4
 """How often it is asked anew which clipped pixels may be taken as recorded."""
 
 
-def first_guess(blur: Blur, blurred: Tensor) -> Tensor:
+def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
     """Return the image continued over the whole scene, (C, *domain).
 
     Untrusted pixels become the kernel-weighted mean of the trusted ones around them, or the
@@ -34,13 +34,15 @@ def first_guess(blur: Blur, blurred: Tensor) -> Tensor:
     return blur.extend(torch.where(known > 0, blurred, near))
 
 
-def unobserved(blur: Blur, blurred: Tensor) -> Tensor:
+def unobserved_mask(blur: Blur, blurred: Tensor) -> Tensor:
     """Return 1 where the scene's blur was not observed or is not to be trusted, 0 elsewhere."""
     known = torch.ones_like(blurred) if blur.mask is None else blur.mask.expand_as(blurred)
     return 1 - blur.place(known)
 
 
-def at_least(blur: Blur, blurred: Tensor, clipped: Tensor | None) -> Callable[[Tensor], Tensor]:
+def lower_bound_projection(
+    blur: Blur, blurred: Tensor, clipped: Tensor | None
+) -> Callable[[Tensor], Tensor]:
     """Return what raises a blurred scene (C, *domain) to the image where that was clipped.
 
     `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
@@ -52,7 +54,7 @@ def at_least(blur: Blur, blurred: Tensor, clipped: Tensor | None) -> Callable[[T
     return lambda u: torch.where(where, torch.maximum(u, bound), u)
 
 
-def complete(
+def solve_unobserved(
     blur: Blur,
     blurred: Tensor,
     wiener: WienerFilter,
@@ -60,51 +62,52 @@ def complete(
     iterations: int = 20,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
-    """Return the blurred scene (C, *domain) of least misfit that agrees with the image.
+    """Return the blurred scene (C, *domain) of minimum cost that agrees with the image.
 
     Were the blurred scene `u` known everywhere, the scene of least squared residual and
     gradient would be one Fourier filter of it, `wiener.restore`, and the least objective
-    `<u, wiener.misfit u>`. Conjugate gradients over the unknown pixels alone make that smallest,
+    `<u, wiener.cost u>`. Conjugate gradients over the unknown pixels alone make that smallest,
     which solves the problem with a masked residual exactly.
     """
-    unknown = unobserved(blur, blurred)
-    seen = first_guess(blur, blurred)
+    unknown = unobserved_mask(blur, blurred)
+    seen = fill_and_extend(blur, blurred)
 
-    def misfit(u: Tensor) -> Tensor:
-        return unknown * apply_otf(u, wiener.misfit, blur.ndim)
+    def cost(u: Tensor) -> Tensor:
+        return unknown * apply_otf(u, wiener.cost, blur.ndim)
 
     def precondition(u: Tensor) -> Tensor:
-        return unknown * apply_otf(u, wiener.misfit_inverse, blur.ndim)
+        return unknown * apply_otf(u, wiener.cost_inverse, blur.ndim)
 
     return seen + conjugate_gradient(
-        misfit,
-        -misfit(seen),
+        cost,
+        -cost(seen),
         torch.zeros_like(seen),
         iterations=iterations,
-        count=blur.ndim,
+        ndim=blur.ndim,
         precondition=precondition,
         on_step=on_step,
     )
 
 
-def complete_clipped(
+def solve_unobserved_saturated(
     blur: Blur,
     blurred: Tensor,
     wiener: WienerFilter,
     clipped: Tensor | None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
-    """Return what `complete` does, a clipped pixel counting as recorded where that is too dark.
+    """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
     `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
-    Such a pixel is taken as recorded at first, and as unknown where the result exceeds it.
+    Such a pixel is taken as observed at first, and as unknown where the blurred solution
+    exceeds it.
     """
-    seen = complete(blur, blurred, wiener, on_step=on_step)
+    seen = solve_unobserved(blur, blurred, wiener, on_step=on_step)
     if clipped is None:
         return seen
     ahead = wiener.restore * blur.otf
     for _ in range(RESTARTS):
         exceeded = clipped * (blur.crop(apply_otf(seen, ahead, blur.ndim)) >= blurred)
         known = 1 - exceeded if blur.mask is None else (1 - exceeded) * blur.mask
-        seen = complete(blur.observing(known), blurred, wiener, on_step=on_step)
+        seen = solve_unobserved(blur.with_mask(known), blurred, wiener, on_step=on_step)
     return seen

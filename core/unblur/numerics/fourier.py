@@ -22,9 +22,9 @@ def fast_length(length: int) -> int:
     return int(next_fast_len(length, real=True))
 
 
-def spatial_axes(count: int) -> tuple[int, ...]:
-    """Return the trailing `count` axes as negative indices, e.g. `(-2, -1)`."""
-    return tuple(range(-count, 0))
+def spatial_axes(ndim: int) -> tuple[int, ...]:
+    """Return the trailing `ndim` axes as negative indices, e.g. `(-2, -1)`."""
+    return tuple(range(-ndim, 0))
 
 
 def corner(extent: Sequence[int]) -> tuple[Any, ...]:
@@ -32,9 +32,9 @@ def corner(extent: Sequence[int]) -> tuple[Any, ...]:
     return (..., *(slice(0, n) for n in extent))
 
 
-def fft(x: Tensor, count: int) -> Tensor:
-    """Transform the trailing `count` axes of a real tensor; the last axis is halved."""
-    spectrum: Tensor = torch.fft.rfftn(x, dim=spatial_axes(count))
+def fft(x: Tensor, ndim: int) -> Tensor:
+    """Transform the trailing `ndim` axes of a real tensor; the last axis is halved."""
+    spectrum: Tensor = torch.fft.rfftn(x, dim=spatial_axes(ndim))
     return spectrum
 
 
@@ -59,14 +59,14 @@ def psf_to_otf(kernel: Tensor, shape: Sequence[int]) -> Tensor:
     (..., *shape[:-1], shape[-1] // 2 + 1) complex
         Multiplying an image's `fft` by it convolves the image with the kernel, without a shift.
     """
-    count = len(shape)
-    support = kernel.shape[-count:]
+    ndim = len(shape)
+    support = kernel.shape[-ndim:]
     if any(k > n for k, n in zip(support, shape, strict=True)):
         raise ValueError(f"kernel of {tuple(support)} does not fit a grid of {tuple(shape)}")
-    grid = kernel.new_zeros((*kernel.shape[:-count], *shape))
+    grid = kernel.new_zeros((*kernel.shape[:-ndim], *shape))
     grid[corner(support)] = kernel
-    centred = torch.roll(grid, [-(k // 2) for k in support], spatial_axes(count))
-    return fft(centred, count)
+    centred = torch.roll(grid, [-(k // 2) for k in support], spatial_axes(ndim))
+    return fft(centred, ndim)
 
 
 def otf_to_psf(otf: Tensor, shape: Sequence[int], support: Sequence[int]) -> Tensor:
@@ -76,6 +76,6 @@ def otf_to_psf(otf: Tensor, shape: Sequence[int], support: Sequence[int]) -> Ten
     return centred[corner(support)]
 
 
-def apply_otf(x: Tensor, otf: Tensor, count: int) -> Tensor:
-    """Filter the trailing `count` axes of `x` periodically by a transfer function."""
-    return inverse_fft(fft(x, count) * otf, x.shape[-count:])
+def apply_otf(x: Tensor, otf: Tensor, ndim: int) -> Tensor:
+    """Filter the trailing `ndim` axes of `x` periodically by a transfer function."""
+    return inverse_fft(fft(x, ndim) * otf, x.shape[-ndim:])

@@ -20,26 +20,26 @@ class WienerFilter:
     ----------
     restore : complex tensor
         Maps the blurred scene to the sharp one.
-    misfit : tensor
-        `<u, misfit u>` is the least value of the objective for a blurred scene `u`.
-    misfit_inverse : tensor
+    cost : tensor
+        `<u, cost u>` is the minimum of the objective for a blurred scene `u`.
+    cost_inverse : tensor
         Its inverse, kept finite.
     """
 
     restore: Tensor
-    misfit: Tensor
-    misfit_inverse: Tensor
+    cost: Tensor
+    cost_inverse: Tensor
 
     @classmethod
     def of(cls, otf: Tensor, shape: Sequence[int], weight: float | Tensor) -> WienerFilter:
         """Return the filter for a transfer function on a grid of extent `shape`."""
         prior = weight * laplacian_otf(shape, otf.real)
         total = otf.abs() ** 2 + prior
-        misfit = prior / total
-        return cls(otf.conj() / total, misfit, 1 / misfit.clamp_min(1e-4))
+        cost = prior / total
+        return cls(otf.conj() / total, cost, 1 / cost.clamp_min(1e-4))
 
 
-def response_reach(kernel: Kernel, weight: float, share: float = 0.005) -> tuple[int, ...]:
+def response_radius(kernel: Kernel, weight: float, share: float = 0.005) -> tuple[int, ...]:
     """Return how far the Wiener filter of `kernel` reaches, in pixels per axis.
 
     Parameters
@@ -54,10 +54,10 @@ def response_reach(kernel: Kernel, weight: float, share: float = 0.005) -> tuple
     least = 1024 if kernel.ndim == 2 else 128
     grid = [max(least, 2 * n) for n in kernel.shape]
     wiener = WienerFilter.of(psf_to_otf(kernel.tensor(), grid), grid, weight)
-    return reach_of(inverse_fft(wiener.restore, grid), share)
+    return radius_of(inverse_fft(wiener.restore, grid), share)
 
 
-def reach_of(response: Tensor, share: float) -> tuple[int, ...]:
+def radius_of(response: Tensor, share: float) -> tuple[int, ...]:
     """Return how far a filter reaches along each axis.
 
     Parameters

@@ -79,7 +79,7 @@ class Blur:
         seen = y if self.mask is None else y * self.mask
         return apply_otf(self.place(seen), self.otf.conj(), self.ndim)
 
-    def observing(self, mask: Tensor | None) -> Blur:
+    def with_mask(self, mask: Tensor | None) -> Blur:
         """Return the same blur with another mask; what was computed of it is kept."""
         other = copy.copy(self)
         other.mask = mask
@@ -106,9 +106,9 @@ def extend_periodic(y: Tensor, domain: Sequence[int], before: Sequence[int]) -> 
     The gap along each axis is bridged from one end's values to the other's along a raised
     cosine, so that a periodic filter meets no edge that the scene does not have.
     """
-    count = len(domain)
+    ndim = len(domain)
     for axis, (size, lead) in enumerate(zip(domain, before, strict=True)):
-        dim = axis - count
+        dim = axis - ndim
         extent = y.shape[dim]
         gap = size - extent
         if gap == 0:
@@ -121,29 +121,29 @@ def extend_periodic(y: Tensor, domain: Sequence[int], before: Sequence[int]) -> 
     return y
 
 
-def gradient(x: Tensor, count: int = 2) -> Tensor:
-    """Return periodic forward differences, stacked first: (count, ..., *spatial).
+def gradient(x: Tensor, ndim: int = 2) -> Tensor:
+    """Return periodic forward differences, stacked first: (ndim, ..., *spatial).
 
     Order is the axes' own: index 0 is along the first spatial axis (rows in 2-D).
     """
-    return torch.stack([torch.roll(x, -1, d) - x for d in range(-count, 0)])
+    return torch.stack([torch.roll(x, -1, d) - x for d in range(-ndim, 0)])
 
 
-def gradient_adjoint(g: Tensor, count: int = 2) -> Tensor:
-    """Return the adjoint of `gradient` (minus the divergence): (count, ..., *) to (..., *)."""
-    parts = [torch.roll(g[i], 1, d) - g[i] for i, d in enumerate(range(-count, 0))]
+def gradient_adjoint(g: Tensor, ndim: int = 2) -> Tensor:
+    """Return the adjoint of `gradient` (minus the divergence): (ndim, ..., *) to (..., *)."""
+    parts = [torch.roll(g[i], 1, d) - g[i] for i, d in enumerate(range(-ndim, 0))]
     return torch.stack(parts).sum(0)
 
 
 def laplacian_otf(shape: Sequence[int], like: Tensor) -> Tensor:
     """Return the transfer function of `gradient_adjoint(gradient(x))`: real, non-negative."""
     total = like.new_zeros(())
-    count = len(shape)
+    ndim = len(shape)
     for axis, n in enumerate(shape):
-        size = n if axis < count - 1 else n // 2 + 1
+        size = n if axis < ndim - 1 else n // 2 + 1
         frequency = torch.arange(size, dtype=like.dtype, device=like.device) / n
         term = 2 - 2 * torch.cos(2 * torch.pi * frequency)
-        total = total + term.reshape([-1] + [1] * (count - 1 - axis))
+        total = total + term.reshape([-1] + [1] * (ndim - 1 - axis))
     return total
 
 
@@ -153,15 +153,15 @@ def taper(y: Tensor, kernel: Tensor) -> Tensor:
     Inside, `y` is unchanged; towards the border it fades, over the kernel's reach, into
     `y * k` with wrap-around, which is what a periodic blur would have shown there.
     """
-    count = kernel.ndim
-    shape = y.shape[-count:]
-    blurred = apply_otf(y, psf_to_otf(kernel, shape), count)
+    ndim = kernel.ndim
+    shape = y.shape[-ndim:]
+    blurred = apply_otf(y, psf_to_otf(kernel, shape), ndim)
     weight = y.new_ones(())
     for axis, (n, k) in enumerate(zip(shape, kernel.shape, strict=True)):
         distance = torch.arange(n, dtype=y.dtype, device=y.device)
         distance = torch.minimum(distance, n - 1 - distance)
         fade = torch.clamp(distance / max(k - 1, 1), max=1)
         weight = weight * (0.5 - 0.5 * torch.cos(torch.pi * fade)).reshape(
-            [-1] + [1] * (count - 1 - axis)
+            [-1] + [1] * (ndim - 1 - axis)
         )
     return weight * y + (1 - weight) * blurred

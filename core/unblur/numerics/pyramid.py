@@ -14,7 +14,7 @@ RATIO = 0.5**0.5
 
 
 @dataclass(frozen=True)
-class Scale:
+class PyramidLevel:
     """One level of a pyramid.
 
     Attributes
@@ -29,19 +29,22 @@ class Scale:
     size: int
 
 
-def scales(size: int, coarsest: int = 5, ratio: float = RATIO) -> list[Scale]:
+def pyramid_levels(size: int, coarsest: int = 5, ratio: float = RATIO) -> list[PyramidLevel]:
     """Return the scales for a kernel of `size` pixels, the coarsest first, the full one last.
 
     The kernel of the coarsest scale measures about `coarsest` pixels.
 
     Example
     -------
-    >>> [(round(s.ratio, 2), s.size) for s in scales(13)]
+    >>> [(round(s.ratio, 2), s.size) for s in pyramid_levels(13)]
     [(0.5, 7), (0.71, 11), (1.0, 13)]
     """
     count = max(floor(log(coarsest / size) / log(ratio)), 0)
     levels = [ratio**n for n in range(count, 0, -1)]
-    return [*(Scale(r, max(odd(ceil(size * r)), 3)) for r in levels), Scale(1.0, size)]
+    return [
+        *(PyramidLevel(r, max(odd(ceil(size * r)), 3)) for r in levels),
+        PyramidLevel(1.0, size),
+    ]
 
 
 def odd(n: int) -> int:
@@ -61,7 +64,7 @@ def shrink_image(x: Tensor, ratio: float) -> Tensor:
     return small.reshape(*x.shape[:-2], *size)
 
 
-def rescaled_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
+def rescale_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
     """Return kernels as they are on a grid whose pixels are `1 / ratio` as large, of sum 1.
 
     Parameters
@@ -85,7 +88,7 @@ def rescaled_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
 def resize_kernel(kernel: Tensor, size: int) -> Tensor:
     """Return a kernel (n, n) stretched with its frame to (size, size), non-negative, of sum 1.
 
-    For a scene that is stretched likewise; elsewhere `rescaled_kernel` keeps the scale exactly.
+    For a scene that is stretched likewise; elsewhere `rescale_kernel` keeps the scale exactly.
     """
     stretched = functional.interpolate(
         kernel[None, None], size=(size, size), mode="bilinear", align_corners=False

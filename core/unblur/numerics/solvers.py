@@ -1,4 +1,4 @@
-"""Iterative solvers that know nothing of images: least squares, splitting schedules, ADMM."""
+"""Iterative solvers for linear least squares, splitting schedules, and ADMM, on any tensors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 Operator = Callable[[Tensor], Tensor]
-Lengths = Tensor
-"""Step lengths of conjugate gradients and shares of the last direction: (steps, 2, ..., 1, 1)."""
+CgCoefficients = Tensor
+"""Coefficients (alpha, beta) of every step of conjugate gradients: (steps, 2, ..., 1, 1)."""
 
 
-def inner(a: Tensor, b: Tensor, count: int) -> Tensor:
-    """Return the inner product over the trailing `count` axes, kept as axes of length 1."""
-    return (a * b).sum(dim=tuple(range(-count, 0)), keepdim=True)
+def inner(a: Tensor, b: Tensor, ndim: int) -> Tensor:
+    """Return the inner product over the trailing `ndim` axes, kept as axes of length 1."""
+    return (a * b).sum(dim=tuple(range(-ndim, 0)), keepdim=True)
 
 
 def conjugate_gradient(
@@ -23,11 +23,11 @@ def conjugate_gradient(
     x: Tensor,
     *,
     iterations: int,
-    count: int = 2,
+    ndim: int = 2,
     tolerance: float = 0.0,
     precondition: Operator | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
-    on_lengths: Callable[[tuple[Tensor, Tensor]], None] | None = None,
+    on_coefficients: Callable[[tuple[Tensor, Tensor]], None] | None = None,
 ) -> Tensor:
     """Solve `operator(x) = b` for a symmetric positive definite operator.
 
@@ -39,18 +39,19 @@ def conjugate_gradient(
         Right-hand side and starting point. Leading axes are independent systems.
     iterations : int
         Upper bound on the steps; differentiable through all of them.
-    count : int
+    ndim : int
         Number of trailing axes that make up one system.
     tolerance : float
         Stop when every system's residual norm is below `tolerance` times its `b`; 0 never
-        stops early (and spares a GPU the wait for that decision).
+        stops early (and a GPU need not be synchronised for the test).
     precondition : callable, optional
         Approximate inverse of `operator`, symmetric positive definite.
     on_step : callable, optional
         Called with the step's number and the iterate, for progress and cancellation.
-    on_lengths : callable, optional
-        Called with each step's length along its direction, and with the share of that direction
-        in the next one; each (..., 1, 1). `follow_gradient` takes them.
+    on_coefficients : callable, optional
+        Called after each step with `(alpha, beta)`, each (..., 1, 1): the step length along the
+        search direction, and the weight of that direction in the next one.
+        `replay_conjugate_gradient` takes them.
 
     Returns
     -------
@@ -66,66 +67,66 @@ def conjugate_gradient(
     residual = b - operator(x)
     z = residual if precondition is None else precondition(residual)
     direction = z
-    rho = inner(residual, z, count)
-    target = tolerance**2 * inner(b, b, count)
+    rho = inner(residual, z, ndim)
+    target = tolerance**2 * inner(b, b, ndim)
     for number in range(iterations):
-        if tolerance and bool((inner(residual, residual, count) <= target).all()):
+        if tolerance and bool((inner(residual, residual, ndim) <= target).all()):
             break
         image = operator(direction)
-        step = rho / inner(direction, image, count).clamp_min(tiny)
-        x = x + step * direction
-        residual = residual - step * image
+        alpha = rho / inner(direction, image, ndim).clamp_min(tiny)
+        x = x + alpha * direction
+        residual = residual - alpha * image
         z = residual if precondition is None else precondition(residual)
-        rho, previous = inner(residual, z, count), rho
-        share = rho / previous.clamp_min(tiny)
-        direction = z + share * direction
-        if on_lengths is not None:
-            on_lengths((step, share))
+        rho, previous = inner(residual, z, ndim), rho
+        beta = rho / previous.clamp_min(tiny)
+        direction = z + beta * direction
+        if on_coefficients is not None:
+            on_coefficients((alpha, beta))
         if on_step is not None:
             on_step(number, x)
     return x
 
 
-def follow_gradient(
+def replay_conjugate_gradient(
     operator: Operator,
     b: Tensor,
     x: Tensor,
-    lengths: Lengths,
+    coefficients: CgCoefficients,
     *,
-    count: int = 2,
+    ndim: int = 2,
     precondition: Operator | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor | None:
-    """Take the steps of another run of conjugate gradients, without any sum over the system.
+    """Replay the coefficients (alpha, beta) recorded from a solve on the whole image.
 
-    Where the systems are alike in the neighbourhood of a place, so are the results there: this
-    is how a part of an image gets what the whole image got.
+    No inner products are computed, so that a tile reproduces the whole image's iterate wherever
+    the operators agree locally.
 
     Parameters
     ----------
-    operator, b, x, count, precondition, on_step
+    operator, b, x, ndim, precondition, on_step
         As in `conjugate_gradient`.
-    lengths : (steps, 2, ..., 1, 1)
-        Length and share of each step, as `conjugate_gradient` tells them.
+    coefficients : (steps, 2, ..., 1, 1)
+        Coefficients of each step, as `conjugate_gradient` passes them to `on_coefficients`.
 
     Returns
     -------
     (..., *spatial) or `None`
-        The last iterate; `None` if the residual, measured by the preconditioner, grew, because
-        the systems are too unlike.
+        The last iterate; `None` if the norm of the residual, in the metric of the
+        preconditioner, grew, because the systems differ too much.
     """
     residual = b - operator(x)
     z = residual if precondition is None else precondition(residual)
     direction = z
-    first = inner(residual, z, count)
-    for number, (step, share) in enumerate(lengths):
-        x = x + step * direction
-        residual = residual - step * operator(direction)
+    first = inner(residual, z, ndim)
+    for number, (alpha, beta) in enumerate(coefficients):
+        x = x + alpha * direction
+        residual = residual - alpha * operator(direction)
         z = residual if precondition is None else precondition(residual)
-        direction = z + share * direction
+        direction = z + beta * direction
         if on_step is not None:
             on_step(number, x)
-    return None if bool((inner(residual, z, count) > first).any()) else x
+    return None if bool((inner(residual, z, ndim) > first).any()) else x
 
 
 def nonnegative_least_squares(
@@ -133,7 +134,7 @@ def nonnegative_least_squares(
     target: Tensor,
     start: Tensor,
     *,
-    pace: float,
+    lipschitz: float,
     iterations: int,
     support: Tensor | None = None,
 ) -> Tensor:
@@ -148,17 +149,17 @@ def nonnegative_least_squares(
         Symmetric and positive semi-definite.
     target, start : tensor
         Of one shape.
-    pace : float
-        At least the largest eigenvalue of `normal`; see `largest_eigenvalue`.
+    lipschitz : float
+        Upper bound on the largest eigenvalue of `normal`; see `largest_eigenvalue`.
     iterations : int
-        Steps of an accelerated projected gradient, restarted where momentum misleads.
+        Steps of an accelerated projected gradient (FISTA), restarted where momentum points uphill.
     support : tensor, optional
         0 where `x` is to be 0, 1 elsewhere.
 
     Example
     -------
     >>> b = torch.tensor([3.0, -1.0])
-    >>> nonnegative_least_squares(lambda x: x, b, torch.zeros(2), pace=1.0, iterations=5)
+    >>> nonnegative_least_squares(lambda x: x, b, torch.zeros(2), lipschitz=1.0, iterations=5)
     tensor([3., 0.])
 
     References
@@ -167,17 +168,17 @@ def nonnegative_least_squares(
     problems", SIAM J. Imaging Sci. 2(1), 2009. B. O'Donoghue, E. Candes, "Adaptive restart for
     accelerated gradient schemes", Found. Comput. Math. 15, 2015.
     """
-    x = ahead = start
+    x = extrapolated = start
     momentum = 1.0
     for _ in range(iterations):
-        following = (ahead - (normal(ahead) - target) / pace).clamp_min(0)
+        following = (extrapolated - (normal(extrapolated) - target) / lipschitz).clamp_min(0)
         if support is not None:
             following = following * support
         grown = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        if float(((ahead - following) * (following - x)).sum()) > 0:
-            grown, ahead = 1.0, following
+        if float(((extrapolated - following) * (following - x)).sum()) > 0:
+            grown, extrapolated = 1.0, following
         else:
-            ahead = following + (momentum - 1) / grown * (following - x)
+            extrapolated = following + (momentum - 1) / grown * (following - x)
         x, momentum = following, grown
     return x
 

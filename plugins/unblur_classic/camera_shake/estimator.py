@@ -12,7 +12,7 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.stages import Estimate
-from unblur.numerics.camera import PoseGrid, camera_field, levelled
+from unblur.numerics.camera import PoseGrid, camera_field, zero_mean_rotation
 from unblur.numerics.contrast import price_against
 from unblur_classic.camera_shake.initialization import first_poses
 from unblur_classic.camera_shake.model import CameraModel
@@ -110,7 +110,7 @@ class CameraShake(stages.KernelEstimator):
         weights = first_poses(given, grid, p.scout, context)
         weights = self._refined(weights, given, CameraModel(grid, given.y), context)
         weights = torch.where(weights < LEAST * weights.max(), 0, weights)
-        return Estimate(camera_field(*levelled(grid, weights)))
+        return Estimate(camera_field(*zero_mean_rotation(grid, weights)))
 
     def _refined(
         self, weights: Tensor, given: Prepared, model: CameraModel, context: Context

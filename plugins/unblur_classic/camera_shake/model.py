@@ -116,7 +116,7 @@ class CameraModel:
             normal,
             basis.adjoint(equations.target),
             weights,
-            pace=MARGIN * largest_eigenvalue(normal, admitted),
+            lipschitz=MARGIN * largest_eigenvalue(normal, admitted),
             iterations=ITERATIONS,
             support=admitted,
         )

@@ -15,7 +15,7 @@ from unblur.numerics.contrast import LOUD, price_against
 from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.numerics.operators import extend_periodic, gradient
 from unblur.numerics.pruning import pruned
-from unblur.numerics.pyramid import Scale, rescaled_kernel, shrink_image
+from unblur.numerics.pyramid import PyramidLevel, rescale_kernel, shrink_image
 from unblur_classic.map.edges import salient, threshold_for
 from unblur_classic.map.kernel_update import EVEN_RIDGE, fit_kernel, recentred
 from unblur_classic.map.latent_update import LAST, WeightedPrior, latent_image
@@ -134,7 +134,7 @@ class Limits:
 
 def alternate(
     given: Prepared,
-    levels: Sequence[Scale],
+    levels: Sequence[PyramidLevel],
     priors: Sequence[WeightedPrior],
     params: Any,
     on_turn: Callable[[Tensor], None],
@@ -148,7 +148,7 @@ def alternate(
         The image at the contrast that the priors' weights are meant for. The more noise it has,
         the less the first prior's weight falls, from a higher start if need be, and the more
         the ridge counts.
-    levels : sequence of Scale
+    levels : sequence of PyramidLevel
         The coarsest first.
     priors : sequence of WeightedPrior
         On the latent image. Beside one that is met in the gradient, others are left out of
@@ -171,7 +171,7 @@ def alternate(
         ridge = limits.ridge * params.ridge
         fit = partial(_fitted, params=params, ridge=ridge)
         level = Level.of(scale.size, small, shrink_image(given.trusted, scale.ratio))
-        kernel, ratio = rescaled_kernel(kernel, scale.size, scale.ratio / ratio), scale.ratio
+        kernel, ratio = rescale_kernel(kernel, scale.size, scale.ratio / ratio), scale.ratio
         if not threshold:
             threshold = threshold_for(gradient(small), scale.size)
         for _ in range(params.iterations):

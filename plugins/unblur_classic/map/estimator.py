@@ -15,7 +15,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Estimate, PriorChoice
 from unblur.numerics.kernel_ops import centred_on_mass
-from unblur.numerics.pyramid import Scale, scales
+from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur.plugins.manager import registry
 from unblur_classic.map.alternating import WAYS, alternate, first_kernel
 from unblur_classic.map.latent_update import WeightedPrior
@@ -145,10 +145,10 @@ class MapEstimator(stages.KernelEstimator):
 
     def _searched(self, given: Prepared, context: Context) -> Tensor:
         """Return the best kernel of all descents."""
-        p, levels, priors = self.params, scales(given.size), weighted(self.params.priors)
+        p, levels, priors = self.params, pyramid_levels(given.size), weighted(self.params.priors)
         tick = context.ticker(self.name, self._turns(len(levels)))
 
-        def descend(factor: float, first: Tensor, onward: list[Scale]) -> Tensor:
+        def descend(factor: float, first: Tensor, onward: list[PyramidLevel]) -> Tensor:
             lighter = [prior.lightened(factor) for prior in priors]
             kernel = alternate(given, onward, lighter, p, lambda _: tick(), first)
             return torch.where(kernel < LEAST * kernel.max(), 0, kernel)

@@ -91,12 +91,12 @@ def fit_kernel(
         Steps of `unblur.numerics.solvers.nonnegative_least_squares`.
     """
     equations = NormalEquations.of(sharp, blurred, start.shape[-1], floor)
-    pace = 1.01 * float(equations.otf.abs().max()) + ridge
+    lipschitz = 1.01 * float(equations.otf.abs().max()) + ridge
     kernel = nonnegative_least_squares(
         lambda k: equations.apply(k) + ridge * k,
         equations.target,
         start,
-        pace=pace,
+        lipschitz=lipschitz,
         iterations=iterations,
     )
     total = kernel.sum()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from unblur.numerics.pyramid import Scale, rescaled_kernel
+from unblur.numerics.pyramid import PyramidLevel, rescale_kernel
 from unblur_classic.map.scoring import Judge
 
 DEPTHS = (2, 4)
@@ -15,7 +15,7 @@ DEPTHS = (2, 4)
 GAIN = 0.02
 """Share by which a round must lower the verdict for another one to follow."""
 
-Descend = Callable[[float, Tensor, list[Scale]], Tensor]
+Descend = Callable[[float, Tensor, list[PyramidLevel]], Tensor]
 """Takes a factor on the priors' weights, a first kernel and the scales from its own on."""
 
 
@@ -31,7 +31,7 @@ def searched(
     judge: Judge,
     firsts: Sequence[Tensor],
     factors: Sequence[float],
-    levels: list[Scale],
+    levels: list[PyramidLevel],
     rounds: int,
 ) -> Tensor:
     """Return the best of the kernels that descents from different starts arrive at.
@@ -50,7 +50,7 @@ def searched(
         First kernels at the coarsest scale.
     factors : sequence of float
         On the priors' weights.
-    levels : list of Scale
+    levels : list of PyramidLevel
         The coarsest first.
     rounds : int
         Most rounds of further descents.
@@ -66,7 +66,7 @@ def searched(
     for _ in range(rounds):
         before = best.verdict
         again = [
-            (factor, rescaled_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
+            (factor, rescale_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
             for finer in (levels[-depth:] for depth in depths_of(len(levels)))
             for factor in factors
         ]
@@ -83,7 +83,7 @@ def depths_of(count: int) -> list[int]:
 
 def _best_of(
     best: Judged | None,
-    tries: Iterable[tuple[float, Tensor, list[Scale]]],
+    tries: Iterable[tuple[float, Tensor, list[PyramidLevel]]],
     descend: Descend,
     judge: Judge,
 ) -> Judged:

@@ -13,10 +13,14 @@ from unblur.accel.malloc import retained_memory
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import at_least, complete_clipped, unobserved
+from unblur.numerics.boundaries import (
+    lower_bound_projection,
+    solve_unobserved_saturated,
+    unobserved_mask,
+)
 from unblur.numerics.clipping import split_mask
 from unblur.numerics.fourier import apply_otf, fft, inverse_fft
-from unblur.numerics.inverse_filters import WienerFilter, response_reach
+from unblur.numerics.inverse_filters import WienerFilter, response_radius
 from unblur.numerics.operators import Blur, laplacian_otf
 from unblur.numerics.proximal import shrink
 from unblur.numerics.solvers import continuation
@@ -148,20 +152,22 @@ class HyperLaplacian(stages.Deconvolver):
         context: Context,
     ) -> Tensor:
         """Return the scene (C, *domain) by half-quadratic splitting."""
-        count, domain = blur.ndim, blur.domain
-        differences = Differences(count, self.params.curvature)
+        ndim, domain = blur.ndim, blur.domain
+        differences = Differences(ndim, self.params.curvature)
         power, prior = blur.otf.abs() ** 2, differences.power(domain, blurred)
-        unknown = unobserved(blur, blurred)
+        unknown = unobserved_mask(blur, blurred)
         wiener = WienerFilter.of(blur.otf, domain, SMOOTHNESS * weight)
-        seen = complete_clipped(blur, blurred, wiener, clipped, lambda *_: context.checkpoint())
-        bounded = at_least(blur, blurred, clipped)
+        seen = solve_unobserved_saturated(
+            blur, blurred, wiener, clipped, lambda *_: context.checkpoint()
+        )
+        bounded = lower_bound_projection(blur, blurred, clipped)
         if clipped is not None:
             unknown = torch.maximum(unknown, blur.place(clipped))
-        scene = apply_otf(seen, wiener.restore, count)
+        scene = apply_otf(seen, wiener.restore, ndim)
         for ratio in context.track(list(continuation(FIRST, LAST, GROWTH)), self.name):
             sparse = differences.sparsified(scene, 1 / ratio, self.params.exponent)
             penalty = ratio * weight
-            pull = blur.otf.conj() * fft(seen, count) + penalty * fft(sparse, count)
+            pull = blur.otf.conj() * fft(seen, ndim) + penalty * fft(sparse, ndim)
             spectrum = pull / (power + penalty * prior)
             scene = inverse_fft(spectrum, domain)
             seen = bounded(torch.lerp(seen, inverse_fft(blur.otf * spectrum, domain), unknown))
@@ -169,7 +175,7 @@ class HyperLaplacian(stages.Deconvolver):
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return the reach of the Wiener filter for a noise of 1/40 of the contrast."""
-        return response_reach(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
+        return response_radius(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
 
 
 class Differences:
@@ -177,14 +183,14 @@ class Differences:
 
     Parameters
     ----------
-    count : int
+    ndim : int
         Number of spatial axes.
     curvature : float
         Weight of the second differences; 0 leaves them out.
     """
 
-    def __init__(self, count: int, curvature: float) -> None:
-        axes = range(-count, 0)
+    def __init__(self, ndim: int, curvature: float) -> None:
+        axes = range(-ndim, 0)
         self.terms: list[tuple[float, tuple[int, ...]]] = [(1.0, (a,)) for a in axes]
         if curvature:
             self.terms += [(curvature, (a, b)) for a in axes for b in axes if a <= b]

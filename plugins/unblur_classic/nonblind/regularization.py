@@ -78,7 +78,7 @@ def relative_noise(
     (C, 1, ...)
         Of as many axes as `blurred`, at least `FLOOR`; 1 or more without any contrast.
     """
-    count = blurred.ndim - 1
+    ndim = blurred.ndim - 1
     stated = context.noise if setting == "auto" else setting
     if stated is None:
         noise = blurred.new_tensor([estimate_noise(channel, mask) for channel in blurred])
@@ -87,7 +87,7 @@ def relative_noise(
     spread = contrast(blurred, context, mask)
     ratio = torch.where(spread > 0, noise / spread, 1.0)
     ratio = (ratio**2 + mismatch**2).sqrt().clamp_min(FLOOR)
-    return ratio.reshape([-1] + [1] * count)
+    return ratio.reshape([-1] + [1] * ndim)
 
 
 def contrast(blurred: Tensor, context: Context, mask: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from unblur.accel.malloc import retained_memory
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import first_guess
+from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
 from unblur_classic.nonblind.regularization import contrast
 from unblur_classic.nonblind.rl_iteration import TINY, LucyStep
@@ -156,7 +156,7 @@ class RichardsonLucy(stages.Deconvolver):
         stopper = Stopper.of(self.params.stop, blurred, context, mask)
         advance = LucyStep(blur, data, background)
         scene = advance.scene
-        scene[:] = first_guess(blur, (data - background).clamp_min(TINY))
+        scene[:] = fill_and_extend(blur, (data - background).clamp_min(TINY))
         previous = scene.clone() if self.params.accelerate else scene
         if self.params.tv:
             flat = FLAT * contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim) + TINY
@@ -192,10 +192,10 @@ def tv_divisor(scene: Tensor, weight: float, flat: float | Tensor = TINY) -> Ten
 
     `flat` is the length, (C, 1, ...) or one for all, below which a gradient counts for less.
     """
-    count = scene.ndim - 1
-    slopes = gradient(scene, count)
+    ndim = scene.ndim - 1
+    slopes = gradient(scene, ndim)
     length = slopes.square().sum(0).add_(flat**2).sqrt_()
-    return (1 + weight * gradient_adjoint(slopes / length, count)).clamp_min_(0.5)
+    return (1 + weight * gradient_adjoint(slopes / length, ndim)).clamp_min_(0.5)
 
 
 def spreads(kernel: Kernel) -> list[float]:

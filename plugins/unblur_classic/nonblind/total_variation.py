@@ -11,9 +11,9 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import first_guess, unobserved
+from unblur.numerics.boundaries import fill_and_extend, unobserved_mask
 from unblur.numerics.fourier import apply_otf, fft, inverse_fft
-from unblur.numerics.inverse_filters import response_reach
+from unblur.numerics.inverse_filters import response_radius
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import admm
 from unblur_classic.nonblind.regularization import (
@@ -118,7 +118,7 @@ class TotalVariation(stages.Deconvolver):
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return the reach of the Wiener filter for a noise of 1/40 of the contrast."""
-        return response_reach(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
+        return response_radius(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
 
     def _weight(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float | Tensor:
         if self.params.weight != "auto":
@@ -129,30 +129,30 @@ class TotalVariation(stages.Deconvolver):
 
 
 class Splitting:
-    """The three steps of the method for one image, on tensors (1 + count, C, *domain).
+    """The three steps of the method for one image, on tensors (1 + ndim, C, *domain).
 
     Index 0 along the first axis stands for the blurred scene, the others for its gradient.
     """
 
     def __init__(self, blur: Blur, blurred: Tensor, weight: float | Tensor) -> None:
-        self.count = blur.ndim
+        self.ndim = blur.ndim
         self.weight = weight
         self.otf = blur.otf
-        self.start = first_guess(blur, blurred)
-        self.unknown = unobserved(blur, blurred)
+        self.start = fill_and_extend(blur, blurred)
+        self.unknown = unobserved_mask(blur, blurred)
         self.data = blur.place(blurred)
         self.total = self.otf.abs() ** 2 + STEEPNESS**2 * laplacian_otf(blur.domain, blurred)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map a scene to what is split off: its blur and its gradient."""
-        blurred = apply_otf(x, self.otf, self.count)[None]
-        return torch.cat([blurred, STEEPNESS * gradient(x, self.count)])
+        blurred = apply_otf(x, self.otf, self.ndim)[None]
+        return torch.cat([blurred, STEEPNESS * gradient(x, self.ndim)])
 
     def solve(self, z: Tensor) -> Tensor:
         """Return the scene whose `forward` is nearest to `z`."""
-        back = STEEPNESS * gradient_adjoint(z[1:], self.count)
-        spectrum = self.otf.conj() * fft(z[0], self.count) + fft(back, self.count)
-        return inverse_fft(spectrum / self.total, z.shape[-self.count :])
+        back = STEEPNESS * gradient_adjoint(z[1:], self.ndim)
+        spectrum = self.otf.conj() * fft(z[0], self.ndim) + fft(back, self.ndim)
+        return inverse_fft(spectrum / self.total, z.shape[-self.ndim :])
 
     def proximal(self, z: Tensor) -> Tensor:
         """Pull the blur towards the data where there are any, and shorten the gradient."""

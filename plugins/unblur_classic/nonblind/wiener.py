@@ -10,9 +10,9 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import complete
+from unblur.numerics.boundaries import solve_unobserved
 from unblur.numerics.fourier import apply_otf
-from unblur.numerics.inverse_filters import WienerFilter, response_reach
+from unblur.numerics.inverse_filters import WienerFilter, response_radius
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.regularization import (
     MISMATCH,
@@ -108,7 +108,7 @@ class Wiener(stages.Deconvolver):
             noise = relative_noise(blurred, self.params.noise, context, mask, self.params.mismatch)
             weight = quadratic_weight(noise)
         wiener = WienerFilter.of(blur.otf, blur.domain, weight)
-        seen = complete(
+        seen = solve_unobserved(
             blur,
             blurred,
             wiener,
@@ -122,4 +122,4 @@ class Wiener(stages.Deconvolver):
         weight = self.params.weight
         if weight == "auto":
             weight = quadratic_weight(hypot(QUIET, self.params.mismatch))
-        return response_reach(kernel, weight)
+        return response_radius(kernel, weight)

@@ -13,7 +13,7 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.fourier import apply_otf, fast_length, inverse_fft, psf_to_otf
-from unblur.numerics.inverse_filters import reach_of
+from unblur.numerics.inverse_filters import radius_of
 from unblur.numerics.operators import extend_periodic
 from unblur_classic.nonblind.regularization import contrast
 from unblur_classic.postprocess.dct_blocks import mirrored, trimmed
@@ -104,7 +104,7 @@ class Dering(stages.Postprocessor):
             return (_radius(2) + WINDOW,) * 2
         grid = [max(256 if kernel.ndim == 2 else 64, 2 * n) for n in kernel.shape]
         response = inverse_fft(self._gain(kernel, kernel.tensor(), grid), grid)
-        return tuple(_radius(kernel.ndim) + r for r in reach_of(response, 0.01))
+        return tuple(_radius(kernel.ndim) + r for r in radius_of(response, 0.01))
 
     def _gain(self, kernel: Kernel, like: Tensor, shape: list[int]) -> Tensor:
         power = psf_to_otf(kernel.tensor(dtype=like.dtype, device=like.device), shape).abs() ** 2

@@ -34,7 +34,7 @@ class GradientPrior(stages.Prior):
 
         Parameters
         ----------
-        slopes : (count, ..., *spatial)
+        slopes : (ndim, ..., *spatial)
             A gradient as `unblur.numerics.operators.gradient` returns it.
         step : float
             Positive.
@@ -42,17 +42,17 @@ class GradientPrior(stages.Prior):
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
         """Return `argmin_u step * energy(u) + |u - x|^2 / 2` by ADMM; `x` if that is no better."""
-        count = x.ndim - 1
-        shape = x.shape[-count:]
-        given, total = fft(x, count), 1 + PENALTY * laplacian_otf(shape, x)
+        ndim = x.ndim - 1
+        shape = x.shape[-ndim:]
+        given, total = fft(x, ndim), 1 + PENALTY * laplacian_otf(shape, x)
 
         def solve(slopes: Tensor) -> Tensor:
-            pull = given + PENALTY * fft(gradient_adjoint(slopes, count), count)
+            pull = given + PENALTY * fft(gradient_adjoint(slopes, ndim), ndim)
             return inverse_fft(pull / total, shape)
 
         u = admm(
             solve,
-            lambda v: gradient(v, count),
+            lambda v: gradient(v, ndim),
             lambda slopes: self.shrink_gradient(slopes, step / PENALTY),
             x,
             iterations=SWEEPS,
@@ -98,10 +98,10 @@ class L0Gradient(GradientPrior):
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
-        count = x.ndim - 1
-        slopes = gradient(x, count)
+        ndim = x.ndim - 1
+        slopes = gradient(x, ndim)
         squared = slopes.square().sum(0)
-        return gradient_adjoint(2 * slopes * SMALLEST**2 / (squared + SMALLEST**2) ** 2, count)
+        return gradient_adjoint(2 * slopes * SMALLEST**2 / (squared + SMALLEST**2) ** 2, ndim)
 
     def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
         """Keep the gradients whose squared length is at least `2 step`."""
@@ -146,10 +146,10 @@ class HyperLaplacianPrior(GradientPrior):
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
-        count, p = x.ndim - 1, self.params.exponent
-        slopes = gradient(x, count)
+        ndim, p = x.ndim - 1, self.params.exponent
+        slopes = gradient(x, ndim)
         pull = p * slopes * (slopes.square() + SMALLEST**2) ** (p / 2 - 1)
-        return gradient_adjoint(pull, count)
+        return gradient_adjoint(pull, ndim)
 
     def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
         """Shrink every difference by itself, exactly."""
@@ -184,10 +184,10 @@ class TotalVariationPrior(GradientPrior):
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
-        count = x.ndim - 1
-        slopes = gradient(x, count)
+        ndim = x.ndim - 1
+        slopes = gradient(x, ndim)
         length = (slopes.square().sum(0) + SMALLEST**2).sqrt()
-        return gradient_adjoint(slopes / length, count)
+        return gradient_adjoint(slopes / length, ndim)
 
     def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
         """Shorten every gradient by `step`, to 0 at the least."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unblur.errors import ImageError
 from unblur.numerics.metrics import kernel_similarity
-from unblur.numerics.pyramid import rescaled_kernel, shrink_image
+from unblur.numerics.pyramid import rescale_kernel, shrink_image
 from unblur.numerics.synthesis import gaussian_process_kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
@@ -145,7 +145,7 @@ class SchulerTrainer(Trainer):
                 sharp, blurred = model.features(y, kernel, sample.noise * ratio, step)
                 found = model.kernel(Spectra.of(sharp, blurred), step)
             if step.turn == lesson.turns - 1:
-                truth = rescaled_kernel(sample.kernel, step.size, ratio)
+                truth = rescale_kernel(sample.kernel, step.size, ratio)
                 losses.append(dissimilarity(found, truth) + self.params.edges * edge_loss(sharp, x))
             kernel = recentred(found if lesson.linked else found.detach())
         return torch.stack(losses).mean()

@@ -18,7 +18,13 @@ from unblur.errors import ImageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Stage
-from unblur.numerics.camera import CameraBasis, PoseGrid, camera_field, levelled, project_kernels
+from unblur.numerics.camera import (
+    CameraBasis,
+    PoseGrid,
+    camera_field,
+    project_kernels,
+    zero_mean_rotation,
+)
 
 Place = tuple[int, int]
 Grid = dict[Place, Float]
@@ -142,7 +148,7 @@ def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[Ke
     weights = project_kernels(local, CameraBasis.at(poses, places, local))
     lit = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
     turn = np.rad2deg(poses.angles[lit[-1]] - poses.angles[lit[0]])
-    return camera_field(*levelled(poses, weights)), float(turn)
+    return camera_field(*zero_mean_rotation(poses, weights)), float(turn)
 
 
 def cells(layout: Layout, edge: int) -> Cells:

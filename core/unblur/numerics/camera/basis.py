@@ -54,7 +54,7 @@ class CameraBasis:
     -------
     >>> grid = PoseGrid.over((101, 101), 9)
     >>> basis = CameraBasis.at(grid, [(50, 50), (0, 100)])
-    >>> weights = basis.still()
+    >>> weights = basis.identity()
     >>> [k.argmax().item() for k in basis.forward(weights)]
     [40, 40]
 
@@ -98,7 +98,7 @@ class CameraBasis:
         """Return how much each pose (A, n, n) has of kernels (R, n, n)."""
         return torch.matmul(torch.matmul(self.down.mT, kernels), self.across).sum(1)
 
-    def still(self) -> Tensor:
+    def identity(self) -> Tensor:
         """Return the weights of a camera that does not move: 1 at the middle pose."""
         weights = self.down.new_zeros(self.shape)
         weights[len(self.grid.angles) // 2, self.grid.size // 2, self.grid.size // 2] = 1
@@ -156,7 +156,7 @@ def camera_field(
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
 
 
-def levelled(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
+def zero_mean_rotation(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
     """Return the poses and their weights (A, n, n) with the mean angle for the new 0.
 
     A picture does not tell a turn of the scene from one of the camera: an estimate leaves open
@@ -168,7 +168,7 @@ def levelled(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
     >>> grid = PoseGrid.over((401, 601), 9)
     >>> weights = torch.zeros(len(grid.angles), 9, 9)
     >>> weights[-1, 4, 4] = 1
-    >>> level, _ = levelled(grid, weights)
+    >>> level, _ = zero_mean_rotation(grid, weights)
     >>> level.angles[-1], level.size
     (0.0, 17)
     """

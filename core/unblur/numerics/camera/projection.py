@@ -61,7 +61,7 @@ def project_kernels(
     >>> from unblur.numerics.camera import PoseGrid
     >>> grid = PoseGrid.over((101, 101), 7)
     >>> basis = CameraBasis.at(grid, [(0, 0), (0, 100), (100, 50)])
-    >>> truth = basis.still()
+    >>> truth = basis.identity()
     >>> found = project_kernels(basis.forward(truth), basis)
     >>> bool(found.argmax() == truth.argmax())
     True
@@ -76,29 +76,29 @@ def project_kernels(
         return basis.adjoint(basis.forward(w))
 
     admitted = basis.admitted()
-    pace = MARGIN * largest_eigenvalue(normal, admitted)
+    lipschitz = MARGIN * largest_eigenvalue(normal, admitted)
 
     def fit(start: Tensor, support: Tensor) -> Tensor:
         target = basis.adjoint(kernels)
         weights = nonnegative_least_squares(
-            normal, target, start, pace=pace, iterations=ITERATIONS, support=support
+            normal, target, start, lipschitz=lipschitz, iterations=ITERATIONS, support=support
         )
         return weights / weights.sum()
 
     given, weights = kernels, admitted / admitted.sum()
     for _ in range(rounds - 1):
         weights = fit(weights, admitted)
-        kernels = shifted_towards(given, basis.forward(weights))
+        kernels = shift_towards(given, basis.forward(weights))
     weights = fit(weights, admitted)
-    return fit(weights, on_support(weights, faint))
+    return fit(weights, pose_support(weights, faint))
 
 
-def on_support(weights: Tensor, faint: float) -> Tensor:
+def pose_support(weights: Tensor, faint: float) -> Tensor:
     """Return 1 for the weights of at least `faint` times the largest, 0 for the others."""
     return (weights >= faint * weights.max()).to(weights)
 
 
-def shifted_towards(kernels: Tensor, models: Tensor, reach: int = REACH) -> Tensor:
+def shift_towards(kernels: Tensor, models: Tensor, reach: int = REACH) -> Tensor:
     """Return kernels (R, n, n), each shifted by what makes it agree best with its model.
 
     The shift is the peak of their correlation, to a fraction of a pixel by a parabola through

@@ -17,7 +17,7 @@ WINDOW_SIGMA = 1.5
 """Standard deviation of SSIM's Gaussian window, in pixels."""
 
 
-def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, count: int = 2) -> float:
+def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -> float:
     """Return the peak signal-to-noise ratio `10 log10(peak^2 / mean((a - b)^2))` in decibels.
 
     Parameters
@@ -28,7 +28,7 @@ def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, count: int = 2) 
         Pixels left out at each end of each spatial axis.
     peak : float
         The value of white.
-    count : int
+    ndim : int
         Number of spatial axes.
 
     Returns
@@ -41,11 +41,11 @@ def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, count: int = 2) 
     >>> psnr(np.zeros((8, 8)), np.full((8, 8), 0.1))
     20.0
     """
-    a, b = comparable(a, b, border, count)
+    a, b = comparable(a, b, border, ndim)
     return decibels(float(((a - b) ** 2).mean()), peak)
 
 
-def ssim(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, count: int = 2) -> float:
+def ssim(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -> float:
     """Return the mean structural similarity under an 11-pixel Gaussian window of sigma 1.5.
 
     Takes what `psnr` takes. The mean is over the pixels whose whole window lies in the image.
@@ -60,10 +60,10 @@ def ssim(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, count: int = 2) 
     Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
     visibility to structural similarity", IEEE TIP 13(4), 2004.
     """
-    return float(ssim_map(*comparable(a, b, border, count), peak=peak, count=count).mean())
+    return float(ssim_map(*comparable(a, b, border, ndim), peak=peak, ndim=ndim).mean())
 
 
-def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, count: int = 2) -> Tensor:
+def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, ndim: int = 2) -> Tensor:
     """Return the structural similarity around each pixel (Eq. 13 of Wang et al. 2004).
 
     Parameters
@@ -72,7 +72,7 @@ def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, count: int = 2) -> Tens
         Of one shape, dtype and device; gradients flow through both.
     peak : float
         The value of white.
-    count : int
+    ndim : int
         Number of spatial axes.
 
     Returns
@@ -80,14 +80,14 @@ def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, count: int = 2) -> Tens
     (..., *spatial less 10 each)
         Values in [-1, 1].
     """
-    if min(a.shape[-count:]) < WINDOW:
+    if min(a.shape[-ndim:]) < WINDOW:
         raise ImageError(
             f"SSIM compares images of at least {WINDOW} pixels along each axis, "
-            f"got {tuple(a.shape[-count:])}."
+            f"got {tuple(a.shape[-ndim:])}."
         )
     luminance, contrast = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     mean_a, mean_b, mean_aa, mean_bb, mean_ab = (
-        _window_mean(x, count) for x in (a, b, a * a, b * b, a * b)
+        _window_mean(x, ndim) for x in (a, b, a * a, b * b, a * b)
     )
     variance_a, variance_b = mean_aa - mean_a**2, mean_bb - mean_b**2
     covariance = mean_ab - mean_a * mean_b
@@ -96,11 +96,11 @@ def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, count: int = 2) -> Tens
     )
 
 
-def _window_mean(x: Tensor, count: int) -> Tensor:
+def _window_mean(x: Tensor, ndim: int) -> Tensor:
     offset = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
     taps = torch.exp(-0.5 * (offset / WINDOW_SIGMA) ** 2)
     taps = taps / taps.sum()
-    for axis in range(-count, 0):
+    for axis in range(-ndim, 0):
         extent = x.shape[axis] - WINDOW + 1
         x = sum(
             (tap * x.narrow(axis, start, extent) for start, tap in enumerate(taps)),
@@ -109,14 +109,14 @@ def _window_mean(x: Tensor, count: int) -> Tensor:
     return x
 
 
-def comparable(a: Any, b: Any, border: int, count: int) -> tuple[Tensor, Tensor]:
+def comparable(a: Any, b: Any, border: int, ndim: int) -> tuple[Tensor, Tensor]:
     """Return two images as float64 tensors less their border, or raise `ImageError`."""
     a, b = _as_tensor(a), _as_tensor(b)
     if a.shape != b.shape:
         raise ImageError(
             f"images to compare have one shape, got {tuple(a.shape)} and {tuple(b.shape)}."
         )
-    return inside(a, border, count), inside(b, border, count)
+    return inside(a, border, ndim), inside(b, border, ndim)
 
 
 def _as_tensor(x: Any) -> Tensor:
@@ -125,13 +125,13 @@ def _as_tensor(x: Any) -> Tensor:
     return torch.tensor(np.asarray(x, np.float64))
 
 
-def inside(x: Tensor, border: int, count: int) -> Tensor:
-    """Cut `border` pixels off each end of the trailing `count` axes."""
-    if border < 0 or x.ndim < count or min(x.shape[-count:]) <= 2 * border:
+def inside(x: Tensor, border: int, ndim: int) -> Tensor:
+    """Cut `border` pixels off each end of the trailing `ndim` axes."""
+    if border < 0 or x.ndim < ndim or min(x.shape[-ndim:]) <= 2 * border:
         raise ImageError(
             f"nothing is left of an image of shape {tuple(x.shape)} inside a border of {border}."
         )
-    for axis in range(-count, 0):
+    for axis in range(-ndim, 0):
         x = x.narrow(axis, border, x.shape[axis] - 2 * border)
     return x
 

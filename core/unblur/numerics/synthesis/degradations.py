@@ -45,12 +45,12 @@ def blur_image(sharp: Tensor, kernel: Kernel, boundary: Boundary = "valid") -> T
     if boundary not in get_args(Boundary):
         raise ImageError(f"a boundary is one of {', '.join(get_args(Boundary))}, got '{boundary}'.")
     _check_fits(sharp, kernel)
-    count = kernel.ndim
+    ndim = kernel.ndim
     if boundary != "valid":
-        for axis, n in zip(range(-count, 0), kernel.shape, strict=True):
+        for axis, n in zip(range(-ndim, 0), kernel.shape, strict=True):
             sharp = _continued(sharp, axis, n - 1 - n // 2, n // 2, boundary)
     weights = kernel.tensor(dtype=sharp.dtype, device=sharp.device)
-    extent = sharp.shape[-count:]
+    extent = sharp.shape[-ndim:]
     blur = Blur(weights, [m - n + 1 for m, n in zip(extent, kernel.shape, strict=True)])
     surplus = [d - n for d, n in zip(blur.domain, extent, strict=True)]
     scene = functional.pad(sharp, [m for s in reversed(surplus) for m in (0, s)])
