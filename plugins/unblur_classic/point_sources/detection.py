@@ -1,4 +1,4 @@
-"""Finding points of light: stars on a sky, beads in a volume."""
+"""Detection of point sources: stars in an image, beads in a volume."""
 
 from __future__ import annotations
 
@@ -20,205 +20,218 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MESH = 64
-"""Edge in pixels of the blocks in which the background is measured."""
+"""Edge length of the blocks in which the background is measured, in pixels."""
 
 SCALES = 0.7 * 2 ** (np.arange(10) / 2)
-"""Standard deviations of the blobs that are tried, 0.7 to 16 pixels."""
+"""Standard deviations of the Gaussian blobs that are tried, 0.7 to 16, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sky:
-    """An image without its background.
+class BackgroundSubtracted:
+    """A background-subtracted image (photutils' `Background2D`, then `data - background`).
 
     Parameters
     ----------
     values : (*n)
-        Background subtracted, 0 where not trusted.
-    trusted : (*n) bool
-        Pixels that count.
+        Image minus background, 0 at invalid pixels.
+    valid : (*n) bool
+        True at valid pixels.
     """
 
     values: Array
-    trusted: Flags
+    valid: Flags
 
     @classmethod
-    def of(cls, image: Array, trusted: Flags) -> Sky:
-        """Subtract the background, a smooth surface through clipped medians of blocks."""
-        level = _background(image, trusted)
-        return cls(np.where(trusted, image - level, 0.0), trusted)
+    def of(cls, image: Array, valid: Flags) -> BackgroundSubtracted:
+        """Subtract the background: sigma-clipped medians of blocks, interpolated linearly."""
+        level = _background(image, valid)
+        return cls(np.where(valid, image - level, 0.0), valid)
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation of the background, from what lies below it."""
-        return _noise(self.values[self.trusted])
+        """Standard deviation of the background noise, from the negative values."""
+        return _noise(self.values[self.valid])
 
     def points(self, sigma: float, threshold: float) -> Array:
-        """Return local maxima of the sky smoothed by `sigma`, brightest first: (N, ndim).
+        """Return the local maxima of the image smoothed by `sigma`, brightest first: (N, ndim).
 
         Parameters
         ----------
         sigma : float
-            Standard deviation of a point's image, in pixels.
+            Standard deviation of the image of a point, in pixels.
         threshold : float
             Height of a maximum in multiples of the smoothed noise.
         """
         smooth = gaussian_filter(self.values, sigma)
-        least = threshold * max(_noise(smooth[self.trusted]), 1e-6 * float(smooth.max()))
+        minimum = threshold * max(_noise(smooth[self.valid]), 1e-6 * float(smooth.max()))
         size = 2 * int(np.ceil(1.5 * sigma)) + 1
-        tops = (smooth >= maximum_filter(smooth, size)) & (smooth > least)
-        plateaus, count = label(tops, np.ones((3,) * tops.ndim))
-        if not count:
-            return np.empty((0, tops.ndim))
-        places = np.array(maximum_position(smooth, plateaus, np.arange(1, count + 1)))
-        heights = smooth[tuple(places.T)]
-        return places[np.argsort(-heights, kind="stable")].astype(np.float64)
+        maxima = (smooth >= maximum_filter(smooth, size)) & (smooth > minimum)
+        plateaus, number = label(maxima, np.ones((3,) * maxima.ndim))
+        if not number:
+            return np.empty((0, maxima.ndim))
+        positions = np.array(maximum_position(smooth, plateaus, np.arange(1, number + 1)))
+        heights = smooth[tuple(positions.T)]
+        return positions[np.argsort(-heights, kind="stable")].astype(np.float64)
 
-    def scale(self, places: Array) -> float:
-        """Return the standard deviation of a Gaussian of the points' size, in pixels.
+    def blob_size(self, positions: Array) -> float:
+        """Return the median blob size at the positions, as a Gaussian standard deviation in pixels.
 
-        At the middle of a blob the Laplacian of Gaussians times their variance is largest for
-        the blob's own (T. Lindeberg, "Feature detection with automatic scale selection", 1998).
+        At the centre of a Gaussian blob the variance-normalised Laplacian of Gaussian is largest
+        at the blob's own scale (T. Lindeberg, "Feature detection with automatic scale selection",
+        1998).
         """
         scales = SCALES if self.values.ndim == 2 else SCALES[SCALES < 8]
-        response = [[self._blob(place, s) for s in scales] for place in places.astype(int)]
+        response = [
+            [self._normalized_log(position, s) for s in scales]
+            for position in positions.astype(int)
+        ]
         return float(np.median(scales[np.argmax(response, axis=1)]))
 
-    def _blob(self, place: NDArray[np.int_], sigma: float) -> float:
-        """Return minus the scaled Laplacian of the sky smoothed by `sigma`, at one place."""
-        half = int(np.ceil(3.5 * sigma))
-        window = tuple(slice(max(p - half, 0), p + half + 1) for p in place)
+    def _normalized_log(self, position: NDArray[np.int_], sigma: float) -> float:
+        """Return minus the scale-normalised Laplacian of Gaussian at one position."""
+        half_width = int(np.ceil(3.5 * sigma))
+        window = tuple(slice(max(p - half_width, 0), p + half_width + 1) for p in position)
         axes = [
             np.arange(w.start, min(w.stop, n)) - p
-            for w, n, p in zip(window, self.values.shape, place, strict=True)
+            for w, n, p in zip(window, self.values.shape, position, strict=True)
         ]
         squared = sum(a.astype(float) ** 2 for a in np.ix_(*axes)) / sigma**2
         ndim = len(axes)
-        ripple = (ndim - squared) * np.exp(-0.5 * squared) / (2 * np.pi * sigma**2) ** (ndim / 2)
-        return float((ripple * self.values[window]).sum())
+        minus_log = (ndim - squared) * np.exp(-0.5 * squared) / (2 * np.pi * sigma**2) ** (ndim / 2)
+        return float((minus_log * self.values[window]).sum())
 
 
-def find_scale(sky: Sky, threshold: float) -> float:
-    """Return the size of the brightest points, as the standard deviation of a Gaussian."""
+def estimate_blob_size(image: BackgroundSubtracted, threshold: float) -> float:
+    """Return the size of the brightest points, as a Gaussian standard deviation in pixels."""
     sigma = 2.0
     for _ in range(2):
-        places = sky.points(sigma, threshold)
-        if not len(places):
+        positions = image.points(sigma, threshold)
+        if not len(positions):
             break
-        sigma = sky.scale(places[:20])
+        sigma = image.blob_size(positions[:20])
     return sigma
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Points that are fit to be averaged, and why the others are not.
+    """The points that can be averaged, and the numbers of those rejected by reason.
 
     Attributes
     ----------
-    places : (N, ndim)
+    positions : (N, ndim)
         Centres of the points, to the nearest pixel.
     rejected : dict of str to int
-        Number of points left out for each reason.
+        Number of points rejected for each reason.
     """
 
-    places: Array
+    positions: Array
     rejected: dict[str, int]
 
 
-def select(
-    sky: Sky, places: Array, sigma: float, half: Sequence[int], *, all_of: bool
+def select_points(
+    image: BackgroundSubtracted,
+    positions: Array,
+    sigma: float,
+    half_width: Sequence[int],
+    *,
+    user_given: bool,
 ) -> Selection:
-    """Choose points whose surroundings are whole, unclipped and their own.
+    """Select isolated, unsaturated points whose window lies inside the image and is valid.
 
     Parameters
     ----------
-    sky : Sky
-        Where they lie.
-    places : (N, ndim)
+    image : BackgroundSubtracted
+        The image.
+    positions : (N, ndim)
         Candidates, brightest first.
     sigma : float
-        Size of a point in pixels.
-    half : sequence of int
-        Half the window around each point, per axis.
-    all_of : bool
-        Whether the candidates were named by the user: neighbours are then no reason.
+        Size of a point, as a Gaussian standard deviation in pixels.
+    half_width : sequence of int
+        Half-width of the window around each point, per axis, in pixels.
+    user_given : bool
+        Whether the user gave the positions; points with neighbours are then not rejected.
     """
     reasons = ["near the border", "masked", "saturated", "crowded"]
     rejected = dict.fromkeys(reasons, 0)
-    heights = gaussian_filter(sky.values, sigma)[tuple(places.astype(int).T)]
+    heights = gaussian_filter(image.values, sigma)[tuple(positions.astype(int).T)]
     kept = []
-    for number, place in enumerate(places.astype(int)):
-        window = tuple(slice(p - h, p + h + 1) for p, h in zip(place, half, strict=True))
-        shape = zip(place, half, sky.values.shape, strict=True)
+    for number, position in enumerate(positions.astype(int)):
+        window = tuple(slice(p - h, p + h + 1) for p, h in zip(position, half_width, strict=True))
+        shape = zip(position, half_width, image.values.shape, strict=True)
         if any(p < h or p + h >= n for p, h, n in shape):
             rejected["near the border"] += 1
-        elif _is_masked(sky.trusted[window], half, sigma):
+        elif _is_masked(image.valid[window], half_width, sigma):
             rejected["masked"] += 1
-        elif _is_flat_topped(sky.values[window], half):
+        elif _is_saturated(image.values[window], half_width):
             rejected["saturated"] += 1
-        elif not all_of and _is_crowded(number, places, heights, half):
+        elif not user_given and _is_crowded(number, positions, heights, half_width):
             rejected["crowded"] += 1
         else:
-            kept.append(place)
-    found = np.array(kept, np.float64).reshape(-1, places.shape[1])
+            kept.append(position)
+    found = np.array(kept, np.float64).reshape(-1, positions.shape[1])
     return Selection(found, {reason: n for reason, n in rejected.items() if n})
 
 
-def company(sky: Sky, places: Array, shape: Sequence[int]) -> float:
-    """Return how bright the surroundings are that points have in common, relative to the points.
+def neighbour_flux(image: BackgroundSubtracted, positions: Array, shape: Sequence[int]) -> float:
+    """Return the peak of the median surroundings of the points, relative to the points' peak.
 
-    Neighbours lie anywhere, and the median over many points does not show them; further blobs
-    of one and the same PSF lie at the same distance from every point, and it does.
+    The neighbours of a point lie at random offsets, so that the median over many points removes
+    them. Further blobs of the same PSF lie at the same offset from every point and remain.
     """
-    extent = np.array(sky.values.shape)
-    half = np.minimum(np.array(shape) * 3 // 2, (extent - 1) // 2)
-    inner = ((places >= half) & (places < extent - half)).all(axis=1)
-    centres = places[inner][:100].astype(int)
+    extent = np.array(image.values.shape)
+    half_width = np.minimum(np.array(shape) * 3 // 2, (extent - 1) // 2)
+    inside = ((positions >= half_width) & (positions < extent - half_width)).all(axis=1)
+    centres = positions[inside][:100].astype(int)
     if len(centres) < 5:
         return 0.0
     windows = [
-        sky.values[tuple(slice(p - h, p + h + 1) for p, h in zip(place, half, strict=True))]
-        for place in centres
+        image.values[
+            tuple(slice(p - h, p + h + 1) for p, h in zip(position, half_width, strict=True))
+        ]
+        for position in centres
     ]
-    heights = np.array([window[tuple(half)] for window in windows])
-    usual = gaussian_filter(np.median([w / h for w, h in zip(windows, heights, strict=True)], 0), 1)
-    core = tuple(slice(h - n // 2, h + n // 2 + 1) for h, n in zip(half, shape, strict=True))
-    around = usual.copy()
-    around[core] = 0
-    return float(around.max() / usual[core].max())
+    heights = np.array([window[tuple(half_width)] for window in windows])
+    typical = gaussian_filter(
+        np.median([w / h for w, h in zip(windows, heights, strict=True)], 0), 1
+    )
+    core = tuple(slice(h - n // 2, h + n // 2 + 1) for h, n in zip(half_width, shape, strict=True))
+    surroundings = typical.copy()
+    surroundings[core] = 0
+    return float(surroundings.max() / typical[core].max())
 
 
-def _is_masked(trusted: Flags, half: Sequence[int], sigma: float) -> bool:
-    core = tuple(slice(max(h - round(sigma), 0), h + round(sigma) + 1) for h in half)
-    return bool(not np.all(trusted[core]) or trusted.mean() < 0.8)
+def _is_masked(valid: Flags, half_width: Sequence[int], sigma: float) -> bool:
+    core = tuple(slice(max(h - round(sigma), 0), h + round(sigma) + 1) for h in half_width)
+    return bool(not np.all(valid[core]) or valid.mean() < 0.8)
 
 
-def _is_flat_topped(values: Array, half: Sequence[int]) -> bool:
-    """Return whether more samples share the top than symmetry explains: a clipped point."""
-    core = values[tuple(slice(max(h - 1, 0), h + 2) for h in half)]
+def _is_saturated(values: Array, half_width: Sequence[int]) -> bool:
+    """Return whether more samples equal the maximum than symmetry allows: a saturated point."""
+    core = values[tuple(slice(max(h - 1, 0), h + 2) for h in half_width)]
     level = core.max() - 1e-3 * abs(core.max())
     return int(np.count_nonzero(core >= level)) > int(2**values.ndim)
 
 
-def _is_crowded(number: int, places: Array, heights: Array, half: Sequence[int]) -> bool:
-    """Return whether another point of a tenth of its height or more lies in its window."""
-    apart = np.abs(places - places[number]) <= np.array(half)
-    near = apart.all(axis=1) & (heights > 0.1 * heights[number])
+def _is_crowded(number: int, positions: Array, heights: Array, half_width: Sequence[int]) -> bool:
+    """Return whether another point of at least a tenth of its height lies in its window."""
+    close = np.abs(positions - positions[number]) <= np.array(half_width)
+    near = close.all(axis=1) & (heights > 0.1 * heights[number])
     near[number] = False
     return int(near.sum()) > 0
 
 
-def _background(image: Array, trusted: Flags) -> Array:
-    """Return the background everywhere: medians of blocks, clipped, interpolated linearly."""
-    counts = [max(round(n / MESH), 1) for n in image.shape]
+def _background(image: Array, valid: Flags) -> Array:
+    """Return the background at every pixel: clipped block medians, interpolated linearly."""
+    n_blocks = [max(round(n / MESH), 1) for n in image.shape]
     edges = [
         np.linspace(0, n, c + 1).round().astype(int)
-        for n, c in zip(image.shape, counts, strict=True)
+        for n, c in zip(image.shape, n_blocks, strict=True)
     ]
-    overall = _clipped_median(image[trusted]) if trusted.any() else 0.0
-    levels = np.full(counts, overall)
-    for index in np.ndindex(*counts):
+    overall = _clipped_median(image[valid]) if valid.any() else 0.0
+    levels = np.full(n_blocks, overall)
+    for index in np.ndindex(*n_blocks):
         block = tuple(slice(e[i], e[i + 1]) for e, i in zip(edges, index, strict=True))
-        values = image[block][trusted[block]]
+        values = image[block][valid[block]]
         if values.size > 30:
             levels[index] = _clipped_median(values)
     if levels.size == 1:
@@ -242,7 +255,7 @@ def _clipped_median(values: Array) -> float:
 
 
 def _noise(values: Array) -> float:
-    """Return the deviation of what lies below 0; that of the clipped rest where it is 0."""
+    """Return the noise from the values below 0, or their clipped deviation if these are few."""
     below = values[values < 0]
     if below.size > values.size / 8:
         return 1.4826 * float(np.median(-below))

@@ -1,4 +1,4 @@
-"""The PSF from points of light in the image itself: stars or beads."""
+"""Estimation of the PSF from point sources in the image itself: stars or beads."""
 
 from __future__ import annotations
 
@@ -16,39 +16,46 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.psf import repair
 from unblur.numerics.psf.properties import Anatomy
-from unblur_classic.point_sources.detection import Selection, Sky, company, find_scale, select
-from unblur_classic.point_sources.epsf import epsf
-from unblur_classic.point_sources.stacking import Stack
+from unblur_classic.point_sources.detection import (
+    BackgroundSubtracted,
+    Selection,
+    estimate_blob_size,
+    neighbour_flux,
+    select_points,
+)
+from unblur_classic.point_sources.epsf import photutils_epsf
+from unblur_classic.point_sources.stacking import PsfStacker
 
 Array = NDArray[np.float64]
 Extent = Annotated[int, Field(ge=3, le=1023)]
 
-ROUNDS = 3
-"""Windows that are tried, each fitted to the PSF that the one before showed."""
+WINDOW_ITERATIONS = 3
+"""Number of windows that are tried, each sized by the PSF of the one before, dimensionless."""
 
-MOST_AT_RIM, MOST_BEYOND = 0.1, 0.04
-"""Shares of the peak at the window's border and around all points of a PSF that is whole."""
+MAX_BORDER, MAX_SURROUNDINGS = 0.1, 0.04
+"""Largest values at the window's border and in the median surroundings of the points for which
+the PSF counts as complete, as fractions of the peak."""
 
-LARGEST = 16.0
-"""Largest size of a point that is tried, in pixels."""
+MAX_SIGMA = 16.0
+"""Largest size of a point that is tried, as a Gaussian standard deviation in pixels."""
 
-CUT_OFF = 0.02
-"""Share of the peak that may be left at the border of the window."""
+BORDER_CUTOFF = 0.02
+"""Largest value at the border of a window that is not enlarged, as a fraction of the peak."""
 
 
 class Points(stages.KernelEstimator):
-    """The PSF as the average of isolated points of light, registered to fractions of a pixel.
+    """The PSF as the average of isolated point sources, registered to sub-pixel accuracy.
 
     Each point's window is modelled as::
 
-        y = flux k(x - place) + background
+        y = flux k(x - position) + background
 
-    It assumes that the points are much smaller than the PSF, alike, and that the PSF is the
-    same all over the image. Points are found as maxima above the noise at the scale that suits
-    them best; those near the border, masked, saturated or crowded are left out, and those that
-    do not look like the others. The size of a bead that is not small remains in the PSF. A PSF in
-    several blobs, such as a faint trail of a moving camera, is told from several points only if
-    `size` says how far it goes.
+    It assumes that the points are much smaller than the PSF and of equal shape, and that the PSF
+    is constant over the image. Points are detected as local maxima above the noise at the scale
+    of their blob size. Those near the border, masked, saturated or crowded are rejected, and those
+    whose window does not correlate with the average. The size of a bead that is not small remains
+    in the PSF. A PSF of several blobs, such as a weak trail of a moving camera, is distinguished
+    from several points only if `size` gives its extent.
 
     Parameters
     ----------
@@ -78,31 +85,31 @@ class Points(stages.KernelEstimator):
     dimensions = frozenset({2, 3})
 
     class Params(stages.Params):
-        """Settings of the search and of the average."""
+        """Settings of the detection and of the average."""
 
         size: Extent | tuple[Extent, ...] | Literal["auto"] = Field(
             "auto",
             description="Extent of the kernel in pixels, for all axes or each, made odd; auto "
-            "takes what stands out of the noise.",
+            "is the support that exceeds the noise.",
         )
         threshold: float = Field(
             10.0, gt=0, le=1e6, description="Height of a point in multiples of the noise."
         )
         count: int = Field(
-            60, ge=1, le=10000, description="Most points that are averaged, the brightest ones."
+            60, ge=1, le=10000, description="Largest number of averaged points, the brightest ones."
         )
-        fewest: int = Field(
-            3, ge=1, description="Fewest points that are accepted unless positions are given."
+        min_count: int = Field(
+            3, ge=1, description="Smallest number of usable points, unless positions are given."
         )
         positions: tuple[tuple[float, ...], ...] | None = Field(
             None,
-            description="Places of the points in pixels, (row, column) or (plane, row, column); "
-            "searched for if left out.",
+            description="Positions of the points in pixels, (row, column) or (plane, row, column); "
+            "detected if left out.",
         )
         method: Literal["stack", "epsf"] = Field(
             "stack",
-            description="stack is built in; epsf is photutils' ePSF builder, 2-D only, from the "
-            "extra unblur[astro].",
+            description="stack is the built-in average; epsf is photutils' ePSF builder, 2-D only, "
+            "from the extra unblur[astro].",
         )
 
         @model_validator(mode="after")
@@ -119,85 +126,89 @@ class Points(stages.KernelEstimator):
         Raises
         ------
         ImageError
-            If too few points can be used; the message counts them and says what to do.
+            If too few points can be used; the message gives the numbers and the remedies.
         UsageError
             If size or positions do not fit the image's axes, or photutils is missing.
         """
         context.checkpoint()
-        image = blurred.mean(dim=0).double().cpu().numpy()
-        trusted = np.ones(image.shape, bool) if mask is None else mask.cpu().numpy() > 0
-        sky = Sky.of(np.where(trusted, image, 0.0), trusted)
-        found = self._search(sky, context)
+        mean = blurred.mean(dim=0).double().cpu().numpy()
+        valid = np.ones(mean.shape, bool) if mask is None else mask.cpu().numpy() > 0
+        image = BackgroundSubtracted.of(np.where(valid, mean, 0.0), valid)
+        found = self._search(image, context)
         return stages.Estimate.of(self._kernel(found))
 
-    def _search(self, sky: Sky, context: Context) -> Array:
-        """Return the PSF at the first scale at which it is whole, or the most whole one.
+    def _search(self, image: BackgroundSubtracted, context: Context) -> Array:
+        """Return the PSF of the first scale at which it is complete, else the most complete one.
 
-        A PSF of several blobs is found as several points, whose windows hold one another; only
-        at a scale at which they merge can the window grow until the PSF falls to nothing.
+        A PSF of several blobs is detected as several points, each inside the windows of the
+        others. Only at a scale at which they merge can the window grow until the PSF is 0 at
+        its border.
         """
-        complaint, best, least = None, None, np.inf
-        for places, sigma in self._candidates(sky):
+        first_error, best, smallest = None, None, np.inf
+        for positions, sigma in self._candidates(image):
             try:
-                psf = self._average(sky, places, sigma, context)
+                psf = self._measure(image, positions, sigma, context)
             except ImageError as error:
-                complaint = complaint or error
+                first_error = first_error or error
                 continue
-            rim, beyond = float(Anatomy(psf).rim.max()), company(sky, places, psf.shape)
-            left = max(rim / MOST_AT_RIM, beyond / MOST_BEYOND)
-            if left < least:
-                best, least = psf, left
-            if least < 1:
+            border = float(Anatomy(psf).rim.max())
+            surroundings = neighbour_flux(image, positions, psf.shape)
+            excess = max(border / MAX_BORDER, surroundings / MAX_SURROUNDINGS)
+            if excess < smallest:
+                best, smallest = psf, excess
+            if smallest < 1:
                 break
         if best is None:
-            assert complaint is not None
-            raise complaint
+            assert first_error is not None
+            raise first_error
         return best
 
-    def _average(self, sky: Sky, places: Array, sigma: float, context: Context) -> Array:
-        """Return the PSF of the points that are fit for it, in a window that suits it."""
-        half = self._first_window(sigma, sky.values.shape)
-        chosen = self._choose(sky, places, sigma, half)
-        if len(chosen.places) < self._fewest:
-            raise ImageError(self._too_few(len(places), chosen))
-        psf = self._solve(sky, chosen, half, context)
-        for _ in range(ROUNDS - 1 if self.params.size == "auto" else 0):
-            wider = _wider(psf, half, sky.values.shape)
-            chosen = self._choose(sky, places, sigma, wider)
-            if wider == half or len(chosen.places) < self._fewest:
+    def _measure(
+        self, image: BackgroundSubtracted, positions: Array, sigma: float, context: Context
+    ) -> Array:
+        """Return the PSF of the selected points, in a window that holds it."""
+        half_width = self._initial_half_width(sigma, image.values.shape)
+        selection = self._select(image, positions, sigma, half_width)
+        if len(selection.positions) < self._min_count:
+            raise ImageError(self._too_few_message(len(positions), selection))
+        psf = self._solve(image, selection, half_width, context)
+        for _ in range(WINDOW_ITERATIONS - 1 if self.params.size == "auto" else 0):
+            wider = _wider(psf, half_width, image.values.shape)
+            selection = self._select(image, positions, sigma, wider)
+            if wider == half_width or len(selection.positions) < self._min_count:
                 break
-            half, psf = wider, self._solve(sky, chosen, wider, context)
+            half_width, psf = wider, self._solve(image, selection, wider, context)
         return psf
 
     @property
-    def _fewest(self) -> int:
-        return 1 if self.params.positions is not None else self.params.fewest
+    def _min_count(self) -> int:
+        return 1 if self.params.positions is not None else self.params.min_count
 
-    def _candidates(self, sky: Sky) -> Iterator[tuple[Array, float]]:
-        """Yield points, brightest first, and their size in pixels, at growing scales."""
-        ndim, given = sky.values.ndim, self.params.positions
+    def _candidates(self, image: BackgroundSubtracted) -> Iterator[tuple[Array, float]]:
+        """Yield points, brightest first, and their size in pixels, at increasing scales."""
+        ndim, given = image.values.ndim, self.params.positions
         if given is None:
-            sigma = find_scale(sky, self.params.threshold)
-            while sigma <= LARGEST:
-                yield sky.points(sigma, self.params.threshold), sigma
+            sigma = estimate_blob_size(image, self.params.threshold)
+            while sigma <= MAX_SIGMA:
+                yield image.points(sigma, self.params.threshold), sigma
                 sigma *= 1.5
             return
-        if any(len(place) != ndim for place in given):
+        if any(len(position) != ndim for position in given):
             raise UsageError(
                 f"kernel 'points': positions in an image of {ndim} axes have {ndim} numbers "
-                f"each, got {min(given, key=lambda place: len(place) == ndim)}."
+                f"each, got {min(given, key=lambda position: len(position) == ndim)}."
             )
-        places = np.array(given).round()
-        inside = ((places >= 0) & (places < sky.values.shape)).all(axis=1)
+        positions = np.array(given).round()
+        inside = ((positions >= 0) & (positions < image.values.shape)).all(axis=1)
         if not inside.all():
             raise UsageError(
                 f"kernel 'points': position {given[int(np.argmin(inside))]} lies outside the "
-                f"image of {sky.values.shape} pixels."
+                f"image of {image.values.shape} pixels."
             )
-        yield places, sky.scale(places)
+        yield positions, image.blob_size(positions)
 
-    def _first_window(self, sigma: float, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return half the window to begin with, per axis."""
+    def _initial_half_width(self, sigma: float, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the half-width of the first window, per axis."""
         size = self.params.size
         if size == "auto":
             return tuple(min(int(np.ceil(3 * sigma + 2)), (n - 1) // 2) for n in shape)
@@ -209,69 +220,82 @@ class Points(stages.KernelEstimator):
             )
         return tuple(n // 2 for n in sizes)
 
-    def _choose(self, sky: Sky, places: Array, sigma: float, half: Sequence[int]) -> Selection:
-        return select(sky, places, sigma, half, all_of=self.params.positions is not None)
+    def _select(
+        self, image: BackgroundSubtracted, positions: Array, sigma: float, half_width: Sequence[int]
+    ) -> Selection:
+        return select_points(
+            image, positions, sigma, half_width, user_given=self.params.positions is not None
+        )
 
-    def _solve(self, sky: Sky, chosen: Selection, half: Sequence[int], context: Context) -> Array:
-        places = chosen.places[: self.params.count].astype(int)
+    def _solve(
+        self,
+        image: BackgroundSubtracted,
+        selection: Selection,
+        half_width: Sequence[int],
+        context: Context,
+    ) -> Array:
+        positions = selection.positions[: self.params.count].astype(int)
         if self.params.method == "epsf":
-            return epsf(sky, places, half)
-        at = [
-            tuple(slice(p - h, p + h + 1) for p, h in zip(place, half, strict=True))
-            for place in places
+            return photutils_epsf(image, positions, half_width)
+        windows = [
+            tuple(slice(p - h, p + h + 1) for p, h in zip(position, half_width, strict=True))
+            for position in positions
         ]
-        stack = Stack(np.array([sky.values[a] for a in at]), np.array([sky.trusted[a] for a in at]))
+        stack = PsfStacker(
+            np.array([image.values[w] for w in windows]),
+            np.array([image.valid[w] for w in windows]),
+        )
         psf = stack.solve(context)
-        if stack.alike.sum() < self._fewest:
+        if stack.inliers.sum() < self._min_count:
             raise ImageError(
-                f"kernel 'points': of {len(places)} points only {stack.alike.sum()} look alike, "
-                f"at least {self._fewest} are needed; raise kernel.threshold, give "
-                "kernel.positions, or use an estimator for scenes without points."
+                f"kernel 'points': of {len(positions)} points only {stack.inliers.sum()} have "
+                f"the same shape, at least {self._min_count} are needed; raise kernel.threshold, "
+                "give kernel.positions, or use an estimator for scenes without points."
             )
         return psf
 
     def _kernel(self, psf: Array) -> Kernel:
-        """Return the PSF without noise and background, in the size asked for."""
-        mended = repair(psf)
+        """Return the PSF without noise and background, in the size of the params."""
+        repaired = repair(psf)
         size = self.params.size
         if size == "auto":
-            return mended
+            return repaired
         sizes = (size,) * psf.ndim if isinstance(size, int) else size
-        framed = mended.weights
+        framed = repaired.weights
         for axis, n in enumerate(sizes):
             framed = _framed(framed, axis, n // 2)
         return Kernel(framed)
 
-    def _too_few(self, found: int, selection: Selection) -> str:
+    def _too_few_message(self, found: int, selection: Selection) -> str:
         reasons = ", ".join(f"{n} {reason}" for reason, n in selection.rejected.items())
-        usable = len(selection.places)
+        usable = len(selection.positions)
         if self.params.positions is not None:
             return (
                 f"kernel 'points': none of the {found} positions can be used ({reasons}); "
                 "set a smaller kernel.size or give other kernel.positions."
             )
         return (
-            f"kernel 'points': found {found} points of light, {usable} of them usable"
-            f"{f' ({reasons})' if reasons else ''}, but needs {self._fewest}; lower "
-            "kernel.threshold, set a smaller kernel.size or kernel.fewest, or give "
+            f"kernel 'points': found {found} point sources, {usable} of them usable"
+            f"{f' ({reasons})' if reasons else ''}, but needs {self._min_count}; lower "
+            "kernel.threshold, set a smaller kernel.size or kernel.min_count, or give "
             "kernel.positions."
         )
 
 
-def _wider(psf: Array, half: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
-    """Return half the window that a PSF needs: twice its width, more where it is cut off."""
-    anatomy = Anatomy(psf)
-    needed = np.ceil(2 * anatomy.width) + 1
-    if np.quantile(anatomy.rim, 0.95) > CUT_OFF:  # a few samples of noise do not count
-        needed = np.maximum(needed, np.ceil(1.5 * np.array(half)))
-    limits = zip(half, needed, shape, strict=True)
+def _wider(psf: Array, half_width: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the half-width of the window for a PSF: twice its width, more where it is cut off."""
+    properties = Anatomy(psf)
+    needed = np.ceil(2 * properties.width) + 1
+    if np.quantile(properties.rim, 0.95) > BORDER_CUTOFF:  # a few samples of noise do not count
+        needed = np.maximum(needed, np.ceil(1.5 * np.array(half_width)))
+    limits = zip(half_width, needed, shape, strict=True)
     return tuple(min(max(h, int(n)), (extent - 1) // 2) for h, n, extent in limits)
 
 
-def _framed(weights: NDArray[np.float32], axis: int, half: int) -> NDArray[np.float32]:
-    """Cut or pad one axis of an odd kernel to `2 half + 1` samples about its centre."""
+def _framed(weights: NDArray[np.float32], axis: int, half_width: int) -> NDArray[np.float32]:
+    """Cut or pad one axis of an odd kernel to `2 half_width + 1` samples about its centre."""
     reach = weights.shape[axis] // 2
-    if reach > half:
-        return weights.take(np.arange(reach - half, reach + half + 1), axis)
-    pad = [(half - reach,) * 2 if a == axis else (0, 0) for a in range(weights.ndim)]
+    if reach > half_width:
+        return weights.take(np.arange(reach - half_width, reach + half_width + 1), axis)
+    pad = [(half_width - reach,) * 2 if a == axis else (0, 0) for a in range(weights.ndim)]
     return np.pad(weights, pad)

@@ -1,4 +1,4 @@
-"""Averaging points of light into one PSF, each moved by fractions of a pixel."""
+"""Average of point sources as one PSF, each registered to sub-pixel accuracy."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from unblur.model.context import Context
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-ITERATIONS = 12
-"""Most rounds of fitting and averaging; they end once no point moves by a hundredth of a pixel."""
+MAX_ITERATIONS = 12
+"""Largest number of iterations of fitting and averaging, dimensionless.
 
-ALIKE = 0.7
-"""Correlation with the average below which a point is not one like the others."""
+They end once no position moves by 0.01 pixels or more.
+"""
+
+MIN_CORRELATION = 0.7
+"""Smallest correlation of an inlier's window with the average PSF, dimensionless."""
 
 
-class Stack:
-    """Points of light in windows of one shape, and their common PSF.
+class PsfStacker:
+    """Point sources in windows of one shape, and their common PSF.
 
-    Each window is modelled as `flux psf(x - place) + background`. In turn each point's flux,
-    place and background are fitted by least squares, and the PSF gains the average of what the
-    model leaves over, weighted by squared flux and clipped against neighbours.
+    Each window is modelled as `flux psf(x - position) + background`. Alternately, the flux,
+    position and background of each point are fitted by least squares, and the average residual,
+    weighted by the squared flux and sigma-clipped over the points, is added to the PSF.
 
     Parameters
     ----------
     windows : (N, *k)
-        Odd windows around the points, background roughly subtracted.
-    trusted : (N, *k) bool
-        Samples that count.
+        Windows of odd extent around the points, background roughly subtracted.
+    valid : (N, *k) bool
+        True at valid samples.
 
     References
     ----------
@@ -40,120 +43,126 @@ class Stack:
     accurate point-spread function", PASP 112, 2000.
     """
 
-    def __init__(self, windows: Array, trusted: Flags) -> None:
+    def __init__(self, windows: Array, valid: Flags) -> None:
         self.windows = windows
-        self.trusted = trusted
-        pairs = zip(windows, trusted, strict=True)
-        self.places = np.array([_first_place(w, t) for w, t in pairs])
+        self.valid = valid
+        pairs = zip(windows, valid, strict=True)
+        self.positions = np.array([_initial_position(w, t) for w, t in pairs])
         self.fluxes = np.ones(len(windows))
-        self.levels = np.zeros(len(windows))
-        self.alike = np.ones(len(windows), bool)
-        self.psf = self._first_psf()
+        self.backgrounds = np.zeros(len(windows))
+        self.inliers = np.ones(len(windows), bool)
+        self.psf = self._initial_psf()
 
     def solve(self, context: Context) -> Array:
-        """Return the PSF (*k), sum 1, its centre of mass in the middle sample."""
-        for _ in range(ITERATIONS):
+        """Return the PSF (*k) of sum 1, its centre of mass at the middle sample."""
+        for _ in range(MAX_ITERATIONS):
             context.checkpoint()
-            before = self.places.copy()
+            before = self.positions.copy()
             models = [self._fit(number) for number in range(len(self.windows))]
-            self._leave_out(models)
-            self._average(models)
-            self._centre()
-            if np.abs(self.places - before).max() < 0.01:
+            self._reject_outliers(models)
+            self._update_psf(models)
+            self._recentre()
+            if np.abs(self.positions - before).max() < 0.01:
                 break
         return self.psf
 
-    def _first_psf(self) -> Array:
+    def _initial_psf(self) -> Array:
         scaled = []
-        for window, trusted, place in zip(self.windows, self.trusted, self.places, strict=True):
-            filled = np.where(trusted, window, np.median(window[trusted]))
-            scaled.append(_moved(filled, -place) / max(float(filled.sum()), 1e-12))
+        for window, valid, position in zip(self.windows, self.valid, self.positions, strict=True):
+            filled = np.where(valid, window, np.median(window[valid]))
+            scaled.append(_shifted(filled, -position) / max(float(filled.sum()), 1e-12))
         psf = np.asarray(np.median(scaled, axis=0), np.float64)
         return np.asarray(psf / psf.sum())
 
     def _fit(self, number: int) -> Array:
-        """Fit one point's flux, place and background; return its model without background."""
-        window, trusted = self.windows[number], self.trusted[number]
-        model = _moved(self.psf, self.places[number])
-        slopes = [np.asarray(np.gradient(model, axis=axis)) for axis in range(model.ndim)]
-        parts = [model, *(-s for s in slopes), np.ones_like(model)]
-        design = np.stack([p[trusted] for p in parts], axis=1)
-        solution = np.linalg.lstsq(design, window[trusted], rcond=None)[0]
+        """Fit one point's flux, position and background; return its model without background."""
+        window, valid = self.windows[number], self.valid[number]
+        model = _shifted(self.psf, self.positions[number])
+        gradients = [np.asarray(np.gradient(model, axis=axis)) for axis in range(model.ndim)]
+        parts = [model, *(-g for g in gradients), np.ones_like(model)]
+        design = np.stack([p[valid] for p in parts], axis=1)
+        solution = np.linalg.lstsq(design, window[valid], rcond=None)[0]
         flux = float(solution[0])
         if flux > 0:
             step = np.clip(solution[1:-1] / flux, -0.5, 0.5)
-            self.places[number] = np.clip(self.places[number] + step, -2, 2)
-        self.fluxes[number], self.levels[number] = max(flux, 0.0), float(solution[-1])
-        return _moved(self.psf, self.places[number])
+            self.positions[number] = np.clip(self.positions[number] + step, -2, 2)
+        self.fluxes[number], self.backgrounds[number] = max(flux, 0.0), float(solution[-1])
+        return _shifted(self.psf, self.positions[number])
 
-    def _leave_out(self, models: Sequence[Array]) -> None:
-        """Leave out points whose window does not correlate with the model."""
+    def _reject_outliers(self, models: Sequence[Array]) -> None:
+        """Reject points whose window does not correlate with the model."""
         scores = np.array(
             [
-                np.corrcoef(window[trusted], model[trusted])[0, 1] if flux > 0 else 0.0
-                for window, trusted, model, flux in zip(
-                    self.windows, self.trusted, models, self.fluxes, strict=True
+                np.corrcoef(window[valid], model[valid])[0, 1] if flux > 0 else 0.0
+                for window, valid, model, flux in zip(
+                    self.windows, self.valid, models, self.fluxes, strict=True
                 )
             ]
         )
         scores = np.nan_to_num(scores)
-        good = scores[scores > ALIKE]
-        spread = 1.4826 * np.median(np.abs(good - np.median(good))) if good.size else 0.0
-        least = max(ALIKE, float(np.median(good) - 5 * spread - 0.02)) if good.size else ALIKE
-        self.alike = scores >= least
-        if not self.alike.any():
-            self.alike[int(scores.argmax())] = True
+        accepted = scores[scores > MIN_CORRELATION]
+        spread = (
+            1.4826 * np.median(np.abs(accepted - np.median(accepted))) if accepted.size else 0.0
+        )
+        minimum = (
+            max(MIN_CORRELATION, float(np.median(accepted) - 5 * spread - 0.02))
+            if accepted.size
+            else MIN_CORRELATION
+        )
+        self.inliers = scores >= minimum
+        if not self.inliers.any():
+            self.inliers[int(scores.argmax())] = True
 
-    def _average(self, models: Sequence[Array]) -> None:
-        left, weights = [], []
-        for number in np.flatnonzero(self.alike & (self.fluxes > 0)).tolist():
-            flux, place = self.fluxes[number], self.places[number]
-            residual = (self.windows[number] - self.levels[number]) / flux - models[number]
-            trusted = self.trusted[number]
-            left.append(_moved(np.where(trusted, residual, 0.0), -place))
-            seen = shift(trusted.astype(float), -place, order=0, mode="constant", cval=0)
-            weights.append(flux**2 * seen)
-        if not left:
+    def _update_psf(self, models: Sequence[Array]) -> None:
+        residuals, weights = [], []
+        for number in np.flatnonzero(self.inliers & (self.fluxes > 0)).tolist():
+            flux, position = self.fluxes[number], self.positions[number]
+            residual = (self.windows[number] - self.backgrounds[number]) / flux - models[number]
+            valid = self.valid[number]
+            residuals.append(_shifted(np.where(valid, residual, 0.0), -position))
+            coverage = shift(valid.astype(float), -position, order=0, mode="constant", cval=0)
+            weights.append(flux**2 * coverage)
+        if not residuals:
             return
-        residuals, weight = np.array(left), np.array(weights)
-        if len(residuals) > 4:
-            middle = np.median(residuals, axis=0)
-            spread = 1.4826 * np.median(np.abs(residuals - middle), axis=0)
-            weight = weight * (np.abs(residuals - middle) <= 3 * spread + 1e-12)
+        stacked, weight = np.array(residuals), np.array(weights)
+        if len(stacked) > 4:
+            middle = np.median(stacked, axis=0)
+            spread = 1.4826 * np.median(np.abs(stacked - middle), axis=0)
+            weight = weight * (np.abs(stacked - middle) <= 3 * spread + 1e-12)
         total = weight.sum(axis=0)
-        self.psf = self.psf + (weight * residuals).sum(axis=0) / np.maximum(total, 1e-30)
-        self.psf -= _rim_level(self.psf)
+        self.psf = self.psf + (weight * stacked).sum(axis=0) / np.maximum(total, 1e-30)
+        self.psf -= _border_median(self.psf)
         self.psf /= self.psf.sum()
 
-    def _centre(self) -> None:
-        """Bring the centre of mass to the middle, and let the points' places make up for it."""
+    def _recentre(self) -> None:
+        """Centre the PSF on its mass, and move the points' positions by the same offset."""
         core = np.clip(self.psf - 0.02 * self.psf.max(), 0, None)
         middle = np.array([(n - 1) // 2 for n in core.shape])
         mass = np.array([(g * core).sum() / core.sum() for g in np.indices(core.shape)])
         offset = np.clip(mass - middle, -1, 1)
         if np.abs(offset).max() > 1e-3:
-            self.psf = _moved(self.psf, -offset)
+            self.psf = _shifted(self.psf, -offset)
             self.psf /= self.psf.sum()
-            self.places = self.places + offset
+            self.positions = self.positions + offset
 
 
-def _first_place(window: Array, trusted: Flags) -> Array:
-    """Return the centre of mass of the brighter half of a point, relative to the middle."""
-    core = np.where(trusted, window, 0.0)
+def _initial_position(window: Array, valid: Flags) -> Array:
+    """Return the centre of mass of what exceeds half the peak, relative to the middle."""
+    core = np.where(valid, window, 0.0)
     core = np.clip(core - 0.5 * core.max(), 0, None)
     middle = np.array([n // 2 for n in core.shape])
     mass = np.array([(g * core).sum() / max(core.sum(), 1e-30) for g in np.indices(core.shape)])
     return np.asarray(np.clip(mass - middle, -1, 1))
 
 
-def _moved(x: Array, by: Array) -> Array:
-    """Return `x` moved by fractions of a pixel, by cubic splines, with 0 coming in."""
-    return np.asarray(shift(x, by, order=3, mode="constant", cval=0.0))
+def _shifted(x: Array, offset: Array) -> Array:
+    """Return `x` shifted by `offset` pixels by cubic splines, 0 beyond the border."""
+    return np.asarray(shift(x, offset, order=3, mode="constant", cval=0.0))
 
 
-def _rim_level(psf: Array) -> float:
-    """Return the median of the outermost faces."""
+def _border_median(psf: Array) -> float:
+    """Return the median of the outermost samples."""
     inside = tuple(slice(1, -1) if n > 2 else slice(None) for n in psf.shape)
-    rim = np.ones(psf.shape, bool)
-    rim[inside] = False
-    return float(np.median(psf[rim]))
+    border = np.ones(psf.shape, bool)
+    border[inside] = False
+    return float(np.median(psf[border]))
