@@ -24,12 +24,12 @@ from unblur.numerics.synthesis import (
 from unblur.testing import check_stage, laws_of
 from unblur_classic.nonblind.wiener import Wiener
 from unblur_classic.postprocess.clip import Clip
-from unblur_classic.postprocess.dct_blocks import Blocks
-from unblur_classic.postprocess.denoise import Denoise, amplified
+from unblur_classic.postprocess.dct_blocks import BlockDct
+from unblur_classic.postprocess.denoise import Denoise, deconvolved_noise
 from unblur_classic.postprocess.dering import Dering, bilateral
 from unblur_classic.postprocess.match_range import MatchRange
 
-HERE = Context()
+CONTEXT = Context()
 
 
 def seeded(seed=0):
@@ -70,7 +70,7 @@ def test_laws_hold(stage, params, exempt):
 class TestClip:
     def test_black_and_white_by_default_and_nan_stays(self):
         x = torch.tensor([[[-1.0, 0.5, 2.0, torch.nan]]])
-        clipped = Clip().process(x, x, None, HERE)
+        clipped = Clip().process(x, x, None, CONTEXT)
         assert torch.equal(clipped[..., :3], torch.tensor([[[0.0, 0.5, 1.0]]]))
         assert bool(clipped[..., 3].isnan())
 
@@ -78,34 +78,34 @@ class TestClip:
         blurred = torch.stack([torch.full((2, 2), 0.2), torch.full((2, 2), 0.5)])
         blurred[:, 0, 0] += 0.1
         x = torch.tensor([-1.0, 0.25, 0.55, 2.0]).reshape(1, 2, 2).repeat(2, 1, 1)
-        clipped = Clip(low="input", high="input").process(x, blurred, None, HERE)
+        clipped = Clip(low="input", high="input").process(x, blurred, None, CONTEXT)
         assert clipped.flatten(1).tolist() == [
             pytest.approx([0.2, 0.25, 0.3, 0.3]),
             pytest.approx([0.5, 0.5, 0.55, 0.6]),
         ]
 
-    def test_settled_tiles_share_the_range_of_the_whole(self):
+    def test_tiles_of_a_calibrated_stage_share_the_range_of_the_whole(self):
         blurred = torch.rand(2, 20, 20, generator=seeded())
         x = 3 * blurred - 1
         stage = Clip(low="input", high="input")
-        settled = stage.settled(x, blurred, None, HERE)
-        whole = stage.process(x, blurred, None, HERE)
-        tile = pickle.loads(pickle.dumps(settled))
+        calibrated = stage.settled(x, blurred, None, CONTEXT)
+        whole = stage.process(x, blurred, None, CONTEXT)
+        tile = pickle.loads(pickle.dumps(calibrated))
         part = (slice(None), slice(3, 9), slice(4, 12))
-        assert torch.equal(tile.process(x[part], blurred[part], None, HERE), whole[part])
+        assert torch.equal(tile.process(x[part], blurred[part], None, CONTEXT), whole[part])
         assert stage.extremes is None
 
     def test_bounds_are_ordered(self):
-        with pytest.raises(ParamsError, match="low lies below high"):
+        with pytest.raises(ParamsError, match="low must be below high"):
             Clip(low=1, high=0)
 
 
 class TestMatchRange:
     @pytest.mark.parametrize("match", ["flux", "mean", "percentiles"])
-    def test_what_is_matched_is_equal(self, match):
+    def test_the_matched_statistic_is_equal(self, match):
         blurred = torch.rand(2, 40, 40, generator=seeded())
         x = 0.3 * torch.rand(2, 40, 40, generator=seeded(1)) + 0.4
-        matched = MatchRange(match=match).process(x, blurred, None, HERE)
+        matched = MatchRange(match=match).process(x, blurred, None, CONTEXT)
         for got, wanted in zip(matched.numpy(), blurred.numpy(), strict=True):
             if match == "percentiles":
                 expected = np.percentile(wanted, [1, 99])
@@ -116,59 +116,59 @@ class TestMatchRange:
     def test_contrast_is_kept_by_mean_and_ratios_by_flux(self):
         blurred = torch.rand(1, 9, 9, generator=seeded())
         x = torch.rand(1, 9, 9, generator=seeded(1))
-        mean = MatchRange(match="mean").process(x, blurred, None, HERE)
+        mean = MatchRange(match="mean").process(x, blurred, None, CONTEXT)
         assert float(mean.std()) == pytest.approx(float(x.std()), rel=1e-5)
-        flux = MatchRange(match="flux").process(x, blurred, None, HERE)
+        flux = MatchRange(match="flux").process(x, blurred, None, CONTEXT)
         assert float(flux.max() / flux.min()) == pytest.approx(float(x.max() / x.min()), rel=1e-4)
 
-    def test_settled_tiles_share_gain_and_offset(self):
+    def test_tiles_of_a_calibrated_stage_share_gain_and_offset(self):
         blurred = torch.rand(3, 20, 20, generator=seeded())
         x = 2 * torch.rand(3, 20, 20, generator=seeded(1))
         stage = MatchRange(match="percentiles")
-        settled = pickle.loads(pickle.dumps(stage.settled(x, blurred, None, HERE)))
+        calibrated = pickle.loads(pickle.dumps(stage.settled(x, blurred, None, CONTEXT)))
         part = (slice(None), slice(3, 9), slice(4, 12))
-        tile = settled.process(x[part], blurred[part], None, HERE)
-        assert torch.allclose(tile, stage.process(x, blurred, None, HERE)[part], atol=1e-6)
+        tile = calibrated.process(x[part], blurred[part], None, CONTEXT)
+        assert torch.allclose(tile, stage.process(x, blurred, None, CONTEXT)[part], atol=1e-6)
 
-    def test_nothing_to_scale_stays(self):
+    def test_an_image_of_zeros_is_unchanged(self):
         dark = torch.zeros(1, 4, 4)
         for match in ("flux", "percentiles"):
-            assert torch.equal(MatchRange(match=match).process(dark, dark, None, HERE), dark)
+            assert torch.equal(MatchRange(match=match).process(dark, dark, None, CONTEXT), dark)
 
     def test_percentiles_are_ordered(self):
-        with pytest.raises(ParamsError, match="low lies below high"):
+        with pytest.raises(ParamsError, match="low must be below high"):
             MatchRange(low=60, high=40)
 
 
-class TestBlocks:
+class TestBlockDct:
     @pytest.mark.parametrize("ndim", [2, 3])
     def test_basis_is_orthonormal_and_filtering_by_one_changes_nothing(self, ndim):
-        blocks = Blocks(ndim)
+        blocks = BlockDct(ndim)
         assert torch.allclose(blocks.basis @ blocks.basis.T, torch.eye(64), atol=1e-5)
         x = torch.rand(2, *(13,) * ndim, generator=seeded())
-        same = blocks.filtered(x, x, lambda seen, _: (seen, torch.ones_like(seen[:1])))
+        same = blocks.filtered(x, x, lambda c, _: (c, torch.ones_like(c[:1])))
         assert torch.allclose(same, x, atol=1e-5)
 
     def test_noise_through_a_filter_has_the_predicted_energy(self):
         kernel = gaussian_kernel(0.7)
-        predicted = amplified(kernel, torch.zeros(1, dtype=torch.float64))
+        predicted = deconvolved_noise(kernel, torch.zeros(1, dtype=torch.float64))
         from unblur.numerics.fourier import fft, inverse_fft, psf_to_otf
 
         noise = torch.randn(1, 512, 512, generator=seeded(), dtype=torch.float64)
         otf = psf_to_otf(kernel.tensor(dtype=torch.float64), (512, 512))
-        seen = inverse_fft(fft(noise, 2) / otf.abs().clamp_min(1e-3**0.5), (512, 512))
-        measured = Blocks(2).coefficients(seen.float(), 5).flatten(1).std(1)
+        filtered = inverse_fft(fft(noise, 2) / otf.abs().clamp_min(1e-3**0.5), (512, 512))
+        measured = BlockDct(2).coefficients(filtered.float(), 5).flatten(1).std(1)
         assert measured.double() / predicted == pytest.approx(np.ones(64), abs=0.05)
 
 
 class TestDenoise:
     @pytest.mark.parametrize(("level", "gain"), [(0.01, 3), (0.05, 8)])
-    def test_white_noise_falls_as_it_should(self, shared, level, gain):
+    def test_white_noise_is_reduced(self, shared, level, gain):
         sharp = photo(shared)
         noisy = add_gaussian_noise(sharp, level, seeded())
         before = psnr(noisy, sharp)
-        assert psnr(Denoise().process(noisy, noisy, None, HERE), sharp) > before + gain
-        known = Denoise(noise=level).process(noisy, noisy, None, HERE)
+        assert psnr(Denoise().process(noisy, noisy, None, CONTEXT), sharp) > before + gain
+        known = Denoise(noise=level).process(noisy, noisy, None, CONTEXT)
         assert psnr(known, sharp) > before + gain
 
     def test_it_beats_non_local_means(self, shared):
@@ -182,13 +182,13 @@ class TestDenoise:
         ours = Denoise().process(noisy, noisy, None, Context(noise=0.05))
         assert psnr(ours, sharp) > psnr(peer[None], sharp) + 0.5
 
-    def test_coloured_noise_of_a_deconvolution_falls(self, shared):
+    def test_coloured_noise_of_a_deconvolution_is_reduced(self, shared):
         kernel = disk_kernel(4)
         sharp = photo(shared)
         blurred = add_gaussian_noise(blur_image(sharp, kernel), 0.005, seeded())
-        over = Wiener(weight=2e-4).deconvolve(blurred, kernel, HERE)
+        over = Wiener(weight=2e-4).deconvolve(blurred, kernel, CONTEXT)
         truth = crop_valid(sharp, kernel)
-        cleaned = Denoise().process(over, blurred, kernel, HERE)
+        cleaned = Denoise().process(over, blurred, kernel, CONTEXT)
         assert psnr(cleaned, truth) > psnr(over, truth) + 6
 
     def test_texture_without_noise_is_kept(self, shared):
@@ -196,29 +196,29 @@ class TestDenoise:
         kernel = disk_kernel(4)
         blurred = add_gaussian_noise(blur_image(sharp, kernel), 0.005, seeded())
         truth = crop_valid(sharp, kernel)
-        assert psnr(Denoise().process(truth, blurred, kernel, HERE), truth) > 35
+        assert psnr(Denoise().process(truth, blurred, kernel, CONTEXT), truth) > 35
 
     def test_stack(self):
         sharp = torch.tensor(gaussian_filter(np.random.default_rng(0).random((24, 40, 40)), 3))
         sharp = (sharp / sharp.max()).float()[None]
         noisy = add_gaussian_noise(sharp, 0.05, seeded())
-        assert psnr(Denoise().process(noisy, noisy, None, HERE), sharp) > psnr(noisy, sharp) + 8
+        assert psnr(Denoise().process(noisy, noisy, None, CONTEXT), sharp) > psnr(noisy, sharp) + 8
 
-    def test_strength_nought_and_constant_images_change_nothing(self):
+    def test_zero_strength_and_constant_images_change_nothing(self):
         x = torch.rand(1, 20, 20, generator=seeded())
-        assert torch.equal(Denoise(strength=0).process(x, x, None, HERE), x)
+        assert torch.equal(Denoise(strength=0).process(x, x, None, CONTEXT), x)
         flat = torch.full((1, 5, 5), 0.3)
-        assert torch.allclose(Denoise().process(flat, flat, None, HERE), flat)
+        assert torch.allclose(Denoise().process(flat, flat, None, CONTEXT), flat)
 
-    def test_settled_tiles_equal_the_whole_after_a_deconvolution(self, shared):
+    def test_tiles_of_a_calibrated_stage_equal_the_whole_after_a_deconvolution(self, shared):
         kernel = gaussian_kernel(1.5)
         blurred = add_gaussian_noise(blur_image(photo(shared), kernel), 0.01, seeded())
-        over = Wiener(weight=1e-3).deconvolve(blurred, kernel, HERE)
-        stage = pickle.loads(pickle.dumps(Denoise().settled(over, blurred, kernel, HERE)))
-        whole = Denoise().process(over, blurred, kernel, HERE)
+        over = Wiener(weight=1e-3).deconvolve(blurred, kernel, CONTEXT)
+        stage = pickle.loads(pickle.dumps(Denoise().settled(over, blurred, kernel, CONTEXT)))
+        whole = Denoise().process(over, blurred, kernel, CONTEXT)
         (halo, _), edge = stage.halo(kernel), 50
         part = (slice(None), slice(60 - halo, 60 + edge + halo), slice(70 - halo, 70 + edge + halo))
-        tile = stage.process(over[part], blurred[part], kernel, HERE)
+        tile = stage.process(over[part], blurred[part], kernel, CONTEXT)
         inner = tile[:, halo:-halo, halo:-halo]
         assert torch.allclose(inner, whole[:, 60 : 60 + edge, 70 : 70 + edge], atol=1e-3)
 
@@ -226,7 +226,7 @@ class TestDenoise:
 class TestDering:
     def test_bilateral_equals_brute_force(self):
         x = torch.rand(1, 9, 11, generator=seeded())
-        smooth = bilateral(x, torch.tensor([[[0.2]]]), HERE)[0]
+        smooth = bilateral(x, torch.tensor([[[0.2]]]), CONTEXT)[0]
         padded = np.pad(x[0].numpy(), 4, mode="reflect")
         for i, j in ((0, 0), (4, 5), (8, 3)):
             total = norm = 0.0
@@ -243,14 +243,14 @@ class TestDering:
     @pytest.mark.parametrize(
         "kernel", [disk_kernel(3), gaussian_kernel(1.7), gaussian_process_kernel(15, seeded(3))]
     )
-    def test_an_over_sharpened_image_gets_nearer_to_the_truth(self, kernel):
+    def test_the_error_of_an_over_sharpened_image_falls(self, kernel):
         sharp = boxes()
         blurred = add_gaussian_noise(blur_image(sharp, kernel), 0.003, seeded())
         truth = crop_valid(sharp, kernel)
-        over = Wiener(weight=3e-4).deconvolve(blurred, kernel, HERE)
-        better = Dering().process(over, blurred, kernel, HERE)
+        over = Wiener(weight=3e-4).deconvolve(blurred, kernel, CONTEXT)
+        better = Dering().process(over, blurred, kernel, CONTEXT)
         assert float(((better - truth) ** 2).sum()) < 0.75 * float(((over - truth) ** 2).sum())
-        blind = Dering().process(over, blurred, None, HERE)
+        blind = Dering().process(over, blurred, None, CONTEXT)
         assert psnr(blind, truth) > psnr(over, truth)
 
     @pytest.mark.parametrize("name", ["kodim07", "kodim13"])
@@ -258,18 +258,18 @@ class TestDering:
         sharp = photo(shared, name)
         for kernel in (disk_kernel(4), gaussian_kernel(1.7)):
             blurred, truth = blur_image(sharp, kernel), crop_valid(sharp, kernel)
-            assert psnr(Dering().process(truth, blurred, kernel, HERE), truth) > 35
-            assert psnr(Dering().process(truth, blurred, None, HERE), truth) > 45
+            assert psnr(Dering().process(truth, blurred, kernel, CONTEXT), truth) > 35
+            assert psnr(Dering().process(truth, blurred, None, CONTEXT), truth) > 45
 
-    def test_what_the_blurred_image_shows_is_kept(self):
-        """Faint waves that the kernel lets through survive, those that it wipes out do not."""
+    def test_only_waves_that_the_kernel_removes_are_smoothed(self):
+        """Weak waves that the kernel transmits are kept, those that it removes are not."""
         kernel = Kernel(np.ones((1, 4)))
         column = torch.arange(128.0)
-        seen = 0.02 * torch.cos(2 * torch.pi * column / 32).expand(1, 64, 128)
-        wiped = 0.02 * torch.cos(2 * torch.pi * column / 4).expand(1, 64, 128)
+        transmitted = 0.02 * torch.cos(2 * torch.pi * column / 32).expand(1, 64, 128)
+        removed = 0.02 * torch.cos(2 * torch.pi * column / 4).expand(1, 64, 128)
         step = (torch.arange(64) > 32).float()[:, None].expand(1, 64, 128)
-        result = Dering().process(step + seen + wiped, step, kernel, HERE) - step
+        result = Dering().process(step + transmitted + removed, step, kernel, CONTEXT) - step
         inner = (0, slice(5, 20), slice(32, 96))
-        assert float(result[inner].std()) == pytest.approx(float(seen[inner].std()), rel=0.1)
-        left = result[inner] - seen[inner]
-        assert float(left.std()) < 0.3 * float(wiped[inner].std())
+        assert float(result[inner].std()) == pytest.approx(float(transmitted[inner].std()), rel=0.1)
+        left = result[inner] - transmitted[inner]
+        assert float(left.std()) < 0.3 * float(removed[inner].std())

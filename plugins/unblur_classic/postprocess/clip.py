@@ -1,4 +1,4 @@
-"""Cutting off values that no camera could have recorded."""
+"""Clipping of values to bounds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Bound = float | Literal["input", "none"]
 
 
 class Clip(stages.Postprocessor):
-    """Values below and above bounds become the bounds: `min(max(x, low), high)`.
+    """Clip the values to bounds: `min(max(x, low), high)`.
 
     It assumes that the scene's values lie within the bounds. By default these are black and
     white. A deconvolved star is brighter than the blurred one, so that images without a fixed
-    white (floats, photon counts) are better left open above: `high: none`. NaN stays NaN.
+    white (floats, photon counts) should have no upper bound: `high: none`. NaN stays NaN.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Clip(stages.Postprocessor):
     """
 
     name = "clip"
-    summary = "Cut off values outside black and white, or outside the input's range."
+    summary = "Clip to black and white, or to the input's range."
     dimensions = frozenset({2, 3})
 
     class Params(stages.Params):
@@ -44,41 +44,41 @@ class Clip(stages.Postprocessor):
 
         low: Bound = Field(
             0.0,
-            description="Smallest value; input takes the blurred channel's minimum, none has none.",
+            description="Lower bound; input: the blurred channel's minimum; none: no bound.",
         )
         high: Bound = Field(
             1.0,
-            description="Largest value; input takes the blurred channel's maximum, none has none.",
+            description="Upper bound; input: the blurred channel's maximum; none: no bound.",
         )
 
         @model_validator(mode="after")
         def _ordered(self) -> Clip.Params:
             low, high = self.low, self.high
             if isinstance(low, float) and isinstance(high, float) and low >= high:
-                raise ValueError(f"low lies below high, got {self.low} and {self.high}")
+                raise ValueError(f"low must be below high, got {self.low} and {self.high}")
             return self
 
     extremes: tuple[Tensor, Tensor] | None = None
-    """Minimum and maximum of each channel of the whole blurred image, (C,) each, once settled."""
+    """Minimum and maximum of the channels of the whole blurred image, (C,); set by calibration."""
 
     def process(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Tensor:
         """Return the clipped image; see `Postprocessor`."""
-        darkest, brightest = self.extremes or _extremes(blurred)
-        low = _bound(self.params.low, darkest, -torch.inf, image)
-        high = _bound(self.params.high, brightest, torch.inf, image)
+        minimum, maximum = self.extremes or _extremes(blurred)
+        low = _bound(self.params.low, minimum, -torch.inf, image)
+        high = _bound(self.params.high, maximum, torch.inf, image)
         return torch.maximum(torch.minimum(image, high), low)
 
     def settled(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
-        """Return the stage with the input's range measured, where it is asked for."""
+        """Return a copy with the range of the whole input, if a bound is `input`."""
         if "input" not in (self.params.low, self.params.high):
             return self
-        decided = copy.copy(self)
-        decided.extremes = _extremes(blurred)
-        return decided
+        calibrated = copy.copy(self)
+        calibrated.extremes = _extremes(blurred)
+        return calibrated
 
 
 def _extremes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,8 +86,8 @@ def _extremes(x: Tensor) -> tuple[Tensor, Tensor]:
     return flat.amin(1), flat.amax(1)
 
 
-def _bound(setting: Bound, measured: Tensor, none: float, image: Tensor) -> Tensor:
-    """Return a bound as (C or 1, 1, ...), ready to meet the image."""
+def _bound(setting: Bound, measured: Tensor, unbounded: float, image: Tensor) -> Tensor:
+    """Return a bound as (C, 1, ...), or () if it is one for all channels."""
     if setting == "input":
         return measured.to(image).reshape([-1] + [1] * (image.ndim - 1))
-    return image.new_tensor(none if setting == "none" else setting)
+    return image.new_tensor(unbounded if setting == "none" else setting)

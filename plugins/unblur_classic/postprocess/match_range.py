@@ -1,4 +1,4 @@
-"""Bringing the brightness of a result back to that of its input."""
+"""Matching of the brightness of a result to that of its input."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 
-MOST_VALUES = 2**22
-"""Values of a channel from which percentiles are taken; more do not change them."""
+MAX_VALUES = 2**22
+"""Largest number of values of a channel for its percentiles, dimensionless; more do not change
+them."""
 
 
 class MatchRange(stages.Postprocessor):
-    """One gain and one offset per channel that match the result to the blurred image.
+    """Match the result to the blurred image by one gain and one offset per channel.
 
     The result is `gain x + offset` with::
 
         flux          gain = sum(y) / sum(x),  offset = 0
         mean          gain = 1,                offset = mean(y) - mean(x)
-        percentiles   both such that two percentiles of x become those of y
+        percentiles   both such that two percentiles of x equal those of y
 
-    It assumes that blur moves light but neither makes nor loses any, which holds for every
-    kernel of sum 1 away from the border. `flux` suits counts on a dark ground, `mean` images
-    with an arbitrary zero, `percentiles` results whose contrast is arbitrary as well; a sharp
-    image has more contrast than its blurred self, which `percentiles` takes away again.
+    It assumes that blur conserves the flux, which holds for every kernel of sum 1 away from the
+    border. `flux` suits counts on a dark background, `mean` images with an arbitrary zero,
+    `percentiles` results whose contrast is arbitrary as well. A sharp image has more contrast
+    than its blurred version, which `percentiles` removes.
 
-    Gain and offset belong to the whole image: tiles share those that `settled` measured.
+    Gain and offset are measured on the whole image; tiles use those of the calibrated stage.
 
     Parameters
     ----------
@@ -51,10 +52,10 @@ class MatchRange(stages.Postprocessor):
     dimensions = frozenset({2, 3})
 
     class Params(stages.Params):
-        """What is matched."""
+        """Settings of the match."""
 
         match: Literal["flux", "mean", "percentiles"] = Field(
-            "flux", description="What of the blurred image the result gets."
+            "flux", description="Statistic of the blurred image that the result is matched to."
         )
         low: float = Field(
             1.0, ge=0, le=100, description="Lower percentile to match, in percent of the pixels."
@@ -66,27 +67,29 @@ class MatchRange(stages.Postprocessor):
         @model_validator(mode="after")
         def _ordered(self) -> MatchRange.Params:
             if self.low >= self.high:
-                raise ValueError(f"low lies below high, got {self.low:g} and {self.high:g}")
+                raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
             return self
 
-    line: tuple[Tensor, Tensor] | None = None
-    """Gain and offset of each channel, (C,) each, once settled."""
+    gain_offset: tuple[Tensor, Tensor] | None = None
+    """Gain and offset of each channel, (C,) each; set by calibration."""
 
     def process(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Tensor:
         """Return the matched image; see `Postprocessor`."""
         shape = [-1] + [1] * (image.ndim - 1)
-        gain, offset = (v.to(image).reshape(shape) for v in self.line or self._fit(image, blurred))
+        gain, offset = (
+            v.to(image).reshape(shape) for v in self.gain_offset or self._fit(image, blurred)
+        )
         return gain * image + offset
 
     def settled(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
-        """Return the stage with gain and offset measured."""
-        decided = copy.copy(self)
-        decided.line = self._fit(image, blurred)
-        return decided
+        """Return a copy with gain and offset measured on the whole image."""
+        calibrated = copy.copy(self)
+        calibrated.gain_offset = self._fit(image, blurred)
+        return calibrated
 
     def _fit(self, image: Tensor, blurred: Tensor) -> tuple[Tensor, Tensor]:
         x, y = image.flatten(1).double(), blurred.flatten(1).double()
@@ -100,14 +103,14 @@ class MatchRange(stages.Postprocessor):
         return gain, y_low - gain * x_low
 
 
-def _ratio(wanted: Tensor, there: Tensor) -> Tensor:
-    """Return `wanted / there`, 1 where there is nothing to scale."""
-    usable = (there > 0) & (wanted > 0)
-    return torch.where(usable, wanted / torch.where(usable, there, 1.0), 1.0)
+def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Return the quotient where both are positive, else 1."""
+    usable = (denominator > 0) & (numerator > 0)
+    return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), 1.0)
 
 
 def _quantiles(x: Tensor, low: float, high: float) -> Tensor:
     """Return two quantiles of each channel: (2, C)."""
-    step = -(-x.shape[1] // MOST_VALUES)
+    step = -(-x.shape[1] // MAX_VALUES)
     levels = torch.tensor([low, high], dtype=x.dtype, device=x.device)
     return torch.stack([torch.quantile(channel[::step], levels) for channel in x], dim=1)
