@@ -35,30 +35,26 @@ AT_ONCE = {"svmap": 1}
 
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
     """Deblur a zarr into another; return seconds, tiles and peak memory in GB."""
-    from unblur.engine.job import Request
+    from unblur.engine.job import DeblurJob
     from unblur.engine.running.dask_cluster import make_scheduler
-    from unblur.engine.running.journal import Journal
-    from unblur.engine.running.streaming import deblur_into
-    from unblur.io import create_store, read_image
+    from unblur.io import read_image
     from unblur.model.context import Context
     from unblur.numerics.synthesis import gaussian_kernel
     from unblur.pipeline import Pipeline
+    from unblur.runs import deblur_to_store
 
     tiles = {} if tile is None else {"size": tile}
     pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}], tiles=tiles)
     image = read_image(source, lazy=True)
-    request = Request.of(image, pipeline, gaussian_kernel(*BLUR), Context())
+    job = DeblurJob.of(image, pipeline, gaussian_kernel(*BLUR), Context())
     output = source.with_name("out.zarr")
     began, cpu = time.perf_counter(), time.process_time()
-    with Journal(source.with_name("journal"), output) as journal:
-        result = deblur_into(
-            request,
-            lambda again: create_store(output, image, resume=again),
-            journal,
-            scheduler=make_scheduler(scheduler, workers, device="cpu"),
-            workers=workers,
-        )
-        journal.complete()
+    result = deblur_to_store(
+        job,
+        output,
+        scheduler=make_scheduler(scheduler, workers, device="cpu"),
+        workers=workers,
+    )
     return {
         "seconds": time.perf_counter() - began,
         "CPU seconds": time.process_time() - cpu,
@@ -85,7 +81,7 @@ def whole(source: Path, stage: str) -> dict:
 
 def found(source: Path, estimator: str) -> dict:
     """Find the kernel of a zarr; return seconds, likeness to the true one, and peak memory."""
-    from unblur.engine.job import Request
+    from unblur.engine.job import DeblurJob
     from unblur.engine.kernels.finding import find_kernels
     from unblur.engine.record.runlog import Outcome
     from unblur.io import read_image
@@ -96,7 +92,7 @@ def found(source: Path, estimator: str) -> dict:
     steps = [{"kernel": estimator, "params": {"size": 17}}, {"deconvolve": "wiener"}]
     image = read_image(source, lazy=True)
     began, cpu = time.perf_counter(), time.process_time()
-    request = Request.of(image, Pipeline(summary="Kernel.", steps=steps), None, Context())
+    request = DeblurJob.of(image, Pipeline(summary="Kernel.", steps=steps), None, Context())
     field = find_kernels(request, Outcome(request))
     assert field is not None
     return {

@@ -45,6 +45,6 @@ def entry(**changes: object) -> Entry:
         "before": photo(10),
         "after": photo(150),
         "kernel": KernelField.single(gaussian((9, 7), 1.5)),
-        "account": ACCOUNT,
+        "report": ACCOUNT,
     }
     return Entry(**{**given, **changes})

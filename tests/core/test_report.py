@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.report import page
-from unblur.report.account import rows
+from unblur.report.description import rows
 from unblur.report.pictures import (
     LONGEST,
     Tones,
@@ -155,7 +155,7 @@ class Outline(HTMLParser):
 
 
 def test_the_page_is_whole_and_names_no_other_address():
-    text = page([entry(), entry(title="second.tif", kernel=None, account={})])
+    text = page([entry(), entry(title="second.tif", kernel=None, report={})])
     outline = Outline(text)
     assert outline.open == []
     sources = [a["src"] for tag, a in outline.tags if "src" in a]

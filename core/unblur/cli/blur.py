@@ -59,13 +59,13 @@ def blur(
     """Blur a sharp image, as a camera would.
 
     Beside OUT.ext it leaves OUT.truth.ext, the sharp image cropped alike, OUT.psf.tif, the
-    kernel, and OUT.json, the account.
+    kernel, and OUT.json, the settings.
     """
     if boundary not in BOUNDARIES:
         raise UsageError(f"--boundary is one of {', '.join(BOUNDARIES)}, got '{boundary}'.")
     from unblur.io import check_output, read_image, write_image, write_kernel
     from unblur.io.files import check_vacant, written_whole
-    from unblur.report import account_path, kernel_path
+    from unblur.runs import kernel_path, report_path
 
     image = read_image(sharp, axes=axes)
     point_spread = _kernel(kernel, psf, seed)
@@ -74,7 +74,7 @@ def blur(
         check_output(image, name, overwrite=overwrite)
         if name.resolve() == sharp.resolve():
             raise UsageError(f"{name}: writing it would replace the input; choose another name.")
-    for name in (kernel_path(output), account_path(output)):
+    for name in (kernel_path(output), report_path(output)):
         check_vacant(name, overwrite)
     settings: dict[str, Any] = {
         "noise": noise,
@@ -86,9 +86,9 @@ def blur(
     with about(sharp):
         blurred, clear = degraded(image, point_spread, **settings)
     write_kernel(point_spread, kernel_path(output), overwrite=overwrite)
-    account = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
-    with written_whole(account_path(output), overwrite=overwrite) as draft:
-        draft.write_text(json.dumps({**account, **settings}, indent=2) + "\n", "utf-8")
+    content = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
+    with written_whole(report_path(output), overwrite=overwrite) as draft:
+        draft.write_text(json.dumps({**content, **settings}, indent=2) + "\n", "utf-8")
     write_image(clear, truth, overwrite=overwrite)
     write_image(blurred, output, overwrite=overwrite)
     if not quiet:

@@ -35,7 +35,7 @@ def report(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make one self-contained HTML page: before/after slider, kernel, spectra, account.
+    """Make one self-contained HTML page: before/after slider, kernel, spectra, report.
 
     The page holds all its pictures and fetches nothing, so that it can be mailed or kept.
     """

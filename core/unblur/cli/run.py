@@ -32,9 +32,8 @@ from unblur.cli.signals import interruptible
 from unblur.errors import Cancelled
 
 if TYPE_CHECKING:
-    from unblur.cli.deblurring import Order
-    from unblur.cli.jobs import Job
     from unblur.engine import Result
+    from unblur.runs import FileJob, RunOptions
 
 EXAMPLE = "unblur run map-hyper-laplacian photo.jpg -o sharp.png --set kernel.size=31"
 
@@ -93,46 +92,44 @@ def run(
 ) -> None:
     """Deblur images with a pipeline.
 
-    Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the account of how
-    the result was made.
+    Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the report of the run.
     """
-    from unblur.cli.deblurring import Decisions, Order
-    from unblur.cli.jobs import jobs_for
     from unblur.engine.intake.checks import check_request
     from unblur.engine.running.dask_cluster import make_scheduler
     from unblur.io import read_kernel
     from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline
+    from unblur.runs import RunOptions, SharedFreeze, file_jobs
 
     began = time.monotonic()
     given = settings(sets) | ({} if tile is None else {"tiles.size": tile})
     with about(pipeline):
-        chain = Pipeline.load(pipeline).override(given)
-        check_request(chain.build(), psf is not None)
-    make_scheduler(scheduler, workers)
-    jobs = jobs_for(inputs, Path(output), output.endswith(("/", "\\")))
+        loaded = Pipeline.load(pipeline).override(given)
+        check_request(loaded.build(), psf is not None)
+    processing = make_scheduler(scheduler, workers, device=device, on_message=tell)
+    jobs = file_jobs(inputs, Path(output), output.endswith(("/", "\\")))
     summary = Summary()
     with interruptible() as is_cancelled:
         context = Context(
             resolve_device(device), seed, noise_level(noise), is_cancelled=is_cancelled
         )
-        order = Order(
-            pipeline=chain,
+        options = RunOptions(
+            pipeline=loaded,
             psf=None if psf is None else read_kernel(psf),
             context=context,
             axes=axes,
             crop=None if crop is None else crop_box(crop),
-            scheduler=scheduler,
+            scheduler=processing,
             workers=workers,
-            device=device,
             overwrite=overwrite,
             resume=resume,
             holes="fill" if fill_holes else "keep",
-            decisions=Decisions() if freeze else None,
+            shared_freeze=SharedFreeze() if freeze else None,
+            on_message=tell,
         )
         try:
             for job in jobs:
-                _attempt(job, order, summary, quiet, ctx.find_root().params["debug"])
+                _attempt(job, options, summary, quiet, ctx.find_root().params["debug"])
         finally:
             if as_json:
                 say_json({**vars(summary), "seconds": round(time.monotonic() - began, 3)})
@@ -145,20 +142,19 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _attempt(job: Job, order: Order, summary: Summary, quiet: bool, debug: bool) -> None:
-    """Do one job; an error is told and noted, and the other jobs go on."""
-    from unblur.cli.deblurring import deblur_file, decide
-    from unblur.report import account_path
+def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, debug: bool) -> None:
+    """Process one input; an error is printed and recorded, and the other inputs are processed."""
+    from unblur.runs import file
 
-    order.context.checkpoint()
+    options.context.checkpoint()
     try:
-        if order.resume and job.output.exists() and account_path(job.output).exists():
-            decide(job, order)
+        if options.resume and job.is_done:
+            file.freeze_on(job.source, options)
             summary.skipped.append({"input": str(job.source), "output": str(job.output)})
             return
         with about(job.source), ProgressBar(job.source.name, quiet) as bar:
-            context = order.context.with_(on_progress=bar)
-            result = deblur_file(job, replace(order, context=context))
+            context = options.context.with_(on_progress=bar)
+            result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -177,18 +173,18 @@ def _attempt(job: Job, order: Order, summary: Summary, quiet: bool, debug: bool)
     summary.done.append(_entry(job, result))
 
 
-def _fail(job: Job, summary: Summary, told: str) -> None:
-    tell(told)
-    summary.failed.append({"input": str(job.source), "error": told})
+def _fail(job: FileJob, summary: Summary, message: str) -> None:
+    tell(message)
+    summary.failed.append({"input": str(job.source), "error": message})
 
 
-def _entry(job: Job, result: Result) -> dict[str, Any]:
-    output, kernel, account = map(str, job.files)
+def _entry(job: FileJob, result: Result) -> dict[str, Any]:
+    output, kernel, report = map(str, job.outputs)
     return {
         "input": str(job.source),
         "output": output,
         "kernel": None if result.kernel is None else kernel,
-        "account": account,
+        "report": report,
         "kernel_shape": None if result.kernel is None else result.kernel.kernels[0][0].shape,
         "seconds": round(result.report.seconds, 3),
         "warnings": list(result.report.warnings),

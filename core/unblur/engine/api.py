@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unblur.engine.intake.masking import Holes, Saturated
-from unblur.engine.job import Request, as_image, as_pipeline
+from unblur.engine.job import DeblurJob, as_image, as_pipeline
 from unblur.engine.kernels.finding import find_kernels
 from unblur.engine.record import report as provenance
 from unblur.engine.record.reporting import make_report
@@ -117,7 +117,7 @@ def deblur(
     if is_cancelled is not None:
         context = context.with_(is_cancelled=is_cancelled)
     settings = {**overrides, **({} if tile is None else {"tiles.size": tile})}
-    request = Request.of(
+    request = DeblurJob.of(
         given, as_pipeline(pipeline, settings), psf, context, holes=holes, saturated=saturated
     )
     if frozen is not None:
@@ -134,7 +134,7 @@ def deblur(
     )
 
 
-def run(request: Request) -> Outcome:
+def run(request: DeblurJob) -> Outcome:
     """Deblur an image whole, in tiles, or lazily, whichever it asks for and memory allows."""
     outcome = Outcome(request)
     kinds = {stage.kind for stage in request.stages}

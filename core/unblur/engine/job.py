@@ -33,7 +33,7 @@ Arrange = Callable[[Image], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class DeblurJob:
     """One image, one pipeline, and all decisions that hold for the whole of it.
 
     Attributes
@@ -81,7 +81,7 @@ class Request:
         *,
         holes: Holes = "keep",
         saturated: Saturated = "auto",
-    ) -> Request:
+    ) -> DeblurJob:
         """Check that image, pipeline and kernel go together, and decide scale and mask.
 
         Raises

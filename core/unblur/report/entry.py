@@ -10,7 +10,7 @@ from typing import Any
 from unblur.errors import ImageError
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
-from unblur.report.sidecars import kernel_path, read_account
+from unblur.runs.sidecars import kernel_path, read_report
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Entry:
         Of one shape.
     kernel : KernelField, optional
         The kernel in use.
-    account : mapping
+    report : mapping
         The content of OUT.json; empty if there is none.
     """
 
@@ -33,18 +33,18 @@ class Entry:
     before: Image
     after: Image
     kernel: KernelField | None
-    account: Mapping[str, Any]
+    report: Mapping[str, Any]
 
 
 def load_entry(output: Path, before: Path | None = None) -> Entry:
-    """Read the result at `output`, its account and kernel beside it, and its input.
+    """Read the result at `output`, its report and kernel beside it, and its input.
 
     Parameters
     ----------
     output : Path
         What `unblur run` wrote.
     before : Path, optional
-        Its input, where the account does not name it or it has moved.
+        Its input, where the report does not name it or it has moved.
 
     Raises
     ------
@@ -54,11 +54,11 @@ def load_entry(output: Path, before: Path | None = None) -> Entry:
     from unblur.io import read_image, read_kernel
 
     after = read_image(output, lazy=True)
-    account = read_account(output)
-    source = before or _input_of(output, account)
-    blurred = read_image(source, axes=account.get("axes"), lazy=True)
-    if account.get("crop"):
-        blurred = blurred.cropped(*(slice(*account["crop"][axis]) for axis in ("rows", "columns")))
+    report = read_report(output)
+    source = before or _input_of(output, report)
+    blurred = read_image(source, axes=report.get("axes"), lazy=True)
+    if report.get("crop"):
+        blurred = blurred.cropped(*(slice(*report["crop"][axis]) for axis in ("rows", "columns")))
     if sorted(blurred.shape) != sorted(after.shape):
         raise ImageError(
             f"{output}: the result is {after.axes} {after.shape}, but its input {source} is "
@@ -66,14 +66,14 @@ def load_entry(output: Path, before: Path | None = None) -> Entry:
         )
     psf = kernel_path(output)
     kernel = read_kernel(psf) if psf.exists() else None
-    return Entry(output.name, blurred, after, kernel, account)
+    return Entry(output.name, blurred, after, kernel, report)
 
 
-def _input_of(output: Path, account: Mapping[str, Any]) -> Path:
-    named = account.get("input_file")
+def _input_of(output: Path, report: Mapping[str, Any]) -> Path:
+    named = report.get("input_file")
     if not named:
         raise ImageError(
-            f"{output}: there is no account beside it that names its input; name the input with "
+            f"{output}: there is no report beside it that names its input; name the input with "
             "--before."
         )
     path = Path(output.parent, named)

@@ -57,7 +57,7 @@ def _header(entries: Sequence[Entry], title: str) -> list[str]:
 
 
 def _made_by(entries: Sequence[Entry]) -> str:
-    versions = {str(e.account.get("versions", {}).get("unblur", "")) for e in entries} - {""}
+    versions = {str(e.report.get("versions", {}).get("unblur", "")) for e in entries} - {""}
     return f"Deblurred by unblur {escape(', '.join(sorted(versions)))}".strip() + "."
 
 

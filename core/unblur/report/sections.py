@@ -1,4 +1,4 @@
-"""One result as a section of the page: slider, kernel, spectra, account."""
+"""One result as a section of the page: slider, kernel, spectra, report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
-from unblur.report.account import facts, rows, warnings
 from unblur.report.curve import curve
+from unblur.report.description import facts, rows, warnings
 from unblur.report.entry import Entry
 from unblur.report.pictures import (
     Float,
@@ -34,13 +34,13 @@ def section(entry: Entry, place: int) -> str:
     """Return the HTML of one result; `place` numbers it within the page."""
     before, after = view_of(entry.before), view_of(entry.after)
     tones = mapping_for(before, entry.before.white)
-    account = entry.account
+    report = entry.report
     parts = [
         f'<section class="result" id="result-{place}" aria-labelledby="title-{place}">',
         f'<h2 id="title-{place}">{escape(entry.title)}</h2>',
-        f'<p class="summary">{escape(_summary(account))}</p>',
+        f'<p class="summary">{escape(_summary(report))}</p>',
         _facts(entry),
-        _warnings(account),
+        _warnings(report),
         _overview(before, after, tones, entry),
         _detail(before, after, tones),
         '<div class="columns">',
@@ -48,26 +48,26 @@ def section(entry: Entry, place: int) -> str:
         _curves(before, after, entry.kernel),
         _spectra(before, after),
         "</div>",
-        _account(account),
+        _report(report),
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _summary(account: Mapping[str, Any]) -> str:
-    return str(account.get("pipeline", {}).get("summary", ""))
+def _summary(report: Mapping[str, Any]) -> str:
+    return str(report.get("pipeline", {}).get("summary", ""))
 
 
 def _facts(entry: Entry) -> str:
     image = entry.after
     size = " × ".join(str(image.extent(axis)) for axis in "XYZ" if image.extent(axis) > 1)
-    items = [("size", f"{size} px, {image.dtype.name}"), *facts(entry.account)]
+    items = [("size", f"{size} px, {image.dtype.name}"), *facts(entry.report)]
     listed = "".join(f"<li>{escape(name)} <b>{escape(value)}</b></li>" for name, value in items)
     return f'<ul class="facts">{listed}</ul>'
 
 
-def _warnings(account: Mapping[str, Any]) -> str:
-    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings(account))
+def _warnings(report: Mapping[str, Any]) -> str:
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings(report))
     return f'<ul class="warnings" aria-label="Warnings">{listed}</ul>' if listed else ""
 
 
@@ -170,10 +170,10 @@ def _spectra(before: View, after: View) -> str:
     return f'<figure class="card"><h3>Spectra</h3><div class="pair">{images}</div></figure>'
 
 
-def _account(account: Mapping[str, Any]) -> str:
+def _report(report: Mapping[str, Any]) -> str:
     listed = "".join(
         f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        for name, value in rows(account)
+        for name, value in rows(report)
     )
     if not listed:
         return ""

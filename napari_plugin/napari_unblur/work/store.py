@@ -10,9 +10,6 @@ from unblur.errors import OutputError
 if TYPE_CHECKING:
     from napari_unblur.model.job import Control, Job
     from unblur.engine import Result
-    from unblur.engine.job import Request
-    from unblur.engine.running.journal import Journal
-    from unblur.model.formats import RegionWriter
     from unblur.model.image import Image
 
 
@@ -40,12 +37,10 @@ def deblur_to_store(job: Job, image: Image, control: Control) -> Result:
     Cancelled
         When asked to stop, after the tiles in work; they are kept for the next run.
     """
-    from unblur.engine.job import Request
-    from unblur.engine.running.journal import Journal
-    from unblur.engine.running.streaming import deblur_into
-    from unblur.io import check_output, create_store, partial_path, publish
-    from unblur.io.files import remove
+    from unblur.engine.job import DeblurJob
+    from unblur.io import check_output
     from unblur.model.context import Context, resolve_device
+    from unblur.runs import deblur_to_store as run_to_store
 
     path = job.destination
     assert path is not None
@@ -56,35 +51,12 @@ def deblur_to_store(job: Job, image: Image, control: Control) -> Result:
         on_progress=control.on_progress,
         is_cancelled=control.is_cancelled,
     )
-    request = Request.of(image, job.pipeline, job.psf, context)
-    partial = partial_path(path)
-
-    def opened(again: bool) -> RegionWriter:
-        if not again:
-            remove(partial)
-        return create_store(partial, image, resume=again)
-
-    with Journal(path.with_name(f".{path.name}.journal"), path) as journal:
-        again = partial.exists() and _is_unfinished(journal, request)
-        if again:
-            control.say(f"Going on with the run of {path.name} that was stopped.")
-        result = deblur_into(request, opened, journal, resume=again)
-        publish(partial, path)
-        journal.complete()
-    return result
-
-
-def _is_unfinished(journal: Journal, request: Request) -> bool:
-    """Whether the journal is that of the same job, stopped before it was complete."""
-    from unblur.engine.running.streaming import describe_job
-
-    if journal.job is None:
-        return False
-    try:
-        journal.check(describe_job(request))
-    except OutputError:
-        return False
-    return True
+    return run_to_store(
+        DeblurJob.of(image, job.pipeline, job.psf, context),
+        path,
+        resume="if-unchanged",
+        on_resume=lambda: control.say(f"Going on with the run of {path.name} that was stopped."),
+    )
 
 
 def read_levels(path: Path, axes: str) -> list[Any]:

@@ -105,9 +105,9 @@ def test_blur_is_convolution_and_leaves_the_truth(unblur, files):
     n = kernel.shape[0]
     assert np.array_equal(truth.data, sharp[n // 2 : -(n // 2), n // 2 : -(n // 2)])
     assert "b.truth.tif" in said.out
-    account = json.loads((files / "b.json").read_text())
-    assert account["kernel"] == "motion:length=4"
-    assert account["seed"] == 0
+    report = json.loads((files / "b.json").read_text())
+    assert report["kernel"] == "motion:length=4"
+    assert report["seed"] == 0
 
 
 def test_noise_has_its_strength_and_follows_the_seed(unblur, tmp_path):

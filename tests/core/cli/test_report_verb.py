@@ -49,7 +49,7 @@ def test_a_moved_input_is_asked_for(unblur, result, files):
 def test_what_does_not_go_together_is_refused(unblur, result, files):
     told = unblur("report", result, "--before", files / "colour.png", status=1).err
     assert "name the right input with --before" in told
-    assert "there is no account beside it" in unblur("report", files / "grey.tif", status=1).err
+    assert "there is no report beside it" in unblur("report", files / "grey.tif", status=1).err
     assert "one result" in unblur("report", result, result, "--before", "x", status=2).err
     (result.parent / "sharp.json").write_text("[]")
     assert "sharp.json" in unblur("report", result, status=1).err
@@ -59,6 +59,6 @@ def test_what_does_not_go_together_is_refused(unblur, result, files):
 
 
 def test_the_account_alone_is_plain_json(result):
-    account = json.loads((result.parent / "sharp.json").read_text("utf-8"))
-    assert account["input_file"] == "../grey.tif"
-    assert account["output_file"] == "sharp.tif"
+    report = json.loads((result.parent / "sharp.json").read_text("utf-8"))
+    assert report["input_file"] == "../grey.tif"
+    assert report["output_file"] == "sharp.tif"

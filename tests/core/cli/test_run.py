@@ -28,21 +28,21 @@ def test_result_kernel_and_account_lie_beside_each_other(unblur, files):
     assert not np.array_equal(result.data, given.data)
     used = read_kernel(files / "sharp.psf.tif").mean
     assert np.allclose(used.weights, read_kernel(files / "psf.tif").mean.weights)
-    account = json.loads((files / "sharp.json").read_text())
-    assert account["input_file"] == "grey.tif"
-    assert account["steps"][0]["name"] == "wiener"
-    assert account["seed"] == 5
-    assert account["device"] == "cpu"
-    assert account["kernel"]["origin"] == "given"
-    assert len(account["input"]["sha256"]) == 64
-    assert {"unblur", "torch", "numpy"} <= set(account["versions"])
+    report = json.loads((files / "sharp.json").read_text())
+    assert report["input_file"] == "grey.tif"
+    assert report["steps"][0]["name"] == "wiener"
+    assert report["seed"] == 5
+    assert report["device"] == "cpu"
+    assert report["kernel"]["origin"] == "given"
+    assert len(report["input"]["sha256"]) == 64
+    assert {"unblur", "torch", "numpy"} <= set(report["versions"])
 
 
 def test_params_are_overridden_and_recorded(unblur, files):
     given = (files / "grey.png", "-o", files / "o.png", "--psf", files / "psf.tif")
     unblur("run", files / "wiener.yaml", *given, "--set", "deconvolve.noise=0.02")
-    account = json.loads((files / "o.json").read_text())
-    assert account["steps"][0]["params"]["noise"] == 0.02
+    report = json.loads((files / "o.json").read_text())
+    assert report["steps"][0]["params"]["noise"] == 0.02
     said = unblur("run", files / "wiener.yaml", *given, "--set", "wiener.noize=1", status=2)
     assert "did you mean 'noise'?" in said.err
 

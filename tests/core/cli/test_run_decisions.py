@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from unblur.io import read_image, read_kernel, write_image
+from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Estimate, KernelEstimator
+from unblur.pipeline import Pipeline
 from unblur.plugins.manager import registry
+from unblur.runs import FileJob, RunOptions, SharedFreeze, deblur_file
+from unblur.runs.file import freeze_on
 
 
 class ByWidth(KernelEstimator):
@@ -47,17 +51,12 @@ def test_each_image_decides_for_itself_unless_the_first_is_to(unblur, blind, fil
     assert kernel_of(files / "each", "2-narrow") == (3, 3)
     unblur("run", *blind, "-o", files / "all", "--freeze")
     assert kernel_of(files / "all", "2-narrow") == kernel_of(files / "all", "1-wide") == (5, 5)
-    account = json.loads((files / "all" / "2-narrow.json").read_text())
-    assert "frozen on" in account["kernel"]["origin"]
-    assert "1-wide.tif" in account["kernel"]["origin"]
+    report = json.loads((files / "all" / "2-narrow.json").read_text())
+    assert "frozen on" in report["kernel"]["origin"]
+    assert "1-wide.tif" in report["kernel"]["origin"]
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "streamed"])
-def test_a_resumed_batch_keeps_what_the_first_image_decided(
-    unblur, blind, files, scheduler, monkeypatch
-):
-    if scheduler == "streamed":
-        monkeypatch.setattr("unblur.cli.deblurring.STREAMED_VALUES", 10)
+def test_a_resumed_batch_keeps_what_the_first_image_decided(unblur, blind, files):
     out = files / "all"
     unblur("run", *blind, "-o", out, "--freeze")
     for part in out.glob("2-narrow*"):
@@ -65,6 +64,20 @@ def test_a_resumed_batch_keeps_what_the_first_image_decided(
     said = unblur("run", *blind, "-o", out, "--freeze", "--resume", "--json")
     assert len(json.loads(said.out)["skipped"]) == 1
     assert kernel_of(out, "2-narrow") == (5, 5)
+
+
+def test_images_in_tiles_share_what_a_finished_image_decides(blind, files):
+    pipeline, wide, narrow = blind
+    options = RunOptions(
+        Pipeline.load(str(pipeline)),
+        None,
+        Context(),
+        shared_freeze=SharedFreeze(),
+        streamed_values=10,
+    )
+    freeze_on(wide, options)
+    deblur_file(FileJob(narrow, files / "2-narrow-out.tif"), options)
+    assert kernel_of(files, "2-narrow-out") == (5, 5)
 
 
 def test_the_next_image_decides_if_the_first_cannot_be_read(unblur, blind, files):

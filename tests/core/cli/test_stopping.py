@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unblur.cli import deblurring
-from unblur.io import read_image
+from unblur.io import read_image, read_kernel
+from unblur.model.context import Context
+from unblur.pipeline import Pipeline
+from unblur.runs import FileJob, RunOptions, deblur_file, file
 
 
 def names(folder: Path) -> set[str]:
@@ -69,7 +71,7 @@ def test_ctrl_c_stops_soon_and_leaves_nothing_half_written(files):
 
 def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeypatch):
     done: list[Path] = []
-    real = deblurring.deblur_file
+    real = file.deblur_file
 
     def counted(job, order):
         result = real(job, order)
@@ -78,7 +80,7 @@ def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeyp
         return result
 
     assert threading.current_thread() is threading.main_thread()
-    monkeypatch.setattr(deblurring, "deblur_file", counted)
+    monkeypatch.setattr(file, "deblur_file", counted)
     said = unblur(
         "run", halve, files / "grey.tif", files / "colour.png", "-o", files / "out",
         "--psf", files / "psf.tif", "--json", status=130,
@@ -92,22 +94,16 @@ def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeyp
 # Tile by tile.
 
 
-@pytest.fixture
-def streamed(monkeypatch):
-    """Have every image worked on in recorded tiles."""
-    monkeypatch.setattr(deblurring, "STREAMED_VALUES", 0)
-
-
 @pytest.mark.parametrize("name", ["grey.tif", "colour.png"])
-def test_a_streamed_image_is_that_done_whole(unblur, halve, files, monkeypatch, name):
-    given = ("run", halve, files / name, "--psf", files / "psf.tif", "-o")
+def test_a_streamed_image_is_that_done_whole(halve, files, name):
+    pipeline = Pipeline.load(halve).override({"tiles.size": 32})
+    known = (pipeline, read_kernel(files / "psf.tif"), Context())
     whole, tiled = files / f"whole-{name}", files / f"tiled-{name}"
-    unblur(*given, whole)
-    monkeypatch.setattr(deblurring, "STREAMED_VALUES", 0)
-    unblur(*given, tiled, "--tile", 32)
+    deblur_file(FileJob(files / name, whole), RunOptions(*known))
+    deblur_file(FileJob(files / name, tiled), RunOptions(*known, streamed_values=0))
     assert np.array_equal(read_image(whole).data, read_image(tiled).data)
-    account = json.loads((files / f"tiled-{Path(name).stem}.json").read_text())
-    assert account["tiles"]["count"] == 4
+    report = json.loads((files / f"tiled-{Path(name).stem}.json").read_text())
+    assert report["tiles"]["count"] == 4
     assert not [path for path in files.iterdir() if path.name.startswith(".")]
 
 

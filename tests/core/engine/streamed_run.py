@@ -10,14 +10,12 @@ import numpy as np
 from engine_stages import tiny_registry
 
 import unblur.pipeline
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.running.dask_cluster import make_scheduler
-from unblur.engine.running.journal import Journal
-from unblur.engine.running.streaming import deblur_into
-from unblur.io import create_store, partial_path, publish, read_image
-from unblur.io.files import remove
+from unblur.io import read_image
 from unblur.model.context import Context
 from unblur.pipeline import Pipeline
+from unblur.runs import deblur_to_store
 
 BOX = np.full((3, 3), 1 / 9)
 TILE = 64
@@ -28,27 +26,13 @@ def streamed(source, output, seconds, *, resume=False, scheduler="threads", work
     step = {"deconvolve": "slow", "params": {"seconds": seconds}}
     pipeline = Pipeline(summary="A test.", steps=[step], tiles={"size": TILE})
     image = read_image(source, lazy=True)
-    request = Request.of(image, pipeline, BOX, Context())
-    output = Path(output)
-    partial = partial_path(output)
-    with Journal(output.with_name(f".{output.name}.journal"), output) as journal:
-        result = deblur_into(
-            request,
-            lambda again: opened(partial, image, again),
-            journal,
-            resume=resume,
-            scheduler=make_scheduler(scheduler, workers, device="cpu", **options),
-            workers=workers,
-        )
-        publish(partial, output)
-        journal.complete()
-    return result
-
-
-def opened(partial, image, again):
-    if not again:
-        remove(partial)
-    return create_store(partial, image, resume=again)
+    return deblur_to_store(
+        DeblurJob.of(image, pipeline, BOX, Context()),
+        Path(output),
+        resume=resume,
+        scheduler=make_scheduler(scheduler, workers, device="cpu", **options),
+        workers=workers,
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_the_names_of_schedulers(tmp_path):
 
 
 def test_a_cluster_wants_a_lazy_image(pipeline, box):
-    from unblur.engine.job import Request
+    from unblur.engine.job import DeblurJob
     from unblur.engine.record.runlog import Outcome
     from unblur.engine.tiles.planning import make_plan
     from unblur.engine.tiles.tiled import make_work
@@ -33,7 +33,7 @@ def test_a_cluster_wants_a_lazy_image(pipeline, box):
     from unblur.model.image import Image
 
     image = Image(np.ones((64, 64)), "YX")
-    request = Request.of(image, pipeline("deconvolve:sharpen"), box, Context())
+    request = DeblurJob.of(image, pipeline("deconvolve:sharpen"), box, Context())
     plan = make_plan(request, request.recipe())
     work = make_work(request, request.recipe(), plan, None)
     assert Outcome(request).origin == "given"

@@ -187,7 +187,7 @@ def test_the_scheduler_is_lost_and_comes_back(source, output, undisturbed, own_c
     told = []
     thread, ends = in_background(
         lambda: streamed(
-            source, output, 0.5, scheduler=own_cluster.address, patience=90, tell=told.append
+            source, output, 0.5, scheduler=own_cluster.address, patience=90, on_message=told.append
         )
     )
     wait_until(lambda: tiles_done(output) >= 3 or ends)

@@ -93,12 +93,12 @@ def test_hopeless_memory_is_said_so(pipeline, box, monkeypatch):
 
 
 def request_for(pipeline, shape, psf, **tiles):
-    from unblur.engine.job import Request
+    from unblur.engine.job import DeblurJob
     from unblur.model.context import Context
     from unblur.model.image import Image
 
     image = Image(np.zeros(shape, np.uint16), "YX")
-    return Request.of(image, pipeline("deconvolve:inverse", **tiles), psf, Context())
+    return DeblurJob.of(image, pipeline("deconvolve:inverse", **tiles), psf, Context())
 
 
 def test_the_plan_follows_memory(pipeline, box, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from engine_stages import Sharpen
 
 from unblur.engine import deblur
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.running.journal import Journal
 from unblur.engine.running.streaming import deblur_into
 from unblur.errors import Cancelled, OutputError
@@ -28,7 +28,7 @@ class Run:
         self.output = folder / "out.zarr"
 
     def __call__(self, image, pipeline, *, resume=False, psf=None, context=None, **options):
-        request = Request.of(
+        request = DeblurJob.of(
             image, pipeline, self.psf if psf is None else psf, context or Context(), **options
         )
         with Journal(self.folder / "journal", self.output) as journal:

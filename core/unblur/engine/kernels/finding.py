@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from unblur.engine.intake.layout import name_block
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import region_edge, regional_kernel, whole_kernel
 from unblur.engine.kernels.local import local_kernels
 from unblur.engine.record.runlog import Outcome
@@ -16,7 +16,7 @@ WHOLE_BLOCK = 1024 * 1024
 """Pixels up to which a block is estimated on as a whole; regions of larger ones tell enough."""
 
 
-def find_kernels(request: Request, outcome: Outcome) -> KernelField | None:
+def find_kernels(request: DeblurJob, outcome: Outcome) -> KernelField | None:
     """Return the kernels of an image and note in `outcome` where they come from.
 
     `None` where there are none, or where each block finds its own: the pipeline's image comes

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.record import report as provenance
 from unblur.engine.record.report import Report
 from unblur.engine.record.runlog import Outcome
 
 
-def make_report(request: Request, outcome: Outcome, started: str, seconds: float) -> Report:
+def make_report(request: DeblurJob, outcome: Outcome, started: str, seconds: float) -> Report:
     """Return the report of what `outcome` gathered; `seconds` is the time of the whole run."""
     scale, masking, estimate = request.scale, request.masking, outcome.estimate
     return Report(

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.steps.sequence import Chain
 from unblur.model.stages import Estimate
 
@@ -36,7 +36,7 @@ class Outcome:
         How the image was tiled.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: DeblurJob) -> None:
         self.request = request
         self.values: Any = None
         self.estimate = None if request.field is None else Estimate(request.field)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unblur.engine.api import deblur
-from unblur.engine.job import Request, as_image, as_pipeline
+from unblur.engine.job import DeblurJob, as_image, as_pipeline
 from unblur.engine.record.report import Report
 from unblur.engine.record.result import Result
 from unblur.engine.running.freeze import Frozen, freeze
@@ -107,7 +107,7 @@ def deblur_batch(
         try:
             given = item.read()
             if frozen and decided is None:
-                decided = freeze(Request.of(as_image(given, axes)[0], chain, psf, context))
+                decided = freeze(DeblurJob.of(as_image(given, axes)[0], chain, psf, context))
             result = deblur(
                 given,
                 chain,

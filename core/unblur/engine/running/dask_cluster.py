@@ -52,7 +52,7 @@ class Cluster(Scheduler):
         of an address without a host the loopback interface is meant.
     patience : float
         Seconds to wait for a lost scheduler before giving up.
-    tell : callable, optional
+    on_message : callable, optional
         Receives sentences about the cluster while the run goes on.
 
     Notes
@@ -71,14 +71,14 @@ class Cluster(Scheduler):
         device: str = "auto",
         dashboard: str | None = None,
         patience: float = PATIENCE,
-        tell: Callable[[str], None] = lambda _: None,
+        on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.address = address
         self.workers = workers or cores()
         self.device = device
         self.dashboard = dashboard
         self.patience = patience
-        self.tell = tell
+        self.on_message = on_message
         self._own: Any = None
         self._client: Any = None
 
@@ -129,7 +129,7 @@ class Cluster(Scheduler):
                 if _killed(end) and deaths.get(tile.number, 0) < RETRIES:
                     deaths[tile.number] = deaths.get(tile.number, 0) + 1
                     limits.halve(tile)
-                    self.tell(f"the workers died on {tile}; it is tried again in halves.")
+                    self.on_message(f"the workers died on {tile}; it is tried again in halves.")
                     again.append(tile)
                     continue
                 yield tile, end
@@ -179,12 +179,12 @@ class Cluster(Scheduler):
         self._disconnect()
         if self.address == "local":
             raise UnblurError("the local dask cluster has died; run again with --resume.")
-        self.tell(f"lost the scheduler {self.address}; waiting for it to come back.")
+        self.on_message(f"lost the scheduler {self.address}; waiting for it to come back.")
         end = time.monotonic() + self.patience
         while True:
             try:
                 self._client = self._connect(min(ATTEMPT, self.patience))
-                self.tell(f"the scheduler {self.address} is back.")
+                self.on_message(f"the scheduler {self.address} is back.")
                 return
             except (UnblurError, *_LOST):
                 if time.monotonic() > end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.finding import find_kernels
 from unblur.engine.record.runlog import Outcome
 from unblur.engine.tiles.tiled import settled_on
@@ -30,13 +30,13 @@ class Frozen:
     stages: tuple[Stage, ...]
     source: str
 
-    def applied(self, request: Request) -> Request:
+    def applied(self, request: DeblurJob) -> DeblurJob:
         """Return a request for another image with these decisions in it."""
         origin = request.origin if request.field is not None else f"frozen on {self.source}"
         return replace(request, field=self.field, stages=self.stages, origin=origin)
 
 
-def freeze(request: Request) -> Frozen:
+def freeze(request: DeblurJob) -> Frozen:
     """Return what the pipeline decides on the request's image.
 
     A kernel is decided if the pipeline deconvolves; one that finds kernel and image together
@@ -49,7 +49,7 @@ def freeze(request: Request) -> Frozen:
     >>> from unblur.engine.job import as_image, as_pipeline
     >>> image, _ = as_image(np.random.default_rng(0).random((32, 32)), None)
     >>> chain = as_pipeline("richardson-lucy", {"deconvolve.stop": "discrepancy"})
-    >>> frozen = freeze(Request.of(image, chain, np.ones((3, 3)), Context()))
+    >>> frozen = freeze(DeblurJob.of(image, chain, np.ones((3, 3)), Context()))
     >>> frozen.stages[0].params.stop
     'fixed'
     """

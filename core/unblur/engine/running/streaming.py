@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.finding import find_kernels
 from unblur.engine.record import report as provenance
 from unblur.engine.record.reporting import make_report
@@ -33,7 +33,7 @@ OpenStore = Callable[[bool], RegionWriter]
 
 
 def deblur_into(
-    request: Request,
+    request: DeblurJob,
     open_store: OpenStore,
     journal: Journal,
     *,
@@ -45,7 +45,7 @@ def deblur_into(
 
     Parameters
     ----------
-    request : Request
+    request : DeblurJob
         Image, pipeline and kernel; the image may be lazy.
     open_store : callable
         Returns the `RegionWriter` of the result; told whether to take up an earlier one.
@@ -133,7 +133,7 @@ class Remaining:
         return (tile for tile in self.tiling if tile.number not in self.finished)
 
 
-def describe_job(request: Request) -> dict[str, Any]:
+def describe_job(request: DeblurJob) -> dict[str, Any]:
     """Return what must be the same for an interrupted run to be resumed, by everyday names."""
     pipeline, image = request.pipeline, provenance.describe_input(request.image)
     return {
@@ -149,7 +149,7 @@ def describe_job(request: Request) -> dict[str, Any]:
     }
 
 
-def _recipe(request: Request, outcome: Outcome, journal: Journal) -> Recipe:
+def _recipe(request: DeblurJob, outcome: Outcome, journal: Journal) -> Recipe:
     """Return the recipe for the tiles, with the kernels of the interrupted run if there are any.
 
     New ones are stored and taken from there, so that both runs use the very same numbers.
@@ -170,7 +170,7 @@ def _recipe(request: Request, outcome: Outcome, journal: Journal) -> Recipe:
 
 
 def _plan(
-    request: Request,
+    request: DeblurJob,
     recipe: Recipe,
     grain: Sequence[int],
     journal: Journal,
@@ -186,7 +186,7 @@ def _plan(
     return replace(plan, tiling=replace(plan.tiling, size=size, together=together))
 
 
-def _grain(store: RegionWriter, request: Request) -> tuple[int, ...]:
+def _grain(store: RegionWriter, request: DeblurJob) -> tuple[int, ...]:
     """Return the store's grain along TCZYX."""
     own = dict(zip(request.image.axes, store.grain, strict=True))
     return tuple(own.get(axis, 1) for axis in AXES)

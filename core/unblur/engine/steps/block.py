@@ -52,7 +52,7 @@ class Recipe:
     field : KernelField, optional
         The kernels; `None` leaves the kernel step, if there is one, to each block.
     scale, masking, holes
-        See `Request`.
+        See `DeblurJob`.
     colours : slice or list of int
         Channels that are deblurred; the others are copied.
     context : Context

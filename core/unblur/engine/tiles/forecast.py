@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unblur.engine.job import Request, as_image, as_pipeline
+from unblur.engine.job import DeblurJob, as_image, as_pipeline
 from unblur.engine.tiles.planning import Plan, make_plan
 from unblur.model.context import Context, resolve_device
 from unblur.model.kernel import Kernel, KernelField
@@ -52,7 +52,7 @@ def plan(
     given, _ = as_image(image, axes)
     settings = {**overrides, **({} if tile is None else {"tiles.size": tile})}
     context = Context(device=resolve_device(device))
-    request = Request.of(given, as_pipeline(pipeline, settings), psf, context)
+    request = DeblurJob.of(given, as_pipeline(pipeline, settings), psf, context)
     recipe = request.recipe()
     remarks: tuple[str, ...] = ()
     if recipe.field is None and any(stage.kind == "kernel" for stage in request.stages):
@@ -64,7 +64,7 @@ def plan(
     return replace(made, remarks=remarks + made.remarks)
 
 
-def _stand_in(request: Request) -> Kernel:
+def _stand_in(request: DeblurJob) -> Kernel:
     """Return a Gaussian as large as the kernel that will be estimated."""
     estimator = next(stage for stage in request.stages if stage.kind == "kernel")
     size = getattr(estimator.params, "size", None)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unblur.engine.intake.layout import Layout
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.steps.block import Recipe
 from unblur.engine.tiles.footprint import Footprint, measure
 from unblur.engine.tiles.memory import available
@@ -107,7 +107,7 @@ class Plan:
 
 
 def make_plan(
-    request: Request,
+    request: DeblurJob,
     recipe: Recipe,
     *,
     workers: int | None = None,
@@ -118,7 +118,7 @@ def make_plan(
 
     Parameters
     ----------
-    request : Request
+    request : DeblurJob
         What was asked for; a stated tile size is kept.
     recipe : Recipe
         With its kernels.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import telling_regions
 from unblur.engine.record.runlog import Outcome
 from unblur.engine.running.schedulers import Scheduler, Threads
@@ -32,7 +32,7 @@ class Tiles(Protocol):
     def __iter__(self) -> Iterator[Tile]: ...
 
 
-def for_tiles(request: Request, recipe: Recipe) -> Recipe:
+def for_tiles(request: DeblurJob, recipe: Recipe) -> Recipe:
     """Return the recipe with all decided that tiles may not decide each for itself.
 
     Raises
@@ -50,7 +50,7 @@ def for_tiles(request: Request, recipe: Recipe) -> Recipe:
     return settled_on(request, replace(recipe, levels=request.levels()))
 
 
-def settled_on(request: Request, recipe: Recipe) -> Recipe:
+def settled_on(request: DeblurJob, recipe: Recipe) -> Recipe:
     """Return the recipe with stages that have decided, on the region of the image that tells most.
 
     A stage that decides nothing from the image stays as it is, and nothing is read for it.
@@ -64,7 +64,7 @@ def settled_on(request: Request, recipe: Recipe) -> Recipe:
     return settled(recipe, seen, mask, [part.start for part in regions[0].outer])
 
 
-def run_tiles(request: Request, recipe: Recipe, plan: Plan, outcome: Outcome) -> None:
+def run_tiles(request: DeblurJob, recipe: Recipe, plan: Plan, outcome: Outcome) -> None:
     """Deblur all tiles of an image in memory, in threads."""
     result = np.empty_like(request.image.data)
     work = make_work(request, recipe, plan, InMemory(result))
@@ -76,14 +76,14 @@ def run_tiles(request: Request, recipe: Recipe, plan: Plan, outcome: Outcome) ->
     describe(plan, outcome)
 
 
-def run_lazily(request: Request, recipe: Recipe, plan: Plan, outcome: Outcome) -> None:
+def run_lazily(request: DeblurJob, recipe: Recipe, plan: Plan, outcome: Outcome) -> None:
     """Make the result a dask array, of which nothing is computed yet."""
     lazy = deblurred_lazily(request.layout.view(request.image.data), recipe, plan.tiling)
     outcome.values = lazy.reshape(request.image.shape)
     describe(plan, outcome)
 
 
-def make_work(request: Request, recipe: Recipe, plan: Plan, target: Target) -> Work:
+def make_work(request: DeblurJob, recipe: Recipe, plan: Plan, target: Target) -> Work:
     """Return what is done to each tile."""
     return Work(Source.of(request.image), recipe.silent(), plan.tiling, target)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from unblur.engine.intake.layout import name_block
-from unblur.engine.job import Request
+from unblur.engine.job import DeblurJob
 from unblur.engine.record.runlog import Outcome
 from unblur.engine.steps.block import Recipe
 from unblur.model.context import Context
 
 
-def run_whole(request: Request, recipe: Recipe, outcome: Outcome) -> None:
+def run_whole(request: DeblurJob, recipe: Recipe, outcome: Outcome) -> None:
     """Deblur every block of an image in memory, one after the other."""
     data = request.layout.view(np.asarray(request.image.data))
     result = np.empty_like(data)

@@ -1,4 +1,4 @@
-"""The files beside a result: `OUT.psf.tif`, the kernel used, and `OUT.json`, the account."""
+"""The files beside a result: `OUT.psf.tif`, the kernel used, and `OUT.json`, the report."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def kernel_path(output: Path) -> Path:
-    """Return where the kernel of a result lies: `photo.psf.tif` beside `photo.png`."""
+    """Return the path of the kernel of a result: `photo.psf.tif` beside `photo.png`."""
     return _beside(output, ".psf.tif")
 
 
-def account_path(output: Path) -> Path:
-    """Return where the account of a result lies: `photo.json` beside `photo.png`."""
+def report_path(output: Path) -> Path:
+    """Return the path of the report of a result: `photo.json` beside `photo.png`."""
     return _beside(output, ".json")
 
 
@@ -41,26 +41,26 @@ def write_sidecars(
     axes: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the kernel, if there is one, and the account of the result at `output`.
+    """Write the kernel, if there is one, and the report of the result at `output`.
 
     Parameters
     ----------
     output, source : Path
         The result and the image that it was made from.
     report : Report
-        What the engine says of the run.
+        The record of the run.
     kernel : KernelField, optional
         The kernel used.
     crop, axes : str, optional
-        What part of the input was deblurred, and how its axes were named, if either was told.
+        The part of the input that was deblurred, and the axes given by the user.
     overwrite : bool
-        Replace what is there.
+        Whether existing files are replaced.
     """
     from unblur.io import write_kernel
 
     if kernel is not None:
         write_kernel(kernel, kernel_path(output), overwrite=overwrite)
-    account = {
+    content = {
         "input_file": relative(source, output.parent),
         "output_file": output.name,
         "crop": None
@@ -72,32 +72,32 @@ def write_sidecars(
         "axes": axes,
         **report.model_dump(mode="json"),
     }
-    with written_whole(account_path(output), overwrite=overwrite) as draft:
-        draft.write_text(json.dumps(account, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    with written_whole(report_path(output), overwrite=overwrite) as draft:
+        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_account(output: Path) -> Mapping[str, Any]:
-    """Return the account of the result at `output`, empty if there is none.
+def read_report(output: Path) -> Mapping[str, Any]:
+    """Return the report of the result at `output`, empty if there is none.
 
     Raises
     ------
     ImageError
-        If there is one that cannot be read.
+        If it cannot be read.
     """
-    path = account_path(output)
+    path = report_path(output)
     if not path.exists():
         return {}
     try:
-        account = json.loads(path.read_text("utf-8"))
+        report = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: is not the account of a result ({error}).") from None
-    if not isinstance(account, dict):
-        raise ImageError(f"{path}: is not the account of a result, but a {type(account).__name__}.")
-    return account
+        raise ImageError(f"{path}: is not the report of a result ({error}).") from None
+    if not isinstance(report, dict):
+        raise ImageError(f"{path}: is not the report of a result, but a {type(report).__name__}.")
+    return report
 
 
 def relative(path: str | Path, folder: Path) -> str:
-    """Return `path` as seen from `folder`, absolute where there is no way between drives."""
+    """Return `path` relative to `folder`, absolute if it is on another drive."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unblur.cli.jobs import Job, expand, jobs_for, result_name
 from unblur.cli.options import crop_box, noise_level, settings
 from unblur.errors import UsageError
+from unblur.runs.batch import FileJob, expand_patterns, file_jobs, result_name
 
 # Where results go.
 
@@ -17,12 +17,12 @@ def test_names_are_expanded_once_and_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("b.png", "a.png", "c[1].png"):
         Path(name).touch()
-    assert expand(["[ab].png", "b.png"]) == [Path("a.png"), Path("b.png")]
-    assert expand(["c[1].png"]) == [Path("c[1].png")]
-    assert expand(["missing.png"]) == [Path("missing.png")]
-    assert expand(["a.png[3]"]) == [Path("a.png[3]")]
+    assert expand_patterns(["[ab].png", "b.png"]) == [Path("a.png"), Path("b.png")]
+    assert expand_patterns(["c[1].png"]) == [Path("c[1].png")]
+    assert expand_patterns(["missing.png"]) == [Path("missing.png")]
+    assert expand_patterns(["a.png[3]"]) == [Path("a.png[3]")]
     with pytest.raises(UsageError, match=r"no file matches '\*\.tif'"):
-        expand(["*.tif"])
+        expand_patterns(["*.tif"])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_equal_names_keep_their_folders(tmp_path):
         path.parent.mkdir()
         path.touch()
     out = tmp_path / "out"
-    jobs = jobs_for([str(path) for path in inputs], out)
+    jobs = file_jobs([str(path) for path in inputs], out)
     assert [job.output for job in jobs] == [out / "x" / "im.png", out / "y" / "im.png"]
     assert all(job.makes_folder for job in jobs)
 
@@ -56,9 +56,9 @@ def test_one_input_goes_to_a_file_or_into_a_folder(tmp_path):
     source = tmp_path / "a.png"
     source.touch()
     (tmp_path / "there").mkdir()
-    assert jobs_for([str(source)], tmp_path / "b.tif") == [Job(source, tmp_path / "b.tif")]
-    assert jobs_for([str(source)], tmp_path / "there")[0].output == tmp_path / "there" / "a.png"
-    assert jobs_for([str(source)], tmp_path / "new", True)[0].output == tmp_path / "new" / "a.png"
+    assert file_jobs([str(source)], tmp_path / "b.tif") == [FileJob(source, tmp_path / "b.tif")]
+    assert file_jobs([str(source)], tmp_path / "there")[0].output == tmp_path / "there" / "a.png"
+    assert file_jobs([str(source)], tmp_path / "new", True)[0].output == tmp_path / "new" / "a.png"
 
 
 def test_results_never_take_the_place_of_inputs(tmp_path):
@@ -66,15 +66,15 @@ def test_results_never_take_the_place_of_inputs(tmp_path):
     for path in inputs:
         path.touch()
     with pytest.raises(UsageError, match="replace the input"):
-        jobs_for([str(path) for path in inputs], tmp_path)
+        file_jobs([str(path) for path in inputs], tmp_path)
     with pytest.raises(UsageError, match="replace the input"):
-        jobs_for([str(inputs[0])], tmp_path / "sub" / ".." / "a.png")
+        file_jobs([str(inputs[0])], tmp_path / "sub" / ".." / "a.png")
     psf = tmp_path / "c.psf.tif"
     psf.touch()
     with pytest.raises(UsageError, match=r"c\.psf\.tif: writing it would replace"):
-        jobs_for([str(psf)], tmp_path / "c.tif")
+        file_jobs([str(psf)], tmp_path / "c.tif")
     with pytest.raises(UsageError, match="2 inputs cannot all go to the file"):
-        jobs_for([str(path) for path in inputs], tmp_path / "one.png")
+        file_jobs([str(path) for path in inputs], tmp_path / "one.png")
 
 
 # Values of options.

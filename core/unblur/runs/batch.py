@@ -1,4 +1,4 @@
-"""What `run` has to do: which inputs, and where each result goes."""
+"""Assignment of output files to the inputs of a run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,40 @@ from pathlib import Path
 
 from unblur.errors import UsageError
 from unblur.io.files import is_store, split_part, suffix_of
-from unblur.report.sidecars import account_path, kernel_path
+from unblur.runs.sidecars import kernel_path, report_path
 
 
 @dataclass(frozen=True)
-class Job:
-    """One input and the name of its result, whose folder is made if it was named as a folder."""
+class FileJob:
+    """One input file and the file of its result.
+
+    Parameters
+    ----------
+    source : Path
+        The image to be deblurred.
+    output : Path
+        The file of the result.
+    makes_folder : bool
+        Whether the folder of the result is created if it is missing.
+    """
 
     source: Path
     output: Path
     makes_folder: bool = False
 
     @property
-    def files(self) -> tuple[Path, Path, Path]:
-        """Everything that is written: the result, its kernel, its account."""
-        return self.output, kernel_path(self.output), account_path(self.output)
+    def outputs(self) -> tuple[Path, Path, Path]:
+        """All files that are written: the result, its kernel, its report."""
+        return self.output, kernel_path(self.output), report_path(self.output)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the result and its report exist."""
+        return self.output.exists() and report_path(self.output).exists()
 
 
-def jobs_for(inputs: Sequence[str], output: Path, into_folder: bool = False) -> list[Job]:
-    """Return a job for each input.
+def file_jobs(inputs: Sequence[str], output: Path, into_folder: bool = False) -> list[FileJob]:
+    """Return the output file of each input.
 
     One input goes to the file `output`, or into it if it is a folder or ends with a slash.
     Several go into the folder `output` under their own names; where two would have the same
@@ -50,27 +65,27 @@ def jobs_for(inputs: Sequence[str], output: Path, into_folder: bool = False) -> 
         If a pattern matches nothing, several inputs would go to one file, or a result would
         take the place of an input.
     """
-    sources = expand(inputs)
+    sources = expand_patterns(inputs)
     is_folder = into_folder or (output.is_dir() and not is_store(output))
     if len(sources) > 1 and not is_folder and _is_image_name(output):
         raise UsageError(
             f"{len(sources)} inputs cannot all go to the file {output}; give a folder."
         )
     if len(sources) == 1 and not is_folder:
-        jobs = [Job(sources[0], output)]
+        jobs = [FileJob(sources[0], output)]
     else:
-        named = [Job(source, output / result_name(source), True) for source in sources]
-        jobs = _apart(named, output)
-    _refuse_own_inputs(jobs)
+        named = [FileJob(source, output / result_name(source), True) for source in sources]
+        jobs = _with_distinct_outputs(named, output)
+    _check_no_input_replaced(jobs)
     return jobs
 
 
-_INSTEAD = {".fits.fz": ".fits", ".npz": ".npy"}
-"""What is written where a format can only be read; TIFF elsewhere."""
+_WRITABLE_SUFFIX = {".fits.fz": ".fits", ".npz": ".npy"}
+"""Suffix of the result where the format of the input can only be read; ".tif" for others."""
 
 
-def expand(patterns: Sequence[str]) -> list[Path]:
-    """Return the files that names and patterns stand for, each once, patterns sorted."""
+def expand_patterns(patterns: Sequence[str]) -> list[Path]:
+    """Return the files that names and glob patterns match, each once, those of a pattern sorted."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
@@ -93,7 +108,7 @@ def result_name(source: Path) -> str:
     suffix = file.name[len(file.name) - len(suffix_of(file)) :]
     stem = file.name[: len(file.name) - len(suffix)]
     stem = stem if part is None else f"{stem}-{part}"
-    return stem + (suffix if _is_image_name(file) else _INSTEAD.get(suffix.lower(), ".tif"))
+    return stem + (suffix if _is_image_name(file) else _WRITABLE_SUFFIX.get(suffix.lower(), ".tif"))
 
 
 def _is_image_name(path: Path) -> bool:
@@ -106,7 +121,7 @@ def _is_image_name(path: Path) -> bool:
     )
 
 
-def _apart(jobs: list[Job], folder: Path) -> list[Job]:
+def _with_distinct_outputs(jobs: list[FileJob], folder: Path) -> list[FileJob]:
     """Rename results until no two jobs write the same file."""
     if _clash(jobs):
         common = Path(os.path.commonpath([job.source.absolute().parent for job in jobs]))
@@ -119,16 +134,16 @@ def _apart(jobs: list[Job], folder: Path) -> list[Job]:
             )
             for job in jobs
         ]
-    taken = Counter(account_path(job.output) for job in jobs)
+    taken = Counter(report_path(job.output) for job in jobs)
     return [
         replace(job, output=_with_suffix_in_stem(job.output))
-        if taken[account_path(job.output)] > 1
+        if taken[report_path(job.output)] > 1
         else job
         for job in jobs
     ]
 
 
-def _clash(jobs: Sequence[Job]) -> bool:
+def _clash(jobs: Sequence[FileJob]) -> bool:
     return len({job.output for job in jobs}) < len(jobs)
 
 
@@ -139,10 +154,10 @@ def _with_suffix_in_stem(output: Path) -> Path:
     return output.with_name(f"{stem}-{suffix.strip('.').replace('.', '-')}{suffix}")
 
 
-def _refuse_own_inputs(jobs: Sequence[Job]) -> None:
+def _check_no_input_replaced(jobs: Sequence[FileJob]) -> None:
     inputs = {split_part(job.source)[0].resolve(): job.source for job in jobs}
     for job in jobs:
-        for file in job.files:
+        for file in job.outputs:
             if file.resolve() in inputs:
                 raise UsageError(
                     f"{file}: writing it would replace the input {inputs[file.resolve()]}; "
