@@ -102,7 +102,7 @@ def open_series(path: Path, part: str) -> Any:
         return MappedFile(path, dtype, series.dataoffset, tuple(series.shape))
     check_segments(series, tif.filehandle.size, path)
     store = series.aszarr(level=0)
-    return zarr.open_array(store, mode="r", zarr_format=2)
+    return zarr.open_array(store, mode="r")
 
 
 def check_chain(tif: Any, path: Path) -> None:
