@@ -26,8 +26,8 @@ from unblur.model.kernel import KernelField
 from unblur.numerics.camera import PoseGrid, camera_field
 from unblur.numerics.metrics import levin_aligned
 from unblur.numerics.synthesis import camera_path, shake_image
-from unblur.numerics.synthesis.camera_shake import Poses
-from unblur.numerics.synthesis.degradations import Pair
+from unblur.numerics.synthesis.camera_motion import Poses
+from unblur.numerics.synthesis.degradations import DegradedPair
 from unblur.pipeline import Pipeline
 
 BORDER = 30
@@ -36,7 +36,7 @@ TURNS = np.arange(-8, 9) / 10
 """Degrees by which a result is turned to where it agrees best with the truth."""
 
 
-def shaken(photo: str, options: argparse.Namespace, seed: int) -> tuple[Pair, Poses]:
+def shaken(photo: str, options: argparse.Namespace, seed: int) -> tuple[DegradedPair, Poses]:
     """Return the middle of a photograph, shaken and noisy, and as it was: (H, W), white = 1.
 
     With them comes the camera's path.
@@ -50,7 +50,7 @@ def shaken(photo: str, options: argparse.Namespace, seed: int) -> tuple[Pair, Po
     path = camera_path(options.span, options.turn, generator)
     pair = shake_image(sharp, path)
     noise = torch.randn(pair.blurred.shape, generator=generator)
-    return Pair(pair.blurred + options.noise * noise, pair.sharp), path
+    return DegradedPair(pair.blurred + options.noise * noise, pair.sharp), path
 
 
 def true_field(path: Poses, shape: tuple[int, ...], size: int) -> KernelField:

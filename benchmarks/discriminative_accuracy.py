@@ -21,8 +21,8 @@ import torch
 
 from scale_table import keep
 from unblur.numerics.pyramid import shrink_image
-from unblur.numerics.synthesis import Pair, add_gaussian_noise, blur_image, crop_valid
-from unblur.training.pictures import picture_files, read_luma
+from unblur.numerics.synthesis import DegradedPair, add_gaussian_noise, blur_image, crop_valid
+from unblur.training.images import image_files, read_luma
 from unblur_discriminative.network import Classifier
 from unblur_discriminative.training import draw_kernel
 from unblur_discriminative.weights import load_classifier
@@ -31,16 +31,16 @@ NOISE = 0.01
 FACTORS = (1, 2, 4)
 
 
-def pair_of(number: int, path: Path) -> Pair:
+def pair_of(number: int, path: Path) -> DegradedPair:
     """Return picture number `number`, blurred and noisy, and as it is."""
     generator = torch.Generator().manual_seed(number)
     kernel = draw_kernel(generator)
     sharp = read_luma(path).float() / 255
     blurred = add_gaussian_noise(blur_image(sharp, kernel), NOISE, generator)
-    return Pair(blurred, crop_valid(sharp, kernel))
+    return DegradedPair(blurred, crop_valid(sharp, kernel))
 
 
-def judged(pairs: Sequence[Pair], classifier: Classifier) -> dict[str, float]:
+def judged(pairs: Sequence[DegradedPair], classifier: Classifier) -> dict[str, float]:
     """Return percentages of right verdicts: of all images, of the blurred and of the sharp."""
     with torch.no_grad():
         found = [[float(classifier(x[None, None])) for x in pair] for pair in pairs]
@@ -61,10 +61,10 @@ def main() -> None:
     classifiers = {Path(w).stem: load_classifier(w, torch.float32, device) for w in options.weights}
     rows: list[dict[str, Any]] = []
     for folder in options.folders:
-        files = picture_files(folder)
+        files = image_files(folder)
         pairs = [pair_of(number, path) for number, path in enumerate(files)]
         for factor in FACTORS:
-            small = [Pair(*(shrink_image(x, 1 / factor) for x in pair)) for pair in pairs]
+            small = [DegradedPair(*(shrink_image(x, 1 / factor) for x in pair)) for pair in pairs]
             for name, classifier in classifiers.items():
                 label = {"weights": name} if len(classifiers) > 1 else {}
                 where = {"set": folder.name, "pictures": len(files), "shrunk by": factor}

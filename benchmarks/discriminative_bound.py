@@ -25,7 +25,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scale_table import keep
-from unblur.bench import Pair, load_set
+from unblur.bench import ImagePair, load_set
 from unblur.engine import deblur
 from unblur.io import read_image, read_kernel
 from unblur.model import stages
@@ -110,7 +110,7 @@ class Scene:
     size: int
 
     @classmethod
-    def of(cls, pair: Pair, params: MapEstimator.Params) -> Scene:
+    def of(cls, pair: ImagePair, params: MapEstimator.Params) -> Scene:
         """Read a pair and find its frame as the estimator does."""
         images = [read_image(path) for path in (pair.blurred, pair.sharp)]
         blurred, sharp = (np.asarray(x.data) / np.float32(x.white) for x in images)

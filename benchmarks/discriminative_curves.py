@@ -32,7 +32,7 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import pyramid_levels, rescale_kernel
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.pipeline import Pipeline
-from unblur.training.pictures import read_luma
+from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
 from unblur_classic.map.alternating import alternate
 from unblur_classic.map.estimator import MapEstimator, weighted

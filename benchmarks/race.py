@@ -24,7 +24,7 @@ from torch import Tensor
 
 from provenance import provenance
 from unblur.numerics.metrics import psnr
-from unblur.testing import Scene, gaussian, scene
+from unblur.testing import SyntheticScene, gaussian, synthetic_scene
 from vision import declare_operators
 
 __all__ = ["NOISE", "Racer", "arguments", "keep", "peer", "race"]
@@ -44,7 +44,7 @@ class Racer:
 
     tool: str
     package: str
-    run: Callable[[Scene, float | None], Tensor]
+    run: Callable[[SyntheticScene, float | None], Tensor]
     weights: tuple[float, ...] = ()
     note: str = ""
 
@@ -84,11 +84,11 @@ def race(racers: Sequence[Racer], options: argparse.Namespace) -> list[dict[str,
     return rows
 
 
-def blurred_scene(options: argparse.Namespace, edge: int, seed: int = 0) -> Scene:
+def blurred_scene(options: argparse.Namespace, edge: int, seed: int = 0) -> SyntheticScene:
     """Return a square scene, or a stack of them, blurred by a Gaussian PSF of as many axes."""
     depth = (options.depth,) if options.depth else ()
     kernel = gaussian((options.kernel,) * (2 + len(depth)), options.kernel / 8)
-    return scene((*depth, edge, edge), kernel, noise=NOISE, seed=seed)
+    return synthetic_scene((*depth, edge, edge), kernel, noise=NOISE, seed=seed)
 
 
 def _entered(racer: Racer, options: argparse.Namespace) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _entered(racer: Racer, options: argparse.Namespace) -> dict[str, Any]:
     return row
 
 
-def scores(found: Tensor, given: Scene) -> dict[str, float]:
+def scores(found: Tensor, given: SyntheticScene) -> dict[str, float]:
     """Return the PSNR in dB of the whole result, and of its inside.
 
     The inside begins a kernel's width from the border, where tools differ in what they assume

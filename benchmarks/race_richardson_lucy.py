@@ -16,24 +16,24 @@ from torch import Tensor
 
 from race import Racer, arguments, keep, peer, race
 from unblur.model.context import Context
-from unblur.testing import Scene
+from unblur.testing import SyntheticScene
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
 
 def racers(iterations: int) -> list[Racer]:
     """Return who takes part."""
 
-    def own(given: Scene, _: float | None) -> Tensor:
+    def own(given: SyntheticScene, _: float | None) -> Tensor:
         stage = RichardsonLucy(iterations=iterations)
         return stage.deconvolve(given.blurred, given.kernel, Context())
 
-    def skimage(given: Scene, _: float | None) -> Tensor:
+    def skimage(given: SyntheticScene, _: float | None) -> Tensor:
         lucy = peer("skimage.restoration").richardson_lucy
         image = given.blurred[0].numpy()
         psf = given.kernel.weights.astype(np.float32)
         return torch.from_numpy(lucy(image, psf, iterations, clip=False))[None]
 
-    def redlionfish(given: Scene, _: float | None) -> Tensor:
+    def redlionfish(given: SyntheticScene, _: float | None) -> Tensor:
         lucy = peer("RedLionfishDeconv").doRLDeconvolutionFromNpArrays
         # It takes volumes of two planes or more, and sees the centre of an odd PSF a pixel aside.
         image, psf = given.blurred[0].numpy(), given.kernel.weights.astype(np.float32)
@@ -44,7 +44,7 @@ def racers(iterations: int) -> list[Racer]:
         found = torch.from_numpy(lucy(image, psf, niter=iterations, method="cpu"))
         return found[:1] if flat else found[None]
 
-    def sdeconv(given: Scene, _: float | None) -> Tensor:
+    def sdeconv(given: SyntheticScene, _: float | None) -> Tensor:
         psf = given.kernel.tensor()
         width = tuple(psf.shape)
         if psf.ndim == 3:  # its padding of volumes expects a PSF as large as the image
@@ -55,7 +55,7 @@ def racers(iterations: int) -> list[Racer]:
         lucy = peer("sdeconv.deconv").SRichardsonLucy(psf, niter=iterations, pad=width)
         return lucy(given.blurred[0])[None]
 
-    def deepinv(given: Scene, _: float | None) -> Tensor:
+    def deepinv(given: SyntheticScene, _: float | None) -> Tensor:
         physics, optim = peer("deepinv.physics"), peer("deepinv.optim")
         blur = physics.Blur(given.kernel.tensor()[None, None], padding="valid", use_fft=True)
         with torch.no_grad():

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from race import NOISE, arguments, keep
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 
 HERE = str(Path(__file__).parent)
 LOAD = """
@@ -123,7 +123,7 @@ def row(start: Start, file: Path, turns: int) -> dict[str, Any]:
 def main() -> None:
     options = arguments(__doc__.splitlines()[0], edge=1024, turns=5).parse_args()
     kernel = gaussian((options.kernel,) * 2, options.kernel / 8)
-    image = scene((options.edge,) * 2, kernel, noise=NOISE).blurred[0].numpy()
+    image = synthetic_scene((options.edge,) * 2, kernel, noise=NOISE).blurred[0].numpy()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "given.npz")
         np.savez(file, image=image, psf=kernel.weights.astype(np.float32))

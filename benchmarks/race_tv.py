@@ -16,7 +16,7 @@ from torch import Tensor
 
 from race import NOISE, Racer, arguments, keep, peer, race
 from unblur.model.context import Context
-from unblur.testing import Scene
+from unblur.testing import SyntheticScene
 from unblur_classic.nonblind.total_variation import TotalVariation
 
 WEIGHTS = tuple(10 ** (power / 3) for power in range(-12, -4))
@@ -24,12 +24,12 @@ SPITFIRE = (0.005,)
 """One less its weight of the data. It takes minutes: only its default is tried."""
 
 
-def own(iterations: int, given: Scene, weight: float | None) -> Tensor:
+def own(iterations: int, given: SyntheticScene, weight: float | None) -> Tensor:
     stage = TotalVariation(weight=weight, iterations=iterations)
     return stage.deconvolve(given.blurred, given.kernel, Context(noise=NOISE))
 
 
-def fista(given: Scene, weight: float | None) -> Tensor:
+def fista(given: SyntheticScene, weight: float | None) -> Tensor:
     physics, optim = peer("deepinv.physics"), peer("deepinv.optim")
     blur = physics.Blur(given.kernel.tensor()[None, None], padding="valid", use_fft=True)
     method = optim.FISTA(
@@ -46,7 +46,7 @@ def fista(given: Scene, weight: float | None) -> Tensor:
     return found[(..., *inner)]
 
 
-def admm(given: Scene, weight: float | None) -> Tensor:
+def admm(given: SyntheticScene, weight: float | None) -> Tensor:
     physics, optim = peer("deepinv.physics"), peer("deepinv.optim")
     width = max(given.kernel.shape)
     seen = torch.nn.functional.pad(given.blurred[None], (width,) * 4, mode="reflect")
@@ -62,7 +62,7 @@ def admm(given: Scene, weight: float | None) -> Tensor:
         return method(seen, blur)[0][..., width:-width, width:-width]
 
 
-def sdeconv(given: Scene, weight: float | None) -> Tensor:
+def sdeconv(given: SyntheticScene, weight: float | None) -> Tensor:
     if weight is None:
         raise ValueError("Spitfire needs a weight")
     psf = given.kernel.tensor()

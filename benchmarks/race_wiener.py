@@ -14,31 +14,31 @@ from torch import Tensor
 
 from race import NOISE, Racer, arguments, keep, peer, race
 from unblur.model.context import Context
-from unblur.testing import Scene
+from unblur.testing import SyntheticScene
 from unblur_classic.nonblind.wiener import Wiener
 
 WEIGHTS = tuple(10 ** (power / 3) for power in range(-18, 1))
 
 
-def own(iterations: int, given: Scene, weight: float | None) -> Tensor:
+def own(iterations: int, given: SyntheticScene, weight: float | None) -> Tensor:
     stage = Wiener(weight=weight, iterations=iterations)
     return stage.deconvolve(given.blurred, given.kernel, Context(noise=NOISE))
 
 
-def skimage(given: Scene, weight: float | None) -> Tensor:
+def skimage(given: SyntheticScene, weight: float | None) -> Tensor:
     wiener = peer("skimage.restoration").wiener
     found = wiener(given.blurred[0].numpy(), given.kernel.weights, weight, clip=False)
     return torch.from_numpy(found)[None]
 
 
-def sdeconv(given: Scene, weight: float | None) -> Tensor:
+def sdeconv(given: SyntheticScene, weight: float | None) -> Tensor:
     psf = given.kernel.tensor()
     return peer("sdeconv.deconv").SWiener(psf, beta=weight, pad=max(psf.shape))(given.blurred[0])[
         None
     ]
 
 
-def deepinv(given: Scene, weight: float | None) -> Tensor:
+def deepinv(given: SyntheticScene, weight: float | None) -> Tensor:
     if weight is None:
         raise ValueError("deepinv's filter needs a weight")
     kernel = given.kernel.tensor()[None, None]

@@ -38,7 +38,7 @@ from unblur.numerics.synthesis import (
     gaussian_process_kernel,
 )
 from unblur.plugins.manager import registry
-from unblur.training.pictures import picture_files, read_luma
+from unblur.training.images import image_files, read_luma
 
 RESULTS = Path(__file__).parent / "results"
 AREAS = (96, 128, 192, 256, 384, 512, 680)
@@ -59,7 +59,7 @@ class Given:
 
 def blurred_pictures(options: argparse.Namespace, least: int = 0) -> Iterator[Given]:
     """Yield the pictures of at least so many pixels, each blurred by a kernel of its own."""
-    files = picture_files(options.data)
+    files = image_files(options.data)
     if least:
         files = [file for file in files if min(read_luma(file).shape) >= least]
     files = files[:: max(len(files) // options.count, 1)][: options.count]

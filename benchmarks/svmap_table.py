@@ -38,7 +38,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import psnr, ssim
 from unblur.numerics.synthesis import gaussian_process_kernel, shake_kernel
 from unblur.plugins.manager import registry
-from unblur.training.pictures import picture_files, read_luma
+from unblur.training.images import image_files, read_luma
 from unblur_svmap.training.data import Sample, degrade
 from unblur_svmap.training.trainer import GAIN, held_out
 
@@ -97,7 +97,7 @@ def stored_kernels() -> list[Kernel]:
 def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[Sample]:
     """Yield the blurred pictures; `noise` None stands for the saturated protocol."""
     kernels = stored_kernels()
-    files = picture_files(folder)
+    files = image_files(folder)
     if noise is None:
         files = [file for file in files if file.name in held_out()]
     for number, file in enumerate(files[:limit]):

@@ -16,7 +16,7 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
-from unblur.training.pictures import read_luma
+from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
 from unblur_schuler.coarse_to_fine import Network, descend
 from unblur_schuler.refinement import refined

@@ -23,7 +23,7 @@ from unblur.cli import app
 from unblur.errors import ImageError, OutputError
 from unblur.io import create_store, partial_path, publish
 from unblur.plugins import hookspecs, registry
-from unblur.testing import Scene, check_stage, gaussian, scene
+from unblur.testing import SyntheticScene, check_stage, gaussian, synthetic_scene
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
 SECTIONS = sections(PAGE.read_text("utf-8"), level=3)
@@ -90,12 +90,12 @@ def command(monkeypatch, tmp_path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def blurred() -> Scene:
+def blurred() -> SyntheticScene:
     """Return a scene of 40 x 52 pixels, blurred by a Gaussian of 7 x 7 with some noise."""
-    return scene((40, 52), gaussian((7, 7), 1.2), noise=0.002)
+    return synthetic_scene((40, 52), gaussian((7, 7), 1.2), noise=0.002)
 
 
-def plane(given: Scene) -> Any:
+def plane(given: SyntheticScene) -> Any:
     """Return the pixels of the blurred scene, (H, W) float32."""
     return given.blurred.numpy()[0].astype(np.float32)
 
@@ -129,7 +129,7 @@ def test_hook_unblur_trainers(install, command):
     install(example("unblur_trainers"))
     photographs = Path("photographs")
     photographs.mkdir()
-    picture = scene((96, 96)).sharp.numpy()[0]
+    picture = synthetic_scene((96, 96)).sharp.numpy()[0]
     Picture.fromarray((255 * picture.clip(0, 1)).astype(np.uint8)).save(photographs / "a.png")
     arguments = ("train", "inverse-filter", "--data", "photographs", "--device", "cpu", "--json")
     scores = {}

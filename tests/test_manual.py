@@ -19,7 +19,7 @@ from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.pipeline import Pipeline
 from unblur.plugins.manager import collect, plugin_manager, register
-from unblur.testing import gaussian, scene, stars
+from unblur.testing import gaussian, stars, synthetic_scene
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "napari_plugin/napari_unblur/samples"
@@ -48,7 +48,7 @@ def files(tmp_path_factory) -> Path:
     shutil.copy(SAMPLES / "beads.tif", folder)
     psf = gaussian((7, 7), 1.5)
     write_kernel(psf, folder / "psf.tif")
-    seen = (scene((64, 64), psf).blurred.numpy()[0].clip(0, 1) * 60_000).astype(np.uint16)
+    seen = (synthetic_scene((64, 64), psf).blurred.numpy()[0].clip(0, 1) * 60_000).astype(np.uint16)
     for name in ("stack.tif", "cells.tif"):
         write_image(Image(np.stack([seen] * 32), "ZYX"), folder / name)
     write_image(Image(np.tile(seen, (2, 2)), "YX"), folder / "mosaic.ome.zarr")
@@ -89,13 +89,13 @@ def test_the_plugin_of_the_readme_registers_and_sharpens():
     manager = plugin_manager(load_installed=False)
     register(manager, module, "readme")
     stage = collect(manager).stage("deconvolve", "landweber")(steps=50)
-    given = scene()
+    given = synthetic_scene()
     found = stage.deconvolve(given.blurred, given.kernel, Context())
     assert float((found - given.sharp).norm()) < 0.9 * float((given.blurred - given.sharp).norm())
 
 
 def test_every_piece_of_python_runs():
-    given = scene()
+    given = synthetic_scene()
     for page in PAGES:
         for source in blocks(page, "python"):
             names = {"blurred": given.blurred[0].numpy(), "kernel": given.kernel.weights}

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from unblur.training.pictures import integer, uniform
+from unblur.training.images import integer, uniform
 
 LETTERS = "eeeeeeeeeeeetttttttttaaaaaaaaooooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddlllluuu"
 RARE = "cccmmmffyywwggppbbvkxqjz"

@@ -31,8 +31,8 @@ class Discriminative(stages.Prior):
 
     Examples
     --------
-    >>> from unblur.testing import gaussian, scene
-    >>> given = scene((96, 96), gaussian((15, 15), 3.0))
+    >>> from unblur.testing import gaussian, synthetic_scene
+    >>> given = synthetic_scene((96, 96), gaussian((15, 15), 3.0))
     >>> bool(Discriminative().energy(given.sharp) < Discriminative().energy(given.blurred))
     True
 

@@ -16,7 +16,7 @@ from unblur.errors import ImageError
 from unblur.model.kernel import Kernel
 from unblur.numerics.pyramid import shrink_image
 from unblur.numerics.synthesis import (
-    Pair,
+    DegradedPair,
     add_gaussian_noise,
     blur_image,
     crop_valid,
@@ -25,12 +25,12 @@ from unblur.numerics.synthesis import (
 )
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
-from unblur.training.pictures import (
+from unblur.training.images import (
     Crops,
+    image_files,
     integer,
-    picture_files,
-    read_both_sizes,
     read_luma,
+    read_luma_at_two_sizes,
     uniform,
 )
 from unblur_discriminative.network import Classifier
@@ -120,7 +120,7 @@ class DiscriminativeTrainer(Trainer):
         """Read the pictures; one in nine, 24 at most, is kept for validation."""
         excluded = self.params.exclude
         left_out = set(excluded.read_text(encoding="utf-8").split()) if excluded else set()
-        files = [file for file in picture_files(data) if file.name not in left_out]
+        files = [file for file in image_files(data) if file.name not in left_out]
         if not files:
             raise ImageError(f"training needs pictures, and '{excluded}' leaves none of '{data}'.")
         count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
@@ -129,11 +129,11 @@ class DiscriminativeTrainer(Trainer):
         generator = torch.Generator().manual_seed(self.params.seed)
         edge = self.params.crop + SIZES[-1] - 1
         self.kernels = [draw_kernel(generator) for _ in range(KERNELS)]
-        self.photos = Crops(read_both_sizes(kept), edge)
+        self.photos = Crops(read_luma_at_two_sizes(kept), edge)
         self.pages = Crops([text_page(2 * edge, 2 * edge, generator) for _ in range(PAGES)], edge)
         self.validation = [self._validated(number, path) for number, path in enumerate(held)]
 
-    def sample(self, index: int) -> Pair:
+    def sample(self, index: int) -> DegradedPair:
         """Return sample number `index`: blurred and sharp, each (h, w)."""
         p, generator = self.params, self.generator(index)
         source = self.pages if uniform(generator) < p.text else self.photos
@@ -148,7 +148,7 @@ class DiscriminativeTrainer(Trainer):
         pair = degraded(scene, kernel, p.noise * uniform(generator) ** 0.5, generator, gain)
         share = min(max(2 * uniform(generator) - 0.5, 0.0), 1.0)
         ratio = p.smallest + (1 - p.smallest) * share
-        return Pair(*(shrink_image(x, ratio) for x in pair))
+        return DegradedPair(*(shrink_image(x, ratio) for x in pair))
 
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
         """Return the cross-entropy of both images of sample number `index`."""
@@ -159,13 +159,15 @@ class DiscriminativeTrainer(Trainer):
         figures: dict[str, float] = {}
         losses = []
         for factor in VALIDATED:
-            small = [Pair(*(shrink_image(x, 1 / factor) for x in p)) for p in self.validation]
+            small = [
+                DegradedPair(*(shrink_image(x, 1 / factor) for x in p)) for p in self.validation
+            ]
             found = torch.stack([scores(model, pair, device) for pair in small])
             figures[f"accuracy-at-{factor}"] = 100 * float(judged_right(found).mean())
             losses.append(float(cross_entropy(found)))
         return {"likelihood": -sum(losses) / len(losses), **figures}
 
-    def _validated(self, number: int, path: Path) -> Pair:
+    def _validated(self, number: int, path: Path) -> DegradedPair:
         generator = torch.Generator().manual_seed(1000 + number)
         kernel = draw_kernel(generator)
         picture = read_luma(path, halved=number % 2 == 1).float() / 255
@@ -197,15 +199,15 @@ def draw_kernel(generator: torch.Generator) -> Kernel:
 
 def degraded(
     scene: Tensor, kernel: Kernel, noise: float, generator: torch.Generator, gain: float = 1.0
-) -> Pair:
+) -> DegradedPair:
     """Return a scene (H, W) blurred and not, both noisy and, with a gain above 1, clipped."""
     bright = gain * scene
     both = [blur_image(bright, kernel), crop_valid(bright, kernel)]
     noisy = [add_gaussian_noise(x, noise, generator) for x in both]
-    return Pair(*(x.clamp(0, 1) if gain > 1 else x for x in noisy))
+    return DegradedPair(*(x.clamp(0, 1) if gain > 1 else x for x in noisy))
 
 
-def scores(model: nn.Module, pair: Pair, device: torch.device) -> Tensor:
+def scores(model: nn.Module, pair: DegradedPair, device: torch.device) -> Tensor:
     """Return the log-odds (2,) of being blurred, of the blurred image and of the sharp one."""
     found: Tensor = model(torch.stack([pair.blurred, pair.sharp])[:, None].to(device))
     return found

@@ -66,8 +66,8 @@ class Schuler(stages.KernelEstimator):
     --------
     >>> from unblur.model.context import Context
     >>> from unblur.numerics.metrics import kernel_similarity
-    >>> from unblur.testing import gaussian, scene
-    >>> given = scene((96, 96), gaussian((9, 9), 1.5))
+    >>> from unblur.testing import gaussian, synthetic_scene
+    >>> given = synthetic_scene((96, 96), gaussian((9, 9), 1.5))
     >>> estimate = Schuler(size=9).estimate(given.blurred, Context(noise=0.01))
     >>> kernel_similarity(estimate.kernel.weights, given.kernel.weights) > 0.8
     True

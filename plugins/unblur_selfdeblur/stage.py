@@ -57,8 +57,8 @@ class SelfDeblur(stages.KernelEstimator):
     Examples
     --------
     >>> from unblur.model.context import Context
-    >>> from unblur.testing import scene
-    >>> blurred = scene((48, 48)).blurred
+    >>> from unblur.testing import synthetic_scene
+    >>> blurred = synthetic_scene((48, 48)).blurred
     >>> found = SelfDeblur(size=7, iterations=3, width=4).estimate(blurred, Context())
     >>> found.latent.shape
     torch.Size([1, 48, 48])

@@ -6,7 +6,7 @@ import numpy as np
 
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
-from unblur.report import Entry
+from unblur.report import ReportEntry
 from unblur.testing import gaussian
 
 RGB = ("red", "green", "blue")
@@ -39,7 +39,7 @@ def photo(level: int = 0, shape: tuple[int, int] = (80, 120)) -> Image:
     return Image(data, "CYX", channels=RGB)
 
 
-def entry(**changes: object) -> Entry:
+def entry(**changes: object) -> ReportEntry:
     given = {
         "title": "clock & co.png",
         "before": photo(10),
@@ -47,4 +47,4 @@ def entry(**changes: object) -> Entry:
         "kernel": KernelField.single(gaussian((9, 7), 1.5)),
         "report": ACCOUNT,
     }
-    return Entry(**{**given, **changes})
+    return ReportEntry(**{**given, **changes})

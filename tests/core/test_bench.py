@@ -17,7 +17,7 @@ from unblur.cli import app
 from unblur.errors import ImageError, UsageError
 from unblur.io import write_image, write_kernel
 from unblur.model.image import Image
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 
 RGB = ("red", "green", "blue")
 
@@ -31,7 +31,7 @@ def pairs(tmp_path) -> Path:
     for number, kernel in ((1, gaussian((5, 5), 1)), (2, gaussian((7, 7), 1.4))):
         write_kernel(kernel, folder / "kernels" / f"kernel{number}.tif")
         for place in (1, 2):
-            given = scene((72, 80), kernel, noise=0.002, seed=place)
+            given = synthetic_scene((72, 80), kernel, noise=0.002, seed=place)
             name = folder / "blurred" / f"im{place}_kernel{number}.tif"
             write_image(image(given.blurred.numpy()[0]), name)
             truth = folder / "sharp" / f"im{place}.tif"
@@ -149,7 +149,7 @@ def test_unaligned_scores_are_the_definition():
 
 
 def test_aligned_scores_forgive_a_shift():
-    truth = scene((64, 64)).sharp.numpy()[0]
+    truth = synthetic_scene((64, 64)).sharp.numpy()[0]
     moved = np.roll(truth, (2, -3), (0, 1))
     aligned = score(image(moved), image(truth), Protocol(border=8))
     assert aligned.psnr > 80

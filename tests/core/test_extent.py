@@ -9,7 +9,7 @@ from unblur.accel.malloc import retained_memory
 from unblur.engine.kernels.kernel_size import estimate_extent
 from unblur.model.context import Context
 from unblur.numerics.synthesis import motion_kernel
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 
 SUPPORT = {1: 17, 2: 15, 3: 12, 4: 24, 5: 11, 6: 19, 7: 20, 8: 21}
 """Larger side of the box around all that is above 0 in Levin's kernels, in pixels."""
@@ -26,7 +26,7 @@ def test_levins_kernels_fit_into_the_frame(shared, kernel):
 
 def test_a_large_blur_gets_a_larger_frame():
     small, large = (
-        estimate_extent(scene((240, 240), kernel, seed=6).blurred, Context())
+        estimate_extent(synthetic_scene((240, 240), kernel, seed=6).blurred, Context())
         for kernel in (motion_kernel(7, 30), motion_kernel(41, 30))
     )
     assert small <= 21
@@ -35,7 +35,7 @@ def test_a_large_blur_gets_a_larger_frame():
 
 @pytest.mark.parametrize("edge", [9, 16, 33])
 def test_the_frame_is_odd_and_at_most_half_the_image(edge):
-    blurred = scene((edge, 60), gaussian((3, 3), 0.8)).blurred
+    blurred = synthetic_scene((edge, 60), gaussian((3, 3), 0.8)).blurred
     extent = estimate_extent(blurred, Context())
     assert extent % 2 == 1
     assert extent <= edge / 2

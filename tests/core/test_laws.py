@@ -20,11 +20,11 @@ from unblur.testing import (
     Case,
     Law,
     LawBroken,
-    Scene,
+    SyntheticScene,
     check_adjoint,
     laws_of,
-    scene,
     stars,
+    synthetic_scene,
 )
 
 pytest_plugins = ["unblur.testing.fixtures"]
@@ -60,19 +60,22 @@ def test_a_false_adjoint_is_caught() -> None:
 QUICK: dict[str, dict[str, Any]] = {
     "camera-shake": {
         "params": {"size": 9, "refinements": 2},
-        "scene": scene((48, 48), noise=0.005),
+        "scene": synthetic_scene((48, 48), noise=0.005),
     },
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
     "kotera": {
         "params": {"size": 9, "iterations": 3, "width": 4},
-        "scene": scene((40, 40), noise=0.005),
+        "scene": synthetic_scene((40, 40), noise=0.005),
     },
-    "map": {"params": {"size": 9, "iterations": 2}, "scene": scene((48, 48), noise=0.005)},
+    "map": {
+        "params": {"size": 9, "iterations": 2},
+        "scene": synthetic_scene((48, 48), noise=0.005),
+    },
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},
     "selfdeblur": {
         "params": {"size": 9, "iterations": 3, "width": 4},
-        "scene": scene((40, 40), noise=0.005),
+        "scene": synthetic_scene((40, 40), noise=0.005),
     },
 }
 """By stage name: `params` that make it quick, its `scene`, and laws it is `exempt` from, why."""
@@ -107,13 +110,13 @@ def test_a_registry_of_some_plugins_only(registry_with: Any) -> None:
     assert list(registry_with(Plugin()).stages) == [("deconvolve", "copy")]
 
 
-def test_a_scene_is_ready_made(blurred_scene: Scene) -> None:
+def test_a_scene_is_ready_made(blurred_scene: SyntheticScene) -> None:
     assert blurred_scene.blurred.shape == blurred_scene.sharp.shape == (1, 96, 96)
 
 
 def test_scenes_are_blurred_as_they_say() -> None:
     """Against the definition: each blurred pixel is the sum over the kernel, centre n // 2."""
-    given = scene((24, 20), Kernel(np.arange(12, dtype=np.float32).reshape(3, 4)))
+    given = synthetic_scene((24, 20), Kernel(np.arange(12, dtype=np.float32).reshape(3, 4)))
     k, x, y = given.kernel.weights, given.sharp[0], given.blurred[0]
     total = sum(float(k[i, j] * x[10 - (i - 1), 9 - (j - 2)]) for i in range(3) for j in range(4))
     assert float(y[10, 9]) == pytest.approx(total, abs=1e-6)

@@ -16,7 +16,7 @@ from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.report import page
 from unblur.report.description import rows
-from unblur.report.pictures import (
+from unblur.report.previews import (
     LONGEST,
     Tones,
     kernel_picture,

@@ -14,7 +14,7 @@ from unblur.numerics.fourier import apply_otf, psf_to_otf
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import shake_image
 from unblur.pipeline import Pipeline
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur_classic.camera_shake.estimator import CameraShake
 from unblur_classic.camera_shake.model import CameraModel, fading
 from unblur_classic.map.estimator import MapEstimator
@@ -31,7 +31,7 @@ def swing(turn=5.0, rows=3.0, columns=-2.0, steps=41):
 
 @pytest.fixture(scope="module")
 def shaken():
-    sharp = scene((170, 180), gaussian((1, 1), 1), seed=4).sharp
+    sharp = synthetic_scene((170, 180), gaussian((1, 1), 1), seed=4).sharp
     pair = shake_image(sharp, swing())
     noise = torch.randn(pair.blurred.shape, generator=torch.Generator().manual_seed(0))
     return pair.blurred + 0.002 * noise

@@ -6,14 +6,14 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import lower_bound_projection
 from unblur.numerics.operators import Blur
-from unblur.testing import lopsided, scene
+from unblur.testing import lopsided, synthetic_scene
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 
 def night(seed=0):
     """A dark scene with large lights beyond white; blurred, clipped, and the truth up to white."""
     kernel = lopsided((7, 8)).tensor()
-    dark = scene((64, 64), noise=0.0).sharp * 0.4
+    dark = synthetic_scene((64, 64), noise=0.0).sharp * 0.4
     generator = torch.Generator().manual_seed(seed)
     for top, left in torch.randint(4, 40, (3, 2), generator=generator).tolist():
         dark[0, top : top + 20, left : left + 20] = 1.5

@@ -9,7 +9,7 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import gaussian_process_kernel
 from unblur.plugins.manager import registry
 from unblur.plugins.weights import file_sha256, load_weights, save_weights
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur_discriminative.network import Classifier
 from unblur_discriminative.prior import Discriminative
 from unblur_discriminative.weights import FOLDER, SHIPPED
@@ -107,7 +107,7 @@ def test_shipped_weights_tell_blurred_scenes_from_sharp_ones():
     kernel = gaussian_process_kernel(21, torch.Generator().manual_seed(2))
     right = 0
     for seed in range(10):
-        given = scene((128, 128), kernel, noise=0.005, seed=seed)
+        given = synthetic_scene((128, 128), kernel, noise=0.005, seed=seed)
         right += float(prior.energy(given.blurred)) > 0.5
         right += float(prior.energy(given.sharp)) < 0.5
     assert right >= 18
@@ -116,7 +116,7 @@ def test_shipped_weights_tell_blurred_scenes_from_sharp_ones():
 def test_map_holds_it_beside_other_priors():
     weights = np.zeros((9, 9), np.float32)
     weights[[1, 2, 3, 4, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5]] = 1
-    given = scene((96, 96), Kernel(weights), noise=0.002, seed=4)
+    given = synthetic_scene((96, 96), Kernel(weights), noise=0.002, seed=4)
     priors = [
         {"prior": "l0-gradient", "weight": 4e-3},
         {"prior": "discriminative", "weight": 4e-3},
@@ -163,7 +163,7 @@ def test_params_out_of_bounds_are_refused(params):
 
 def test_blurring_more_raises_the_energy_of_a_gaussian_blur():
     energies = [
-        float(Discriminative().energy(scene((128, 128), gaussian((25, 25), s)).blurred))
+        float(Discriminative().energy(synthetic_scene((128, 128), gaussian((25, 25), s)).blurred))
         for s in (0.3, 4.0)
     ]
     assert energies[1] > energies[0]

@@ -7,12 +7,12 @@ from PIL import Image
 
 from unblur.errors import ImageError
 from unblur.model.context import Context
-from unblur.numerics.synthesis import Pair
+from unblur.numerics.synthesis import DegradedPair
 from unblur.plugins.manager import registry
 from unblur.plugins.weights import load_weights
-from unblur.testing import scene
+from unblur.testing import synthetic_scene
 from unblur.training import train
-from unblur.training.pictures import busyness
+from unblur.training.images import mean_gradient
 from unblur_discriminative.pages import text_page
 from unblur_discriminative.training import (
     SIZES,
@@ -32,7 +32,7 @@ QUICK = {"crop": 32, "batch": 2, "steps": 2, "validate_every": 1, "text": 0.5}
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for seed in range(10):
-        values = 255 * scene((200, 180), seed=seed).sharp[0].clamp(0, 1)
+        values = 255 * synthetic_scene((200, 180), seed=seed).sharp[0].clamp(0, 1)
         Image.fromarray(values.numpy().astype(np.uint8)).save(folder / f"{seed}.png")
     return folder
 
@@ -61,7 +61,7 @@ def test_a_sample_is_one_crop_blurred_and_sharp(ready):
     assert 8 == min(extents) < 16 < 24 < max(extents) == 32
     assert {8, 32} <= extents
     assert len(extents) > 8
-    busier = sum(busyness(pair.sharp) > busyness(pair.blurred) for pair in pairs)
+    busier = sum(mean_gradient(pair.sharp) > mean_gradient(pair.blurred) for pair in pairs)
     assert busier >= 36
 
 
@@ -177,7 +177,7 @@ def test_pages_are_seeded_and_full_of_edges():
     assert pages[0].dtype == torch.uint8
     assert torch.equal(pages[0], pages[1])
     assert not torch.equal(pages[0], pages[2])
-    assert busyness(pages[0].float() / 255) > 0.02
+    assert mean_gradient(pages[0].float() / 255) > 0.02
 
 
 def test_validation_tells_accuracy_at_each_size(ready):
@@ -190,4 +190,4 @@ def test_validation_tells_accuracy_at_each_size(ready):
     figures = ready.validate(Oracle(), torch.device("cpu"))
     assert {figures[f"accuracy-at-{n}"] for n in (1, 2, 4)} == {100.0}
     assert figures["likelihood"] == pytest.approx(-math.log1p(math.exp(-5.0)), rel=1e-4)
-    assert isinstance(ready.validation[0], Pair)
+    assert isinstance(ready.validation[0], DegradedPair)

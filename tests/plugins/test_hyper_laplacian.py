@@ -13,7 +13,7 @@ from unblur.numerics.fourier import apply_otf
 from unblur.numerics.metrics import levin_aligned, psnr
 from unblur.numerics.operators import Blur
 from unblur.numerics.proximal import shrink
-from unblur.testing import gaussian, lopsided, scene
+from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.hyper_laplacian import Differences, HyperLaplacian
 from unblur_classic.nonblind.wiener import Wiener
 
@@ -46,7 +46,7 @@ def test_without_shrinking_the_differences_are_their_transfer_function(shape, cu
 
 def test_at_exponent_one_it_nears_the_minimum_that_scipy_finds():
     """A convex case in float64: blur, differences and border written out anew with numpy."""
-    given = scene((14, 13), lopsided((3, 4)), noise=0.01)
+    given = synthetic_scene((14, 13), lopsided((3, 4)), noise=0.01)
     weight, domain = 0.01, Blur(given.kernel.tensor(), (14, 13)).domain
     y, k = given.blurred[0].double().numpy(), given.kernel.weights.astype(float)
     flipped = k[::-1, ::-1]
@@ -83,7 +83,7 @@ def test_at_exponent_one_it_nears_the_minimum_that_scipy_finds():
 
 
 def test_it_beats_the_quadratic_prior_where_edges_are_sparse():
-    given = scene((96, 96), gaussian((9, 9), 1.6), noise=0.01)
+    given = synthetic_scene((96, 96), gaussian((9, 9), 1.6), noise=0.01)
     context = Context(noise=0.01)
     sparse = HyperLaplacian(mismatch=0).deconvolve(given.blurred, given.kernel, context)
     smooth = Wiener(mismatch=0).deconvolve(given.blurred, given.kernel, context)
@@ -91,7 +91,7 @@ def test_it_beats_the_quadratic_prior_where_edges_are_sparse():
 
 
 def test_the_border_is_as_good_as_the_middle():
-    given = scene((96, 96), Kernel(np.ones((9, 9), np.float32)), noise=0.002)
+    given = synthetic_scene((96, 96), Kernel(np.ones((9, 9), np.float32)), noise=0.002)
     result = HyperLaplacian().deconvolve(given.blurred, given.kernel, QUIET)
     error = (result - given.sharp).square()[0]
     middle = error[12:-12, 12:-12].mean()
@@ -102,14 +102,14 @@ def test_the_border_is_as_good_as_the_middle():
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
 def test_a_dim_image_is_treated_as_a_bright_one(scale):
-    given = scene((64, 64), noise=0.01)
+    given = synthetic_scene((64, 64), noise=0.01)
     bright = HyperLaplacian().deconvolve(given.blurred, given.kernel, Context())
     dim = HyperLaplacian().deconvolve(scale * given.blurred, given.kernel, Context())
     assert (dim / scale - bright).square().mean().sqrt() < 2e-3
 
 
 def test_a_stated_weight_is_in_units_of_white_whatever_the_contrast():
-    given = scene((48, 48), noise=0.01)
+    given = synthetic_scene((48, 48), noise=0.01)
 
     def result(contrast):
         context = Context(noise=0.01, contrast=contrast)
@@ -122,7 +122,7 @@ def test_a_stated_weight_is_in_units_of_white_whatever_the_contrast():
 
 @pytest.mark.parametrize("support", [(1, 1), (2, 2), (99, 99), (40, 1), (32, 40)])
 def test_any_kernel_works_even_one_larger_than_the_image(support):
-    given = scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
+    given = synthetic_scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
     result = HyperLaplacian().deconvolve(given.blurred, given.kernel, QUIET)
     assert result.shape == given.blurred.shape
     assert torch.isfinite(result).all()
@@ -141,7 +141,7 @@ def test_the_ramp_takes_the_jump_away():
 
 
 def test_rounding_does_not_show():
-    given = scene((64, 64), gaussian((7, 7), 1.2), noise=0.005)
+    given = synthetic_scene((64, 64), gaussian((7, 7), 1.2), noise=0.005)
     drawn = torch.randn(given.blurred.shape, generator=torch.Generator().manual_seed(1))
     first = HyperLaplacian().deconvolve(given.blurred, given.kernel, QUIET)
     second = HyperLaplacian().deconvolve(given.blurred + 1e-7 * drawn, given.kernel, QUIET)
@@ -153,7 +153,7 @@ def test_a_tile_with_its_halo_equals_the_whole():
     stage = HyperLaplacian()
     halo = stage.halo(kernel)
     margin, tile = 30, 24
-    given = scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
+    given = synthetic_scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
     whole = stage.deconvolve(given.blurred, kernel, QUIET)
     seen = tuple(slice(margin, margin + tile + 2 * h) for h in halo)
     part = stage.deconvolve(given.blurred[:, *seen].contiguous(), kernel, QUIET)

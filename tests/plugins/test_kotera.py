@@ -5,7 +5,7 @@ import torch
 from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur_kotera.initialization import TOLERANCE, gaussian_start, start_from
 from unblur_kotera.stage import Kotera, at_scale, levels_of
 from unblur_selfdeblur.networks.generators import Generators
@@ -14,7 +14,7 @@ from unblur_selfdeblur.optimisation import Data
 
 @pytest.fixture(scope="module")
 def shaken():
-    return scene((60, 64), Kernel(gaussian((9, 9), 1.6).weights), noise=0.002, seed=4)
+    return synthetic_scene((60, 64), Kernel(gaussian((9, 9), 1.6).weights), noise=0.002, seed=4)
 
 
 def estimate(blurred, context=None, **params):
@@ -49,7 +49,7 @@ def test_the_first_kernel_is_a_wide_gaussian():
 
 
 def test_networks_are_fitted_to_where_they_shall_start():
-    goal = scene((40, 44), seed=2).sharp
+    goal = synthetic_scene((40, 44), seed=2).sharp
     kernel = gaussian((7, 7), 1.2).tensor()
     generators = Generators.drawn((1, 40, 44), 7, width=8, layers="one", seed=0, device="cpu")
     start_from(generators, kernel, goal)

@@ -11,7 +11,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity, levin_aligned
 from unblur.numerics.pyramid import pyramid_levels
 from unblur.numerics.synthesis import motion_kernel
-from unblur.testing import scene
+from unblur.testing import synthetic_scene
 from unblur_classic.map import preprocessing as preparation
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.median import median_filtered
@@ -23,7 +23,7 @@ BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1,
 
 @pytest.fixture(scope="module")
 def shaken():
-    return scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
+    return synthetic_scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_what_lies_under_the_mask_does_not_matter(shaken, found, value):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_knowing_the_noise_helps(seed):
     """The weights stay higher the more noise there is; told of none, it is taken for edges."""
-    given = scene((128, 128), Kernel(BENT), noise=0.03, seed=seed)
+    given = synthetic_scene((128, 128), Kernel(BENT), noise=0.03, seed=seed)
     told, untold = (kernel_of(given.blurred, context=Context(noise=n)) for n in (0.03, 0.0))
     better, worse = (kernel_similarity(k, given.kernel.weights) for k in (told, untold))
     assert better > worse
@@ -228,7 +228,7 @@ def test_an_unknown_prior_is_refused_with_the_nearest_name(shaken):
 
 def test_a_straight_motion_is_found_at_its_angle():
     true = motion_kernel(7, 30)
-    given = scene((120, 110), true, noise=0.002, seed=6)
+    given = synthetic_scene((120, 110), true, noise=0.002, seed=6)
     assert kernel_similarity(kernel_of(given.blurred), true.weights) > 0.85
 
 

@@ -8,7 +8,7 @@ from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.pyramid import pyramid_levels
-from unblur.testing import scene
+from unblur.testing import synthetic_scene
 from unblur_classic.map.alternating import WAYS, first_kernel
 from unblur_classic.map.multi_start import depths_of, searched
 from unblur_classic.map.scoring import Judge
@@ -20,7 +20,7 @@ BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1,
 
 @pytest.fixture(scope="module")
 def shaken():
-    return scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
+    return synthetic_scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
 
 
 def test_wrong_kernels_are_less_plausible_than_the_true_one(shaken):

@@ -6,7 +6,7 @@ from scipy.signal import fftconvolve
 
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.testing import gaussian, lopsided, scene
+from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, tv_divisor
 
 QUIET = Context(noise=0.005, contrast=0.2)
@@ -47,14 +47,14 @@ def test_it_sharpens_stays_non_negative_and_keeps_the_flux(shape):
 
 
 def test_what_lies_beyond_the_border_does_not_ring_into_the_image():
-    given = scene((96, 96), gaussian((13, 13), 2.5))
+    given = synthetic_scene((96, 96), gaussian((13, 13), 2.5))
     found = RichardsonLucy(iterations=30).deconvolve(given.blurred, given.kernel, QUIET)
     error = (found - given.sharp).abs()[0]
     assert float(error[:8].mean()) < 1.5 * float(error[8:-8, 8:-8].mean())
 
 
 def test_a_tile_with_its_halo_equals_the_whole():
-    given = scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
+    given = synthetic_scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
     stage = RichardsonLucy(iterations=20)
     whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
     top, left = stage.halo(given.kernel)
@@ -67,7 +67,7 @@ def test_a_tile_with_its_halo_equals_the_whole():
     ("params", "allowed"), [({"accelerate": True}, 1e-4), ({"tv": 0.01}, RichardsonLucy.tolerance)]
 )
 def test_tiles_agree_with_acceleration_and_with_tv(params, allowed):
-    given = scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
+    given = synthetic_scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
     stage = RichardsonLucy(iterations=15, **params)
     whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
     top, left = stage.halo(given.kernel)
@@ -96,7 +96,7 @@ def test_the_halo_never_exceeds_the_exact_bound():
 
 
 def test_masked_pixels_do_not_count():
-    given = scene((64, 64), noise=0.002)
+    given = synthetic_scene((64, 64), noise=0.002)
     mask = torch.ones(64, 64)
     mask[20:24, 30:40] = 0
     stage = RichardsonLucy(iterations=10)
@@ -108,7 +108,7 @@ def test_masked_pixels_do_not_count():
 @pytest.mark.parametrize("stop", ["discrepancy", "consensus"])
 def test_more_noise_stops_sooner_and_near_the_best_step(stop):
     def steps(noise):
-        given = scene((96, 96), gaussian((9, 9), 1.6), noise=noise)
+        given = synthetic_scene((96, 96), gaussian((9, 9), 1.6), noise=noise)
         context = Context(noise=noise)
 
         def error(stage):
@@ -127,7 +127,7 @@ def test_more_noise_stops_sooner_and_near_the_best_step(stop):
 
 
 def test_tv_flattens_noise_and_its_divisor_is_one_where_the_scene_is_flat():
-    given = scene((96, 96), gaussian((9, 9), 1.8), noise=0.03)
+    given = synthetic_scene((96, 96), gaussian((9, 9), 1.8), noise=0.03)
 
     def error(tv):
         stage = RichardsonLucy(iterations=40, tv=tv)

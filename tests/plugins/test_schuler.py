@@ -9,7 +9,7 @@ from unblur.model.context import Context
 from unblur.numerics.contrast import LOUD, price_against
 from unblur.numerics.metrics import kernel_similarity
 from unblur.plugins.weights import save_weights
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur_schuler.cartoon import cartoons
 from unblur_schuler.coarse_to_fine import descend
 from unblur_schuler.filling import filled
@@ -39,7 +39,7 @@ def shaken():
     """A scene of boxes blurred by an angular motion in a frame of 13 pixels."""
     from unblur.model.kernel import Kernel
 
-    return scene((160, 150), Kernel(motion(13, 4).numpy()).centred(), noise=0.005)
+    return synthetic_scene((160, 150), Kernel(motion(13, 4).numpy()).centred(), noise=0.005)
 
 
 def test_finds_the_kernel_of_a_motion(shaken):
@@ -146,7 +146,7 @@ def test_every_weight_learns(layout):
 def test_gradients_through_a_turn_agree_with_finite_differences():
     torch.manual_seed(0)
     network = DeepNetwork().double()
-    y = scene((40, 36), gaussian((5, 5), 1.0), noise=0.01).blurred[None].double()
+    y = synthetic_scene((40, 36), gaussian((5, 5), 1.0), noise=0.01).blurred[None].double()
     noise = torch.tensor([0.01], dtype=torch.float64)
     from unblur_schuler.quotient import Spectra
 
@@ -254,7 +254,7 @@ def test_dissimilarity_is_one_less_the_similarity():
 
 
 def test_edge_loss_prefers_the_scene_to_its_blur():
-    given = scene((60, 60), gaussian((9, 9), 2.0))
+    given = synthetic_scene((60, 60), gaussian((9, 9), 2.0))
     sharp, blurred = given.sharp[None], given.blurred[None]
 
     def slopes(x):

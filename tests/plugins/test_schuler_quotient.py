@@ -6,7 +6,7 @@ import torch
 from scipy.signal.windows import barthann
 
 from unblur.numerics.metrics import kernel_similarity
-from unblur.testing import gaussian, lopsided, scene
+from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_schuler.coarse_to_fine import recentred
 from unblur_schuler.quotient import (
     Spectra,
@@ -45,7 +45,7 @@ def test_kernel_quotient_minimises_eq_3():
 
 
 def test_true_features_give_the_true_kernel():
-    given = scene((150, 140), lopsided((7, 7)), noise=0.0)
+    given = synthetic_scene((150, 140), lopsided((7, 7)), noise=0.0)
     sharp, blurred = (torch.stack([i[0].diff(dim=0)[:, 1:], i[0].diff(dim=1)[1:]])[None]
                       for i in (given.sharp, given.blurred))  # fmt: skip
     found = Spectra.of(sharp, blurred).kernel(7, 1e-4)[0]
@@ -90,7 +90,7 @@ def test_image_quotient_is_differentiable():
 
 @pytest.mark.parametrize("slopes", [True, False])
 def test_image_quotient_undoes_part_of_the_blur(slopes):
-    given = scene((70, 64), lopsided((5, 8)), noise=0.002)
+    given = synthetic_scene((70, 64), lopsided((5, 8)), noise=0.002)
     kernel = given.kernel.tensor()[None]
     if kernel.shape[1] != kernel.shape[2]:
         kernel = torch.nn.functional.pad(kernel, (0, 0, 2, 1))

@@ -9,7 +9,7 @@ from unblur.model.context import Context
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.plugins.weights import load_weights
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur.training import train
 from unblur_schuler.training.curriculum import Lesson, lesson_at
 from unblur_schuler.training.data import SIZES, Example, draw_frame, draw_kernel, is_telling
@@ -23,7 +23,7 @@ def pictures(tmp_path_factory):
     """A folder with two small pictures of boxes and noise."""
     folder = tmp_path_factory.mktemp("pictures")
     for seed in range(2):
-        sharp = scene((200, 190), gaussian((3, 3), 0.5), seed=seed).sharp[0]
+        sharp = synthetic_scene((200, 190), gaussian((3, 3), 0.5), seed=seed).sharp[0]
         grey = (255 * sharp.clamp(0, 1)).byte().numpy()
         Picture.fromarray(grey).save(folder / f"{seed}.png")
     return folder

@@ -8,7 +8,7 @@ import torch
 
 from unblur.model.context import Context
 from unblur.numerics.metrics import kernel_similarity
-from unblur.testing import lopsided, scene
+from unblur.testing import lopsided, synthetic_scene
 from unblur_schuler import windows
 from unblur_schuler.coarse_to_fine import summed
 from unblur_schuler.stage import Schuler
@@ -20,7 +20,7 @@ QUIET = Context(noise=0.005)
 @pytest.fixture(scope="module")
 def shaken():
     """A wide scene of boxes, blurred by one kernel."""
-    return scene((360, 420), lopsided((11, 11)), noise=0.005)
+    return synthetic_scene((360, 420), lopsided((11, 11)), noise=0.005)
 
 
 def test_tiles_cover_the_image_and_overlap(monkeypatch):

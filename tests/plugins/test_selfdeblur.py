@@ -6,7 +6,7 @@ from unblur.engine import deblur
 from unblur.errors import Cancelled, ImageError, ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.testing import gaussian, scene
+from unblur.testing import gaussian, synthetic_scene
 from unblur_selfdeblur import optimisation, selection
 from unblur_selfdeblur.divergence import Dead, Plateau, check_alive
 from unblur_selfdeblur.losses import seen
@@ -22,7 +22,7 @@ BENT[[1, 2, 3, 4, 5, 5], [2, 2, 3, 3, 4, 5]] = [1, 2, 3, 2, 1, 2]
 
 @pytest.fixture(scope="module")
 def shaken():
-    return scene((60, 64), Kernel(BENT), noise=0.002, seed=4)
+    return synthetic_scene((60, 64), Kernel(BENT), noise=0.002, seed=4)
 
 
 def estimate(blurred, context=None, mask=None, **params):
@@ -209,7 +209,7 @@ def test_black_images_and_broken_losses_are_noticed():
 
 
 def test_the_criterion_prefers_the_sharp_explanation():
-    given = scene((80, 80), gaussian((7, 7), 1.5), seed=3)
+    given = synthetic_scene((80, 80), gaussian((7, 7), 1.5), seed=3)
     blur, point = given.kernel.tensor(), torch.zeros(7, 7)
     point[3, 3] = 1
     whole = torch.nn.functional.pad(given.sharp, [3] * 4, mode="replicate")

@@ -7,7 +7,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.plugins.weights import save_weights
-from unblur.testing import Case, gaussian, laws_of, lopsided, scene
+from unblur.testing import Case, gaussian, laws_of, lopsided, synthetic_scene
 from unblur_svmap import banks
 from unblur_svmap import networks as networks_module
 from unblur_svmap.filters import filter_pixels
@@ -93,7 +93,7 @@ def test_gradients_through_conjugate_gradients_agree_with_finite_differences():
 def test_gradients_through_the_model_agree_with_finite_differences():
     torch.manual_seed(0)
     model = SpatiallyVariantMap().double()
-    given = scene((10, 9), lopsided((3, 4)), noise=0.01)
+    given = synthetic_scene((10, 9), lopsided((3, 4)), noise=0.01)
     blurred, kernel = given.blurred[None].double(), given.kernel.tensor(dtype=torch.float64)
     weight = model.regularisers[0].network.layers[-1].weight
     model(blurred, kernel, LEVEL.double())[-1].square().sum().backward()
@@ -148,7 +148,7 @@ def test_fixed_regulariser_is_the_learned_one_at_rest():
         for part in learned.data:
             part.network.layers[-1].bias.copy_(banks.data_filters().flatten())
             part.network.layers[-1].bias[25:] = 0
-        given = scene((32, 32), noise=0.01)
+        given = synthetic_scene((32, 32), noise=0.01)
         kernel = given.kernel.tensor()
         found = [m(given.blurred[None], kernel, LEVEL)[-1] for m in (learned, fixed)]
     torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
@@ -157,7 +157,7 @@ def test_fixed_regulariser_is_the_learned_one_at_rest():
 def test_start_needs_no_correction_where_the_scene_is_periodic():
     kernel = gaussian((5, 5), 1.0).tensor()
     blur = Blur(kernel, (28, 28))
-    given = scene((28, 28), gaussian((5, 5), 1.0))
+    given = synthetic_scene((28, 28), gaussian((5, 5), 1.0))
     view = blur.extend(given.blurred[None])
     level = torch.full((1, 1, 1, 1), 1e-2)
     first = wiener(view, blur, level)
@@ -177,7 +177,7 @@ def test_start_needs_no_correction_where_the_scene_is_periodic():
 )
 def test_every_design_deconvolves(design):
     torch.manual_seed(0)
-    given = scene((64, 64), lopsided((7, 8)), noise=0.01)
+    given = synthetic_scene((64, 64), lopsided((7, 8)), noise=0.01)
     with torch.no_grad():
         model = SpatiallyVariantMap(design)
         found = model(given.blurred[None], given.kernel.tensor(), LEVEL)[-1][0]
@@ -203,7 +203,7 @@ def test_law(law, weights):
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 9), (12, 5), (31, 30), (99, 98), (98, 99)])
 def test_any_kernel(shape, weights):
     kernel = lopsided(shape) if max(shape) > 2 else Kernel(np.ones(shape))
-    given = scene((72, 60), kernel, noise=0.01)
+    given = synthetic_scene((72, 60), kernel, noise=0.01)
     found = run(given.blurred, kernel, weights)
     assert found.shape == given.blurred.shape
     assert torch.isfinite(found).all()
@@ -211,7 +211,7 @@ def test_any_kernel(shape, weights):
 
 
 def test_luma_only_keeps_grey_grey(weights):
-    given = scene((40, 44), noise=0.01)
+    given = synthetic_scene((40, 44), noise=0.01)
     grey = given.blurred.expand(3, -1, -1).contiguous()
     found = run(grey, given.kernel, weights, colour="luma")
     alone = run(given.blurred, given.kernel, weights)
@@ -219,7 +219,7 @@ def test_luma_only_keeps_grey_grey(weights):
 
 
 def test_a_dim_image_is_deconvolved_like_a_bright_one(weights):
-    given = scene((48, 48), noise=0.01)
+    given = synthetic_scene((48, 48), noise=0.01)
     context = Context(contrast=float(given.blurred.std()))
     stage = Svmap(model=str(weights), noise=0.01)
     bright = stage.deconvolve(given.blurred, given.kernel, context)
@@ -234,7 +234,7 @@ def test_a_dim_image_is_deconvolved_like_a_bright_one(weights):
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.01])
 def test_a_flat_and_light_image_is_not_led_beyond_what_networks_know(noise):
     generator = torch.Generator().manual_seed(4)
-    given = scene((64, 64), noise=0.0)
+    given = synthetic_scene((64, 64), noise=0.0)
     sharp, blurred = (0.85 + 0.1 * (x - x.mean()) for x in (given.sharp, given.blurred))
     blurred = blurred + noise * torch.randn(blurred.shape, generator=generator)
     found = Svmap(noise=noise).deconvolve(blurred, given.kernel, Context())
@@ -252,12 +252,12 @@ def test_a_tile_sees_as_far_as_all_turns_of_the_weights_look():
 def test_weights_of_another_model_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_weights({"layer.weight": torch.zeros(2)}, path)
-    given = scene((24, 24))
+    given = synthetic_scene((24, 24))
     with pytest.raises(WeightsError, match="lacks"):
         run(given.blurred, given.kernel, path)
 
 
 def test_unknown_weights_are_named(tmp_path):
-    given = scene((24, 24))
+    given = synthetic_scene((24, 24))
     with pytest.raises(WeightsError, match="there is no"):
         run(given.blurred, given.kernel, "gausian")

@@ -7,7 +7,7 @@ from unblur import deblur
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
-from unblur.testing import lopsided, scene
+from unblur.testing import lopsided, synthetic_scene
 from unblur_svmap.model import Design, SpatiallyVariantMap, believed
 from unblur_svmap.stage import Svmap
 
@@ -18,7 +18,7 @@ AT_REST = Design("l2", "hyper-laplacian")
 def night(seed=0):
     """A dark scene with lights beyond white; blurred, clipped, and the truth up to white."""
     kernel = lopsided((7, 8)).tensor()
-    dark = scene((64, 64), noise=0.0).sharp[None] * 0.4
+    dark = synthetic_scene((64, 64), noise=0.0).sharp[None] * 0.4
     generator = torch.Generator().manual_seed(seed)
     for top, left in torch.randint(4, 54, (6, 2), generator=generator).tolist():
         dark[0, 0, top : top + 6, left : left + 6] = 2.0

@@ -3,7 +3,7 @@
 import torch
 
 from unblur.model.context import Context
-from unblur.testing import lopsided, scene
+from unblur.testing import lopsided, synthetic_scene
 from unblur_svmap.stage import Svmap
 
 NOISE = Context(noise=0.01, contrast=0.1)
@@ -17,7 +17,7 @@ def test_two_tiles_meet_without_a_step_though_their_content_differs():
     kernel = lopsided((5, 6))
     halo = max(stage().halo(kernel))
     size = 2 * halo + 64
-    given = scene((size, 2 * size), kernel, noise=0.01)
+    given = synthetic_scene((size, 2 * size), kernel, noise=0.01)
     blurred = given.blurred.clone()
     blurred[..., size:] = 0.5 + 0.1 * (blurred[..., size:] - 0.5)  # the right half is faint
     middle = size - 8
@@ -37,7 +37,7 @@ def test_two_tiles_meet_without_a_step_though_their_content_differs():
 
 
 def test_another_kernel_is_not_bound_by_what_was_settled():
-    given = scene((96, 96), lopsided((5, 6)), noise=0.01)
+    given = synthetic_scene((96, 96), lopsided((5, 6)), noise=0.01)
     settled = stage().settled(given.blurred, given.kernel, NOISE)
     other = lopsided((7, 4))
     free = stage().deconvolve(given.blurred, other, NOISE)

@@ -13,7 +13,7 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import shake_kernel
 from unblur.plugins.weights import load_metadata, load_weights, save_weights
 from unblur.training import train
-from unblur.training.pictures import read_luma
+from unblur.training.images import read_luma
 from unblur_svmap.model import Design, SpatiallyVariantMap
 from unblur_svmap.stage import Svmap
 from unblur_svmap.training.data import degrade, draw_kernel

@@ -4,7 +4,7 @@ import torch
 
 from unblur.model.context import Context
 from unblur.numerics.operators import Blur, gradient
-from unblur.testing import gaussian, lopsided, scene
+from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.total_variation import TotalVariation
 from unblur_classic.nonblind.wiener import Wiener
 
@@ -21,7 +21,7 @@ def objective(x, given, weight, mask):
 @pytest.mark.parametrize(("extent", "support"), [((20, 18), (3, 4)), ((8, 9, 7), (2, 3, 3))])
 @pytest.mark.parametrize("masked", [False, True])
 def test_no_neighbour_of_the_result_has_a_lower_objective(extent, support, masked, monkeypatch):
-    given = scene(extent, lopsided(support), noise=0.02)
+    given = synthetic_scene(extent, lopsided(support), noise=0.02)
     mask = torch.ones(extent)
     if masked:
         mask[tuple(n // 2 for n in extent)] = 0
@@ -43,7 +43,7 @@ def test_no_neighbour_of_the_result_has_a_lower_objective(extent, support, maske
 
 
 def test_it_beats_the_wiener_filter_on_flat_regions():
-    given = scene((96, 96), gaussian((9, 9), 1.6), noise=0.02)
+    given = synthetic_scene((96, 96), gaussian((9, 9), 1.6), noise=0.02)
 
     def error(stage):
         found = stage.deconvolve(given.blurred, given.kernel, Context(noise=0.02))
@@ -53,7 +53,7 @@ def test_it_beats_the_wiener_filter_on_flat_regions():
 
 
 def test_a_tile_with_its_halo_equals_the_whole():
-    given = scene((220, 220), gaussian((7, 7), 1.2), noise=0.01)
+    given = synthetic_scene((220, 220), gaussian((7, 7), 1.2), noise=0.01)
     stage = TotalVariation()
     whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
     top, left = stage.halo(given.kernel)
@@ -63,7 +63,7 @@ def test_a_tile_with_its_halo_equals_the_whole():
 
 
 def test_the_weight_follows_the_noise_and_scales_with_the_image():
-    given = scene((64, 64), noise=0.01)
+    given = synthetic_scene((64, 64), noise=0.01)
     dim = TotalVariation().deconvolve(0.1 * given.blurred, given.kernel, Context(noise=0.001))
     full = TotalVariation().deconvolve(given.blurred, given.kernel, Context(noise=0.01))
     np.testing.assert_allclose(10 * dim.numpy(), full.numpy(), atol=2e-3)

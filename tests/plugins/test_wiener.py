@@ -7,7 +7,7 @@ from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
-from unblur.testing import gaussian, lopsided, scene
+from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.wiener import Wiener
 
 QUIET = Context(noise=0.005, contrast=0.2)
@@ -39,7 +39,7 @@ def dense_minimiser(blurred, kernel, weight, mask):
 )
 @pytest.mark.parametrize("masked", [False, True])
 def test_it_is_the_exact_minimiser_with_an_unknown_border(extent, support, masked):
-    given = scene(extent, lopsided(support), noise=0.01)
+    given = synthetic_scene(extent, lopsided(support), noise=0.01)
     mask = np.ones(extent)
     if masked:
         mask[tuple(n // 2 for n in extent)] = 0
@@ -53,7 +53,7 @@ def test_it_is_the_exact_minimiser_with_an_unknown_border(extent, support, maske
 
 
 def test_twenty_steps_are_near_the_minimiser_and_none_rings_at_the_border():
-    given = scene((96, 96), Kernel(np.ones((11, 11), np.float32)), noise=0.002)
+    given = synthetic_scene((96, 96), Kernel(np.ones((11, 11), np.float32)), noise=0.002)
 
     def result(iterations):
         return Wiener(weight=1e-3, iterations=iterations).deconvolve(
@@ -68,14 +68,14 @@ def test_twenty_steps_are_near_the_minimiser_and_none_rings_at_the_border():
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
 def test_a_dim_image_is_treated_as_a_bright_one(scale):
-    given = scene((64, 64), noise=0.01)
+    given = synthetic_scene((64, 64), noise=0.01)
     bright = Wiener().deconvolve(given.blurred, given.kernel, Context())
     dim = Wiener().deconvolve(scale * given.blurred, given.kernel, Context())
     torch.testing.assert_close(dim / scale, bright, atol=1e-3, rtol=0)
 
 
 def test_noise_comes_from_the_param_then_the_context_then_the_image():
-    given = scene((64, 64), noise=0.01)
+    given = synthetic_scene((64, 64), noise=0.01)
 
     def roughness(context, **params):
         sharp = Wiener(**params).deconvolve(given.blurred, given.kernel, context)
@@ -101,7 +101,7 @@ def test_a_tile_with_its_halo_equals_the_whole_even_where_the_spectrum_has_zeros
     stage = Wiener()
     halo = stage.halo(kernel)
     margin, tile = 40, 32
-    given = scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
+    given = synthetic_scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
     whole = stage.deconvolve(given.blurred, kernel, QUIET)
     seen = tuple(slice(margin, margin + tile + 2 * h) for h in halo)
     part = stage.deconvolve(given.blurred[:, *seen], kernel, QUIET)
@@ -118,7 +118,7 @@ def test_the_halo_grows_with_what_the_kernel_destroys():
 
 @pytest.mark.parametrize("support", [(1, 1), (2, 2), (99, 99), (40, 1), (32, 40)])
 def test_any_kernel_works_even_one_larger_than_the_image(support):
-    given = scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
+    given = synthetic_scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
     result = Wiener().deconvolve(given.blurred, given.kernel, QUIET)
     assert result.shape == given.blurred.shape
     assert torch.isfinite(result).all()

@@ -13,7 +13,7 @@ import pytest
 
 from unblur.io import read_image, write_image, write_kernel
 from unblur.model.image import Image
-from unblur.testing import scene
+from unblur.testing import synthetic_scene
 
 HERE = Path(__file__).parent
 
@@ -55,7 +55,7 @@ def test_its_stage_and_pipeline_are_listed(site):
 
 
 def test_its_pipeline_deblurs_an_image(site, tmp_path):
-    given = scene((48, 56), noise=0.002)
+    given = synthetic_scene((48, 56), noise=0.002)
     values = (given.blurred.numpy()[0] * 65535).round().clip(0, 65535).astype(np.uint16)
     write_image(Image(values, "YX"), tmp_path / "blurred.tif")
     write_kernel(given.kernel, tmp_path / "psf.tif")

@@ -1,17 +1,17 @@
 """Pipelines compared on images whose truth is known: scores, time, memory, a table, a picture."""
 
-from unblur.bench.pairs import Pair, PairSet, Protocol, load_set
-from unblur.bench.race import Entrant, race, run_pair
+from unblur.bench.benchmark import Method, run_benchmark, run_pair
+from unblur.bench.contact_sheet import ContactSheet, chosen
+from unblur.bench.pairs import ImagePair, PairSet, Protocol, load_set
 from unblur.bench.results import HEADINGS, Results, write_results
 from unblur.bench.scores import Mean, Row, Score, score
-from unblur.bench.sheet import Album, chosen
 
 __all__ = [
     "HEADINGS",
-    "Album",
-    "Entrant",
+    "ContactSheet",
+    "ImagePair",
     "Mean",
-    "Pair",
+    "Method",
     "PairSet",
     "Protocol",
     "Results",
@@ -19,7 +19,7 @@ __all__ = [
     "Score",
     "chosen",
     "load_set",
-    "race",
+    "run_benchmark",
     "run_pair",
     "score",
     "write_results",

@@ -34,7 +34,7 @@ class Protocol(BaseModel):
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """A blurred image, its truth and, where it is known, its kernel."""
 
     name: str
@@ -53,7 +53,7 @@ class PairSet:
         What tables call the set.
     folder : Path
         Where it lies.
-    pairs : tuple of Pair
+    pairs : tuple of ImagePair
         Sorted by name.
     protocol : Protocol
         How results are compared.
@@ -61,7 +61,7 @@ class PairSet:
 
     name: str
     folder: Path
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ImagePair, ...]
     protocol: Protocol
 
     def narrowed(self, pattern: str | None, limit: int | None) -> PairSet:
@@ -165,7 +165,7 @@ def _set_of(
         truth = partner(path.stem, sharp)
         if truth is None:
             raise UsageError(f"{path}: there is no sharp image whose name goes with it.")
-        pairs.append(Pair(path.stem, path, truth, partner(path.stem, kernels)))
+        pairs.append(ImagePair(path.stem, path, truth, partner(path.stem, kernels)))
     return PairSet(name, folder, tuple(pairs), protocol)
 
 

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unblur.bench.benchmark import Method
 from unblur.bench.pairs import PairSet
-from unblur.bench.race import Entrant
 from unblur.bench.scores import Mean, Row
 
 HEADINGS = ("pipeline", "PSNR", "SSIM", "ratio", "ratio < 2", "kernel", "s", "GiB")
@@ -28,7 +28,7 @@ class Results:
         The set.
     blurred : list of Row
         The blurred images themselves against the truth, as a floor.
-    entrants : list of Entrant
+    methods : list of Method
         Who ran.
     table : dict of name to list of Row
         What each made of each pair.
@@ -42,7 +42,7 @@ class Results:
 
     pairs: PairSet
     blurred: list[Row]
-    entrants: list[Entrant]
+    methods: list[Method]
     table: dict[str, list[Row]]
     device: str
     command: str
@@ -55,7 +55,7 @@ class Results:
             "set": self.pairs.name,
             "pairs": len(self.pairs.pairs),
             "protocol": self.pairs.protocol.model_dump(),
-            "seed": self.entrants[0].seed,
+            "seed": self.methods[0].seed,
             "device": describe_device(self.device),
             "workers": self.workers,
             "date": self.date,
@@ -64,11 +64,11 @@ class Results:
             "blurred": _block(self.blurred),
             "pipelines": [
                 {
-                    "name": entrant.name,
-                    "definition": entrant.pipeline.model_dump(mode="json", exclude_defaults=True),
-                    **_block(self.table[entrant.name]),
+                    "name": method.name,
+                    "definition": method.pipeline.model_dump(mode="json", exclude_defaults=True),
+                    **_block(self.table[method.name]),
                 }
-                for entrant in self.entrants
+                for method in self.methods
             ],
         }
 
@@ -76,9 +76,9 @@ class Results:
         """Yield the cells of the table, one list per pipeline, under `HEADINGS`."""
         mean = Mean.of(self.blurred)
         yield ["(blurred)", f"{mean.psnr:.2f}", f"{mean.ssim:.4f}", *[""] * 5]
-        for entrant in self.entrants:
-            rows = self.table[entrant.name]
-            yield [entrant.name, *_cells(Mean.of(rows), len(rows))]
+        for method in self.methods:
+            rows = self.table[method.name]
+            yield [method.name, *_cells(Mean.of(rows), len(rows))]
 
     def markdown(self) -> str:
         """Return the table with what it says and the command that made it."""
@@ -98,7 +98,7 @@ class Results:
                 "ratio were given the true kernel. Kernel: similarity to the true one, 1 is "
                 "equal. Seconds per image; GiB: highest memory of the process.",
                 "",
-                f"{describe_device(self.device)}, seed {self.entrants[0].seed}, {self.date}, "
+                f"{describe_device(self.device)}, seed {self.methods[0].seed}, {self.date}, "
                 f"unblur {version('unblur')}, torch {version('torch')}, workers {self.workers}.",
                 "",
                 "```",

@@ -16,7 +16,7 @@ from unblur.cli.signals import interruptible
 from unblur.errors import UsageError
 
 if TYPE_CHECKING:
-    from unblur.bench import Album, Entrant, PairSet, Results, Row
+    from unblur.bench import ContactSheet, Method, PairSet, Results, Row
     from unblur.model.context import Context
 
 EXAMPLE = "unblur bench levin09 hyper-laplacian map-hyper-laplacian -o benchmarks/results"
@@ -62,63 +62,63 @@ def bench(
     SET holds the folders blurred, sharp and perhaps kernels, whose files go together by name.
     A pipeline that does not estimate the kernel is given the true one.
     """
-    from unblur.bench import HEADINGS, Album, Results, chosen, load_set, race
+    from unblur.bench import HEADINGS, ContactSheet, Results, chosen, load_set, run_benchmark
     from unblur.model.context import Context, resolve_device
 
     pairs = load_set(folder).narrowed(only, limit)
     place = resolve_device(device)
-    entrants = _entrants(pipelines, settings(sets), reference, place, seed)
-    _check_kernels(pairs, entrants)
-    album = Album(chosen([pair.name for pair in pairs.pairs]))
+    methods = _methods(pipelines, settings(sets), reference, place, seed)
+    _check_kernels(pairs, methods)
+    contact_sheet = ContactSheet(chosen([pair.name for pair in pairs.pairs]))
     with interruptible() as is_cancelled, ProgressBar("bench", quiet) as bar:
-        blurred = _floor(pairs, album, Context(on_progress=bar, is_cancelled=is_cancelled))
-        rows = race(
-            entrants,
+        blurred = _floor(pairs, contact_sheet, Context(on_progress=bar, is_cancelled=is_cancelled))
+        rows = run_benchmark(
+            methods,
             pairs,
             workers=workers,
             on_progress=bar,
             is_cancelled=is_cancelled,
-            on_result=lambda entrant, pair, image: album.keep(entrant.name, pair.name, image),
+            on_result=lambda method, pair, image: contact_sheet.keep(method.name, pair.name, image),
         )
-    results = Results(pairs, blurred, entrants, rows, place, _command(), workers)
+    results = Results(pairs, blurred, methods, rows, place, _command(), workers)
     if as_json:
         say_json(results.as_json())
     elif not quiet:
         table(HEADINGS, results.lines(), f"{pairs.name}: {len(pairs.pairs)} pairs")
     if output is not None:
-        written = _write(results, album, output, name or pairs.name)
+        written = _write(results, contact_sheet, output, name or pairs.name)
         if not (quiet or as_json):
             say("\n" + "\n".join(map(str, written)))
 
 
-def _entrants(
+def _methods(
     names: list[str], sets: dict[str, object], reference: str, device: str, seed: int
-) -> list[Entrant]:
-    from unblur.bench import Entrant
+) -> list[Method]:
+    from unblur.bench import Method
     from unblur.pipeline import Pipeline
 
-    entrants = []
+    methods = []
     for given in names:
         with about(given):
             pipeline = Pipeline.load(given).override(sets)
             pipeline.build()
         joint = all(step.kind != "deconvolve" for step in pipeline.steps)
-        yardstick = Pipeline.load(reference) if joint else None
-        entrants.append(Entrant(Path(given).stem, pipeline, device, seed, yardstick))
-    labels = [entrant.name for entrant in entrants]
+        reference_pipeline = Pipeline.load(reference) if joint else None
+        methods.append(Method(Path(given).stem, pipeline, device, seed, reference_pipeline))
+    labels = [method.name for method in methods]
     if len(set(labels)) < len(labels):
         raise UsageError(f"pipelines in a race have distinct names, got {', '.join(labels)}.")
-    return entrants
+    return methods
 
 
-def _check_kernels(pairs: PairSet, entrants: list[Entrant]) -> None:
-    needy = next((entrant.name for entrant in entrants if entrant.pipeline.needs_psf), None)
+def _check_kernels(pairs: PairSet, methods: list[Method]) -> None:
+    needy = next((method.name for method in methods if method.pipeline.needs_psf), None)
     bare = next((pair.name for pair in pairs.pairs if pair.kernel is None), None)
     if needy and bare:
         raise UsageError(f"{needy} needs the kernel, but {bare} in {pairs.folder} has none.")
 
 
-def _floor(pairs: PairSet, album: Album, context: Context) -> list[Row]:
+def _floor(pairs: PairSet, contact_sheet: ContactSheet, context: Context) -> list[Row]:
     """Score the blurred images themselves, and keep them and the truth for the picture."""
     from unblur.bench import Row, score
     from unblur.io import read_image
@@ -129,23 +129,23 @@ def _floor(pairs: PairSet, album: Album, context: Context) -> list[Row]:
         with about(pair.blurred):
             found = score(image, truth, pairs.protocol)
         rows.append(Row(pair.name, found, 0.0))
-        album.keep("blurred", pair.name, image, f"{pair.name}, {found.psnr:.2f} dB")
-        album.keep("sharp", pair.name, truth)
+        contact_sheet.keep("blurred", pair.name, image, f"{pair.name}, {found.psnr:.2f} dB")
+        contact_sheet.keep("sharp", pair.name, truth)
     return rows
 
 
-def _write(results: Results, album: Album, folder: Path, name: str) -> list[Path]:
+def _write(results: Results, contact_sheet: ContactSheet, folder: Path, name: str) -> list[Path]:
     """Write JSON, table and picture, and return their paths."""
     from unblur.bench import write_results
     from unblur.io.files import written_whole
 
     written = write_results(results, folder, name)
-    for entrant, rows in results.table.items():
+    for method, rows in results.table.items():
         for row in rows:
-            album.caption(entrant, row.pair, f"{row.score.psnr:.2f} dB")
+            contact_sheet.caption(method, row.pair, f"{row.score.psnr:.2f} dB")
     path = folder / f"{name}.png"
     with written_whole(path, overwrite=True) as draft:
-        album.sheet(["blurred", *results.table, "sharp"]).save(draft, optimize=True)
+        contact_sheet.sheet(["blurred", *results.table, "sharp"]).save(draft, optimize=True)
     return [*written, path]
 
 

@@ -156,12 +156,12 @@ def degraded(
 
 def _kernel(made: str | None, file: str | None, seed: int) -> Kernel:
     from unblur.io import read_kernel
-    from unblur.numerics.synthesis.synthetic_psf import make_kernel_from
+    from unblur.numerics.synthesis.synthetic_psf import parse_synthetic_psf
 
     if (made is None) == (file is None):
         raise UsageError("give the kernel either with --kernel, e.g. disk:radius=3, or with --psf.")
     if made is not None:
-        return make_kernel_from(made, seed)
+        return parse_synthetic_psf(made, seed)
     field = read_kernel(str(file))
     if not field.is_uniform:
         raise KernelError(f"{file}: holds a field of kernels; blur takes a single one.")

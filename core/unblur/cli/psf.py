@@ -41,19 +41,19 @@ def check(
     mended is mended, and the findings after it are shown.
     """
     from unblur.io import read_image, read_kernel_values, write_kernel
-    from unblur.numerics.psf import examine
     from unblur.numerics.psf import repair as repaired
+    from unblur.numerics.psf import validate
 
     found = read_kernel_values(file)
     goal = None if image is None else read_image(image, axes=axes, lazy=True)
     setting = _setting(found, goal)
     with about(file):
-        shown = examine(_one(found), **setting)
+        shown = validate(_one(found), **setting)
         if repair is not None:
             kernel = repaired(_one(found), **setting)
             write_kernel(kernel, repair, overwrite=overwrite)
             setting["pixel_size"] = setting["image_pixel_size"]
-            after = examine(kernel, **setting)
+            after = validate(kernel, **setting)
     findings = {str(file): shown, **({} if repair is None else {str(repair): after})}
     if as_json:
         say_json({name: [asdict(finding) for finding in found] for name, found in findings.items()})
@@ -87,11 +87,11 @@ def make(
     """Make a kernel and write it as float32; without -o, list the params of the kind."""
     from unblur.cli.info import params_of
     from unblur.io import write_kernel
-    from unblur.numerics.synthesis.synthetic_psf import MADE_KERNELS, make_kernel
+    from unblur.numerics.synthesis.synthetic_psf import SYNTHETIC_PSFS, make_synthetic_psf
 
-    kernel = make_kernel(kind, params or [], seed)
+    kernel = make_synthetic_psf(kind, params or [], seed)
     if output is None:
-        rows = [list(row.values()) for row in params_of(MADE_KERNELS[kind])]
+        rows = [list(row.values()) for row in params_of(SYNTHETIC_PSFS[kind])]
         table(["param", "type", "default", "meaning"], rows)
         return
     write_kernel(kernel, output, overwrite=overwrite)

@@ -14,7 +14,7 @@ from unblur.runs.sidecars import kernel_path, read_report
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class ReportEntry:
     """A result with what it was made from.
 
     Attributes
@@ -36,7 +36,7 @@ class Entry:
     report: Mapping[str, Any]
 
 
-def load_entry(output: Path, before: Path | None = None) -> Entry:
+def load_entry(output: Path, before: Path | None = None) -> ReportEntry:
     """Read the result at `output`, its report and kernel beside it, and its input.
 
     Parameters
@@ -66,7 +66,7 @@ def load_entry(output: Path, before: Path | None = None) -> Entry:
         )
     psf = kernel_path(output)
     kernel = read_kernel(psf) if psf.exists() else None
-    return Entry(output.name, blurred, after, kernel, report)
+    return ReportEntry(output.name, blurred, after, kernel, report)
 
 
 def _input_of(output: Path, report: Mapping[str, Any]) -> Path:

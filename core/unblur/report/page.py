@@ -7,14 +7,14 @@ from html import escape
 from importlib import resources
 
 from unblur.model.context import Context
-from unblur.report.entry import Entry
+from unblur.report.entry import ReportEntry
 from unblur.report.sections import section
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """What the browser may do with the page: show what is in it, and fetch nothing."""
 
 
-def page(entries: Sequence[Entry], context: Context | None = None) -> str:
+def page(entries: Sequence[ReportEntry], context: Context | None = None) -> str:
     """Return the HTML page that shows some results, one section each.
 
     `context` hears of each section, and may stop the work.
@@ -46,7 +46,7 @@ def page(entries: Sequence[Entry], context: Context | None = None) -> str:
     )
 
 
-def _header(entries: Sequence[Entry], title: str) -> list[str]:
+def _header(entries: Sequence[ReportEntry], title: str) -> list[str]:
     if len(entries) == 1:
         return []
     links = "".join(
@@ -56,7 +56,7 @@ def _header(entries: Sequence[Entry], title: str) -> list[str]:
     return [f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>"]
 
 
-def _made_by(entries: Sequence[Entry]) -> str:
+def _made_by(entries: Sequence[ReportEntry]) -> str:
     versions = {str(e.report.get("versions", {}).get("unblur", "")) for e in entries} - {""}
     return f"Deblurred by unblur {escape(', '.join(sorted(versions)))}".strip() + "."
 

@@ -12,11 +12,11 @@ from unblur.model.image import Image
 from unblur.model.kernel import KernelField
 from unblur.report.curve import curve
 from unblur.report.description import facts, rows, warnings
-from unblur.report.entry import Entry
-from unblur.report.pictures import (
+from unblur.report.entry import ReportEntry
+from unblur.report.previews import (
     Float,
+    Plane,
     Tones,
-    View,
     kernel_picture,
     liveliest,
     mapping_for,
@@ -30,7 +30,7 @@ SMALLEST_WIDTH = 560
 """Pixels on the page that a small picture is enlarged to."""
 
 
-def section(entry: Entry, place: int) -> str:
+def section(entry: ReportEntry, place: int) -> str:
     """Return the HTML of one result; `place` numbers it within the page."""
     before, after = view_of(entry.before), view_of(entry.after)
     tones = mapping_for(before, entry.before.white)
@@ -58,7 +58,7 @@ def _summary(report: Mapping[str, Any]) -> str:
     return str(report.get("pipeline", {}).get("summary", ""))
 
 
-def _facts(entry: Entry) -> str:
+def _facts(entry: ReportEntry) -> str:
     image = entry.after
     size = " × ".join(str(image.extent(axis)) for axis in "XYZ" if image.extent(axis) > 1)
     items = [("size", f"{size} px, {image.dtype.name}"), *facts(entry.report)]
@@ -71,7 +71,7 @@ def _warnings(report: Mapping[str, Any]) -> str:
     return f'<ul class="warnings" aria-label="Warnings">{listed}</ul>' if listed else ""
 
 
-def _overview(before: View, after: View, tones: Tones, entry: Entry) -> str:
+def _overview(before: Plane, after: Plane, tones: Tones, entry: ReportEntry) -> str:
     first, second = reduced(before.values), reduced(after.values)
     notes = [note for note in (before.note, "" if before.is_photo else str(tones)) if note]
     factor = round(before.values.shape[1] / first.shape[1])
@@ -81,7 +81,7 @@ def _overview(before: View, after: View, tones: Tones, entry: Entry) -> str:
     return _slider(first, second, tones, f"{entry.title}, before and after", caption)
 
 
-def _detail(before: View, after: View, tones: Tones) -> str:
+def _detail(before: Plane, after: Plane, tones: Tones) -> str:
     if reduced(before.values).shape == before.values.shape:
         return ""
     place = liveliest(after.values)
@@ -148,7 +148,7 @@ def _length(pixels: int, image: Image) -> str:
     return f"{pixels} px{physical}"
 
 
-def _curves(before: View, after: View, field: KernelField | None) -> str:
+def _curves(before: Plane, after: Plane, field: KernelField | None) -> str:
     first, second = spectrum(before.values), spectrum(after.values)
     kernel = None if field is None else transfer(field.mean)
     legend = '<span class="b">before</span><span class="a">after</span>'
@@ -160,7 +160,7 @@ def _curves(before: View, after: View, field: KernelField | None) -> str:
     )
 
 
-def _spectra(before: View, after: View) -> str:
+def _spectra(before: Plane, after: Plane) -> str:
     pictures = picture_of(spectrum(before.values), spectrum(after.values))
     images = "".join(
         f'<div><img src="{png(picture)}" alt="Spectrum {name}">'

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.model.kernel import Kernel
-from unblur.report.pictures import Float
+from unblur.report.previews import Float
 
 BINS = 64
 """Points of a radial curve, from no oscillation to half a cycle per pixel."""

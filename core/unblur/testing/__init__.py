@@ -22,26 +22,26 @@ from typing import Any
 from unittest import SkipTest
 
 from unblur.model.stages import Stage
-from unblur.testing.general import GENERAL
-from unblur.testing.imaging import MAKES_IMAGES
+from unblur.testing.adjoint import check_adjoint
+from unblur.testing.general_laws import GENERAL
+from unblur.testing.imaging_laws import MAKES_IMAGES
 from unblur.testing.law import Case, Law, LawBroken
-from unblur.testing.operators import check_adjoint
-from unblur.testing.priors import PRIORS
-from unblur.testing.scenes import Scene, gaussian, lopsided, scene, stars
+from unblur.testing.prior_laws import PRIORS
+from unblur.testing.scenes import SyntheticScene, gaussian, lopsided, stars, synthetic_scene
 
 __all__ = [
     "LAWS",
     "Case",
     "Law",
     "LawBroken",
-    "Scene",
+    "SyntheticScene",
     "check_adjoint",
     "check_stage",
     "gaussian",
     "laws_of",
     "lopsided",
-    "scene",
     "stars",
+    "synthetic_scene",
 ]
 
 LAWS: tuple[Law, ...] = (*GENERAL, *MAKES_IMAGES, *PRIORS)
@@ -57,7 +57,7 @@ def check_stage(
     cls: type[Stage],
     params: Mapping[str, Any] | None = None,
     *,
-    on: Scene | None = None,
+    on: SyntheticScene | None = None,
     device: str = "cpu",
     exempt: Mapping[str, str] | None = None,
 ) -> list[str]:
@@ -69,7 +69,7 @@ def check_stage(
         The stage class.
     params : mapping, optional
         Params that make it quick enough for a test; the rest default.
-    on : Scene, optional
+    on : SyntheticScene, optional
         What to run it on; boxes on a slope by default, `stars()` for estimators of points.
     device : str
         Where to run it.

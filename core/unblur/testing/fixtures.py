@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from unblur.plugins.manager import Registry, collect, plugin_manager, register
-from unblur.testing.scenes import Scene, scene
+from unblur.testing.scenes import SyntheticScene, synthetic_scene
 
 
 @pytest.fixture
@@ -31,6 +31,6 @@ def registry_with() -> Callable[..., Registry]:
 
 
 @pytest.fixture
-def blurred_scene() -> Scene:
+def blurred_scene() -> SyntheticScene:
     """Return a small scene, blurred by a Gaussian, with a trace of noise."""
-    return scene(noise=0.005)
+    return synthetic_scene(noise=0.005)

@@ -12,7 +12,7 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Deconvolver, KernelEstimator, Kind, Postprocessor, Stage
-from unblur.testing.scenes import Scene, scene
+from unblur.testing.scenes import SyntheticScene, synthetic_scene
 
 NOISE = 0.005
 """Noise level that every case states, so that no stage estimates it from a tile."""
@@ -35,7 +35,7 @@ class Case:
         The stage class.
     params : mapping
         Params that make it quick enough for a test; the rest default.
-    scene : Scene
+    scene : SyntheticScene
         What it is run on.
     device : str
         Where it is run.
@@ -43,7 +43,7 @@ class Case:
 
     cls: type[Stage]
     params: Mapping[str, Any] = field(default_factory=dict)
-    scene: Scene = field(default_factory=lambda: scene(noise=NOISE))
+    scene: SyntheticScene = field(default_factory=lambda: synthetic_scene(noise=NOISE))
     device: str = "cpu"
 
     @property

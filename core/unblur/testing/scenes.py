@@ -19,7 +19,7 @@ Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class SyntheticScene:
     """A sharp scene, the kernel that blurs it, and what the camera saw.
 
     Attributes
@@ -35,14 +35,14 @@ class Scene:
     kernel: Kernel
 
 
-def scene(
+def synthetic_scene(
     shape: Sequence[int] = (96, 96),
     kernel: Kernel | None = None,
     *,
     channels: int = 1,
     noise: float = 0.0,
     seed: int = 0,
-) -> Scene:
+) -> SyntheticScene:
     """Return boxes of differing brightness on a slope, blurred.
 
     Parameters
@@ -66,14 +66,16 @@ def scene(
     inside: Any = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
     seen = np.stack([fftconvolve(plane, psf.weights, mode="valid") for plane in whole])
     seen = seen + noise * draw.standard_normal(seen.shape)
-    return Scene(
+    return SyntheticScene(
         torch.tensor(whole[inside], dtype=torch.float32),
         torch.tensor(seen, dtype=torch.float32),
         psf,
     )
 
 
-def stars(shape: Sequence[int] = (128, 128), kernel: Kernel | None = None, seed: int = 0) -> Scene:
+def stars(
+    shape: Sequence[int] = (128, 128), kernel: Kernel | None = None, seed: int = 0
+) -> SyntheticScene:
     """Return isolated points of light on a dark sky: a scene for estimators that need them."""
     psf = gaussian((9,) * len(shape), 1.5) if kernel is None else kernel
     draw = np.random.default_rng(seed)
@@ -84,7 +86,7 @@ def stars(shape: Sequence[int] = (128, 128), kernel: Kernel | None = None, seed:
     seen = fftconvolve(sky - 0.02, psf.weights, mode="same") + 0.02
     scale = seen.max()
     seen = seen / scale + 0.001 * draw.standard_normal(seen.shape)
-    return Scene(
+    return SyntheticScene(
         torch.tensor(sky / scale, dtype=torch.float32)[None],
         torch.tensor(seen, dtype=torch.float32)[None],
         psf,

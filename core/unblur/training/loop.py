@@ -22,11 +22,11 @@ from unblur.training.checkpoint import Checkpoint, Log
 from unblur.training.plot import write_plot
 from unblur.training.trainer import Trainer, TrainingParams
 
-Report = Callable[[dict[str, float]], None]
+OnReport = Callable[[dict[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a training ended.
 
     Attributes
@@ -55,8 +55,8 @@ def train(
     data: Path,
     output: Path,
     context: Context,
-    on_report: Report | None = None,
-) -> Outcome:
+    on_report: OnReport | None = None,
+) -> TrainingResult:
     """Train until the last step or until the context is cancelled; go on from a checkpoint.
 
     Beside `output` (the best weights so far, `.safetensors`) lie `.checkpoint.safetensors`
@@ -105,7 +105,7 @@ class _Run:
     """The state of one training."""
 
     def __init__(
-        self, trainer: Trainer, output: Path, device: torch.device, on_report: Report | None
+        self, trainer: Trainer, output: Path, device: torch.device, on_report: OnReport | None
     ) -> None:
         self.trainer = trainer
         self.settings: TrainingParams = trainer.params
@@ -203,9 +203,9 @@ class _Run:
             for name, dumped in settings.model_dump(mode="json").items()
         }
 
-    def outcome(self, *, finished: bool) -> Outcome:
+    def outcome(self, *, finished: bool) -> TrainingResult:
         """Return where the training stands."""
-        return Outcome(self.step, finished, self.best, self.output, self.sha256)
+        return TrainingResult(self.step, finished, self.best, self.output, self.sha256)
 
 
 def rate_at(step: int, settings: TrainingParams) -> float:

@@ -17,7 +17,7 @@ from unblur.errors import KernelError
 from unblur.model.kernel import Kernel, KernelField
 
 if TYPE_CHECKING:
-    from unblur.numerics.psf import Finding
+    from unblur.numerics.psf import Diagnostic
 
 Origin = Literal["estimated", "layer", "file", "points"]
 
@@ -30,7 +30,7 @@ class Psf:
     ----------
     kernels : KernelField, optional
         Ready for use; `None` where the values break a rule of kernels.
-    findings : tuple of Finding
+    findings : tuple of Diagnostic
         The doctor's remarks; empty if all is well.
     repaired : Kernel, optional
         What the doctor makes of it, where something can be repaired.
@@ -39,7 +39,7 @@ class Psf:
     """
 
     kernels: KernelField | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
     repaired: Kernel | None = None
     note: str = ""
 
@@ -124,14 +124,14 @@ def _from_file(request: PsfRequest) -> Psf:
 
 
 def _examined(array: NDArray[Any], request: PsfRequest, note: str) -> Psf:
-    from unblur.numerics.psf import examine, repair
+    from unblur.numerics.psf import repair, validate
 
     facts: dict[str, Any] = {
         "image_shape": request.image_shape[-array.ndim :] or None,
         "pixel_size": request.pixel_size or None,
         "image_pixel_size": request.image_pixel_size or None,
     }
-    findings = tuple(examine(array, **facts))
+    findings = tuple(validate(array, **facts))
     ready: KernelField | None = None
     mended: Kernel | None = None
     try:
@@ -146,7 +146,7 @@ def _examined(array: NDArray[Any], request: PsfRequest, note: str) -> Psf:
     return Psf(ready, findings, mended, note)
 
 
-def is_repairable(finding: Finding) -> bool:
+def is_repairable(finding: Diagnostic) -> bool:
     """Whether the doctor himself can do something about it that changes the result."""
     return finding.level != "ok" and bool(finding.repair) and finding.repair[:7] != "Nothing"
 

@@ -17,7 +17,7 @@ from napari_unblur.panels.style import GAP
 from unblur.model.kernel import KernelField
 
 if TYPE_CHECKING:
-    from unblur.numerics.psf import Finding
+    from unblur.numerics.psf import Diagnostic
 
 THUMBNAIL = 72
 """Edge of the picture of the PSF, in pixels of the screen."""
@@ -136,7 +136,7 @@ def _in_full(psf: Psf | None, repaired: bool) -> str:
     return "\n".join(f"{f.what}: {_remark(f)}" for f in _open_findings(psf, repaired))
 
 
-def _open_findings(psf: Psf | None, repaired: bool) -> list[Finding]:
+def _open_findings(psf: Psf | None, repaired: bool) -> list[Diagnostic]:
     return [
         finding
         for finding in (psf.findings if psf is not None else ())
@@ -144,7 +144,7 @@ def _open_findings(psf: Psf | None, repaired: bool) -> list[Finding]:
     ]
 
 
-def _remark(finding: Finding) -> str:
+def _remark(finding: Diagnostic) -> str:
     if not is_repairable(finding):
         return finding.detail
     return f"{finding.detail} Repair {finding.repair[:1].lower()}{finding.repair[1:]}"

@@ -67,8 +67,8 @@ class MapEstimator(stages.KernelEstimator):
     --------
     >>> from unblur.model.context import Context
     >>> from unblur.numerics.metrics import kernel_similarity
-    >>> from unblur.testing import gaussian, scene
-    >>> given = scene((96, 96), gaussian((9, 9), 1.5))
+    >>> from unblur.testing import gaussian, synthetic_scene
+    >>> given = synthetic_scene((96, 96), gaussian((9, 9), 1.5))
     >>> estimate = MapEstimator(size=9).estimate(given.blurred, Context())
     >>> kernel_similarity(estimate.kernel.weights, given.kernel.weights) > 0.8
     True

@@ -15,7 +15,7 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.psf import repair
-from unblur.numerics.psf.properties import Anatomy
+from unblur.numerics.psf.properties import PsfProperties
 from unblur_classic.point_sources.detection import (
     BackgroundSubtracted,
     Selection,
@@ -151,7 +151,7 @@ class Points(stages.KernelEstimator):
             except ImageError as error:
                 first_error = first_error or error
                 continue
-            border = float(Anatomy(psf).rim.max())
+            border = float(PsfProperties(psf).border.max())
             surroundings = neighbour_flux(image, positions, psf.shape)
             excess = max(border / MAX_BORDER, surroundings / MAX_SURROUNDINGS)
             if excess < smallest:
@@ -284,9 +284,9 @@ class Points(stages.KernelEstimator):
 
 def _wider(psf: Array, half_width: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
     """Return the half-width of the window for a PSF: twice its width, more where it is cut off."""
-    properties = Anatomy(psf)
+    properties = PsfProperties(psf)
     needed = np.ceil(2 * properties.width) + 1
-    if np.quantile(properties.rim, 0.95) > BORDER_CUTOFF:  # a few samples of noise do not count
+    if np.quantile(properties.border, 0.95) > BORDER_CUTOFF:  # a few samples of noise do not count
         needed = np.maximum(needed, np.ceil(1.5 * np.array(half_width)))
     limits = zip(half_width, needed, shape, strict=True)
     return tuple(min(max(h, int(n)), (extent - 1) // 2) for h, n, extent in limits)

@@ -17,7 +17,7 @@ from unblur.numerics.synthesis import (
     gaussian_process_kernel,
     shake_kernel,
 )
-from unblur.training.pictures import integer, uniform
+from unblur.training.images import integer, uniform
 
 SIZES = range(9, 36, 2)
 LEAST_SLOPE, LEAST_SHARE = 0.05, 0.06

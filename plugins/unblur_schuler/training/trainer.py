@@ -18,12 +18,12 @@ from unblur.numerics.pyramid import rescale_kernel, shrink_image
 from unblur.numerics.synthesis import gaussian_process_kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
-from unblur.training.pictures import (
+from unblur.training.images import (
     Crops,
+    image_files,
     integer,
-    picture_files,
-    read_both_sizes,
     read_luma,
+    read_luma_at_two_sizes,
     uniform,
 )
 from unblur_schuler.coarse_to_fine import Network, descend, recentred
@@ -112,10 +112,10 @@ class SchulerTrainer(Trainer):
 
     def prepare(self, data: Path) -> None:
         """Read the pictures; one in nine, twelve at most, is kept for validation."""
-        files = picture_files(data)
+        files = image_files(data)
         count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
         held = files[:: len(files) // count][:count]
-        pictures = read_both_sizes([f for f in files if f not in held])
+        pictures = read_luma_at_two_sizes([f for f in files if f not in held])
         self.crops = Crops(pictures, self._edge(SIZES[-1]) + SIZES[-1] - 1)
         self.validation = [self._held_out(number, path) for number, path in enumerate(held)]
 

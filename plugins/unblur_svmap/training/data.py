@@ -14,7 +14,7 @@ from unblur.numerics.synthesis import (
     gaussian_process_kernel,
     shake_kernel,
 )
-from unblur.training.pictures import integer, uniform
+from unblur.training.images import integer, uniform
 
 KERNEL_SIZES = range(13, 36)
 

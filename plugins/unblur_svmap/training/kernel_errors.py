@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unblur.model.kernel import Kernel
-from unblur.training.pictures import uniform
+from unblur.training.images import uniform
 
 WARP, GAIN, SOFTNESS, FAINTNESS = 0.8, 0.7, 1.0, 0.15
 """Of the strongest error: pixels by which light is misplaced and factor e^x by which its weight

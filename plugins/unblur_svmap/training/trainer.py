@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unblur.model.kernel import Kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
-from unblur.training.pictures import Crops, picture_files, read_both_sizes, read_luma, uniform
+from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
 from unblur_svmap.model import Data, Design, Regulariser, SpatiallyVariantMap
 from unblur_svmap.training.data import KERNEL_SIZES, Sample, degrade, draw_kernel
 from unblur_svmap.training.kernel_errors import mistaken
@@ -122,12 +122,12 @@ class SvmapTrainer(Trainer):
         The night scenes that `benchmarks` measures on are left out, wherever they lie.
         """
         tested = held_out()
-        files = [file for file in picture_files(data) if file.name not in tested]
+        files = [file for file in image_files(data) if file.name not in tested]
         count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
         held = files[:: len(files) // count][:count]
         margin = KERNEL_SIZES[-1] - 1
         kept = [f for f in files if f not in held]
-        self.crops = Crops(read_both_sizes(kept), self.params.crop + margin)
+        self.crops = Crops(read_luma_at_two_sizes(kept), self.params.crop + margin)
         self.validation = self._validation(held)
 
     def sample(self, index: int) -> Sample:

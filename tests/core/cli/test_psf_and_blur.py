@@ -12,10 +12,14 @@ from scipy.signal import fftconvolve
 from unblur.errors import UsageError
 from unblur.io import read_image, read_kernel, write_image
 from unblur.model.image import Image
-from unblur.numerics.synthesis.synthetic_psf import MADE_KERNELS, make_kernel, make_kernel_from
+from unblur.numerics.synthesis.synthetic_psf import (
+    SYNTHETIC_PSFS,
+    make_synthetic_psf,
+    parse_synthetic_psf,
+)
 
 
-@pytest.mark.parametrize("kind", MADE_KERNELS)
+@pytest.mark.parametrize("kind", SYNTHETIC_PSFS)
 def test_every_kind_is_made_and_described(unblur, tmp_path, kind):
     said = unblur("psf", "make", kind, "-o", tmp_path / "k.tif")
     kernel = read_kernel(tmp_path / "k.tif").mean
@@ -23,7 +27,7 @@ def test_every_kind_is_made_and_described(unblur, tmp_path, kind):
     assert kernel.weights.sum() == pytest.approx(1, abs=1e-5)
     assert tifffile.imread(tmp_path / "k.tif").dtype == np.float32
     told = unblur("psf", "make", kind).out
-    assert all(param in told for param in MADE_KERNELS[kind].model_fields)
+    assert all(param in told for param in SYNTHETIC_PSFS[kind].model_fields)
 
 
 def test_params_shape_the_kernel(unblur, tmp_path):
@@ -35,15 +39,15 @@ def test_params_shape_the_kernel(unblur, tmp_path):
 
 
 def test_random_kernels_follow_the_seed():
-    one, same, other = (make_kernel("path", ["size=15"], seed).weights for seed in (1, 1, 2))
+    one, same, other = (make_synthetic_psf("path", ["size=15"], seed).weights for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
 
 def test_a_word_describes_a_kernel():
-    assert make_kernel_from("disk:radius=3,size=15", 0).shape == (15, 15)
-    assert make_kernel_from("disk", 0).shape == (9, 9)
-    assert make_kernel_from("gaussian:sigma=[1,2],size=9", 0).shape == (9, 9)
+    assert parse_synthetic_psf("disk:radius=3,size=15", 0).shape == (15, 15)
+    assert parse_synthetic_psf("disk", 0).shape == (9, 9)
+    assert parse_synthetic_psf("gaussian:sigma=[1,2],size=9", 0).shape == (9, 9)
 
 
 @pytest.mark.parametrize(
@@ -172,4 +176,4 @@ def test_blur_does_not_replace_its_input(unblur, files):
 
 def test_unknown_words_are_usage_errors():
     with pytest.raises(UsageError):
-        make_kernel_from("nothing:at=all", 0)
+        parse_synthetic_psf("nothing:at=all", 0)

@@ -4,12 +4,12 @@ Images are numpy arrays or torch tensors (..., *spatial) with white = 1; leading
 batches) are averaged over. Every metric is computed in float64 and returned as a plain float.
 """
 
-from unblur.numerics.metrics.alignment import Aligned, error_ratio, levin_aligned
 from unblur.numerics.metrics.fidelity import psnr, ssim, ssim_map
+from unblur.numerics.metrics.shift_aligned import AlignedScore, error_ratio, levin_aligned
 from unblur.numerics.metrics.similarity import kernel_similarity
 
 __all__ = [
-    "Aligned",
+    "AlignedScore",
     "error_ratio",
     "kernel_similarity",
     "levin_aligned",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["ok", "note", "warning", "error"]
+Severity = Literal["ok", "note", "warning", "error"]
 """Nothing to do; good to know; the result suffers; cannot be used as it is."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """What was found about one property of a PSF.
 
     Attributes
     ----------
-    level : Level
+    level : Severity
         How much it matters.
     what : str
         The property: "values", "background", "centre", ...
@@ -25,7 +25,7 @@ class Finding:
         What `repair` does about it, or what the user can do; empty where nothing is needed.
     """
 
-    level: Level
+    level: Severity
     what: str
     detail: str
     repair: str = ""

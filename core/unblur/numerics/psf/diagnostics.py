@@ -9,20 +9,20 @@ import numpy as np
 from scipy.ndimage import label
 
 from unblur.errors import KernelError
-from unblur.numerics.psf.diagnostic import Finding
-from unblur.numerics.psf.properties import NOISE_SHARE, Anatomy, as_array
+from unblur.numerics.psf.diagnostic import Diagnostic
+from unblur.numerics.psf.properties import NOISE_SHARE, PsfProperties, as_array
 
 AXES = "ZYX"
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
-def examine(
+def validate(
     psf: Any,
     image_shape: Sequence[int] | None = None,
     *,
     pixel_size: Mapping[str, float] | None = None,
     image_pixel_size: Mapping[str, float] | None = None,
-) -> list[Finding]:
+) -> list[Diagnostic]:
     """Return what is found about a PSF, one finding per property, good ones included.
 
     Parameters
@@ -37,66 +37,66 @@ def examine(
     Example
     -------
     >>> disk = np.hypot(*np.mgrid[-4:5, -4:5]) <= 3
-    >>> [f.what for f in examine(100.0 * disk + 3) if f.level != "ok"]
+    >>> [f.what for f in validate(100.0 * disk + 3) if f.level != "ok"]
     ['background', 'sum', 'peak']
     """
     try:
         values = as_array(psf)
     except KernelError as error:
-        return [Finding("error", "axes", str(error), "Nothing; choose the right file.")]
-    anatomy = Anatomy(values)
-    hopeless = _hopeless(anatomy)
-    if hopeless is not None:
-        return [hopeless]
+        return [Diagnostic("error", "axes", str(error), "Nothing; choose the right file.")]
+    properties = PsfProperties(values)
+    unusable = _unusable(properties)
+    if unusable is not None:
+        return [unusable]
     raw = np.asarray(psf) if not hasattr(psf, "weights") else values
     return [
         _values(values),
-        *_order(anatomy),
-        _background(anatomy),
-        _noise(anatomy),
-        _negatives(anatomy),
-        _sum(anatomy),
-        _centre(anatomy),
-        *_parity(anatomy),
-        _tails(anatomy),
-        _border(anatomy),
-        _peak(raw, anatomy),
-        *_size(anatomy, image_shape),
-        *_pixel_size(anatomy, pixel_size, image_pixel_size),
-        _width(anatomy),
+        *_order(properties),
+        _background(properties),
+        _noise(properties),
+        _negatives(properties),
+        _sum(properties),
+        _centre(properties),
+        *_parity(properties),
+        _tails(properties),
+        _border(properties),
+        _peak(raw, properties),
+        *_size(properties, image_shape),
+        *_pixel_size(properties, pixel_size, image_pixel_size),
+        _width(properties),
     ]
 
 
-def _hopeless(anatomy: Anatomy) -> Finding | None:
-    if not np.isfinite(anatomy.values).any():
-        return Finding("error", "values", "No sample is a finite number.", "Nothing.")
-    if not anatomy.finite.any():
-        return Finding("error", "values", "All samples are 0.", "Nothing; it holds no PSF.")
-    if not anatomy.cleaned.any():
-        return Finding(
+def _unusable(properties: PsfProperties) -> Diagnostic | None:
+    if not np.isfinite(properties.values).any():
+        return Diagnostic("error", "values", "No sample is a finite number.", "Nothing.")
+    if not properties.finite.any():
+        return Diagnostic("error", "values", "All samples are 0.", "Nothing; it holds no PSF.")
+    if not properties.cleaned.any():
+        return Diagnostic(
             "error",
             "values",
-            f"Nothing stands above the background of {anatomy.background:.4g}.",
+            f"Nothing stands above the background of {properties.background:.4g}.",
             "Nothing; it holds no PSF.",
         )
     return None
 
 
-def _values(values: Any) -> Finding:
+def _values(values: Any) -> Diagnostic:
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
-        return Finding(
+        return Diagnostic(
             "error",
             "values",
             f"{bad} of {values.size} samples are NaN or infinite.",
             "Replaces them by the background.",
         )
-    return Finding("ok", "values", f"{values.size} finite samples.")
+    return Diagnostic("ok", "values", f"{values.size} finite samples.")
 
 
-def _order(anatomy: Anatomy) -> Iterator[Finding]:
-    if anatomy.in_fourier_order:
-        yield Finding(
+def _order(properties: PsfProperties) -> Iterator[Diagnostic]:
+    if properties.in_fourier_order:
+        yield Diagnostic(
             "error",
             "order",
             "The centre lies at index 0 and the PSF wraps around the borders.",
@@ -104,12 +104,12 @@ def _order(anatomy: Anatomy) -> Iterator[Finding]:
         )
 
 
-def _background(anatomy: Anatomy) -> Finding:
-    level = anatomy.background
+def _background(properties: PsfProperties) -> Diagnostic:
+    level = properties.background
     if level == 0:
-        return Finding("ok", "background", "No pedestal.")
-    share = level * anatomy.values.size / abs(float(anatomy.finite.sum()))
-    return Finding(
+        return Diagnostic("ok", "background", "No pedestal.")
+    share = level * properties.values.size / abs(float(properties.finite.sum()))
+    return Diagnostic(
         "warning",
         "background",
         f"A pedestal of {level:.4g} lies under the PSF: {share:.0%} of its sum.",
@@ -117,24 +117,24 @@ def _background(anatomy: Anatomy) -> Finding:
     )
 
 
-def _noise(anatomy: Anatomy) -> Finding:
-    if anatomy.noise_share <= NOISE_SHARE:
-        return Finding("ok", "noise", "No noise to speak of.")
-    return Finding(
+def _noise(properties: PsfProperties) -> Diagnostic:
+    if properties.noise_share <= NOISE_SHARE:
+        return Diagnostic("ok", "noise", "No noise to speak of.")
+    return Diagnostic(
         "note",
         "noise",
-        f"Noise of standard deviation {anatomy.noise:.3g} would, clipped at 0, add "
-        f"{anatomy.noise_share:.0%} to the sum.",
+        f"Noise of standard deviation {properties.noise:.3g} would, clipped at 0, add "
+        f"{properties.noise_share:.0%} to the sum.",
         "Keeps the piece around the peak that stands out of the noise.",
     )
 
 
-def _negatives(anatomy: Anatomy) -> Finding:
-    lowest, peak = float(anatomy.finite.min()), float(anatomy.finite.max())
-    count = int((anatomy.finite < 0).sum())
+def _negatives(properties: PsfProperties) -> Diagnostic:
+    lowest, peak = float(properties.finite.min()), float(properties.finite.max())
+    count = int((properties.finite < 0).sum())
     if not count:
-        return Finding("ok", "negatives", "No negative samples.")
-    return Finding(
+        return Diagnostic("ok", "negatives", "No negative samples.")
+    return Diagnostic(
         "error",
         "negatives",
         f"{count} samples are negative, down to {lowest:.3g} ({lowest / peak:.1%} of the peak).",
@@ -142,19 +142,19 @@ def _negatives(anatomy: Anatomy) -> Finding:
     )
 
 
-def _sum(anatomy: Anatomy) -> Finding:
-    total = float(anatomy.finite.sum())
+def _sum(properties: PsfProperties) -> Diagnostic:
+    total = float(properties.finite.sum())
     if abs(total - 1) < 1e-3:
-        return Finding("ok", "sum", "The samples sum to 1.")
-    return Finding("note", "sum", f"The samples sum to {total:.4g}.", "Scales the sum to 1.")
+        return Diagnostic("ok", "sum", "The samples sum to 1.")
+    return Diagnostic("note", "sum", f"The samples sum to {total:.4g}.", "Scales the sum to 1.")
 
 
-def _centre(anatomy: Anatomy) -> Finding:
-    offset = ", ".join(f"{o:+.2f}" for o in anatomy.offset)
-    off = float(np.abs(anatomy.offset).max())
+def _centre(properties: PsfProperties) -> Diagnostic:
+    offset = ", ".join(f"{o:+.2f}" for o in properties.offset)
+    off = float(np.abs(properties.offset).max())
     if off <= 0.1:
-        return Finding("ok", "centre", "The centre of mass lies at index n // 2.")
-    return Finding(
+        return Diagnostic("ok", "centre", "The centre of mass lies at index n // 2.")
+    return Diagnostic(
         "warning" if off > 0.55 else "note",
         "centre",
         f"The centre of mass lies ({offset}) pixels from index n // 2, by which the result shifts.",
@@ -164,60 +164,60 @@ def _centre(anatomy: Anatomy) -> Finding:
     )
 
 
-def _parity(anatomy: Anatomy) -> Iterator[Finding]:
-    even = [n for n in anatomy.values.shape if n % 2 == 0]
+def _parity(properties: PsfProperties) -> Iterator[Diagnostic]:
+    even = [n for n in properties.values.shape if n % 2 == 0]
     if even:
-        yield Finding(
+        yield Diagnostic(
             "note",
             "parity",
-            f"The extent {_by(anatomy.values.shape)} is even, so that no sample is the middle one; "
-            "programs differ in which they take, here it is n // 2.",
+            f"The extent {_by(properties.values.shape)} is even, so that no sample is the middle "
+            "one; programs differ in which they take, here it is n // 2.",
             "Crops to an odd extent about the centre of mass.",
         )
 
 
-def _tails(anatomy: Anatomy) -> Finding:
-    rim = anatomy.rim
-    if not rim.size or rim.max() <= 0.01:
-        return Finding("ok", "tails", "The PSF falls to 0 inside its support.")
-    return Finding(
-        "warning" if rim.max() > 0.05 and (rim > 0.01).mean() > 0.25 else "note",
+def _tails(properties: PsfProperties) -> Diagnostic:
+    border = properties.border
+    if not border.size or border.max() <= 0.01:
+        return Diagnostic("ok", "tails", "The PSF falls to 0 inside its support.")
+    return Diagnostic(
+        "warning" if border.max() > 0.05 and (border > 0.01).mean() > 0.25 else "note",
         "tails",
-        f"The border still holds {rim.max():.1%} of the peak; unless the kernel is meant to end "
+        f"The border still holds {border.max():.1%} of the peak; unless the kernel is meant to end "
         "there, its tails are cut off.",
         "Nothing; use a larger support.",
     )
 
 
-def _border(anatomy: Anatomy) -> Finding:
-    kept = tuple(2 * r + 1 for r in anatomy.reach)
-    empty = max(n - k for n, k in zip(anatomy.values.shape, kept, strict=True)) // 2
+def _border(properties: PsfProperties) -> Diagnostic:
+    kept = tuple(2 * r + 1 for r in properties.half_width)
+    empty = max(n - k for n, k in zip(properties.values.shape, kept, strict=True)) // 2
     if empty <= 2:
-        return Finding("ok", "border", "No empty border.")
-    seen = tuple(min(k, n) for k, n in zip(kept, anatomy.values.shape, strict=True))
-    return Finding(
+        return Diagnostic("ok", "border", "No empty border.")
+    seen = tuple(min(k, n) for k, n in zip(kept, properties.values.shape, strict=True))
+    return Diagnostic(
         "note",
         "border",
-        f"Only {_by(seen)} of {_by(anatomy.values.shape)} samples matter, the rest costs time.",
+        f"Only {_by(seen)} of {_by(properties.values.shape)} samples matter, the rest costs time.",
         f"Crops to {_by(kept)}.",
     )
 
 
-def _peak(raw: Any, anatomy: Anatomy) -> Finding:
-    top = np.isfinite(anatomy.values) & (anatomy.finite >= anatomy.finite.max())
+def _peak(raw: Any, properties: PsfProperties) -> Diagnostic:
+    top = np.isfinite(properties.values) & (properties.finite >= properties.finite.max())
     pieces, count = label(top)
     largest = int(np.bincount(pieces.ravel())[1:].max()) if count else 0
     if largest < 3:
-        return Finding("ok", "peak", "The peak is not clipped.")
-    if raw.dtype.kind in "ui" and int(anatomy.finite.max()) in FULL_SCALES:
-        return Finding(
+        return Diagnostic("ok", "peak", "The peak is not clipped.")
+    if raw.dtype.kind in "ui" and int(properties.finite.max()) in FULL_SCALES:
+        return Diagnostic(
             "warning",
             "peak",
-            f"{largest} neighbouring samples hold {int(anatomy.finite.max())}, "
+            f"{largest} neighbouring samples hold {int(properties.finite.max())}, "
             "the largest value of the camera: the peak is saturated.",
             "Nothing; measure again with less light.",
         )
-    return Finding(
+    return Diagnostic(
         "note",
         "peak",
         f"{largest} neighbouring samples share the largest value; right for defocus or straight "
@@ -225,26 +225,26 @@ def _peak(raw: Any, anatomy: Anatomy) -> Finding:
     )
 
 
-def _size(anatomy: Anatomy, image_shape: Sequence[int] | None) -> Iterator[Finding]:
+def _size(properties: PsfProperties, image_shape: Sequence[int] | None) -> Iterator[Diagnostic]:
     if image_shape is None:
         return
-    shape = anatomy.values.shape
+    shape = properties.values.shape
     if len(image_shape) != len(shape):
-        yield Finding(
+        yield Diagnostic(
             "error",
             "size",
             f"The PSF has {len(shape)} axes, the image {len(image_shape)} spatial ones.",
             "Nothing; save the plane in focus of a 3-D PSF, or measure one in 3-D.",
         )
     elif any(k > n for k, n in zip(shape, image_shape, strict=True)):
-        yield Finding(
+        yield Diagnostic(
             "error",
             "size",
             f"The PSF of {_by(shape)} is larger than the image of {_by(image_shape)}.",
             "Crops it to what matters and, where that is too large still, to the image.",
         )
     elif any(2 * k > n for k, n in zip(shape, image_shape, strict=True)):
-        yield Finding(
+        yield Diagnostic(
             "note",
             "size",
             f"The PSF of {_by(shape)} is more than half as large as the image of "
@@ -252,22 +252,22 @@ def _size(anatomy: Anatomy, image_shape: Sequence[int] | None) -> Iterator[Findi
             "Crops it to what matters.",
         )
     else:
-        yield Finding("ok", "size", f"{_by(shape)} on an image of {_by(image_shape)}.")
+        yield Diagnostic("ok", "size", f"{_by(shape)} on an image of {_by(image_shape)}.")
 
 
 def _pixel_size(
-    anatomy: Anatomy,
+    properties: PsfProperties,
     pixel_size: Mapping[str, float] | None,
     image_pixel_size: Mapping[str, float] | None,
-) -> Iterator[Finding]:
+) -> Iterator[Diagnostic]:
     if not pixel_size and not image_pixel_size:
         return  # nobody states one, and nobody asks
-    axes = AXES[-anatomy.values.ndim :]
+    axes = AXES[-properties.values.ndim :]
     own, theirs = pixel_size or {}, image_pixel_size or {}
     both = [a for a in axes if own.get(a) and theirs.get(a)]
     if len(both) < len(axes):
         missing = "image" if all(own.get(a) for a in axes) else "PSF"
-        yield Finding(
+        yield Diagnostic(
             "note",
             "pixel size",
             f"The {missing} does not state its pixel size along {axes}, so that nobody can check "
@@ -277,10 +277,10 @@ def _pixel_size(
         return
     ratios = [own[a] / theirs[a] for a in axes]
     if max(abs(r - 1) for r in ratios) <= 0.01:
-        yield Finding("ok", "pixel size", "That of the PSF is that of the image.")
+        yield Diagnostic("ok", "pixel size", "That of the PSF is that of the image.")
         return
     times = ", ".join(f"{r:.3g} along {a}" for a, r in zip(axes, ratios, strict=True))
-    yield Finding(
+    yield Diagnostic(
         "error",
         "pixel size",
         f"The PSF's pixels are not the image's but as large times {times}.",
@@ -288,12 +288,12 @@ def _pixel_size(
     )
 
 
-def _width(anatomy: Anatomy) -> Finding:
-    width = anatomy.width
+def _width(properties: PsfProperties) -> Diagnostic:
+    width = properties.width
     text = f"Full width at half maximum {' x '.join(f'{w:.2f}' for w in width)} pixels."
     if float(width.max()) < 1.3:
-        return Finding("note", "width", f"{text} It hardly blurs; there is little to undo.")
-    return Finding("ok", "width", text)
+        return Diagnostic("note", "width", f"{text} It hardly blurs; there is little to undo.")
+    return Diagnostic("ok", "width", text)
 
 
 def _by(shape: Sequence[int]) -> str:

@@ -45,7 +45,7 @@ def as_array(psf: Any) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Anatomy:
+class PsfProperties:
     """Measurements of a PSF.
 
     Parameters
@@ -92,7 +92,7 @@ class Anatomy:
 
     @cached_property
     def background(self) -> float:
-        """Level of a pedestal under the PSF, if a quarter of the samples lie at it, else 0."""
+        """Severity of a pedestal under the PSF, if a quarter of the samples lie at it, else 0."""
         corners = np.sort(_corner_samples(self.ordered))
         level = float(corners[(corners.size - 1) // 2])
         height = float(self.ordered.max()) - level
@@ -119,7 +119,7 @@ class Anatomy:
         return float(half / signal) if signal > 0 else float("inf")
 
     @cached_property
-    def body(self) -> NDArray[np.bool_]:
+    def support(self) -> NDArray[np.bool_]:
         """Where the PSF stands out of the noise, in one piece around its peak."""
         values = self.ordered - self.background
         if self.noise_share <= NOISE_SHARE:
@@ -134,7 +134,7 @@ class Anatomy:
     @cached_property
     def cleaned(self) -> Array:
         """The PSF without background, noise around it, and negative values."""
-        return np.clip(self.ordered - self.background, 0, None) * self.body
+        return np.clip(self.ordered - self.background, 0, None) * self.support
 
     @cached_property
     def centroid(self) -> Array:
@@ -155,16 +155,17 @@ class Anatomy:
             line: list[Any] = [int(i) for i in peak]
             line[axis] = slice(None)
             profile = self.cleaned[tuple(line)]
-            widths.append(_half_width(profile[index:]) + _half_width(profile[index::-1]))
+            sides = (profile[index:], profile[index::-1])
+            widths.append(sum(_half_maximum_distance(side) for side in sides))
         return np.array(widths)
 
     @cached_property
-    def rim(self) -> Array:
+    def border(self) -> Array:
         """The cleaned samples on the outermost faces over the peak."""
         return np.asarray(self.cleaned[~_inside(self.cleaned.shape)] / self.cleaned.max())
 
     @cached_property
-    def reach(self) -> tuple[int, ...]:
+    def half_width(self) -> tuple[int, ...]:
         """Distance of the farthest significant sample from the rounded centroid, per axis."""
         where = np.argwhere(self.cleaned > SIGNIFICANT * self.cleaned.max())
         return tuple(int(r) for r in np.abs(where - self.centroid.round()).max(axis=0))
@@ -207,7 +208,7 @@ def _correlation(a: Array, b: Array) -> float:
     return float(a @ b) / scale if scale > 0 else 0.0
 
 
-def _half_width(profile: Array) -> float:
+def _half_maximum_distance(profile: Array) -> float:
     """Return how far a profile that starts at its peak goes before it falls to half."""
     half = profile[0] / 2
     below = np.flatnonzero(profile < half)

@@ -11,7 +11,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
-from unblur.numerics.psf.properties import Anatomy, as_array
+from unblur.numerics.psf.properties import PsfProperties, as_array
 
 Array = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def repair(
 ) -> Kernel:
     """Return the kernel that a PSF was meant to be.
 
-    Takes what `examine` takes. In order: what is not finite becomes background; a PSF in
+    Takes what `validate` takes. In order: what is not finite becomes background; a PSF in
     Fourier order is brought to the middle; the background is subtracted, noise around the PSF
     and negative values are set to 0; it is resampled to the image's pixels; cropped to what
     matters, to an odd extent with the centre of mass in the middle sample; and its sum is 1.
@@ -48,40 +48,42 @@ def repair(
             f"a PSF has as many axes as its image has spatial ones, got {values.ndim} and "
             f"{len(image_shape)}; save the plane in focus of a 3-D PSF, or measure one in 3-D."
         )
-    anatomy = Anatomy(values)
-    if not np.isfinite(values).any() or not anatomy.cleaned.any():
+    properties = PsfProperties(values)
+    if not np.isfinite(values).any() or not properties.cleaned.any():
         raise KernelError("it holds no PSF: nothing stands above the background; choose another.")
     axes = "ZYX"[-values.ndim :]
     if pixel_size and image_pixel_size and all(a in pixel_size for a in axes):
         ratios = [pixel_size[a] / image_pixel_size.get(a, pixel_size[a]) for a in axes]
         if max(abs(r - 1) for r in ratios) > 0.01:
-            anatomy = Anatomy(_resampled(anatomy, np.array(ratios)))
-    reach = anatomy.reach
+            properties = PsfProperties(_resampled(properties, np.array(ratios)))
+    half_width = properties.half_width
     if image_shape is not None:
-        reach = tuple(min(r, (n - 1) // 2) for r, n in zip(reach, image_shape, strict=True))
-    return Kernel(_window(anatomy.cleaned, anatomy.centroid.round().astype(int), reach))
+        half_width = tuple(
+            min(r, (n - 1) // 2) for r, n in zip(half_width, image_shape, strict=True)
+        )
+    return Kernel(_window(properties.cleaned, properties.centroid.round().astype(int), half_width))
 
 
-def _resampled(anatomy: Anatomy, ratios: Array) -> Array:
+def _resampled(properties: PsfProperties, ratios: Array) -> Array:
     """Sample the PSF on the image's pixels, `ratios` of which fit into one of its own."""
     shrink = np.clip(1 / ratios**2 - 1, 0, None)  # variance of the coarser pixel, less its own
-    values = gaussian_filter(anatomy.cleaned, np.sqrt(shrink / 12), mode="constant")
+    values = gaussian_filter(properties.cleaned, np.sqrt(shrink / 12), mode="constant")
     shape = [2 * int(np.ceil(n * r / 2)) + 1 for n, r in zip(values.shape, ratios, strict=True)]
-    offset = anatomy.centroid - np.array([n // 2 for n in shape]) / ratios
+    offset = properties.centroid - np.array([n // 2 for n in shape]) / ratios
     sampled = affine_transform(values, 1 / ratios, offset, tuple(shape), order=3)
     return np.asarray(np.clip(sampled, 0, None))
 
 
-def _window(values: Array, centre: NDArray[np.int_], reach: Sequence[int]) -> Any:
-    """Cut out `2 reach + 1` samples about `centre`, with 0 where they lie outside."""
+def _window(values: Array, centre: NDArray[np.int_], half_width: Sequence[int]) -> Any:
+    """Cut out `2 half_width + 1` samples about `centre`, with 0 where they lie outside."""
     pad = [
         (max(r - c, 0), max(c + r + 1 - n, 0))
-        for c, r, n in zip(centre, reach, values.shape, strict=True)
+        for c, r, n in zip(centre, half_width, values.shape, strict=True)
     ]
     padded = np.pad(values, pad)
     return padded[
         tuple(
             slice(c - r + before, c + r + 1 + before)
-            for c, r, (before, _) in zip(centre, reach, pad, strict=True)
+            for c, r, (before, _) in zip(centre, half_width, pad, strict=True)
         )
     ]

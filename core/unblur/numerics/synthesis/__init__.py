@@ -3,9 +3,9 @@
 Every random draw takes a `torch.Generator`; the same seed gives the same result.
 """
 
-from unblur.numerics.synthesis.camera_shake import camera_path, shake_image
+from unblur.numerics.synthesis.camera_motion import camera_path, shake_image
 from unblur.numerics.synthesis.degradations import (
-    Pair,
+    DegradedPair,
     add_gaussian_noise,
     add_poisson_noise,
     blur_image,
@@ -27,7 +27,7 @@ from unblur.numerics.synthesis.motion import (
 )
 
 __all__ = [
-    "Pair",
+    "DegradedPair",
     "add_gaussian_noise",
     "add_poisson_noise",
     "airy_kernel",

@@ -15,7 +15,7 @@ from unblur.numerics.operators import Blur
 Boundary = Literal["valid", "replicate", "reflect", "periodic"]
 
 
-class Pair(NamedTuple):
+class DegradedPair(NamedTuple):
     """A degraded image and the sharp one that it should become, of one shape."""
 
     blurred: Tensor
@@ -92,7 +92,7 @@ def saturate(
     gain: float = 1.2,
     noise: tuple[float, float] = (0.0, 0.01),
     boundary: Boundary = "valid",
-) -> Pair:
+) -> DegradedPair:
     """Blur a scene that is brighter than the camera's white, which clips its lights.
 
     Parameters
@@ -112,7 +112,7 @@ def saturate(
 
     Returns
     -------
-    Pair
+    DegradedPair
         Both clipped to [0, 1].
 
     References
@@ -126,7 +126,7 @@ def saturate(
     sigma = low + (high - low) * float(draw)
     blurred = add_gaussian_noise(blur_image(bright, kernel, boundary), sigma, generator)
     clear = crop_valid(bright, kernel) if boundary == "valid" else bright
-    return Pair(blurred.clamp(0, 1), clear.clamp(0, 1))
+    return DegradedPair(blurred.clamp(0, 1), clear.clamp(0, 1))
 
 
 def _check_fits(sharp: Tensor, kernel: Kernel) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
 
-Path = NDArray[np.float64]
+Trajectory = NDArray[np.float64]
 """Positions (time, 2) in pixels, rows first, at equal steps of time."""
 
 
@@ -139,7 +139,7 @@ def shake_kernel(
     return _drawn(_fitted(points, size), size)
 
 
-def trajectory_kernel(path: Path, size: int) -> Kernel:
+def trajectory_kernel(path: Trajectory, size: int) -> Kernel:
     """Return the kernel of a path, its centre of mass brought to `size // 2`.
 
     Parameters
@@ -172,7 +172,7 @@ def trajectory_kernel(path: Path, size: int) -> Kernel:
     return _drawn(points, size)
 
 
-def _drawn(points: Path, size: int) -> Kernel:
+def _drawn(points: Trajectory, size: int) -> Kernel:
     """Draw points (time, 2) relative to the centre, each with the same weight."""
     points = (points + size // 2).clip(0, size - 1)
     base = np.minimum(points.astype(int), max(size - 2, 0))
@@ -185,7 +185,7 @@ def _drawn(points: Path, size: int) -> Kernel:
     return Kernel(weights[:size, :size].astype(np.float32))
 
 
-def _resampled(path: Path) -> Path:
+def _resampled(path: Trajectory) -> Trajectory:
     """Cut the pieces of a path into equally many steps, fine enough for the longest piece."""
     if len(path) < 2:
         return path
@@ -196,12 +196,12 @@ def _resampled(path: Path) -> Path:
     return np.stack([np.interp(middle, knots, path[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _centred(points: Path) -> Path:
-    centred: Path = points - points.mean(axis=0)
+def _centred(points: Trajectory) -> Trajectory:
+    centred: Trajectory = points - points.mean(axis=0)
     return centred
 
 
-def _fitted(path: Path, size: int) -> Path:
+def _fitted(path: Trajectory, size: int) -> Trajectory:
     """Shrink a path about its centre of mass until it lies within a kernel of `size`."""
     points = _centred(_resampled(path))
     before, after = size // 2, size - 1 - size // 2
@@ -213,20 +213,20 @@ def _fitted(path: Path, size: int) -> Path:
 
 
 @lru_cache(maxsize=8)
-def matern_factor(length_scale: float, steps: int = 128) -> Path:
+def matern_factor(length_scale: float, steps: int = 128) -> Trajectory:
     """Return a Cholesky factor of Eq. 6's covariance on `steps` times in [0, 1]."""
     time = np.linspace(0, 1, steps)
     r = np.sqrt(5) * np.abs(time[:, None] - time) / length_scale
     covariance = (1 + r + r**2 / 3) * np.exp(-r)
-    factor: Path = np.linalg.cholesky(covariance + 1e-9 * np.eye(steps))
+    factor: Trajectory = np.linalg.cholesky(covariance + 1e-9 * np.eye(steps))
     return factor
 
 
-def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Path:
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Trajectory:
     draw = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
     return np.asarray(draw.cpu(), np.float64)
 
 
-def _uniform(count: int, generator: torch.Generator) -> Path:
+def _uniform(count: int, generator: torch.Generator) -> Trajectory:
     draw = torch.rand(count, generator=generator, device=generator.device, dtype=torch.float64)
     return np.asarray(draw.cpu(), np.float64)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Size = int | None
 
 
-class MadeKernel(Params):
+class SyntheticPsf(Params):
     """A kind of kernel that can be computed, and its params."""
 
     name: ClassVar[str]
@@ -30,7 +30,7 @@ class MadeKernel(Params):
         """Return the kernel; random ones draw from `generator`."""
 
 
-class Gaussian(MadeKernel):
+class GaussianPsf(SyntheticPsf):
     """A Gaussian, round or not."""
 
     name = "gaussian"
@@ -45,7 +45,7 @@ class Gaussian(MadeKernel):
         return synthesis.gaussian_kernel(self.sigma, self.size, angle=self.angle)
 
 
-class Motion(MadeKernel):
+class MotionPsf(SyntheticPsf):
     """A straight motion at constant speed."""
 
     name = "motion"
@@ -58,7 +58,7 @@ class Motion(MadeKernel):
         return synthesis.motion_kernel(self.length, self.angle, self.size)
 
 
-class Disk(MadeKernel):
+class DiskPsf(SyntheticPsf):
     """A lens out of focus."""
 
     name = "disk"
@@ -70,7 +70,7 @@ class Disk(MadeKernel):
         return synthesis.disk_kernel(self.radius, self.size)
 
 
-class Airy(MadeKernel):
+class AiryPsf(SyntheticPsf):
     """Diffraction in focus."""
 
     name = "airy"
@@ -82,7 +82,7 @@ class Airy(MadeKernel):
         return synthesis.airy_kernel(self.radius, self.size)
 
 
-class Widefield(MadeKernel):
+class WidefieldPsf(SyntheticPsf):
     """A widefield microscope, 3-D, without aberrations."""
 
     name = "widefield"
@@ -105,7 +105,7 @@ class Widefield(MadeKernel):
         )
 
 
-class Path(MadeKernel):
+class PathPsf(SyntheticPsf):
     """A smooth random motion, drawn from a Gaussian process."""
 
     name = "path"
@@ -116,7 +116,7 @@ class Path(MadeKernel):
         return synthesis.gaussian_process_kernel(self.size, generator)
 
 
-class Shake(MadeKernel):
+class ShakePsf(SyntheticPsf):
     """A hand-held camera: a random walk with inertia and jerks."""
 
     name = "shake"
@@ -128,18 +128,19 @@ class Shake(MadeKernel):
         return synthesis.shake_kernel(self.size, generator, unsteadiness=self.unsteadiness)
 
 
-MADE_KERNELS: dict[str, type[MadeKernel]] = {
-    cls.name: cls for cls in (Gaussian, Motion, Disk, Airy, Widefield, Path, Shake)
+SYNTHETIC_PSFS: dict[str, type[SyntheticPsf]] = {
+    cls.name: cls
+    for cls in (GaussianPsf, MotionPsf, DiskPsf, AiryPsf, WidefieldPsf, PathPsf, ShakePsf)
 }
 
 
-def make_kernel(name: str, pairs: Sequence[str], seed: int) -> Kernel:
+def make_synthetic_psf(name: str, pairs: Sequence[str], seed: int) -> Kernel:
     """Return a kernel made to order.
 
     Parameters
     ----------
     name : str
-        One of `MADE_KERNELS`.
+        One of `SYNTHETIC_PSFS`.
     pairs : sequence of str
         Params as "radius=3".
     seed : int
@@ -152,19 +153,22 @@ def make_kernel(name: str, pairs: Sequence[str], seed: int) -> Kernel:
     KernelError
         If no such kernel can be made.
     """
-    if name not in MADE_KERNELS:
-        raise UsageError(unknown_name("kernel", name, MADE_KERNELS))
+    if name not in SYNTHETIC_PSFS:
+        raise UsageError(unknown_name("kernel", name, SYNTHETIC_PSFS))
     import torch
 
-    made: MadeKernel = validated(MADE_KERNELS[name], _values(pairs), f"kernel '{name}'")
+    made: SyntheticPsf = validated(SYNTHETIC_PSFS[name], _values(pairs), f"kernel '{name}'")
     return made.kernel(torch.Generator().manual_seed(seed))
 
 
-def make_kernel_from(text: str, seed: int) -> Kernel:
-    """Return the kernel that a word describes, e.g. "disk:radius=3,size=15"; see `make_kernel`."""
+def parse_synthetic_psf(text: str, seed: int) -> Kernel:
+    """Return the kernel that a specification such as "disk:radius=3,size=15" describes.
+
+    See `make_synthetic_psf` for the kinds, their params, and the errors raised.
+    """
     name, _, rest = text.partition(":")
     outside_brackets = r",(?![^\[]*\])"
-    return make_kernel(name, re.split(outside_brackets, rest) if rest else [], seed)
+    return make_synthetic_psf(name, re.split(outside_brackets, rest) if rest else [], seed)
 
 
 def _values(pairs: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unblur.model.stages import Deconvolver, KernelEstimator, Postprocessor
 from unblur.testing.law import NOISE, Case, Law
-from unblur.testing.scenes import Scene, gaussian, lopsided, scene
+from unblur.testing.scenes import SyntheticScene, gaussian, lopsided, synthetic_scene
 
 TILE = 24
 """Edge in pixels of the tile that must equal its place in the whole image."""
@@ -47,7 +47,7 @@ def keeps_shape_and_type(case: Case) -> None:
     """The result is float32, finite, detached, and of the input's shape, with any channels."""
     for channels in (1, 3):
         for extent in _extents(case):
-            given = scene(extent, channels=channels, noise=NOISE)
+            given = synthetic_scene(extent, channels=channels, noise=NOISE)
             result = case.run(given.blurred, given.kernel)
             if result.shape != given.blurred.shape or result.dtype != torch.float32:
                 case.broken(
@@ -64,14 +64,14 @@ def nears_the_truth(case: Case) -> None:
     """Odd or even, lopsided or not, deconvolving by the true kernel undoes part of the blur."""
     for shape in ((7, 7), (8, 8), (5, 8)):
         for kernel in (gaussian(shape, 1.2), lopsided(shape)):
-            _expect_nearer(case, scene((72, 64), kernel, noise=NOISE))
+            _expect_nearer(case, synthetic_scene((72, 64), kernel, noise=NOISE))
     if 3 in case.cls.dimensions:
-        _expect_nearer(case, scene((12, 32, 28), gaussian((3, 6, 5), 1.0), noise=NOISE))
+        _expect_nearer(case, synthetic_scene((12, 32, 28), gaussian((3, 6, 5), 1.0), noise=NOISE))
 
 
 def channels_are_independent(case: Case) -> None:
     """Channels together give what they give one by one."""
-    given = scene((64, 64), channels=3, noise=NOISE)
+    given = synthetic_scene((64, 64), channels=3, noise=NOISE)
     stage = case.settled(given.blurred, given.kernel)
     together = case.run(given.blurred, given.kernel, stage=stage)
     alone = [case.run(plane[None], given.kernel, stage=stage) for plane in given.blurred]
@@ -81,7 +81,7 @@ def channels_are_independent(case: Case) -> None:
 
 def settling_changes_nothing(case: Case) -> None:
     """Deciding first and running then gives what deciding on the way gives."""
-    given = scene((64, 64), noise=NOISE)
+    given = synthetic_scene((64, 64), noise=NOISE)
     stage = case.settled(given.blurred, given.kernel)
     settled = case.run(given.blurred, given.kernel, stage=stage)
     plain = case.run(given.blurred, given.kernel)
@@ -100,7 +100,7 @@ def tile_equals_whole(case: Case) -> None:
         if len(halo) != 2 or any(h != int(h) or h < 0 for h in halo):
             case.broken(f"has a halo of {halo}; expected one number of pixels per spatial axis.")
         extent = [TILE + 2 * (int(h) + MARGIN) for h in halo]
-        given = scene(extent, kernel, noise=NOISE)
+        given = synthetic_scene(extent, kernel, noise=NOISE)
         whole = case.run(given.blurred, kernel)
         seen = _box([(MARGIN, TILE + 2 * int(h)) for h in halo])
         kept = _box([(int(h), TILE) for h in halo])
@@ -149,7 +149,7 @@ def _extents(case: Case) -> list[tuple[int, ...]]:
     return extents
 
 
-def _expect_nearer(case: Case, given: Scene) -> None:
+def _expect_nearer(case: Case, given: SyntheticScene) -> None:
     result = case.run(given.blurred, given.kernel)
     before = _distance(given.blurred, given)
     after = _distance(result, given)
@@ -160,7 +160,7 @@ def _expect_nearer(case: Case, given: Scene) -> None:
         )
 
 
-def _distance(x: Tensor, given: Scene) -> float:
+def _distance(x: Tensor, given: SyntheticScene) -> float:
     """Return the root mean square error away from the border."""
     inner = tuple(slice(n // 2, -(n // 2) or None) for n in given.kernel.shape)
     return float((x - given.sharp)[(..., *inner)].square().mean().sqrt())

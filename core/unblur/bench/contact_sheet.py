@@ -69,7 +69,7 @@ def chosen(names: Sequence[str], count: int = 4) -> list[str]:
     return [names[place * len(names) // count] for place in range(count)]
 
 
-class Album:
+class ContactSheet:
     """Keeps the results that will be shown, and lays out the sheet at the end."""
 
     def __init__(self, shown: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ DETAIL = 480
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Plane:
     """One plane of an image, as it will be shown.
 
     Attributes
@@ -46,7 +46,7 @@ class View:
     is_photo: bool
 
 
-def view_of(image: Image) -> View:
+def view_of(image: Image) -> Plane:
     """Choose the plane to show: first time, middle depth, all three colours or first channel."""
     data, notes = image.data, []
     for axis in "TZ":
@@ -71,7 +71,7 @@ def view_of(image: Image) -> View:
     values = np.moveaxis(plane, 0, -1) if plane.ndim == 3 else plane
     is_picture = image.metadata.get("format") in ("png", "jpeg") or image.dtype.itemsize == 1
     is_photo = is_colour or (is_picture and not notes)
-    return View(values, ", ".join(notes), is_photo)
+    return Plane(values, ", ".join(notes), is_photo)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Tones:
         return f"shown from {self.low:.4g} (black) to {self.high:.4g} (white{tone})"
 
 
-def mapping_for(view: View, white: float) -> Tones:
+def mapping_for(view: Plane, white: float) -> Tones:
     """Return the tones for an image: 0 to white for photographs, the middle 99.6 % for others.
 
     A dark sky with few bright sources is stretched by asinh, which shows both.

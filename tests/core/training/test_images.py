@@ -4,7 +4,13 @@ import torch
 from PIL import Image
 
 from unblur.errors import ImageError
-from unblur.training.pictures import Crops, busyness, picture_files, read_both_sizes, read_luma
+from unblur.training.images import (
+    Crops,
+    image_files,
+    mean_gradient,
+    read_luma,
+    read_luma_at_two_sizes,
+)
 
 
 @pytest.fixture
@@ -21,16 +27,16 @@ def draw(crops, seed=0):
 
 
 def test_pictures_are_found_in_order(folder):
-    assert [p.name for p in picture_files(folder)] == ["a.PNG", "b.png"]
+    assert [p.name for p in image_files(folder)] == ["a.PNG", "b.png"]
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(ImageError, match="holds none"):
-        picture_files(tmp_path)
+        image_files(tmp_path)
 
 
 def test_each_picture_is_read_at_both_sizes(folder):
-    full, half = read_both_sizes([folder / "b.png"])
+    full, half = read_luma_at_two_sizes([folder / "b.png"])
     assert (tuple(full.shape), tuple(half.shape)) == ((40, 60), (20, 30))
     assert full.dtype == torch.uint8
     np.testing.assert_allclose(half[0], np.arange(2, 240, 8), atol=1)
@@ -54,7 +60,7 @@ def test_busy_crops_are_preferred():
     picture = torch.zeros(64, 64, dtype=torch.uint8)
     picture[:, 32:] = torch.randint(256, (64, 32), dtype=torch.uint8)
     crops = Crops([picture], 8)
-    busy = sum(busyness(draw(crops, seed)) > 0 for seed in range(200))
+    busy = sum(mean_gradient(draw(crops, seed)) > 0 for seed in range(200))
     assert busy > 130
 
 

@@ -15,7 +15,7 @@ from unblur.errors import ImageError
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 
-def picture_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
     """Return the pictures in a folder in the order of their names."""
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:
@@ -32,7 +32,7 @@ def read_luma(path: Path, halved: bool = False) -> Tensor:
         return torch.from_numpy(np.array(grey))
 
 
-def read_both_sizes(files: Sequence[Path]) -> list[Tensor]:
+def read_luma_at_two_sizes(files: Sequence[Path]) -> list[Tensor]:
     """Read the luma of pictures, each at full and at half size."""
     return [read_luma(path, halved) for path in files for halved in (False, True)]
 
@@ -57,7 +57,7 @@ class Crops:
     def draw(self, generator: torch.Generator) -> Tensor:
         """Return the busier of two random crops, turned at random, (size, size), white = 1."""
         tries = [self._crop(generator) for _ in range(2)]
-        crop = max(tries, key=busyness)
+        crop = max(tries, key=mean_gradient)
         crop = torch.rot90(crop, integer(4, generator))
         return crop.flip(0) if integer(2, generator) else crop
 
@@ -67,7 +67,7 @@ class Crops:
         return picture[top : top + self.size, left : left + self.size].float() / 255
 
 
-def busyness(x: Tensor) -> float:
+def mean_gradient(x: Tensor) -> float:
     """Return the mean absolute derivative."""
     return float(x.diff(dim=0).abs().mean() + x.diff(dim=1).abs().mean())
 

@@ -22,7 +22,7 @@ Shown = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Method:
     """A pipeline in a race.
 
     Attributes
@@ -47,7 +47,7 @@ class Entrant:
     reference: Pipeline | None = None
 
     @property
-    def yardstick(self) -> Pipeline | None:
+    def reference_pipeline(self) -> Pipeline | None:
         """The pipeline whose error with the true kernel is the unit of the error ratio."""
         kinds = {step.kind for step in self.pipeline.steps}
         return self.pipeline if "deconvolve" in kinds else self.reference
@@ -58,7 +58,7 @@ class Entrant:
         return any(step.kind == "kernel" for step in self.pipeline.steps)
 
 
-def run_pair(entrant: Entrant, pair: Pair, protocol: Protocol) -> tuple[Row, Image]:
+def run_pair(method: Method, pair: Pair, protocol: Protocol) -> tuple[Row, Image]:
     """Deblur one pair and score it.
 
     A pipeline without a kernel step is given the true kernel.
@@ -74,17 +74,17 @@ def run_pair(entrant: Entrant, pair: Pair, protocol: Protocol) -> tuple[Row, Ima
 
     blurred, sharp = read_image(pair.blurred), read_image(pair.sharp)
     true = None if pair.kernel is None else read_kernel(pair.kernel)
-    options: dict[str, Any] = {"device": entrant.device, "seed": entrant.seed}
-    if entrant.pipeline.needs_psf and true is None:
-        raise UsageError(f"{entrant.name} needs the kernel, but {pair.name} comes without one.")
-    psf = true if entrant.pipeline.needs_psf else None
-    result = deblur(blurred, entrant.pipeline, psf, **options)
+    options: dict[str, Any] = {"device": method.device, "seed": method.seed}
+    if method.pipeline.needs_psf and true is None:
+        raise UsageError(f"{method.name} needs the kernel, but {pair.name} comes without one.")
+    psf = true if method.pipeline.needs_psf else None
+    result = deblur(blurred, method.pipeline, psf, **options)
     found = score(result.image, sharp, protocol)
     ratio = similarity = None
-    if entrant.is_blind and true is not None and result.kernel is not None:
+    if method.is_blind and true is not None and result.kernel is not None:
         similarity = kernel_similarity(result.kernel.mean, true.mean)
-        if entrant.yardstick is not None:
-            best = deblur(blurred, entrant.yardstick, true, **options)
+        if method.reference_pipeline is not None:
+            best = deblur(blurred, method.reference_pipeline, true, **options)
             ratio = _ratio(found, score(best.image, sharp, protocol))
     row = Row(pair.name, found, result.report.seconds, ratio, similarity, result.report.peak_memory)
     return row, result.image
@@ -96,26 +96,26 @@ def _ratio(found: Score, best: Score) -> float:
     return found.error / best.error
 
 
-def race(
-    entrants: list[Entrant],
+def run_benchmark(
+    methods: list[Method],
     pairs: PairSet,
     *,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-    on_result: Callable[[Entrant, Pair, Image], None] | None = None,
+    on_result: Callable[[Method, Pair, Image], None] | None = None,
 ) -> dict[str, list[Row]]:
-    """Run every entrant over every pair and return their rows, by name of the entrant.
+    """Run every method over every pair and return their rows, by name of the method.
 
     Parameters
     ----------
-    entrants : list of Entrant
+    methods : list of Method
         With distinct names.
     pairs : PairSet
         What they run on.
     workers : int
-        Processes at once; 0 runs in this process, whose memory then grows from entrant to
-        entrant. Times are comparable only for as many workers.
+        Processes at once; 0 runs in this process, whose memory then grows from method to
+        method. Times are comparable only for as many workers.
     on_progress, is_cancelled : callable, optional
         See `Context`; one step per pair.
     on_result : callable, optional
@@ -123,33 +123,33 @@ def race(
     """
     import time
 
-    began, done, total = time.perf_counter(), 0, len(entrants) * len(pairs.pairs)
+    began, done, total = time.perf_counter(), 0, len(methods) * len(pairs.pairs)
     table: dict[str, list[Row]] = {}
-    for entrant in entrants:
+    for method in methods:
         rows: dict[str, Row] = {}
-        for pair, (row, image) in _results(entrant, pairs, workers, is_cancelled):
+        for pair, (row, image) in _results(method, pairs, workers, is_cancelled):
             rows[pair.name] = row
             done += 1
             if on_result is not None:
-                on_result(entrant, pair, image)
+                on_result(method, pair, image)
             if on_progress is not None:
-                on_progress(Progress(entrant.name, done, total, time.perf_counter() - began))
-        table[entrant.name] = [rows[pair.name] for pair in pairs.pairs]
+                on_progress(Progress(method.name, done, total, time.perf_counter() - began))
+        table[method.name] = [rows[pair.name] for pair in pairs.pairs]
     return table
 
 
 def _results(
-    entrant: Entrant, pairs: PairSet, workers: int, is_cancelled: Callable[[], bool] | None
+    method: Method, pairs: PairSet, workers: int, is_cancelled: Callable[[], bool] | None
 ) -> Iterator[tuple[Pair, tuple[Row, Image]]]:
     """Yield each pair's row and image as they are ready."""
     if workers == 0:
         for pair in pairs.pairs:
             _checkpoint(is_cancelled)
-            yield pair, run_pair(entrant, pair, pairs.protocol)
+            yield pair, run_pair(method, pair, pairs.protocol)
         return
     with _pool(workers) as pool:
         waiting: dict[Future[tuple[Row, Image]], Pair] = {
-            pool.submit(run_pair, entrant, pair, pairs.protocol): pair for pair in pairs.pairs
+            pool.submit(run_pair, method, pair, pairs.protocol): pair for pair in pairs.pairs
         }
         while waiting:
             ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)

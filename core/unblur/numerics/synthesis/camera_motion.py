@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unblur.errors import ImageError
 from unblur.numerics.camera import rotation
-from unblur.numerics.synthesis.degradations import Pair
+from unblur.numerics.synthesis.degradations import DegradedPair
 from unblur.numerics.synthesis.motion import matern_factor
 
 Poses = NDArray[np.float64]
@@ -50,7 +50,7 @@ def camera_path(span: float, turn: float, generator: torch.Generator, steps: int
     return np.asarray(path)
 
 
-def shake_image(sharp: Tensor, path: Poses) -> Pair:
+def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
     """Return the mean of an image over the poses of a camera, and the sharp image that fits.
 
     Parameters
@@ -62,7 +62,7 @@ def shake_image(sharp: Tensor, path: Poses) -> Pair:
 
     Returns
     -------
-    Pair
+    DegradedPair
         Both cut to the pixels for which every pose looks inside the image.
 
     Raises
@@ -108,4 +108,4 @@ def shake_image(sharp: Tensor, path: Poses) -> Pair:
             seen += map_coordinates(plane, source, order=3, mode="nearest")
     blurred = torch.from_numpy(total / len(path)).to(sharp)
     cut = sharp[..., border : int(extent[0]) - border, border : int(extent[1]) - border]
-    return Pair(blurred.reshape(cut.shape), cut)
+    return DegradedPair(blurred.reshape(cut.shape), cut)

@@ -13,7 +13,7 @@ from unblur.errors import ImageError
 from unblur.numerics.metrics.fidelity import comparable, decibels, inside, ssim_map
 
 
-class Aligned(NamedTuple):
+class AlignedScore(NamedTuple):
     """A result scored at the shift that suits it best.
 
     Attributes
@@ -36,7 +36,7 @@ class Aligned(NamedTuple):
 
 def levin_aligned(
     estimate: Any, truth: Any, *, border: int = 15, search: float = 5.0, step: float = 0.25
-) -> Aligned:
+) -> AlignedScore:
     """Score an estimate at the shift that suits it best, since a blind kernel may lie off centre.
 
     The truth loses `border` pixels on each side; the estimate is moved by every shift of the
@@ -80,7 +80,7 @@ def levin_aligned(
     shift = (float(offsets[row]), float(offsets[column]))
     moved = _sampled(x, border, shift, target.shape)
     square = (moved - target) ** 2
-    return Aligned(
+    return AlignedScore(
         psnr=decibels(float(square.mean()), 1.0),
         ssim=float(ssim_map(moved, target).mean()),
         error=float(square.sum()),
