@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unblur.bench.pairs import Pair, PairSet, Protocol
+from unblur.bench.pairs import ImagePair, PairSet, Protocol
 from unblur.bench.scores import Row, Score, score
 from unblur.errors import Cancelled, UsageError
 from unblur.model.context import Progress
@@ -58,7 +58,7 @@ class Method:
         return any(step.kind == "kernel" for step in self.pipeline.steps)
 
 
-def run_pair(method: Method, pair: Pair, protocol: Protocol) -> tuple[Row, Image]:
+def run_pair(method: Method, pair: ImagePair, protocol: Protocol) -> tuple[Row, Image]:
     """Deblur one pair and score it.
 
     A pipeline without a kernel step is given the true kernel.
@@ -103,7 +103,7 @@ def run_benchmark(
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-    on_result: Callable[[Method, Pair, Image], None] | None = None,
+    on_result: Callable[[Method, ImagePair, Image], None] | None = None,
 ) -> dict[str, list[Row]]:
     """Run every method over every pair and return their rows, by name of the method.
 
@@ -140,7 +140,7 @@ def run_benchmark(
 
 def _results(
     method: Method, pairs: PairSet, workers: int, is_cancelled: Callable[[], bool] | None
-) -> Iterator[tuple[Pair, tuple[Row, Image]]]:
+) -> Iterator[tuple[ImagePair, tuple[Row, Image]]]:
     """Yield each pair's row and image as they are ready."""
     if workers == 0:
         for pair in pairs.pairs:
@@ -148,7 +148,7 @@ def _results(
             yield pair, run_pair(method, pair, pairs.protocol)
         return
     with _pool(workers) as pool:
-        waiting: dict[Future[tuple[Row, Image]], Pair] = {
+        waiting: dict[Future[tuple[Row, Image]], ImagePair] = {
             pool.submit(run_pair, method, pair, pairs.protocol): pair for pair in pairs.pairs
         }
         while waiting:
