@@ -58,7 +58,7 @@ class Method:
     masked: bool = True
 
 
-EXACT = {"mismatch": 0.0}
+EXACT = {"model_error": 0.0}
 """The kernels are those that blurred."""
 FIXED = {**EXACT, "data_term": "l2", "regulariser": "hyper-laplacian"}
 

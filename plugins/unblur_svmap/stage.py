@@ -101,7 +101,7 @@ class Svmap(stages.Deconvolver):
             default="auto",
             description="Standard deviation of the noise, white = 1, or auto to estimate it.",
         )
-        mismatch: float = Field(
+        model_error: float = Field(
             default=0.02,
             ge=0,
             le=1,
@@ -181,7 +181,7 @@ class Svmap(stages.Deconvolver):
         if self.params.noise != "auto":
             return float(self.params.noise)
         noise = context.noise if context.noise is not None else estimate_noise(blurred, mask)
-        return math.hypot(noise, self.params.mismatch * self._contrast(blurred, context))
+        return math.hypot(noise, self.params.model_error * self._contrast(blurred, context))
 
     def _contrast(self, blurred: Tensor, context: Context) -> float:
         return context.contrast if context.contrast is not None else float(blurred.std())

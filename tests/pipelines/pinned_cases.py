@@ -204,18 +204,18 @@ _known: dict[str, tuple[str, dict[str, Any]]] = {
     "richardson-lucy-discrepancy": (
         "stars", chain(deconvolve("richardson-lucy", stop="discrepancy", background="auto"))),
     "richardson-lucy-consensus": (
-        "volume", chain(deconvolve("richardson-lucy", stop="consensus", iterations=60))),
+        "volume", chain(deconvolve("richardson-lucy", stop="gradient-consensus", iterations=60))),
     "richardson-lucy-discrepancy-tiled": (
         "grey", chain(deconvolve("richardson-lucy", stop="discrepancy"), size=40)),
     "richardson-lucy-consensus-tiled": (
-        "grey", chain(deconvolve("richardson-lucy", stop="consensus"), size=40)),
+        "grey", chain(deconvolve("richardson-lucy", stop="gradient-consensus"), size=40)),
     "richardson-lucy-tv": (
         "colour", chain(deconvolve("richardson-lucy", tv=0.002, accelerate=True, iterations=10))),
     "hyper-laplacian-denoise": (
         "stack", chain(deconvolve("hyper-laplacian", weight=0.002), postprocess("denoise"))),
     "svmap-luma": ("colour", chain(deconvolve("svmap", colour="luma"))),
     "svmap-saturated": ("grey", chain(deconvolve("svmap", model="saturated", noise=0.01))),
-    "svmap-tolerant": ("grey", chain(deconvolve("svmap", model="tolerant", mismatch=0.16))),
+    "svmap-tolerant": ("grey", chain(deconvolve("svmap", model="tolerant", model_error=0.16))),
     "svmap-plain": (
         "grey", chain(deconvolve("svmap", data_term="l2", regulariser="hyper-laplacian"))),
     "two-deconvolvers": (

@@ -3,9 +3,8 @@ import torch
 from scipy.signal import convolve
 
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind import overlap_save as block_filter
-from unblur_classic.nonblind.overlap_save import BlockFilter, Blocks
-from unblur_classic.nonblind.rl_iteration import LEAST_SEEN, LucyStep
+from unblur_classic.nonblind.overlap_save import CACHE_SAMPLES, BlockFilter, BlockGrid
+from unblur_classic.nonblind.rl_iteration import MIN_SENSITIVITY, RichardsonLucyIteration
 
 CASES = [
     ((7, 8), (3, 4)),
@@ -24,40 +23,41 @@ def random(*shape, seed=0):
 
 @pytest.mark.parametrize(("extent", "support"), CASES)
 @pytest.mark.parametrize("batch", [1, 2**19])
-def test_it_convolves(extent, support, batch, monkeypatch):
-    monkeypatch.setitem(block_filter.BATCH, "cpu", batch)
+def test_it_convolves(extent, support, batch):
     kernel = random(*support)
-    blocks = BlockFilter(kernel, extent)
+    blocks = BlockFilter(kernel, extent, batch)
     x = random(2, *blocks.needed, seed=1)
     out = x.new_full((2, *blocks.covered), torch.nan)
-    for place, piece in blocks.pieces(x):
-        blocks.tiles(out)[place] = piece
+    for index, piece in blocks.pieces(x):
+        blocks.tiles(out)[index] = piece
     for image, result in zip(x, out, strict=True):
         expected = torch.from_numpy(convolve(image.numpy(), kernel.numpy(), mode="valid"))
         torch.testing.assert_close(result, expected)
 
 
-def test_the_cut_fits_the_result_and_the_cache():
+def test_the_cheapest_grid_covers_the_result_and_fits_the_cache():
     for extent, support in [((2048, 2048), (25, 25)), ((255, 255), (25, 25)), ((99, 3000), (9, 3))]:
-        blocks = Blocks.cheapest(extent, support)
+        blocks = BlockGrid.cheapest(extent, support)
         assert all(c >= n for c, n in zip(blocks.covered, extent, strict=True))
-        assert blocks.lengths[0] * blocks.lengths[1] <= 2 * block_filter.CACHED
+        assert blocks.lengths[0] * blocks.lengths[1] <= 2 * CACHE_SAMPLES
         assert blocks.counts[blocks.paired] % 2 == 0
         assert blocks.cost <= 2 * (extent[0] + support[0]) * (extent[1] + support[1])
 
 
 @pytest.mark.parametrize(("extent", "support"), CASES)
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_step_is_the_formula(extent, support, masked):
+def test_an_iteration_is_the_formula(extent, support, masked):
     mask = (random(*extent, seed=3) > 0.3).double() if masked else None
     blur = Blur(random(*support), extent, mask)
     data = random(2, *extent, seed=1)
     before = data.clone()
-    step = LucyStep(blur, data, 0.1)
-    step.scene[:] = scene = random(2, *blur.domain, seed=2)
-    step()
-    seen = blur.adjoint(torch.ones_like(data))
-    factor = blur.adjoint(data / (blur.forward(scene) + 0.1)) / seen.clamp_min(LEAST_SEEN)
-    expected = scene * torch.where(seen > LEAST_SEEN, factor, 1)
-    torch.testing.assert_close(step.scene, expected)
+    iteration = RichardsonLucyIteration(blur, data, 0.1)
+    iteration.scene[:] = scene = random(2, *blur.domain, seed=2)
+    iteration()
+    sensitivity = blur.adjoint(torch.ones_like(data))
+    factor = blur.adjoint(data / (blur.forward(scene) + 0.1)) / sensitivity.clamp_min(
+        MIN_SENSITIVITY
+    )
+    expected = scene * torch.where(sensitivity > MIN_SENSITIVITY, factor, 1)
+    torch.testing.assert_close(iteration.scene, expected)
     assert torch.equal(data, before)

@@ -1,4 +1,4 @@
-"""What hyper-laplacian makes of pixels that the sensor clipped."""
+"""Saturated pixels in hyper-Laplacian deconvolution."""
 
 import torch
 
@@ -10,8 +10,8 @@ from unblur.testing import lopsided, synthetic_scene
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 
-def night(seed=0):
-    """A dark scene with large lights beyond white; blurred, clipped, and the truth up to white."""
+def saturated_scene(seed=0):
+    """A dark scene with large lights above white: blurred and saturated; the truth, up to white."""
     kernel = lopsided((7, 8)).tensor()
     dark = synthetic_scene((64, 64), noise=0.0).sharp * 0.4
     generator = torch.Generator().manual_seed(seed)
@@ -23,8 +23,8 @@ def night(seed=0):
     return blurred.clamp(max=1), dark.clamp(max=1), Kernel(kernel.numpy())
 
 
-def test_lights_are_better_than_where_clipping_is_ignored_or_hidden():
-    blurred, truth, kernel = night()
+def test_the_error_is_smaller_than_if_saturation_is_ignored_or_masked():
+    blurred, truth, kernel = saturated_scene()
     mask = (blurred[0] < 1).float()
 
     def error(ceiling, mask):
@@ -39,7 +39,7 @@ def test_lights_are_better_than_where_clipping_is_ignored_or_hidden():
     assert bounded < 0.8 * error(None, mask)
 
 
-def test_a_blurred_scene_is_raised_only_where_the_image_was_clipped():
+def test_the_lower_bound_raises_saturated_pixels_alone():
     blur = Blur(torch.ones(1, 1), (3, 4))
     blurred = torch.full((1, 3, 4), 0.5)
     blurred[0, 1] = 1.0

@@ -9,11 +9,11 @@ from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, tv_divisor
 
-QUIET = Context(noise=0.005, contrast=0.2)
+CONTEXT = Context(noise=0.005, contrast=0.2)
 
 
 def isolated(shape, kernel, noise=0.0):
-    """A few boxes of light far from the border, blurred, and the truth."""
+    """Two boxes far from the border, sharp and blurred."""
     sharp = np.zeros(shape)
     middle = [n // 2 for n in shape]
     sharp[tuple(slice(m - 3, m + 2) for m in middle)] = 0.8
@@ -23,7 +23,7 @@ def isolated(shape, kernel, noise=0.0):
     return torch.tensor(sharp[None]).float(), torch.tensor((blurred + noise * drawn)[None]).float()
 
 
-def test_it_takes_the_textbook_steps_where_the_border_is_dark():
+def test_it_equals_the_textbook_iteration_where_the_border_is_zero():
     kernel = lopsided((5, 7))
     _, blurred = isolated((48, 48), kernel)
     y, k = blurred[0].double().numpy().clip(0), kernel.weights.astype(float)
@@ -31,7 +31,7 @@ def test_it_takes_the_textbook_steps_where_the_border_is_dark():
     for _ in range(20):
         model = fftconvolve(x, k, mode="same").clip(0) + 1e-6
         x = x * fftconvolve(y / model, k[::-1, ::-1], mode="same")
-    found = RichardsonLucy(iterations=20).deconvolve(blurred, kernel, QUIET)[0].numpy()
+    found = RichardsonLucy(iterations=20).deconvolve(blurred, kernel, CONTEXT)[0].numpy()
     inner = slice(8, -8)
     np.testing.assert_allclose(found[inner, inner], x[inner, inner], atol=2e-3)
 
@@ -40,15 +40,15 @@ def test_it_takes_the_textbook_steps_where_the_border_is_dark():
 def test_it_sharpens_stays_non_negative_and_keeps_the_flux(shape):
     kernel = gaussian((7,) * len(shape), 1.5)
     sharp, blurred = isolated(shape, kernel)
-    found = RichardsonLucy(iterations=30).deconvolve(blurred, kernel, QUIET)
+    found = RichardsonLucy(iterations=30).deconvolve(blurred, kernel, CONTEXT)
     assert float(found.min()) >= 0
     assert float(found.sum()) == pytest.approx(float(blurred.sum()), rel=1e-3)
     assert float((found - sharp).norm()) < 0.8 * float((blurred - sharp).norm())
 
 
-def test_what_lies_beyond_the_border_does_not_ring_into_the_image():
+def test_the_error_at_the_border_is_similar_to_that_in_the_middle():
     given = synthetic_scene((96, 96), gaussian((13, 13), 2.5))
-    found = RichardsonLucy(iterations=30).deconvolve(given.blurred, given.kernel, QUIET)
+    found = RichardsonLucy(iterations=30).deconvolve(given.blurred, given.kernel, CONTEXT)
     error = (found - given.sharp).abs()[0]
     assert float(error[:8].mean()) < 1.5 * float(error[8:-8, 8:-8].mean())
 
@@ -56,10 +56,10 @@ def test_what_lies_beyond_the_border_does_not_ring_into_the_image():
 def test_a_tile_with_its_halo_equals_the_whole():
     given = synthetic_scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
     stage = RichardsonLucy(iterations=20)
-    whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
+    whole = stage.deconvolve(given.blurred, given.kernel, CONTEXT)
     top, left = stage.halo(given.kernel)
     tile = given.blurred[:, 90 - top : 110 + top, 80 - left : 120 + left]
-    part = stage.deconvolve(tile, given.kernel, QUIET)[:, top:-top, left:-left]
+    part = stage.deconvolve(tile, given.kernel, CONTEXT)[:, top:-top, left:-left]
     torch.testing.assert_close(part, whole[:, 90:110, 80:120], atol=1e-5, rtol=0)
 
 
@@ -69,24 +69,24 @@ def test_a_tile_with_its_halo_equals_the_whole():
 def test_tiles_agree_with_acceleration_and_with_tv(params, allowed):
     given = synthetic_scene((200, 200), gaussian((9, 9), 1.6), noise=0.005)
     stage = RichardsonLucy(iterations=15, **params)
-    whole = stage.deconvolve(given.blurred, given.kernel, QUIET)
+    whole = stage.deconvolve(given.blurred, given.kernel, CONTEXT)
     top, left = stage.halo(given.kernel)
     tile = given.blurred[:, 90 - top : 110 + top, 80 - left : 120 + left]
-    part = stage.deconvolve(tile, given.kernel, QUIET)[:, top:-top, left:-left]
+    part = stage.deconvolve(tile, given.kernel, CONTEXT)[:, top:-top, left:-left]
     assert (part - whole[:, 90:110, 80:120]).abs().max() <= allowed
 
 
-def test_accelerated_steps_reach_as_far_as_three_plain_ones_and_keep_the_flux():
+def test_accelerated_iterations_equal_three_plain_ones_and_keep_the_flux():
     kernel = gaussian((9, 9), 1.8)
     sharp, blurred = isolated((64, 64), kernel)
 
     def result(**params):
-        return RichardsonLucy(**params).deconvolve(blurred, kernel, QUIET)
+        return RichardsonLucy(**params).deconvolve(blurred, kernel, CONTEXT)
 
-    quick, slow = result(iterations=20, accelerate=True), result(iterations=60)
-    assert float((quick - sharp).norm()) < 1.02 * float((slow - sharp).norm())
-    assert float(quick.min()) >= 0
-    assert float(quick.sum()) == pytest.approx(float(blurred.sum()), rel=5e-3)
+    accelerated, plain = result(iterations=20, accelerate=True), result(iterations=60)
+    assert float((accelerated - sharp).norm()) < 1.02 * float((plain - sharp).norm())
+    assert float(accelerated.min()) >= 0
+    assert float(accelerated.sum()) == pytest.approx(float(blurred.sum()), rel=5e-3)
 
 
 def test_the_halo_never_exceeds_the_exact_bound():
@@ -95,18 +95,18 @@ def test_the_halo_never_exceeds_the_exact_bound():
     assert RichardsonLucy(iterations=400).halo(kernel)[0] < 400
 
 
-def test_masked_pixels_do_not_count():
+def test_the_values_of_masked_pixels_do_not_matter():
     given = synthetic_scene((64, 64), noise=0.002)
     mask = torch.ones(64, 64)
     mask[20:24, 30:40] = 0
     stage = RichardsonLucy(iterations=10)
-    dark = stage.deconvolve(given.blurred * mask, given.kernel, QUIET, mask)
-    bright = stage.deconvolve(given.blurred * mask + (1 - mask), given.kernel, QUIET, mask)
+    dark = stage.deconvolve(given.blurred * mask, given.kernel, CONTEXT, mask)
+    bright = stage.deconvolve(given.blurred * mask + (1 - mask), given.kernel, CONTEXT, mask)
     torch.testing.assert_close(dark, bright, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("stop", ["discrepancy", "consensus"])
-def test_more_noise_stops_sooner_and_near_the_best_step(stop):
+@pytest.mark.parametrize("stop", ["discrepancy", "gradient-consensus"])
+def test_more_noise_stops_sooner_and_near_the_best_iteration(stop):
     def steps(noise):
         given = synthetic_scene((96, 96), gaussian((9, 9), 1.6), noise=noise)
         context = Context(noise=noise)
@@ -115,13 +115,13 @@ def test_more_noise_stops_sooner_and_near_the_best_step(stop):
             found = stage.deconvolve(given.blurred, given.kernel, context)
             return float((found - given.sharp).norm())
 
-        settled = RichardsonLucy(iterations=100, stop=stop).settled(
+        calibrated = RichardsonLucy(iterations=100, stop=stop).settled(
             given.blurred, given.kernel, context
         )
-        assert settled.params.stop == "fixed"
+        assert calibrated.params.stop == "fixed"
         best = min(error(RichardsonLucy(iterations=n)) for n in (1, 3, 10, 30))
-        assert error(settled) < 1.05 * best
-        return settled.params.iterations
+        assert error(calibrated) < 1.05 * best
+        return calibrated.params.iterations
 
     assert steps(0.05) < steps(0.01) < 100
 
@@ -131,34 +131,36 @@ def test_tv_flattens_noise_and_its_divisor_is_one_where_the_scene_is_flat():
 
     def error(tv):
         stage = RichardsonLucy(iterations=40, tv=tv)
-        return float((stage.deconvolve(given.blurred, given.kernel, QUIET) - given.sharp).norm())
+        return float((stage.deconvolve(given.blurred, given.kernel, CONTEXT) - given.sharp).norm())
 
     assert error(0.02) < 0.95 * error(0.0)
     torch.testing.assert_close(tv_divisor(torch.ones(1, 8, 8), 0.1), torch.ones(1, 8, 8))
 
 
 @pytest.mark.parametrize("background", [0.1, "auto"])
-def test_background_light_stays_and_nothing_is_darker(background):
+def test_the_background_is_kept_as_the_lower_bound(background):
     kernel = gaussian((7, 7), 1.5)
     sharp, blurred = isolated((48, 48), kernel)
     stage = RichardsonLucy(iterations=60, background=background)
-    found = stage.deconvolve(blurred + 0.1, kernel, QUIET) - 0.1
+    found = stage.deconvolve(blurred + 0.1, kernel, CONTEXT) - 0.1
     assert float((found - sharp).norm()) < 0.8 * float((blurred - sharp).norm())
     assert float(found.min()) > -1e-3
-    plain = RichardsonLucy(iterations=60).deconvolve(blurred + 0.1, kernel, QUIET) - 0.1
-    assert float(plain.min()) < -0.02  # the dark ring that it is for
+    plain = RichardsonLucy(iterations=60).deconvolve(blurred + 0.1, kernel, CONTEXT) - 0.1
+    assert float(plain.min()) < -0.02  # a dark ring
 
 
 def test_the_background_of_tiles_is_that_of_the_image():
     blurred = torch.linspace(0, 1, 101)[None, None].expand(1, 30, -1)
     mask = torch.ones(30, 101)
     mask[:, :10] = 0
-    settled = RichardsonLucy(background="auto").settled(blurred, gaussian((3, 3), 1), QUIET, mask)
-    assert settled.params.background == pytest.approx(0.1, abs=0.02)
-    assert RichardsonLucy().settled(blurred, gaussian((3, 3), 1), QUIET).params.background == 0
+    calibrated = RichardsonLucy(background="auto").settled(
+        blurred, gaussian((3, 3), 1), CONTEXT, mask
+    )
+    assert calibrated.params.background == pytest.approx(0.1, abs=0.02)
+    assert RichardsonLucy().settled(blurred, gaussian((3, 3), 1), CONTEXT).params.background == 0
 
 
-def test_a_real_cell_stack_comes_nearer_to_the_truth_and_keeps_its_flux(shared):
+def test_the_error_of_a_real_cell_stack_falls_and_its_flux_is_kept(shared):
     cells = tifffile.imread(shared / "data/microscopy/widefield_dapi_stack/dapi_001.tif").astype(
         float
     )
@@ -166,23 +168,23 @@ def test_a_real_cell_stack_comes_nearer_to_the_truth_and_keeps_its_flux(shared):
     kernel = gaussian((9, 11, 11), 2.0)
     blurred = fftconvolve(sharp, kernel.weights.astype(float), mode="valid")
     truth = torch.tensor(sharp[4:-4, 5:-5, 5:-5]).float()
-    seen = torch.tensor(blurred[None]).float()
-    found = RichardsonLucy(iterations=15).deconvolve(seen, kernel, QUIET)[0]
+    observed = torch.tensor(blurred[None]).float()
+    found = RichardsonLucy(iterations=15).deconvolve(observed, kernel, CONTEXT)[0]
 
     def correlation(stack):
         return float(torch.corrcoef(torch.stack([stack.flatten(), truth.flatten()]))[0, 1])
 
-    assert 1 - correlation(found) < 0.75 * (1 - correlation(seen[0]))
-    assert float(found.sum()) == pytest.approx(float(seen.sum()), rel=5e-3)
+    assert 1 - correlation(found) < 0.75 * (1 - correlation(observed[0]))
+    assert float(found.sum()) == pytest.approx(float(observed.sum()), rel=5e-3)
 
 
 def test_simulated_bars_with_a_psf_as_large_as_the_stack(shared):
     folder = shared / "data/microscopy/bars_simulated_3d"
-    truth, seen, psf = (
+    truth, data, psf = (
         tifffile.imread(folder / f"{name}.tif").astype(np.float32)
         for name in ("actual", "data", "kernel")
     )
-    blurred = torch.tensor(seen / seen.max())[None]
-    found = RichardsonLucy(iterations=30).deconvolve(blurred, Kernel(psf.clip(0)), QUIET)[0]
-    before, after = (np.corrcoef(v.ravel(), truth.ravel())[0, 1] for v in (seen, found.numpy()))
+    blurred = torch.tensor(data / data.max())[None]
+    found = RichardsonLucy(iterations=30).deconvolve(blurred, Kernel(psf.clip(0)), CONTEXT)[0]
+    before, after = (np.corrcoef(v.ravel(), truth.ravel())[0, 1] for v in (data, found.numpy()))
     assert after > before + 0.2

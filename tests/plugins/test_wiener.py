@@ -10,7 +10,7 @@ from unblur.numerics.operators import Blur
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.wiener import Wiener
 
-QUIET = Context(noise=0.005, contrast=0.2)
+CONTEXT = Context(noise=0.005, contrast=0.2)
 
 
 def dense_minimiser(blurred, kernel, weight, mask):
@@ -20,8 +20,10 @@ def dense_minimiser(blurred, kernel, weight, mask):
     window = tuple(slice(0, n) for n in blurred.shape)
     units = np.eye(size).reshape(size, *domain)
     weights = kernel.weights.astype(np.float64)
-    seen = np.stack([convolve(u, weights, mode="valid", method="direct")[window] for u in units])
-    forward = seen.reshape(size, -1).T * mask.reshape(-1, 1)
+    blurred_units = np.stack(
+        [convolve(u, weights, mode="valid", method="direct")[window] for u in units]
+    )
+    forward = blurred_units.reshape(size, -1).T * mask.reshape(-1, 1)
     steps = [
         (np.roll(units, -1, axis + 1) - units).reshape(size, size).T for axis in range(mask.ndim)
     ]
@@ -47,17 +49,17 @@ def test_it_is_the_exact_minimiser_with_an_unknown_border(extent, support, maske
     expected = dense_minimiser(given.blurred[0].numpy(), given.kernel, 0.02, mask)
     stage = Wiener(weight=0.02, iterations=200)
     found = stage.deconvolve(
-        given.blurred, given.kernel, QUIET, torch.tensor(mask, dtype=torch.float32)
+        given.blurred, given.kernel, CONTEXT, torch.tensor(mask, dtype=torch.float32)
     )
     np.testing.assert_allclose(found[0].numpy(), expected, atol=2e-4)
 
 
-def test_twenty_steps_are_near_the_minimiser_and_none_rings_at_the_border():
+def test_twenty_iterations_are_near_the_minimiser_and_zero_have_a_larger_error():
     given = synthetic_scene((96, 96), Kernel(np.ones((11, 11), np.float32)), noise=0.002)
 
     def result(iterations):
         return Wiener(weight=1e-3, iterations=iterations).deconvolve(
-            given.blurred, given.kernel, QUIET
+            given.blurred, given.kernel, CONTEXT
         )
 
     exact, default, plain = result(300), result(20), result(0)
@@ -67,7 +69,7 @@ def test_twenty_steps_are_near_the_minimiser_and_none_rings_at_the_border():
 
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
-def test_a_dim_image_is_treated_as_a_bright_one(scale):
+def test_a_dim_image_is_restored_like_a_bright_one(scale):
     given = synthetic_scene((64, 64), noise=0.01)
     bright = Wiener().deconvolve(given.blurred, given.kernel, Context())
     dim = Wiener().deconvolve(scale * given.blurred, given.kernel, Context())
@@ -81,10 +83,10 @@ def test_noise_comes_from_the_param_then_the_context_then_the_image():
         sharp = Wiener(**params).deconvolve(given.blurred, given.kernel, context)
         return float(sharp.diff(dim=-1).abs().mean())
 
-    stated = roughness(Context(noise=0.05))
-    assert roughness(Context(), noise=0.05) == stated
-    assert roughness(Context(noise=0.001), noise=0.05) == stated
-    assert roughness(Context(noise=0.001)) > roughness(Context()) > stated
+    expected = roughness(Context(noise=0.05))
+    assert roughness(Context(), noise=0.05) == expected
+    assert roughness(Context(noise=0.001), noise=0.05) == expected
+    assert roughness(Context(noise=0.001)) > roughness(Context()) > expected
 
 
 def straight(n):
@@ -102,15 +104,15 @@ def test_a_tile_with_its_halo_equals_the_whole_even_where_the_spectrum_has_zeros
     halo = stage.halo(kernel)
     margin, tile = 40, 32
     given = synthetic_scene([tile + 2 * (h + margin) for h in halo], kernel, noise=0.005)
-    whole = stage.deconvolve(given.blurred, kernel, QUIET)
-    seen = tuple(slice(margin, margin + tile + 2 * h) for h in halo)
-    part = stage.deconvolve(given.blurred[:, *seen], kernel, QUIET)
-    kept = tuple(slice(h, h + tile) for h in halo)
-    place = tuple(slice(margin + h, margin + h + tile) for h in halo)
-    assert (part[:, *kept] - whole[:, *place]).abs().max() <= Wiener.tolerance
+    whole = stage.deconvolve(given.blurred, kernel, CONTEXT)
+    padded = tuple(slice(margin, margin + tile + 2 * h) for h in halo)
+    part = stage.deconvolve(given.blurred[:, *padded], kernel, CONTEXT)
+    crop = tuple(slice(h, h + tile) for h in halo)
+    interior = tuple(slice(margin + h, margin + h + tile) for h in halo)
+    assert (part[:, *crop] - whole[:, *interior]).abs().max() <= Wiener.tolerance
 
 
-def test_the_halo_grows_with_what_the_kernel_destroys():
+def test_the_halo_is_larger_for_kernels_with_spectral_zeros():
     assert max(Wiener().halo(disk(4))) > 2 * max(Wiener().halo(gaussian((9, 9), 1.5)))
     assert Wiener().halo(straight(9))[1] > 5 * Wiener().halo(straight(9))[0]
     assert len(Wiener().halo(gaussian((3, 5, 5), 1.0))) == 3
@@ -119,20 +121,20 @@ def test_the_halo_grows_with_what_the_kernel_destroys():
 @pytest.mark.parametrize("support", [(1, 1), (2, 2), (99, 99), (40, 1), (32, 40)])
 def test_any_kernel_works_even_one_larger_than_the_image(support):
     given = synthetic_scene((32, 40), gaussian(support, max(support) / 8 + 0.3), noise=0.002)
-    result = Wiener().deconvolve(given.blurred, given.kernel, QUIET)
+    result = Wiener().deconvolve(given.blurred, given.kernel, CONTEXT)
     assert result.shape == given.blurred.shape
     assert torch.isfinite(result).all()
     assert result.min() > -0.5
     assert result.max() < 1.5
 
 
-def test_an_image_without_contrast_stays_as_it_is():
+def test_an_image_without_contrast_is_unchanged():
     flat = torch.full((2, 20, 21), 0.3)
     result = Wiener().deconvolve(flat, gaussian((5, 5), 1.0), Context())
     torch.testing.assert_close(result, flat, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("params", [{"noise": 0}, {"noise": "some"}, {"weight": -1}])
-def test_params_out_of_bounds_are_refused(params):
+def test_params_out_of_bounds_raise(params):
     with pytest.raises(ParamsError, match=next(iter(params))):
         Wiener(params)

@@ -1,4 +1,4 @@
-"""Deconvolution with sparse gradients: the hyper-Laplacian prior of photographs."""
+"""Deconvolution with the hyper-Laplacian prior on gradients."""
 
 from __future__ import annotations
 
@@ -25,36 +25,40 @@ from unblur.numerics.operators import Blur, laplacian_otf
 from unblur.numerics.proximal import shrink
 from unblur.numerics.solvers import continuation
 from unblur_classic.nonblind.regularization import (
-    MISMATCH,
-    QUIET,
+    DEFAULT_MODEL_ERROR,
+    HALO_DESIGN_NOISE,
     Auto,
-    Mismatch,
+    ModelError,
     Noise,
-    contrast,
+    measure_contrast,
     quadratic_weight,
     relative_noise,
 )
 
-SPARSENESS = 0.7
-"""Weight over the squared noise, both relative to the contrast; best on photographs."""
-FIRST, LAST, GROWTH = 0.5, 200.0, 2.0
-"""Penalties of the splitting relative to the weight: from nearly quadratic to nearly exact."""
-SMOOTHNESS = 2.5
-"""Weight of the squared gradient in the Wiener solution to start from, relative to the weight."""
+WEIGHT_FACTOR = 0.7
+"""Weight divided by the squared noise, both relative to the contrast, dimensionless; best on
+photographs."""
+FIRST_PENALTY, LAST_PENALTY, PENALTY_GROWTH = 0.5, 200.0, 2.0
+"""Penalties of the half-quadratic splitting relative to the weight, first, last and growth per
+iteration, dimensionless: from nearly quadratic to nearly exact."""
+WIENER_FACTOR = 2.5
+"""Weight of the squared gradient in the initial Wiener solution, relative to the weight,
+dimensionless."""
 RAMP = 0.1
-"""Over which share of its threshold the shrinkage climbs, so that tiles agree to 1e-3."""
+"""Width of the ramp that replaces the jump of the shrinkage, as a fraction of its threshold; with
+it, tiles agree to 1e-3."""
 
 
 class HyperLaplacian(stages.Deconvolver):
-    """Least squares with a sparse prior: few gradients are large, most are nearly none.
+    """Least squares with a sparse prior: few gradients are large, most are close to 0.
 
     The image is a minimiser over the scene `x` of::
 
         |M (k * x) - y|^2 / 2 + weight sum_i s_i |D_i x|^exponent
 
-    where `M` keeps the trusted pixels inside the border, and `D_i` are the first differences
+    where `M` keeps the valid pixels inside the border, and `D_i` are the first differences
     (`s = 1`) and the second ones (`s = curvature`). It assumes Gaussian noise and a scene with
-    the heavy-tailed gradients of photographs: edges stay sharp, flat regions come out clean.
+    the heavy-tailed gradients of photographs: edges stay sharp, flat regions free of noise.
 
     Parameters
     ----------
@@ -63,16 +67,16 @@ class HyperLaplacian(stages.Deconvolver):
 
     Notes
     -----
-    Half-quadratic splitting: `w_i` stands for `D_i x` at a penalty that doubles from step to
-    step. Each step shrinks the differences to `w_i`, exactly and elementwise, then divides once
-    in Fourier space. What of the blurred scene was not observed, beyond the border and under
-    the mask, is a variable of the same problem, replaced after each step by what the scene
-    predicts, so that the fixed points are those of the masked problem. So is what the sensor
-    clipped, which is taken as recorded at first and never becomes darker. It starts from the
-    Wiener solution. The problem has many minima; the quick continuation finds better images
-    than a slow one, at a higher energy.
+    Half-quadratic splitting: `w_i` replaces `D_i x` at a penalty that doubles from iteration to
+    iteration. Each iteration shrinks the differences to `w_i`, exactly and elementwise, then
+    divides once in Fourier space. The unobserved pixels of the blurred scene, beyond the border
+    and under the mask, are variables of the same problem. They are replaced after each iteration
+    by the prediction from the scene, so that the fixed points are those of the masked problem.
+    Saturated pixels are variables too, initially the recorded values, which are their lower
+    bounds. The iteration starts from the Wiener solution. The problem has many minima; the fast
+    continuation finds better images than a slow one, at a higher energy.
 
-    The weight is `0.7 (noise^2 + mismatch^2)` for an image of contrast 1, and scales with the
+    The weight is `0.7 (noise^2 + model_error^2)` for an image of contrast 1, and scales with the
     image's contrast.
 
     Examples
@@ -96,7 +100,7 @@ class HyperLaplacian(stages.Deconvolver):
     """
 
     name = "hyper-laplacian"
-    summary = "Sparse gradients: sharp edges and clean flat regions, for photographs."
+    summary = "Sparse gradients: sharp edges, flat regions without noise, for photographs."
     cites = "D. Krishnan, R. Fergus, Fast image deconvolution using hyper-Laplacian priors, 2009"
     dimensions = frozenset({2, 3})
 
@@ -104,11 +108,11 @@ class HyperLaplacian(stages.Deconvolver):
         """Settings of hyper-Laplacian deconvolution."""
 
         noise: Noise = "auto"
-        mismatch: Mismatch = MISMATCH
+        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the prior against half the squared residual, white = 1; "
-            "auto follows from noise, mismatch and the image's contrast.",
+            "auto derives it from noise, model_error and contrast.",
         )
         exponent: float = Field(
             2 / 3, ge=0.1, le=1, description="Exponent of the gradient; smaller is sparser."
@@ -121,16 +125,23 @@ class HyperLaplacian(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
+        scene, blur = self.solve(blurred, kernel, context, mask)
+        return blur.crop(scene).contiguous()
+
+    def solve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> tuple[Tensor, Blur]:
+        """Return the scene (C, *domain), which extends beyond the image, and its blur operator."""
         context.checkpoint()
-        # In units of the contrast, so that the penalties suit a dim image as a bright one.
-        unit = contrast(blurred, context, mask)
+        # In units of the contrast, so that the penalties suit images of any contrast.
+        unit = measure_contrast(blurred, context, mask)
         unit = torch.where(unit > 0, unit, 1).reshape([-1] + [1] * kernel.ndim)
         weight = self._weight(blurred, unit, context, mask)
-        seen, clipped = split_mask(blurred, mask, context.ceiling)
-        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], seen)
+        valid, saturated = split_mask(blurred, mask, context.ceiling)
+        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
         with retained_memory():
-            scene = self._split(blur, blurred / unit, weight, clipped, context)
-            return unit * blur.crop(scene)
+            scene = self._split(blur, blurred / unit, weight, saturated, context)
+            return scene.mul_(unit), blur
 
     def _weight(
         self, blurred: Tensor, unit: Tensor, context: Context, mask: Tensor | None
@@ -140,53 +151,59 @@ class HyperLaplacian(stages.Deconvolver):
         if params.weight != "auto":
             scaled: Tensor = params.weight * unit ** (params.exponent - 2)
             return scaled
-        noise = relative_noise(blurred, params.noise, context, mask, params.mismatch)
-        return SPARSENESS * noise**2
+        noise = relative_noise(blurred, params.noise, context, mask, params.model_error)
+        return WEIGHT_FACTOR * noise**2
 
     def _split(
         self,
         blur: Blur,
         blurred: Tensor,
         weight: Tensor,
-        clipped: Tensor | None,
+        saturated: Tensor | None,
         context: Context,
     ) -> Tensor:
         """Return the scene (C, *domain) by half-quadratic splitting."""
         ndim, domain = blur.ndim, blur.domain
         differences = Differences(ndim, self.params.curvature)
         power, prior = blur.otf.abs() ** 2, differences.power(domain, blurred)
-        unknown = unobserved_mask(blur, blurred)
-        wiener = WienerFilter.of(blur.otf, domain, SMOOTHNESS * weight)
-        seen = solve_unobserved_saturated(
-            blur, blurred, wiener, clipped, lambda *_: context.checkpoint()
+        unobserved = unobserved_mask(blur, blurred)
+        wiener = WienerFilter.of(blur.otf, domain, WIENER_FACTOR * weight)
+        completed = solve_unobserved_saturated(
+            blur, blurred, wiener, saturated, lambda *_: context.checkpoint()
         )
-        bounded = lower_bound_projection(blur, blurred, clipped)
-        if clipped is not None:
-            unknown = torch.maximum(unknown, blur.place(clipped))
-        scene = apply_otf(seen, wiener.restore, ndim)
-        for ratio in context.track(list(continuation(FIRST, LAST, GROWTH)), self.name):
-            sparse = differences.sparsified(scene, 1 / ratio, self.params.exponent)
+        project = lower_bound_projection(blur, blurred, saturated)
+        if saturated is not None:
+            unobserved = torch.maximum(unobserved, blur.place(saturated))
+        scene = apply_otf(completed, wiener.restore, ndim)
+        for ratio in context.track(
+            list(continuation(FIRST_PENALTY, LAST_PENALTY, PENALTY_GROWTH)), self.name
+        ):
+            sparse = differences.shrink_sum(scene, 1 / ratio, self.params.exponent)
             penalty = ratio * weight
-            pull = blur.otf.conj() * fft(seen, ndim) + penalty * fft(sparse, ndim)
-            spectrum = pull / (power + penalty * prior)
+            target = blur.otf.conj() * fft(completed, ndim) + penalty * fft(sparse, ndim)
+            spectrum = target / (power + penalty * prior)
             scene = inverse_fft(spectrum, domain)
-            seen = bounded(torch.lerp(seen, inverse_fft(blur.otf * spectrum, domain), unknown))
+            completed = project(
+                torch.lerp(completed, inverse_fft(blur.otf * spectrum, domain), unobserved)
+            )
         return scene
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return the reach of the Wiener filter for a noise of 1/40 of the contrast."""
-        return response_radius(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
+        """Return the radius of the Wiener filter for a noise of 1/40 of the contrast."""
+        return response_radius(
+            kernel, quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
+        )
 
 
 class Differences:
-    """First and second differences of a periodic scene, along and across the axes.
+    """First and second differences of a periodic scene, pure and mixed.
 
     Parameters
     ----------
     ndim : int
         Number of spatial axes.
     curvature : float
-        Weight of the second differences; 0 leaves them out.
+        Weight of the second differences; 0 omits them.
     """
 
     def __init__(self, ndim: int, curvature: float) -> None:
@@ -195,27 +212,27 @@ class Differences:
         if curvature:
             self.terms += [(curvature, (a, b)) for a in axes for b in axes if a <= b]
 
-    def sparsified(self, x: Tensor, weight: float, exponent: float) -> Tensor:
+    def shrink_sum(self, x: Tensor, weight: float, exponent: float) -> Tensor:
         """Return the sum of `s D'(shrink(D x))` over the differences: (C, *spatial)."""
         total = torch.zeros_like(x)
         for factor, axes in self.terms:
-            slope = x
+            difference = x
             for axis in axes:
-                slope = torch.roll(slope, -1, axis) - slope
-            slope = shrink(slope, weight, exponent, RAMP)
+                difference = torch.roll(difference, -1, axis) - difference
+            difference = shrink(difference, weight, exponent, RAMP)
             for axis in axes:
-                slope = torch.roll(slope, 1, axis) - slope
-            total.add_(slope, alpha=factor)
+                difference = torch.roll(difference, 1, axis) - difference
+            total.add_(difference, alpha=factor)
         return total
 
     def power(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Return the transfer function of the sum of `s D' D` on a grid of extent `shape`."""
-        # The Laplacian of a grid that is flat along all other axes is one axis' share.
-        alone = [
+        # The Laplacian of a grid of extent 1 along all other axes is the term of one axis.
+        per_axis = [
             laplacian_otf([n if a == axis else 1 for a, n in enumerate(shape)], like)
             for axis in range(len(shape))
         ]
         total = like.new_zeros(())
         for factor, axes in self.terms:
-            total = total + factor * prod(alone[axis] for axis in axes)
+            total = total + factor * prod(per_axis[axis] for axis in axes)
         return total

@@ -1,8 +1,8 @@
-"""How strongly to regularise: the noise and the contrast that a prior's weight follows from.
+"""Regularisation weights from the noise and the contrast of an image.
 
-The noise says how far the data may be trusted, the contrast how large the sharp image's own
-variations are. A weight made of their ratio does not change when the image is scaled, so that
-a dim microscope image is treated as a bright photograph is.
+The noise is the uncertainty of the data, the contrast the scale of the sharp image's own
+variations. A weight that depends on their ratio alone is invariant under scaling of the image, so
+that a dim microscope image is treated like a bright photograph.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from unblur.numerics.noise import estimate_noise
 Amount = TypeVar("Amount", float, Tensor)
 
 Auto = Annotated[float, Field(gt=0)] | Literal["auto"]
-"""Type of a param that is a positive number, or follows from the image."""
+"""Type of a param that is a positive number, or derived from the image."""
 
 Noise = Annotated[
     Auto, Field(description="Standard deviation of the noise, white = 1; auto estimates it.")
 ]
-"""Type of the param that states the noise."""
+"""Type of the param of the noise."""
 
-Mismatch = Annotated[
+ModelError = Annotated[
     float,
     Field(
         ge=0,
         le=1,
-        description="What the kernel leaves unexplained, as a fraction of the image's contrast; "
-        "adds to the noise. 0.01 or less for a kernel known exactly.",
+        description="Error of the model `kernel * image`, as a fraction of the image's contrast; "
+        "it is added to the noise. 0.01 or less for a kernel known exactly.",
     ),
 ]
-"""Type of the param that allows for an inexact kernel."""
+"""Type of the param of the error of an inexact kernel."""
 
-MISMATCH = 0.03
-"""What a carefully measured kernel still leaves unexplained."""
+DEFAULT_MODEL_ERROR = 0.03
+"""Model error of a carefully measured kernel, as a fraction of the contrast."""
 
-GRADIENT = 0.55
+GRADIENT_RMS = 0.55
 """Root mean square of a sharp photograph's gradient, as a fraction of its contrast."""
 
-QUIET = 1 / 40
-"""Noise, as a fraction of the contrast, down to which the halo of a stage keeps its promise."""
+HALO_DESIGN_NOISE = 1 / 40
+"""Smallest noise for which the halo of a stage suffices, as a fraction of the contrast."""
 
-FLOOR = 2e-3
-"""Least noise, as a fraction of the contrast, so that no division is by nothing."""
+MIN_RELATIVE_NOISE = 2e-3
+"""Lower bound on the noise, as a fraction of the contrast; keeps quotients finite."""
 
 
 def relative_noise(
@@ -55,43 +55,44 @@ def relative_noise(
     setting: Auto,
     context: Context,
     mask: Tensor | None = None,
-    mismatch: float = MISMATCH,
+    model_error: float = DEFAULT_MODEL_ERROR,
 ) -> Tensor:
-    """Return noise and mismatch of each channel together, as a fraction of its contrast.
+    """Return the root sum of squares of noise and model error, relative to each channel's contrast.
 
     Parameters
     ----------
     blurred : (C, *spatial)
-        White = 1.
+        Image, white = 1.
     setting : float or "auto"
-        A stage's param: standard deviation of the noise with white = 1; "auto" takes the
-        context's, or else an estimate from the image.
+        A stage's param: standard deviation of the noise, white = 1; "auto" is the context's, or
+        else an estimate from the image.
     context : Context
-        May state noise and contrast, for tiles of a larger image.
+        Its noise and contrast, if set, replace the image's: for tiles of a larger image.
     mask : (*spatial), optional
-        1 where a pixel counts.
-    mismatch : float
-        What the kernel leaves unexplained, as a fraction of the contrast.
+        1 at valid pixels.
+    model_error : float
+        Error of the model, as a fraction of the contrast.
 
     Returns
     -------
     (C, 1, ...)
-        Of as many axes as `blurred`, at least `FLOOR`; 1 or more without any contrast.
+        With as many axes as `blurred`, at least `MIN_RELATIVE_NOISE`; 1 or more where the
+        contrast is 0.
     """
     ndim = blurred.ndim - 1
-    stated = context.noise if setting == "auto" else setting
-    if stated is None:
+    noise_level = context.noise if setting == "auto" else setting
+    if noise_level is None:
         noise = blurred.new_tensor([estimate_noise(channel, mask) for channel in blurred])
     else:
-        noise = blurred.new_full((len(blurred),), stated)
-    spread = contrast(blurred, context, mask)
-    ratio = torch.where(spread > 0, noise / spread, 1.0)
-    ratio = (ratio**2 + mismatch**2).sqrt().clamp_min(FLOOR)
+        noise = blurred.new_full((len(blurred),), noise_level)
+    unit = measure_contrast(blurred, context, mask)
+    ratio = torch.where(unit > 0, noise / unit, 1.0)
+    ratio = (ratio**2 + model_error**2).sqrt().clamp_min(MIN_RELATIVE_NOISE)
     return ratio.reshape([-1] + [1] * ndim)
 
 
-def contrast(blurred: Tensor, context: Context, mask: Tensor | None = None) -> Tensor:
-    """Return the standard deviation of each channel's trusted pixels, (C,), or the context's."""
+def measure_contrast(blurred: Tensor, context: Context, mask: Tensor | None = None) -> Tensor:
+    """Return the standard deviation of each channel's valid pixels, (C,), or the context's."""
     if context.contrast is not None:
         return blurred.new_full((len(blurred),), context.contrast)
     flat = blurred.flatten(1)
@@ -102,5 +103,5 @@ def contrast(blurred: Tensor, context: Context, mask: Tensor | None = None) -> T
 
 
 def quadratic_weight(noise: Amount) -> Amount:
-    """Return the weight of the squared gradient that goes with a relative noise."""
-    return (noise / GRADIENT) ** 2
+    """Return the weight of the squared gradient for a noise relative to the contrast."""
+    return (noise / GRADIENT_RMS) ** 2

@@ -1,4 +1,4 @@
-"""Richardson-Lucy deconvolution, which never goes negative and keeps the flux."""
+"""Richardson-Lucy deconvolution: non-negative and flux-conserving."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
-from unblur_classic.nonblind.regularization import contrast
-from unblur_classic.nonblind.rl_iteration import TINY, LucyStep
-from unblur_classic.nonblind.stopping import Stop, Stopper
+from unblur_classic.nonblind.regularization import measure_contrast
+from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
+from unblur_classic.nonblind.stopping import Stop, StoppingRule
 
-FLAT = 0.02
-"""Gradient, as a fraction of the image's contrast, below which TV's pull fades: noise of rounding
-has no direction."""
+TV_SMOOTHING = 0.02
+"""Length of a gradient below which total variation is smoothed, as a fraction of the contrast; the
+direction of rounding errors is arbitrary."""
 
 
 class RichardsonLucy(stages.Deconvolver):
-    """The most likely non-negative scene under Poisson noise, approached step by step.
+    """The maximum-likelihood non-negative scene under Poisson noise, by multiplicative updates.
 
-    Each step multiplies the scene `x` by what the image `y` says it should have been::
+    Each iteration multiplies the scene `x` by the back-projected quotient of the image `y` and its
+    prediction::
 
         x <- x K'(y / (K x + background)) / (K' 1) / (1 - tv div(grad x / |grad x|))
 
-    where `K` blurs the scene and cuts it at the border and the mask, and `K'` is its adjoint.
-    It assumes counted photons. Detail sharpens from step to step, and noise with it: the number
-    of steps is the regularisation, and what to stop at is the one choice to make.
+    where `K` blurs the scene and restricts it to the valid pixels, and `K'` is its adjoint. It
+    assumes counted photons. Both detail and noise increase with the iterations: their number is
+    the regularisation.
 
     Parameters
     ----------
@@ -42,13 +43,13 @@ class RichardsonLucy(stages.Deconvolver):
 
     Notes
     -----
-    A scene pixel outside the image is changed as far as its light reaches the image, so that
-    nothing is assumed about what lies there. The total of `K x` equals that of `y` after every
-    step without `tv` and background.
+    A scene pixel outside the image is updated in proportion to its flux inside the image, so that
+    nothing is assumed about the scene there. The sum of `K x` equals that of `y` after every
+    iteration without `tv` and background.
 
-    The halo follows how far a step's influence spreads, which is a random walk: 5.5 times the
-    kernel's spread times the root of twice the number of steps, and never more than the exact
-    bound of two kernel reaches a step.
+    The halo is derived from the spread of a pixel's influence, which is a random walk: 5.5 times
+    the kernel's standard deviation times the root of twice the number of iterations, and at most
+    the exact bound of two kernel half-widths per iteration.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class RichardsonLucy(stages.Deconvolver):
     """
 
     name = "richardson-lucy"
-    summary = "Richardson-Lucy: non-negative, keeps flux, 2-D or 3-D, optional TV."
+    summary = "Richardson-Lucy: non-negative, conserves flux, 2-D or 3-D, optional TV."
     cites = "W. H. Richardson, JOSA 62(1), 1972; L. B. Lucy, Astron. J. 79, 1974"
     dimensions = frozenset({2, 3})
     tolerance = 1e-3  # with tv; tiles agree to 1e-5 without
@@ -84,26 +85,27 @@ class RichardsonLucy(stages.Deconvolver):
         """Settings of Richardson-Lucy."""
 
         iterations: int = Field(
-            30, ge=1, le=10000, description="Steps; with another stop than fixed, at the most."
+            30, ge=1, le=10000, description="Iterations; the largest number unless stop is fixed."
         )
         stop: Stop = Field(
             "fixed",
-            description="When to stop: fixed after all steps; discrepancy once the residual is "
-            "as small as the noise; consensus once two halves of the data pull apart.",
+            description="When to stop: fixed, after all iterations; discrepancy, once the residual "
+            "is as small as the noise; gradient-consensus, once the gradients of two splits of the "
+            "data disagree.",
         )
         tv: float = Field(
             0.0, ge=0, lt=0.2, description="Weight of total variation; 0.002 is mild."
         )
         accelerate: bool = Field(
             False,
-            description="Carry each step on along the last one: as sharp, and as noisy, after a "
-            "third of the steps.",
+            description="Extrapolate along the last step: the same sharpness, and noise, after a "
+            "third of the iterations.",
         )
         background: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(
             0.0,
-            description="Even light under the scene, white = 1: a sky, a camera's offset. It stays "
-            "in the result, and nothing gets darker than it: no dark rings around stars. auto "
-            "takes the level that one pixel in a hundred lies below.",
+            description="Constant background, white = 1: of the sky or the camera's offset. It is "
+            "kept in the result, as its lower bound: no dark rings around stars. auto is the first "
+            "percentile.",
         )
 
     def deconvolve(
@@ -118,7 +120,7 @@ class RichardsonLucy(stages.Deconvolver):
     def settled(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
-        """Return the stage with the steps and the background that this image asks for."""
+        """Return a copy with the number of iterations and the background found on this image."""
         found: dict[str, Any] = {"background": self._background(blurred, mask)}
         if self.params.stop != "fixed":
             steps = self._iterate(blurred, kernel, context, mask, found["background"])[2]
@@ -126,21 +128,21 @@ class RichardsonLucy(stages.Deconvolver):
         return type(self)(self.params.model_copy(update=found))
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return 5.5 standard deviations of the walk of influence; see the Notes."""
+        """Return 5.5 standard deviations of a pixel's influence; see the Notes."""
         steps = self.params.iterations
         exact = [2 * steps * reach for reach in kernel.reach]
-        walk = [5.5 * (2 * steps) ** 0.5 * spread for spread in spreads(kernel)]
+        walk = [5.5 * (2 * steps) ** 0.5 * std for std in kernel_std(kernel)]
         return tuple(
-            min(bound, int(far) + 2 * reach)
-            for bound, far, reach in zip(exact, walk, kernel.reach, strict=True)
+            min(bound, int(distance) + 2 * reach)
+            for bound, distance, reach in zip(exact, walk, kernel.reach, strict=True)
         )
 
     def _background(self, blurred: Tensor, mask: Tensor | None) -> float:
-        """Return the background in use, one for all channels, so that colours stay."""
+        """Return one background for all channels, which preserves colours."""
         if self.params.background != "auto":
             return self.params.background
-        known = blurred if mask is None else blurred[:, mask > 0]
-        return max(float(np.percentile(known.cpu(), 1)), 0.0) if known.numel() else 0.0
+        valid = blurred if mask is None else blurred[:, mask > 0]
+        return max(float(np.percentile(valid.cpu(), 1)), 0.0) if valid.numel() else 0.0
 
     def _iterate(
         self,
@@ -150,56 +152,60 @@ class RichardsonLucy(stages.Deconvolver):
         mask: Tensor | None,
         background: float,
     ) -> tuple[Tensor, Blur, int]:
-        """Return the scene (C, *domain), the blur that it belongs to, and the steps taken."""
+        """Return the scene (C, *domain), its blur operator, and the number of iterations."""
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         data = blurred.clamp_min(0)
-        stopper = Stopper.of(self.params.stop, blurred, context, mask)
-        advance = LucyStep(blur, data, background)
-        scene = advance.scene
-        scene[:] = fill_and_extend(blur, (data - background).clamp_min(TINY))
+        stopping_rule = StoppingRule.of(self.params.stop, blurred, context, mask)
+        iterate = RichardsonLucyIteration(blur, data, background)
+        scene = iterate.scene
+        scene[:] = fill_and_extend(blur, (data - background).clamp_min(MIN_PREDICTION))
         previous = scene.clone() if self.params.accelerate else scene
         if self.params.tv:
-            flat = FLAT * contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim) + TINY
+            smoothing = (
+                TV_SMOOTHING
+                * measure_contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim)
+                + MIN_PREDICTION
+            )
         tick = context.ticker(self.name, self.params.iterations)
         with retained_memory():
             for step in range(self.params.iterations):
                 if self.params.accelerate:
-                    carry(scene, previous, max(step - 1, 0) / (step + 2))
-                if step and stopper.is_reached(blur, scene, background):
+                    extrapolate(scene, previous, max(step - 1, 0) / (step + 2))
+                if step and stopping_rule.is_reached(blur, scene, background):
                     return scene, blur, step
                 if self.params.tv:
-                    divisor = tv_divisor(scene, self.params.tv, flat)
-                    advance()
+                    divisor = tv_divisor(scene, self.params.tv, smoothing)
+                    iterate()
                     scene.div_(divisor)
                 else:
-                    advance()
+                    iterate()
                 tick()
         return scene, blur, self.params.iterations
 
 
-def carry(scene: Tensor, previous: Tensor, weight: float) -> None:
-    """Carry a scene on along its last step, in place, and make `previous` what it was.
+def extrapolate(scene: Tensor, previous: Tensor, weight: float) -> None:
+    """Extrapolate a scene along its last step in place, and copy the input scene to `previous`.
 
-    The weights are those of Wang & Miller, known beforehand.
+    The momentum weights are those of Wang & Miller, which are fixed in advance.
     """
     before = scene.clone()
     torch.lerp(previous, before, 1 + weight, out=scene).clamp_min_(0)
     previous.copy_(before)
 
 
-def tv_divisor(scene: Tensor, weight: float, flat: float | Tensor = TINY) -> Tensor:
+def tv_divisor(scene: Tensor, weight: float, smoothing: float | Tensor = MIN_PREDICTION) -> Tensor:
     """Return `1 - weight div(grad x / |grad x|)` of a scene (C, *domain), above 0.5.
 
-    `flat` is the length, (C, 1, ...) or one for all, below which a gradient counts for less.
+    `smoothing`, (C, 1, ...) or a number, is the length below which a gradient counts less.
     """
     ndim = scene.ndim - 1
-    slopes = gradient(scene, ndim)
-    length = slopes.square().sum(0).add_(flat**2).sqrt_()
-    return (1 + weight * gradient_adjoint(slopes / length, ndim)).clamp_min_(0.5)
+    gradients = gradient(scene, ndim)
+    length = gradients.square().sum(0).add_(smoothing**2).sqrt_()
+    return (1 + weight * gradient_adjoint(gradients / length, ndim)).clamp_min_(0.5)
 
 
-def spreads(kernel: Kernel) -> list[float]:
-    """Return the kernel's standard deviation along each axis, in pixels."""
+def kernel_std(kernel: Kernel) -> list[float]:
+    """Return the standard deviation of the kernel along each axis, in pixels."""
     weights = kernel.weights.astype(np.float64)
     result = []
     for axis, n in enumerate(weights.shape):

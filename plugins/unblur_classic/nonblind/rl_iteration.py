@@ -1,4 +1,4 @@
-"""One step of Richardson-Lucy, done block by block while the block is in cache."""
+"""One Richardson-Lucy iteration, computed block by block while a block is in cache."""
 
 from __future__ import annotations
 
@@ -8,81 +8,84 @@ from torch import Tensor
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.overlap_save import BlockFilter
 
-LEAST_SEEN = 0.01
-"""Share of a scene pixel's light that must reach the image for the image to change it."""
-TINY = 1e-6
-"""Least of the model, white = 1, so that its quotient with the data stays finite in the dark."""
+MIN_SENSITIVITY = 0.01
+"""Smallest fraction `K' 1` of a scene pixel's flux inside the image for which the pixel is
+updated, dimensionless."""
+MIN_PREDICTION = 1e-6
+"""Lower bound on the predicted image, white = 1; keeps data / prediction finite."""
 
 
-class LucyStep:
-    """Multiplies a scene by `K'(y / (K x + background)) / (K' 1)`.
+class RichardsonLucyIteration:
+    """Multiplication of a scene by `K'(y / (K x + background)) / (K' 1)`.
 
     The factor is computed as `1 + K'(y / (K x + background) - 1) / (K' 1)`: the transforms then
-    round a small number, and blocks that are cut differently agree the better.
+    round small numbers, so that differently cut blocks differ less.
 
     Parameters
     ----------
     blur : Blur
         The operator `K`, with its mask.
     data : (C, *spatial)
-        The image `y`, not negative.
+        The image `y`, non-negative.
     background : float
-        Light that was not blurred.
+        Unblurred background, white = 1.
 
     Attributes
     ----------
     scene : (C, *domain)
-        The present scene; assign to its elements to begin elsewhere.
+        The current scene; set its elements for another initial scene.
     """
 
     def __init__(self, blur: Blur, data: Tensor, background: float) -> None:
         self._background = background
         kernel = blur.kernel
-        reach = tuple(n - 1 for n in kernel.shape)
-        self._ahead = BlockFilter(kernel, blur.shape)
-        # The adjoint of a convolution that keeps valid pixels is a correlation amid zeros.
-        self._back = BlockFilter(kernel.flip(tuple(range(blur.ndim))), blur.domain)
-        ahead, back = self._ahead, self._back
-        count = len(data)
+        margin = tuple(n - 1 for n in kernel.shape)
+        self._forward = BlockFilter(kernel, blur.shape)
+        # The adjoint of a convolution that keeps valid pixels is a correlation, 0 beyond them.
+        self._adjoint = BlockFilter(kernel.flip(tuple(range(blur.ndim))), blur.domain)
+        forward, adjoint = self._forward, self._adjoint
+        channels = len(data)
 
-        scene = _zeros(data, count, blur.domain, ahead.needed, back.covered)
+        scene = _zeros(data, channels, blur.domain, forward.needed, adjoint.covered)
         self.scene = _corner(scene, blur.domain)
-        self._wide_scene, self._scene_tiles = scene, back.tiles(scene)
+        self._wide_scene, self._scene_tiles = scene, adjoint.tiles(scene)
 
-        behind = tuple(n + k for n, k in zip(ahead.covered, reach, strict=True))
-        quotient = _zeros(data, count, behind, back.needed)
-        inner = quotient[(..., *(slice(k, None) for k in reach))]
-        self._wide_quotient, self._quotient_tiles = quotient, ahead.tiles(inner)
+        extended = tuple(n + k for n, k in zip(forward.covered, margin, strict=True))
+        quotient = _zeros(data, channels, extended, adjoint.needed)
+        inner = quotient[(..., *(slice(k, None) for k in margin))]
+        self._wide_quotient, self._quotient_tiles = quotient, forward.tiles(inner)
 
-        known = _zeros(data, count, ahead.covered)
-        _corner(known, blur.shape)[:] = data if blur.mask is None else data * blur.mask
-        self._data_tiles = ahead.tiles(known)
-        seen = _zeros(data, 1, ahead.covered)
-        _corner(seen, blur.shape)[:] = 1 if blur.mask is None else blur.mask
-        self._seen_tiles = ahead.tiles(seen)
+        masked = _zeros(data, channels, forward.covered)
+        _corner(masked, blur.shape)[:] = data if blur.mask is None else data * blur.mask
+        self._data_tiles = forward.tiles(masked)
+        weight = _zeros(data, 1, forward.covered)
+        _corner(weight, blur.shape)[:] = 1 if blur.mask is None else blur.mask
+        self._mask_tiles = forward.tiles(weight)
 
-        # What a scene pixel sends into the image; hardly any means it stays as first guessed.
-        _corner(inner, blur.shape)[:] = _corner(seen, blur.shape)
-        self._share = torch.empty_like(back.tiles(scene[:1]))
-        for place, sent in back.pieces(quotient[:1]):
-            self._share[place] = torch.where(sent > LEAST_SEEN, 1 / sent, 0)
+        # The sensitivity K' 1; where it is nearly 0, the scene keeps its initial value.
+        _corner(inner, blur.shape)[:] = _corner(weight, blur.shape)
+        self._inverse_sensitivity = torch.empty_like(adjoint.tiles(scene[:1]))
+        for index, sensitivity in adjoint.pieces(quotient[:1]):
+            self._inverse_sensitivity[index] = torch.where(
+                sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
+            )
 
     def __call__(self) -> None:
-        """Advance the scene, in place."""
-        for place, model in self._ahead.pieces(self._wide_scene):
+        """Update the scene in place."""
+        for index, prediction in self._forward.pieces(self._wide_scene):
             if self._background:
-                model.add_(self._background)
-            data, quotient = self._data_tiles[place], self._quotient_tiles[place]
-            torch.div(data, model.clamp_min_(TINY), out=quotient)
-            quotient.sub_(self._seen_tiles[(0, *place[1:])])
-        for place, change in self._back.pieces(self._wide_quotient):
-            factor = change.mul_(self._share[(0, *place[1:])]).add_(1)
-            self._scene_tiles[place].mul_(factor).clamp_min_(0)
+                prediction.add_(self._background)
+            data, quotient = self._data_tiles[index], self._quotient_tiles[index]
+            torch.div(data, prediction.clamp_min_(MIN_PREDICTION), out=quotient)
+            quotient.sub_(self._mask_tiles[(0, *index[1:])])
+        for index, change in self._adjoint.pieces(self._wide_quotient):
+            factor = change.mul_(self._inverse_sensitivity[(0, *index[1:])]).add_(1)
+            self._scene_tiles[index].mul_(factor).clamp_min_(0)
 
 
-def _zeros(like: Tensor, count: int, *extents: tuple[int, ...]) -> Tensor:
-    """Return zeros that are large enough for several extents."""
-    return like.new_zeros((count, *map(max, zip(*extents, strict=True))))
+def _zeros(like: Tensor, channels: int, *extents: tuple[int, ...]) -> Tensor:
+    """Return zeros of the elementwise largest of several extents."""
+    return like.new_zeros((channels, *map(max, zip(*extents, strict=True))))
 
 
 def _corner(x: Tensor, extent: tuple[int, ...]) -> Tensor:

@@ -1,4 +1,4 @@
-"""When to stop an iteration that would go on to fit the noise."""
+"""Stopping rules of iterations that would fit the noise if continued."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.numerics.noise import estimate_noise
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.rl_iteration import TINY
+from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION
 
-Stop = Literal["fixed", "discrepancy", "consensus"]
+Stop = Literal["fixed", "discrepancy", "gradient-consensus"]
 
-CONSENSUS = 0.05
-"""Share of the pixels below which two halves of the data no longer agree where to go."""
+MIN_CONSENSUS = 0.05
+"""Fraction of the pixels where the gradients of both data splits agree in sign, below which the
+iteration stops, dimensionless."""
 
 
 @dataclass(frozen=True)
-class Stopper:
-    """Tells from a model of the data whether it explains all that is not noise.
+class StoppingRule:
+    """Test whether the residual of a scene is noise alone.
 
     Attributes
     ----------
     stop : Stop
-        "fixed" never tells; "discrepancy" compares the residual with the noise; "consensus"
-        asks two halves of the data in which direction to go on.
+        "fixed" never stops; "discrepancy" compares the residual with the noise;
+        "gradient-consensus" compares the update directions of two splits of the data.
     blurred : (C, *spatial)
         The data, white = 1.
     noise : (C, 1, ...)
-        Its noise's standard deviation.
-    halves : tuple of tensor, optional
-        Two versions of the data whose noises are independent.
+        Standard deviation of its noise.
+    splits : tuple of tensor, optional
+        Two versions of the data with uncorrelated noise.
 
     Notes
     -----
-    With noise `z` drawn as strong as the data's own, `n`, the noises of `y + z` and `y - z` are
-    uncorrelated, `E (n + z)(n - z) = 0`. Where both pull the scene the same way, what they pull
-    towards is signal; the iteration ends when hardly any place is left where they do. Gradient
-    consensus elsewhere splits counted photons in two, which needs the gain of the camera; this
-    needs the noise only.
+    With random noise `z` of the same variance as the data's own noise `n`, the noise of `y + z`
+    and that of `y - z` are uncorrelated, `E (n + z)(n - z) = 0`. Where the gradients for both
+    have the same sign, they follow the signal; the iteration ends when the fraction of such
+    pixels is small. Gradient consensus elsewhere splits counted photons in two, which requires the
+    gain of the camera; this requires only the noise level.
 
     References
     ----------
@@ -53,11 +54,11 @@ class Stopper:
     stop: Stop
     blurred: Tensor
     noise: Tensor
-    halves: tuple[Tensor, Tensor] | None = None
+    splits: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def of(cls, stop: Stop, blurred: Tensor, context: Context, mask: Tensor | None) -> Self:
-        """Measure what the choice needs; the noise is the context's, where it is stated."""
+        """Measure what the rule needs; the noise is the context's, if it is set, else estimated."""
         shape = [-1] + [1] * (blurred.ndim - 1)
         if stop == "fixed":
             return cls(stop, blurred, blurred.new_zeros(len(blurred)).reshape(shape))
@@ -72,16 +73,16 @@ class Stopper:
         return cls(stop, blurred, noise, (blurred + noise * drawn, blurred - noise * drawn))
 
     def is_reached(self, blur: Blur, scene: Tensor, background: float = 0.0) -> bool:
-        """Return whether to stop at a scene (C, *domain) on a background that was not blurred."""
+        """Return whether to stop at a scene (C, *domain) on an unblurred background."""
         if self.stop == "fixed":
             return False
-        model = (blur.forward(scene) + background).clamp_min_(TINY)
-        if self.halves is None:
-            residual = self.blurred - model
+        prediction = (blur.forward(scene) + background).clamp_min_(MIN_PREDICTION)
+        if self.splits is None:
+            residual = self.blurred - prediction
             if blur.mask is not None:
                 residual = residual * blur.mask
-            count = model[0].numel() if blur.mask is None else float(blur.mask.sum())
-            return float(residual.square().sum()) <= count * float(self.noise.square().sum())
-        first, second = (blur.adjoint((half - model) / model) for half in self.halves)
-        agreement = blur.forward(first * second)  # averaged over the reach of the kernel
-        return float((agreement > 0).float().mean()) < CONSENSUS
+            n_valid = prediction[0].numel() if blur.mask is None else float(blur.mask.sum())
+            return float(residual.square().sum()) <= n_valid * float(self.noise.square().sum())
+        first, second = (blur.adjoint((split - prediction) / prediction) for split in self.splits)
+        agreement = blur.forward(first * second)  # averaged over the kernel's support
+        return float((agreement > 0).float().mean()) < MIN_CONSENSUS

@@ -1,4 +1,4 @@
-"""Total-variation deconvolution: flat regions, sharp edges, in two and three dimensions."""
+"""Total-variation deconvolution in two and three dimensions."""
 
 from __future__ import annotations
 
@@ -17,36 +17,39 @@ from unblur.numerics.inverse_filters import response_radius
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import admm
 from unblur_classic.nonblind.regularization import (
-    MISMATCH,
-    QUIET,
+    DEFAULT_MODEL_ERROR,
+    HALO_DESIGN_NOISE,
     Auto,
-    Mismatch,
+    ModelError,
     Noise,
-    contrast,
+    measure_contrast,
     quadratic_weight,
     relative_noise,
 )
 
-STRENGTH = 0.35
-"""Of the weight; best on photographs blurred over 13 to 35 pixels, at 0.2 to 3 % of noise."""
+WEIGHT_FACTOR = 0.35
+"""Factor of the automatic weight, dimensionless; best on photographs blurred over 13 to 35 pixels
+with 0.2 to 3 % of noise."""
 PENALTY = 0.1
-"""Penalty of the splitting of the data term; results hardly depend on it, the pace does."""
-STEEPNESS = 0.5
-"""Scale of the gradient beside the blurred scene inside the splitting; it too decides the pace."""
+"""Penalty of the splitting of the data term, dimensionless; it changes the speed of convergence,
+hardly the result."""
+GRADIENT_SCALE = 0.5
+"""Scale of the gradient relative to the blurred scene in the splitting, dimensionless; it changes
+the speed of convergence alone."""
 RELAXATION = 1.8
-"""Over-relaxation of the sweeps."""
+"""Over-relaxation of the ADMM iterations, dimensionless."""
 
 
 class TotalVariation(stages.Deconvolver):
-    """Least squares with a price on the total length of the gradient.
+    """Least squares with a penalty on the total variation, the integral of the gradient's length.
 
     The image is the minimiser over the scene `x` of::
 
         |M (k * x) - y|^2 / 2 + weight sum |grad x|
 
-    where `M` keeps the trusted pixels inside the border and `|grad x|` is the gradient's length
-    at each pixel. It assumes Gaussian noise and a scene of flat regions with sharp edges;
-    fine texture is flattened.
+    where `M` keeps the valid pixels inside the border and `|grad x|` is the gradient's length
+    at each pixel. It assumes Gaussian noise and a piecewise constant scene with sharp edges; fine
+    texture is smoothed.
 
     Parameters
     ----------
@@ -56,10 +59,10 @@ class TotalVariation(stages.Deconvolver):
     Notes
     -----
     Solved by the alternating direction method of multipliers on the splitting
-    `z = (k * x, grad x)`: each step is one division in Fourier space, exact for the pixels that
-    were not observed as well. The weight is `0.35 ratio^1.5 contrast`, where the ratio is that
-    of noise to contrast. (A Laplacian prior would have it grow as the square; it is the blur that
-    makes heavy noise bear less.)
+    `z = (k * x, grad x)`: each iteration is one division in Fourier space, exact for unobserved
+    pixels as well. The weight is `0.35 ratio^1.5 contrast`, where the ratio is that of noise to
+    contrast. (With a Laplacian prior the weight is proportional to the square of the noise; with
+    blur, the best exponent found is 1.5.)
 
     Examples
     --------
@@ -90,18 +93,25 @@ class TotalVariation(stages.Deconvolver):
         """Settings of total-variation deconvolution."""
 
         noise: Noise = "auto"
-        mismatch: Mismatch = MISMATCH
+        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the gradient's length against half the squared residual, "
-            "white = 1; auto follows from the noise and the image's contrast.",
+            "white = 1; auto derives it from the noise and the image's contrast.",
         )
-        iterations: int = Field(60, ge=1, le=2000, description="Steps of the splitting.")
+        iterations: int = Field(60, ge=1, le=2000, description="Number of ADMM iterations.")
 
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
+        scene, blur = self.solve(blurred, kernel, context, mask)
+        return blur.crop(scene)
+
+    def solve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> tuple[Tensor, Blur]:
+        """Return the scene (C, *domain), which extends beyond the image, and its blur operator."""
         context.checkpoint()
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         splitting = Splitting(blur, blurred, self._weight(blurred, context, mask))
@@ -109,55 +119,59 @@ class TotalVariation(stages.Deconvolver):
             splitting.solve,
             splitting.forward,
             splitting.proximal,
-            splitting.start,
+            splitting.initial,
             iterations=self.params.iterations,
             relaxation=RELAXATION,
             on_step=context.ticker(self.name, self.params.iterations),
         )
-        return blur.crop(scene)
+        return scene, blur
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return the reach of the Wiener filter for a noise of 1/40 of the contrast."""
-        return response_radius(kernel, quadratic_weight(hypot(QUIET, self.params.mismatch)))
+        """Return the radius of the Wiener filter for a noise of 1/40 of the contrast."""
+        return response_radius(
+            kernel, quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
+        )
 
     def _weight(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float | Tensor:
         if self.params.weight != "auto":
             return float(self.params.weight)
-        ratio = relative_noise(blurred, self.params.noise, context, mask, self.params.mismatch)
-        spread = contrast(blurred, context, mask).reshape(ratio.shape)
-        return STRENGTH * ratio**1.5 * spread
+        ratio = relative_noise(blurred, self.params.noise, context, mask, self.params.model_error)
+        unit = measure_contrast(blurred, context, mask).reshape(ratio.shape)
+        return WEIGHT_FACTOR * ratio**1.5 * unit
 
 
 class Splitting:
-    """The three steps of the method for one image, on tensors (1 + ndim, C, *domain).
+    """The three steps of ADMM for one image, on tensors (1 + ndim, C, *domain).
 
-    Index 0 along the first axis stands for the blurred scene, the others for its gradient.
+    Index 0 along the first axis is the blurred scene, the others are the scene's gradient.
     """
 
     def __init__(self, blur: Blur, blurred: Tensor, weight: float | Tensor) -> None:
         self.ndim = blur.ndim
         self.weight = weight
         self.otf = blur.otf
-        self.start = fill_and_extend(blur, blurred)
-        self.unknown = unobserved_mask(blur, blurred)
+        self.initial = fill_and_extend(blur, blurred)
+        self.unobserved = unobserved_mask(blur, blurred)
         self.data = blur.place(blurred)
-        self.total = self.otf.abs() ** 2 + STEEPNESS**2 * laplacian_otf(blur.domain, blurred)
+        self.total = self.otf.abs() ** 2 + GRADIENT_SCALE**2 * laplacian_otf(blur.domain, blurred)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map a scene to what is split off: its blur and its gradient."""
+        """Map a scene to the split variables: its blur and its gradient."""
         blurred = apply_otf(x, self.otf, self.ndim)[None]
-        return torch.cat([blurred, STEEPNESS * gradient(x, self.ndim)])
+        return torch.cat([blurred, GRADIENT_SCALE * gradient(x, self.ndim)])
 
     def solve(self, z: Tensor) -> Tensor:
-        """Return the scene whose `forward` is nearest to `z`."""
-        back = STEEPNESS * gradient_adjoint(z[1:], self.ndim)
+        """Return the scene whose `forward` is nearest to `z` in the least-squares sense."""
+        back = GRADIENT_SCALE * gradient_adjoint(z[1:], self.ndim)
         spectrum = self.otf.conj() * fft(z[0], self.ndim) + fft(back, self.ndim)
         return inverse_fft(spectrum / self.total, z.shape[-self.ndim :])
 
     def proximal(self, z: Tensor) -> Tensor:
-        """Pull the blur towards the data where there are any, and shorten the gradient."""
-        known = (self.data + PENALTY * z[0]) / (1 + PENALTY)
-        blurred = torch.where(self.unknown > 0, z[0], known)
+        """Move the blur towards the data at observed pixels, and shrink the gradient's length."""
+        observed = (self.data + PENALTY * z[0]) / (1 + PENALTY)
+        blurred = torch.where(self.unobserved > 0, z[0], observed)
         length = z[1:].square().sum(0, keepdim=True).sqrt()
-        shorter = (1 - self.weight / (PENALTY * STEEPNESS) / length.clamp_min(1e-12)).clamp_min(0)
-        return torch.cat([blurred[None], z[1:] * shorter])
+        shrinkage = (
+            1 - self.weight / (PENALTY * GRADIENT_SCALE) / length.clamp_min(1e-12)
+        ).clamp_min(0)
+        return torch.cat([blurred[None], z[1:] * shrinkage])

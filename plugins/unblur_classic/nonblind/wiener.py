@@ -1,4 +1,4 @@
-"""The Wiener filter, with the scene beyond the border and under the mask solved for as well."""
+"""Wiener filter with unknown boundaries and masked pixels solved for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.regularization import (
-    MISMATCH,
-    QUIET,
+    DEFAULT_MODEL_ERROR,
+    HALO_DESIGN_NOISE,
     Auto,
-    Mismatch,
+    ModelError,
     Noise,
     quadratic_weight,
     relative_noise,
@@ -32,9 +32,9 @@ class Wiener(stages.Deconvolver):
 
         |M (k * x) - y|^2 + weight |grad x|^2
 
-    where `M` keeps the trusted pixels inside the border. It assumes Gaussian noise and a
-    scene whose gradients are Gaussian and alike everywhere: fast and linear, but edges ring
-    and noise stays in flat areas where `hyper-laplacian` or `tv` would remove it.
+    where `M` keeps the valid pixels inside the border. It assumes Gaussian noise and a scene
+    with stationary Gaussian gradients: fast and linear, but edges ring, and noise remains in flat
+    areas where `hyper-laplacian` or `tv` would remove it.
 
     Parameters
     ----------
@@ -43,18 +43,18 @@ class Wiener(stages.Deconvolver):
 
     Notes
     -----
-    Were the blurred scene `u` known everywhere, the minimiser would be one Fourier filter.
-    What is unknown of it, beyond the border and under the mask, is chosen to make that
-    minimum smallest, which is the exact solution of the problem above. With
-    `F = weight |D|^2 / (|K|^2 + weight |D|^2)` the minimum is `<u, F u>`, so that conjugate
-    gradients over the unknown pixels alone find it, at two filterings a step.
+    If the blurred scene `u` were observed everywhere, the minimiser would be one Fourier filter.
+    The unobserved pixels of `u`, beyond the border and under the mask, are those for which the
+    minimum is smallest, which is the exact solution of the problem above. With
+    `F = weight |D|^2 / (|K|^2 + weight |D|^2)` the minimum is `<u, F u>`, so that it is found by
+    conjugate gradients over the unobserved pixels alone, with two filterings per iteration.
 
-    The weight is `(noise^2 + mismatch^2) / gradient^2`, all relative to the image's contrast;
+    The weight is `(noise^2 + model_error^2) / gradient^2`, all relative to the image's contrast;
     sharp photographs have a gradient of about 0.55 of their contrast.
 
-    The halo is where the filter's own response to one pixel has died away, for a noise of
-    1/40 of the contrast. A kernel whose spectrum has zeros (defocus, straight motion) makes it
-    many times the kernel's size; with less noise the filter reaches further still.
+    The halo is the radius beyond which the filter's impulse response is negligible, for a noise
+    of 1/40 of the contrast. For a kernel whose spectrum has zeros (defocus, straight motion) it is
+    many times the kernel's size; with less noise the filter extends further still.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Wiener(stages.Deconvolver):
     """
 
     name = "wiener"
-    summary = "Wiener filter: fast, linear, borders without ringing."
+    summary = "Wiener filter: fast, linear, no ringing at borders."
     cites = "N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949"
     dimensions = frozenset({2, 3})
 
@@ -83,18 +83,18 @@ class Wiener(stages.Deconvolver):
         """Settings of the Wiener filter."""
 
         noise: Noise = "auto"
-        mismatch: Mismatch = MISMATCH
+        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the squared gradient against the squared residual; "
-            "auto follows from the noise and the image's contrast.",
+            "auto derives it from the noise and the image's contrast.",
         )
         iterations: int = Field(
             20,
             ge=0,
             le=1000,
-            description="Conjugate-gradient steps that complete the scene beyond the border "
-            "and under the mask; 0 continues it smoothly and filters once.",
+            description="Conjugate-gradient iterations for the pixels beyond the border and under "
+            "the mask; 0 extends the image smoothly and filters once.",
         )
 
     def deconvolve(
@@ -105,21 +105,23 @@ class Wiener(stages.Deconvolver):
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         weight = self.params.weight
         if weight == "auto":
-            noise = relative_noise(blurred, self.params.noise, context, mask, self.params.mismatch)
+            noise = relative_noise(
+                blurred, self.params.noise, context, mask, self.params.model_error
+            )
             weight = quadratic_weight(noise)
         wiener = WienerFilter.of(blur.otf, blur.domain, weight)
-        seen = solve_unobserved(
+        completed = solve_unobserved(
             blur,
             blurred,
             wiener,
             iterations=self.params.iterations,
             on_step=context.ticker(self.name, self.params.iterations),
         )
-        return blur.crop(apply_otf(seen, wiener.restore, blur.ndim))
+        return blur.crop(apply_otf(completed, wiener.restore, blur.ndim))
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return the reach of the filter's response; see the Notes."""
+        """Return the radius of the filter's impulse response; see the Notes."""
         weight = self.params.weight
         if weight == "auto":
-            weight = quadratic_weight(hypot(QUIET, self.params.mismatch))
+            weight = quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
         return response_radius(kernel, weight)

@@ -15,7 +15,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.fourier import apply_otf, fast_length, inverse_fft, psf_to_otf
 from unblur.numerics.inverse_filters import radius_of
 from unblur.numerics.operators import extend_periodic
-from unblur_classic.nonblind.regularization import contrast
+from unblur_classic.nonblind.regularization import measure_contrast
 from unblur_classic.postprocess.dct_blocks import pad_reflect, trim
 
 HALF_WINDOW = 3
@@ -89,7 +89,7 @@ class Dering(stages.Postprocessor):
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Tensor:
         """Return the image with less ringing; see `Postprocessor`."""
-        spread = contrast(blurred, context).reshape([-1] + [1] * (image.ndim - 1))
+        spread = measure_contrast(blurred, context).reshape([-1] + [1] * (image.ndim - 1))
         if not bool((spread > 0).any()):
             return image
         height = (self.params.strength * spread).clamp_min(1e-6)
