@@ -30,7 +30,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.plugins.manager import registry
-from unblur_selfdeblur.optimisation import Data, Optimum
+from unblur_selfdeblur.optimisation import DipResult, Observation
 from unblur_selfdeblur.selection import blurriness
 
 
@@ -55,14 +55,14 @@ def wrong_kernels(true: Kernel) -> Iterator[tuple[str, Kernel]]:
 def ranked(case: Case) -> dict[str, Any]:
     """Return PSNR and criterion of every kernel's result."""
     stage: Any = registry().stage("deconvolve", "hyper-laplacian")
-    data, table = Data(case.blurred), {}
+    data, table = Observation(case.blurred), {}
     for name, kernel in wrong_kernels(case.kernel):
         image = stage().deconvolve(case.blurred, kernel, Context()).clamp(0, 1)
         n = kernel.shape[0]
         before, after = n - 1 - n // 2, n // 2
         scene = functional.pad(image[None], [before, after] * 2, mode="replicate")[0]
         weights = kernel.tensor()
-        criterion = blurriness(Optimum(scene, weights, 0), data)
+        criterion = blurriness(DipResult(scene, weights, 0), data)
         table[name] = (levin_aligned(image, case.sharp, search=SEARCH).psnr, criterion)
     psnr, criterion = np.array(list(table.values())).T
     return {

@@ -28,8 +28,8 @@ from torch.nn import functional
 from provenance import provenance
 from unblur.accel.malloc import retained_memory
 from unblur_selfdeblur.networks.generators import Generators
-from unblur_selfdeblur.optimisation import Data, optimise
-from unblur_selfdeblur.schedule import Phase, Plan
+from unblur_selfdeblur.optimisation import Observation, optimise
+from unblur_selfdeblur.schedule import LossPhase, Schedule
 
 EDGE, SIZE = 255, 21
 
@@ -142,10 +142,10 @@ def own_iterations(blurred: Tensor, width: int, count: int) -> Callable[[Tick], 
     generators = Generators.drawn(
         blurred.shape, SIZE, width=width, layers="one", seed=0, device="cpu"
     )
-    data, plan = Data(blurred), Plan([Phase(count, "similarity")])
+    data, schedule = Observation(blurred), Schedule([LossPhase(count, "ssim")])
 
     def run(tick: Tick) -> None:
-        optimise(generators, data, plan, lambda _: tick())
+        optimise(generators, data, schedule, lambda _: tick())
 
     return run
 

@@ -1,4 +1,23 @@
-"""Blind deconvolution by two untrained networks, from coarse to fine and from a known start."""
+"""Blind deconvolution by two untrained networks, coarse to fine and from given initial values.
+
+J. Kotera, F. Sroubek, V. Smidl, "Improving neural blind deconvolution", ICIP 2021. The networks
+and their optimisation are those of `unblur_selfdeblur`.
+
+Symbols
+-------
+=========  ================  =============  ====================================
+symbol     name in code      equation       function
+=========  ================  =============  ====================================
+x_0        scene             Kotera Eq. 8   generator_fit.fit_generators
+k_0        kernel            Kotera Eq. 8   generator_fit.fit_generators
+theta      network           Kotera Eq. 8   generator_fit._fit
+sigma      size              Kotera Sec. 3  generator_fit.gaussian_kernel
+scale      ratio             Kotera Sec. 3  stage.scale_levels
+L          LossPhase         Kotera Eq. 9   stage.Kotera._schedule
+alpha_x    tv_weight         Kotera Eq. 9   stage.Kotera._schedule
+alpha_k    kernel_l2_weight  Kotera Eq. 9   stage.Kotera._schedule
+=========  ================  =============  ====================================
+"""
 
 from unblur_kotera.registration import unblur_stages
 

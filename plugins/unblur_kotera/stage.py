@@ -1,4 +1,4 @@
-"""The estimator `kotera`: `selfdeblur` from coarse to fine, from a known start, regularised."""
+"""The estimator `kotera`: `selfdeblur` coarse to fine, initialised and regularised."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.stages import Estimate
 from unblur.numerics.pyramid import PyramidLevel, odd, resize_kernel, shrink_image
-from unblur_kotera.initialization import gaussian_start, start_from
+from unblur_kotera.generator_fit import fit_generators, gaussian_kernel
+from unblur_selfdeblur.dip_params import DipParams, Preset, kernel_size
+from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
 from unblur_selfdeblur.networks.generators import Generators
-from unblur_selfdeblur.optimisation import Data, Optimum, optimise
-from unblur_selfdeblur.params import Preset, Settings, frame_size
-from unblur_selfdeblur.preprocessing import Prepared, looked_at, shown
-from unblur_selfdeblur.schedule import Phase, Plan
+from unblur_selfdeblur.optimisation import DipResult, Observation, optimise
+from unblur_selfdeblur.schedule import LossPhase, Schedule
 from unblur_selfdeblur.selection import best_of
 
-SMALLEST = 7
-"""Extent of the smallest kernel: smaller ones lead to no blur at all (section 4.1)."""
+MIN_KERNEL_SIZE = 7
+"""Extent of the smallest kernel in pixels; smaller ones lead to the no-blur solution (section 4.1).
+"""
 COARSE_SHARE: dict[Preset, float] = {"published": 0.1, "fast": 0.25}
-"""Iterations of a coarse scale to those at full size: 500 to 5000 as published."""
-SQUARES_SHARE = 0.4
-"""Share of the iterations at full size with the first of the two sums: 2000 of 5000."""
+"""Iterations of a coarse scale as a fraction of those at full size; 500 to 5000 as published."""
+FIRST_LOSS_SHARE = 0.4
+"""Fraction of the iterations at full size with the first of the two losses; 2000 of 5000."""
 
 
 class Kotera(stages.KernelEstimator):
-    """Blind deconvolution by deep priors, from coarse to fine, in a way that rarely fails.
+    """Blind deconvolution by deep priors, coarse to fine; it fails less often than `selfdeblur`.
 
-    The networks are those of `selfdeblur`. The image is first deblurred at half its size, then
-    at 1 / sqrt(2) of it, then whole; at every scale the networks start from what the coarser
-    one found. At first the squared residual is minimised with a kernel that is kept wide, then
-    1 - SSIM with a smooth image::
+    The networks are those of `selfdeblur`. The image is deblurred at half its size, then at
+    1 / sqrt(2) of it, then at full size; at every scale the networks are initialised with the
+    result of the coarser one. The loss is first the squared residual with a penalty on large
+    values of the kernel, then 1 - SSIM with total variation of the image (Kotera Eq. 9)::
 
         min  |k * x - y|^2 + 0.1 |k|^2,   then   1 - SSIM(k * x, y) + 0.01 |grad x|_1
 
@@ -44,10 +45,11 @@ class Kotera(stages.KernelEstimator):
 
     Notes
     -----
-    The coarsest scale starts from a Gaussian kernel as wide as its frame and an image network
-    left to chance. A fit of the image network to an image ends at an error of 10 / 255.
+    At the coarsest scale the kernel network is initialised with a Gaussian whose standard
+    deviation is half the extent of the kernel, and the image network at random. The fit of a
+    network to its initial value ends at a root mean square error of 10 / 255 (Kotera Eq. 8).
 
-    What `selfdeblur` says of seeds, failed tries, colour and registration holds here too.
+    Seeds, failed attempts, colour and registration are as in `selfdeblur`.
 
     Examples
     --------
@@ -60,8 +62,8 @@ class Kotera(stages.KernelEstimator):
 
     References
     ----------
-    J. Kotera, F. Sroubek, V. Smidl, "Improving neural blind deconvolution", ICIP 2021, Eqs. 8
-    and 9.
+    J. Kotera, F. Sroubek, V. Smidl, "Improving neural blind deconvolution", ICIP 2021 (Kotera
+    Eqs. 8 and 9).
     """
 
     name = "kotera"
@@ -69,34 +71,40 @@ class Kotera(stages.KernelEstimator):
     cites = "Kotera, Šroubek, Šmídl, ICIP 2021"
     region = 256
 
-    class Params(Settings):
+    class Params(DipParams):
         """Settings of `kotera`."""
 
         scales: int = Field(
-            3, ge=1, le=6, description="Scales, each 1.41 times finer than the one before."
+            3, ge=1, le=6, description="Number of scales, each 1.41 times finer than the last."
         )
-        spread: float = Field(
-            0.1, ge=0, le=10, description="Weight of the mean squared kernel in the first part."
+        kernel_l2_weight: float = Field(
+            0.1,
+            ge=0,
+            le=10,
+            description="Weight of the mean squared kernel in the first loss (Kotera Eq. 9).",
         )
-        smoothness: float = Field(
-            0.01, ge=0, le=10, description="Weight of total variation in the last part."
+        tv_weight: float = Field(
+            0.01,
+            ge=0,
+            le=10,
+            description="Weight of total variation in the second loss (Kotera Eq. 9).",
         )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel and the sharp image; see `KernelEstimator`."""
         context.checkpoint()
-        blurred, mask, is_whole = looked_at(blurred, mask, self.params.region)
-        prepared = Prepared.of(blurred, mask, self.params.colour == "joint")
-        size = frame_size(self.params.size, prepared.data, context)
-        levels = levels_of(size, self.params.scales)
-        plans = [self._plan(level) for level in levels]
-        steps = self.params.restarts * sum(plan.iterations for plan in plans)
+        blurred, mask, is_whole = crop_to_region(blurred, mask, self.params.region)
+        target = FitTarget.of(blurred, mask, self.params.colour == "joint")
+        size = kernel_size(self.params.size, target.data, context)
+        levels = scale_levels(size, self.params.scales)
+        schedules = [self._schedule(level) for level in levels]
+        steps = self.params.restarts * sum(schedule.iterations for schedule in schedules)
         tick = context.ticker(self.name, steps)
 
-        def attempt(seed: int) -> Optimum:
-            found: Optimum | None = None
-            for level, plan in zip(levels, plans, strict=True):
-                data = at_scale(prepared.data, level)
+        def attempt(seed: int) -> DipResult:
+            found: DipResult | None = None
+            for level, schedule in zip(levels, schedules, strict=True):
+                data = shrink_observation(target.data, level)
                 generators = Generators.drawn(
                     data.blurred.shape,
                     level.size,
@@ -106,55 +114,64 @@ class Kotera(stages.KernelEstimator):
                     device=context.device,
                 )
                 if found is None:
-                    start_from(generators, gaussian_start(level.size, data.blurred))
+                    fit_generators(generators, gaussian_kernel(level.size, data.blurred))
                 else:
                     kernel = resize_kernel(found.kernel, level.size)
-                    start_from(generators, kernel, found.scene, context.checkpoint)
+                    fit_generators(generators, kernel, found.scene, context.checkpoint)
                 full = level is levels[-1]
-                step = shown(tick, prepared) if full else lambda _: tick()
-                found = optimise(generators, data, plan, step)
+                step = progress_with_preview(tick, target) if full else lambda _: tick()
+                found = optimise(generators, data, schedule, step)
             assert found is not None
             return found
 
-        choice = best_of(self.params.restarts, context.seed, prepared.data, attempt)
-        image = prepared.image(choice.best) if is_whole else None
-        return Estimate.of(prepared.kernel(choice.best), image, choice.notes)
+        choice = best_of(self.params.restarts, context.seed, target.data, attempt)
+        image = target.image(choice.best) if is_whole else None
+        return Estimate.of(target.kernel(choice.best), image, choice.notes)
 
-    def _plan(self, level: PyramidLevel) -> Plan:
-        """Return what is done at a scale: the first sum alone at coarse ones."""
+    def _schedule(self, level: PyramidLevel) -> Schedule:
+        """Return the losses of a scale (Kotera Eq. 9), the first one alone below full size."""
         iterations = self.params.full_iterations
+        kernel_l2_weight = self.params.kernel_l2_weight
         if level.ratio < 1:
             coarse = max(round(COARSE_SHARE[self.params.preset] * iterations), 1)
-            return Plan([Phase(coarse, "squares", spread=self.params.spread)], halves_rates=False)
-        first = round(SQUARES_SHARE * iterations)
+            phase = LossPhase(coarse, "mse", kernel_l2_weight=kernel_l2_weight)
+            return Schedule([phase], halves_rates=False)
+        first = round(FIRST_LOSS_SHARE * iterations)
         phases = [
-            Phase(first, "squares", spread=self.params.spread),
-            Phase(iterations - first, "similarity", smoothness=self.params.smoothness),
+            LossPhase(first, "mse", kernel_l2_weight=kernel_l2_weight),
+            LossPhase(iterations - first, "ssim", tv_weight=self.params.tv_weight),
         ]
-        return Plan(phases, stops_early=self.params.stop == "auto")
+        return Schedule(phases, stops_early=self.params.stop == "auto")
 
 
-def levels_of(size: int, count: int) -> list[PyramidLevel]:
-    """Return the scales for a kernel of `size` pixels, the coarsest first.
+def scale_levels(size: int, number: int) -> list[PyramidLevel]:
+    """Return the scales for a kernel of `size` pixels, the coarsest first (Kotera Sec. 3).
 
-    Scales whose kernel would measure less than 7 pixels keep 7; they are left out if that is
-    more than the full kernel.
+    Parameters
+    ----------
+    size : int
+        Extent of the kernel at full size, in pixels.
+    number : int
+        Number of scales. A scale whose kernel would measure less than 7 pixels has one of 7; it
+        is left out if that is more than `size`.
 
     Example
     -------
-    >>> [(round(s.ratio, 2), s.size) for s in levels_of(21, 3)]
+    >>> [(round(s.ratio, 2), s.size) for s in scale_levels(21, 3)]
     [(0.5, 11), (0.71, 15), (1.0, 21)]
     """
-    ratios = [0.5 ** (n / 2) for n in range(count - 1, 0, -1)]
-    coarse = [PyramidLevel(r, max(odd(round(size * r)), SMALLEST)) for r in ratios]
-    return [*(scale for scale in coarse if scale.size <= size), PyramidLevel(1.0, size)]
+    ratios = [0.5 ** (n / 2) for n in range(number - 1, 0, -1)]
+    coarse = [
+        PyramidLevel(ratio, max(odd(round(size * ratio)), MIN_KERNEL_SIZE)) for ratio in ratios
+    ]
+    return [*(level for level in coarse if level.size <= size), PyramidLevel(1.0, size)]
 
 
-def at_scale(data: Data, scale: PyramidLevel) -> Data:
-    """Return the data at a scale."""
-    if scale.ratio == 1:
+def shrink_observation(data: Observation, level: PyramidLevel) -> Observation:
+    """Return the data at a scale; a pixel is valid there if all that it covers are."""
+    if level.ratio == 1:
         return data
-    trusted = None
-    if data.trusted is not None:
-        trusted = shrink_image(data.trusted.float(), scale.ratio) > 0.999
-    return Data(shrink_image(data.blurred, scale.ratio), trusted)
+    valid = None
+    if data.valid is not None:
+        valid = shrink_image(data.valid.float(), level.ratio) > 0.999
+    return Observation(shrink_image(data.blurred, level.ratio), valid)

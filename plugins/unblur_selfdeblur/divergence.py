@@ -1,4 +1,4 @@
-"""When an optimisation has died, and when it no longer gains anything."""
+"""Detection of an optimisation that has diverged, and of one whose loss has reached a plateau."""
 
 from __future__ import annotations
 
@@ -9,53 +9,65 @@ from torch import Tensor
 
 from unblur_selfdeblur.schedule import DataTerm
 
-FLAT = 0.05
-"""Contrast of the image relative to the data's below which it counts as black or blank."""
-GRACE = 100
-"""Iterations in which an image may still be flat: all begin so."""
-PATIENCE = 8
-"""Looks at the loss, 25 iterations apart, over which a gain must show."""
-GAIN: dict[DataTerm, float] = {"squares": 0.02, "similarity": 0.01}
-"""Share of the loss that must have been gained over that time."""
+MIN_RELATIVE_CONTRAST = 0.05
+"""Standard deviation of the image as a fraction of the data's, below which it counts as flat."""
+CONTRAST_CHECK_START = 100
+"""Number of iterations in which the image may be flat, as it is at initialisation."""
+PLATEAU_WINDOW = 8
+"""Number of checks of the loss, 25 iterations apart, over which a gain must show."""
+MIN_GAIN: dict[DataTerm, float] = {"mse": 0.02, "ssim": 0.01}
+"""Smallest relative decrease of the loss over that window, dimensionless."""
 
 
-class Dead(Exception):
-    """The optimisation arrived at nothing; the message says at what."""
+class Diverged(Exception):
+    """The optimisation has diverged; the message gives the symptom."""
 
 
-def check_alive(loss: float, scene: Tensor, blurred: Tensor, iteration: int) -> None:
-    """Raise `Dead` if the loss is no finite number or the image has turned flat.
+def raise_if_diverged(loss: float, scene: Tensor, blurred: Tensor, iteration: int) -> None:
+    """Raise `Diverged` if the loss is not finite or the image has become flat.
 
     Parameters
     ----------
     loss : float
-        The latest.
+        Latest value.
     scene : (C, *) tensor
-        The generated image.
+        Generated image.
     blurred : (C, H, W)
-        The data, whose contrast is the measure.
+        Data, whose standard deviation is the reference.
     iteration : int
-        How many were run; the first 100 are spared the look at the contrast.
+        Number of iterations so far; the contrast is not checked in the first 100.
+
+    Raises
+    ------
+    Diverged
     """
     if not math.isfinite(loss):
-        raise Dead("it diverged")
-    if iteration > GRACE and float(scene.std()) < FLAT * float(blurred.std()):
-        raise Dead(f"the image turned {'black' if float(scene.mean()) < 0.5 else 'white'}")
+        raise Diverged("it diverged")
+    if iteration <= CONTRAST_CHECK_START:
+        return
+    if float(scene.std()) < MIN_RELATIVE_CONTRAST * float(blurred.std()):
+        raise Diverged(f"the image turned {'black' if float(scene.mean()) < 0.5 else 'white'}")
 
 
 class Plateau:
-    """Tells when the median of the latest losses is hardly below that of the ones before."""
+    """Detects that the median of the latest losses is hardly below that of the ones before.
+
+    Parameters
+    ----------
+    data_term : "mse" or "ssim"
+        Data term of the loss, which decides the smallest gain.
+    """
 
     def __init__(self, data_term: DataTerm) -> None:
-        self.gain = GAIN[data_term]
-        self.losses: deque[float] = deque(maxlen=2 * PATIENCE)
+        self.gain = MIN_GAIN[data_term]
+        self.losses: deque[float] = deque(maxlen=2 * PLATEAU_WINDOW)
 
     def is_reached(self, loss: float) -> bool:
-        """Take the latest loss in and return whether nothing is gained any more."""
+        """Add the latest loss and return whether the last ones are on a plateau."""
         self.losses.append(loss)
-        if len(self.losses) < 2 * PATIENCE:
+        if len(self.losses) < 2 * PLATEAU_WINDOW:
             return False
-        earlier, latest = list(self.losses)[:PATIENCE], list(self.losses)[PATIENCE:]
+        earlier, latest = list(self.losses)[:PLATEAU_WINDOW], list(self.losses)[PLATEAU_WINDOW:]
         return _median(latest) > (1 - self.gain) * _median(earlier)
 
 

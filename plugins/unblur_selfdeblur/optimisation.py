@@ -1,4 +1,4 @@
-"""Blind deconvolution as the optimisation of two networks (Algorithms 1 and 2)."""
+"""Blind deconvolution as the optimisation of two networks (Ren Algorithm 1, Ren Algorithm 2)."""
 
 from __future__ import annotations
 
@@ -10,54 +10,62 @@ import torch
 from torch import Tensor
 
 from unblur.accel.malloc import retained_memory
-from unblur_selfdeblur.divergence import Plateau, check_alive
-from unblur_selfdeblur.losses import Similarity, energy, seen, total_variation
+from unblur_selfdeblur.divergence import Plateau, raise_if_diverged
+from unblur_selfdeblur.loss_terms import FixedTargetSSIM, blur_valid, mean_square, total_variation
 from unblur_selfdeblur.networks.generators import Generators
-from unblur_selfdeblur.schedule import IMAGE_RATE, KERNEL_RATE, Phase, Plan
+from unblur_selfdeblur.schedule import IMAGE_RATE, KERNEL_RATE, LossPhase, Schedule
 
-CHECK = 25
-"""Iterations between looks at the loss, each of which waits for the device."""
+LOSS_CHECK_INTERVAL = 25
+"""Number of iterations between two checks of the loss, each of which waits for the device."""
 
 
 @dataclass
-class Data:
-    """What was observed.
+class Observation:
+    """The blurred image and which of its pixels are valid.
 
     Attributes
     ----------
     blurred : (C, H, W)
-        White = 1, within [0, 1], finite.
-    trusted : (H, W) bool, optional
-        Where the values may be trusted; elsewhere whatever the model predicts is right.
+        Blurred image y, white = 1, within [0, 1], finite.
+    valid : (H, W) bool, optional
+        True where a pixel is valid; the others do not count in the data term.
     """
 
     blurred: Tensor
-    trusted: Tensor | None = None
+    valid: Tensor | None = None
 
     def __post_init__(self) -> None:
-        self._similarity = Similarity(self.blurred)
+        self._ssim = FixedTargetSSIM(self.blurred)
 
-    def misfit(self, model: Tensor, phase: Phase) -> Tensor:
-        """Return the data term of what the model predicts, (C, H, W), a scalar."""
-        if self.trusted is not None:
-            model = torch.where(self.trusted, model, self.blurred)
-        if phase.data_term == "squares":
-            return (model - self.blurred).square().mean()
-        return 1 - self._similarity(model)
+    def data_loss(self, prediction: Tensor, phase: LossPhase) -> Tensor:
+        """Return the data term of a phase, as the squared one of (Ren Eq. 6), a scalar.
+
+        Parameters
+        ----------
+        prediction : (C, H, W)
+            The generated image blurred by the generated kernel.
+        phase : LossPhase
+            States which data term it is.
+        """
+        if self.valid is not None:
+            prediction = torch.where(self.valid, prediction, self.blurred)
+        if phase.data_term == "mse":
+            return (prediction - self.blurred).square().mean()
+        return 1 - self._ssim(prediction)
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """What an optimisation arrived at.
+class DipResult:
+    """Result of one optimisation (DIP: deep image prior).
 
     Attributes
     ----------
     scene : (C, H + n - 1, W + n - 1)
-        The generated image.
+        Generated image.
     kernel : (n, n)
-        The generated kernel.
+        Generated kernel.
     iterations : int
-        How many were run.
+        Number of iterations.
     """
 
     scene: Tensor
@@ -67,52 +75,53 @@ class Optimum:
 
 def optimise(
     generators: Generators,
-    data: Data,
-    plan: Plan,
+    data: Observation,
+    schedule: Schedule,
     on_step: Callable[[Tensor | None], None],
-) -> Optimum:
-    """Minimise the plan's sums over the parameters of both networks.
+) -> DipResult:
+    """Minimise the losses of a schedule over the weights of both networks.
 
     Parameters
     ----------
     generators : Generators
-        Changed in place.
-    data : Data
-        On the networks' device.
-    plan : Plan
-        What is minimised and how often.
+        Networks; their weights are changed in place.
+    data : Observation
+        Data on the networks' device.
+    schedule : Schedule
+        Losses and their numbers of iterations.
     on_step : callable
-        Called after every iteration with the scene where it was looked at, else with None.
+        Called after every iteration, with the scene after those in which the loss is checked and
+        with None after the others.
 
     Raises
     ------
-    Dead
-        If the loss is no number or the image has turned flat.
+    Diverged
+        If the loss is not finite or the image has become flat.
     """
-    steps = _Steps.of(generators, plan)
-    plateau = Plateau(plan.phases[-1].data_term)
+    optimiser = _Optimiser.of(generators, schedule)
+    plateau = Plateau(schedule.phases[-1].data_term)
     iteration = 0
     with deterministic(), retained_memory():
-        for iteration in range(1, plan.iterations + 1):
-            phase = plan.phase_at(iteration - 1)
-            loss = steps.take(data, phase, plan.rate_at(iteration - 1))
-            looked = iteration % CHECK == 0
-            on_step(steps.scene if looked else None)
-            if looked:
+        for iteration in range(1, schedule.iterations + 1):
+            phase = schedule.phase_at(iteration - 1)
+            loss = optimiser.step(data, phase, schedule.rate_at(iteration - 1))
+            checks = iteration % LOSS_CHECK_INTERVAL == 0
+            on_step(optimiser.scene if checks else None)
+            if checks:
                 value = float(loss)
-                check_alive(value, steps.scene, data.blurred, iteration)
-                ending = phase is plan.phases[-1] and plan.stops_early
-                if ending and plateau.is_reached(value):
+                raise_if_diverged(value, optimiser.scene, data.blurred, iteration)
+                may_stop = phase is schedule.phases[-1] and schedule.stops_early
+                if may_stop and plateau.is_reached(value):
                     break
         with torch.no_grad():
             scene, kernel = generators.scene(), generators.kernel()
-    check_alive(float(scene.sum()), scene, data.blurred, iteration)
-    return Optimum(scene, kernel, iteration)
+    raise_if_diverged(float(scene.sum()), scene, data.blurred, iteration)
+    return DipResult(scene, kernel, iteration)
 
 
 @dataclass
-class _Steps:
-    """The optimiser, and the scene that its latest step saw."""
+class _Optimiser:
+    """Adam over both networks, and the scene that its latest step started from."""
 
     generators: Generators
     adam: torch.optim.Adam
@@ -120,32 +129,32 @@ class _Steps:
     scene: Tensor
 
     @classmethod
-    def of(cls, generators: Generators, plan: Plan) -> _Steps:
+    def of(cls, generators: Generators, schedule: Schedule) -> _Optimiser:
         groups = [
             {"params": generators.image_net.parameters(), "lr": IMAGE_RATE},
             {"params": generators.kernel_net.parameters(), "lr": KERNEL_RATE},
         ]
         adam = torch.optim.Adam(groups, fused=True)
-        return cls(generators, adam, plan.alternating, generators.image_noise[0])
+        return cls(generators, adam, schedule.alternating, generators.image_noise[0])
 
-    def take(self, data: Data, phase: Phase, rate: float) -> Tensor:
-        """Take one step and return the loss before it."""
+    def step(self, data: Observation, phase: LossPhase, rate: float) -> Tensor:
+        """Take one step at `rate` times the initial learning rates; return the loss before it."""
         image, kernel = self.adam.param_groups
         image["lr"], kernel["lr"] = IMAGE_RATE * rate, KERNEL_RATE * rate
         if not self.alternating:
-            return self._descend(self.generators.scene(), self.generators.kernel(), data, phase)
+            return self._update(self.generators.scene(), self.generators.kernel(), data, phase)
         with torch.no_grad():
             scene = self.generators.scene()
-        self._descend(scene, self.generators.kernel(), data, phase)
-        scene, found = self.generators.scene(), self.generators.kernel().detach()
-        return self._descend(scene, found, data, phase)
+        self._update(scene, self.generators.kernel(), data, phase)
+        scene, fixed = self.generators.scene(), self.generators.kernel().detach()
+        return self._update(scene, fixed, data, phase)
 
-    def _descend(self, scene: Tensor, kernel: Tensor, data: Data, phase: Phase) -> Tensor:
-        loss = data.misfit(seen(scene, kernel), phase)
-        if phase.smoothness:
-            loss = loss + phase.smoothness * total_variation(scene)
-        if phase.spread:
-            loss = loss + phase.spread * energy(kernel)
+    def _update(self, scene: Tensor, kernel: Tensor, data: Observation, phase: LossPhase) -> Tensor:
+        loss = data.data_loss(blur_valid(scene, kernel), phase)
+        if phase.tv_weight:
+            loss = loss + phase.tv_weight * total_variation(scene)
+        if phase.kernel_l2_weight:
+            loss = loss + phase.kernel_l2_weight * mean_square(kernel)
         loss.backward()  # type: ignore[no-untyped-call]
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
@@ -155,6 +164,6 @@ class _Steps:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Have a GPU choose only such convolutions as give the same bits on every run."""
+    """Allow only convolution algorithms of cuDNN that give the same bits on every run."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         yield

@@ -1,4 +1,4 @@
-"""How long the optimisation runs, and what it minimises when."""
+"""The losses of an optimisation, their iterations, and the learning rates."""
 
 from __future__ import annotations
 
@@ -6,64 +6,65 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-DataTerm = Literal["squares", "similarity"]
+DataTerm = Literal["mse", "ssim"]
 
 HALVINGS = (0.4, 0.6, 0.8)
-"""Shares of the iterations after which the learning rates are halved (2000, 3000, 4000 of 5000)."""
+"""Fractions of the iterations after which the learning rates are halved: 2000, 3000 and 4000 of
+5000 (Ren Sec. 4)."""
 IMAGE_RATE, KERNEL_RATE = 1e-2, 1e-4
-"""Learning rates of the two networks at the beginning."""
+"""Initial learning rates of Adam for the image network and the kernel network."""
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Iterations that minimise one sum.
+class LossPhase:
+    """Iterations that minimise one loss.
 
     Attributes
     ----------
     iterations : int
-        How many.
-    data_term : "squares" or "similarity"
+        Number of iterations.
+    data_term : "mse" or "ssim"
         Mean squared residual, or 1 - SSIM.
-    smoothness : float
+    tv_weight : float
         Weight of the image's total variation per pixel.
-    spread : float
+    kernel_l2_weight : float
         Weight of the mean square of the kernel.
     """
 
     iterations: int
     data_term: DataTerm
-    smoothness: float = 0.0
-    spread: float = 0.0
+    tv_weight: float = 0.0
+    kernel_l2_weight: float = 0.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """The phases of an optimisation, one after the other.
 
     Attributes
     ----------
-    phases : sequence of Phase
+    phases : sequence of LossPhase
         At least one.
     alternating : bool
-        Update the kernel first and then the image (Algorithm 1) instead of both at once
-        (Algorithm 2).
+        Update the kernel first and then the image (Ren Algorithm 1) instead of both at once
+        (Ren Algorithm 2).
     halves_rates : bool
-        Whether the learning rates fall along the way.
+        Whether the learning rates are halved at `HALVINGS`.
     stops_early : bool
-        Whether to stop once the last phase no longer gains anything.
+        Whether to stop once the loss of the last phase is on a plateau.
     """
 
-    phases: Sequence[Phase]
+    phases: Sequence[LossPhase]
     alternating: bool = False
     halves_rates: bool = True
     stops_early: bool = False
 
     @property
     def iterations(self) -> int:
-        """Number of iterations in all."""
+        """Number of iterations of all phases."""
         return sum(phase.iterations for phase in self.phases)
 
-    def phase_at(self, iteration: int) -> Phase:
+    def phase_at(self, iteration: int) -> LossPhase:
         """Return the phase of an iteration, counted from 0."""
         for phase in self.phases:
             if iteration < phase.iterations:
@@ -72,7 +73,7 @@ class Plan:
         return self.phases[-1]
 
     def rate_at(self, iteration: int) -> float:
-        """Return the factor of the learning rates in an iteration."""
+        """Return the factor of the learning rates in an iteration, at most 1."""
         if not self.halves_rates:
             return 1.0
         passed = sum(iteration >= share * self.iterations for share in HALVINGS)

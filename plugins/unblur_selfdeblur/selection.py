@@ -1,4 +1,4 @@
-"""Several tries at one image: what to do with a failed one, and which of the others is best."""
+"""Several attempts with different seeds: failed ones are replaced, the best one is kept."""
 
 from __future__ import annotations
 
@@ -8,72 +8,81 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unblur.errors import ImageError
-from unblur_selfdeblur.divergence import Dead
-from unblur_selfdeblur.losses import seen
-from unblur_selfdeblur.optimisation import Data, Optimum
+from unblur_selfdeblur.divergence import Diverged
+from unblur_selfdeblur.loss_terms import blur_valid
+from unblur_selfdeblur.optimisation import DipResult, Observation
 
-SPARE = 3
-"""Further seeds that may be tried in place of failed ones."""
+SPARE_SEEDS = 3
+"""Number of further seeds that are tried in place of failed ones."""
 SEED_STEP = 7919
-"""Between the seeds of one run, so that runs with neighbouring seeds share none."""
+"""Difference of consecutive seeds of one run, so that runs with neighbouring seeds share none."""
 
 UNEXPLAINED = 4.0
-"""Weight of what the data show and the result does not: with less, too wide a kernel wins."""
+"""Weight of the unexplained part of the data; with less, too wide a kernel scores best."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The best of several tries.
+    """The best of several attempts.
 
     Attributes
     ----------
-    best : Optimum
-        The one kept.
+    best : DipResult
+        Result of the best attempt.
     notes : tuple of str
-        What happened to the others, where that matters.
+        One sentence for every failed attempt.
     """
 
-    best: Optimum
+    best: DipResult
     notes: tuple[str, ...]
 
 
-def best_of(count: int, seed: int, data: Data, attempt: Callable[[int], Optimum]) -> Choice:
-    """Run an attempt with `count` seeds and keep the best by `blurriness`.
+def best_of(
+    restarts: int,
+    seed: int,
+    data: Observation,
+    attempt: Callable[[int], DipResult],
+    criterion: Callable[[DipResult, Observation], float] | None = None,
+) -> Choice:
+    """Run an attempt with several seeds and keep the best.
 
     Parameters
     ----------
-    count : int
-        Attempts that are to succeed.
+    restarts : int
+        Number of attempts that are to succeed.
     seed : int
-        Of the first; the same seed leads to the same choice.
-    data : Data
-        What the attempts explain.
+        Seed of the first attempt; the same seed leads to the same choice.
+    data : Observation
+        The data that the attempts are fitted to.
     attempt : callable
-        Takes a seed; raises `Dead` if it arrives at nothing, and another seed is tried.
+        Takes a seed; raises `Diverged` if it fails, and another seed is tried.
+    criterion : callable, optional
+        Score of a result, lower is better; `blurriness` by default.
 
     Raises
     ------
     ImageError
         If no attempt succeeds.
     """
-    found: list[Optimum] = []
+    found: list[DipResult] = []
     notes: list[str] = []
-    for number in range(count + SPARE):
-        if len(found) == count:
+    for number in range(restarts + SPARE_SEEDS):
+        if len(found) == restarts:
             break
         try:
             found.append(attempt(seed + SEED_STEP * number))
-        except Dead as reason:
+        except Diverged as reason:
             notes.append(f"restarted with another seed, since {reason}.")
     if not found:
         raise ImageError(
-            f"the networks arrived at no image with {count + SPARE} seeds; "
+            f"the networks diverged with each of {restarts + SPARE_SEEDS} seeds; "
             "try another kernel.size, another --seed, or kernel: map."
         )
-    return Choice(min(found, key=lambda optimum: blurriness(optimum, data)), tuple(notes))
+    score = criterion or blurriness
+    return Choice(min(found, key=lambda result: score(result, data)), tuple(notes))
 
 
-def blurriness(optimum: Optimum, data: Data) -> float:
+def blurriness(optimum: DipResult, data: Observation) -> float:
     """Return how unlike a sharp image that explains the data a result is; smaller is better.
 
     It is the sparsity `|grad x|_1 / |grad x|_2` of the image's gradients per pixel, which blur,
@@ -86,9 +95,9 @@ def blurriness(optimum: Optimum, data: Data) -> float:
     D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
     CVPR 2011.
     """
-    residual = seen(optimum.scene, optimum.kernel) - data.blurred
-    if data.trusted is not None:
-        residual = residual * data.trusted
+    residual = blur_valid(optimum.scene, optimum.kernel) - data.blurred
+    if data.valid is not None:
+        residual = residual * data.valid
     unexplained = residual.square().mean().sqrt() / data.blurred.std()
     return float(_normalised_sparsity(optimum.scene) + UNEXPLAINED * unexplained)
 

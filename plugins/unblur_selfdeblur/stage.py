@@ -11,29 +11,29 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.stages import Estimate
 from unblur.numerics.noise import estimate_noise
+from unblur_selfdeblur.dip_params import DipParams, kernel_size
+from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
 from unblur_selfdeblur.networks.generators import Generators
-from unblur_selfdeblur.optimisation import Optimum, optimise
-from unblur_selfdeblur.params import Settings, frame_size
-from unblur_selfdeblur.preprocessing import Prepared, looked_at, shown
-from unblur_selfdeblur.schedule import Phase, Plan
+from unblur_selfdeblur.optimisation import DipResult, optimise
+from unblur_selfdeblur.schedule import LossPhase, Schedule
 from unblur_selfdeblur.selection import best_of
 
-SMOOTHNESS_PER_NOISE = 0.1
-"""Weight of total variation for noise of standard deviation 1 (section 3.2)."""
-SQUARES_SHARE = 0.2
-"""Share of the iterations that the published code runs before it turns to SSIM."""
+TV_WEIGHT_PER_NOISE = 0.1
+"""Weight lambda of total variation per standard deviation of the noise (Ren Eq. 6)."""
+MSE_SHARE = 0.2
+"""Fraction of the iterations with the squared residual in the published code, before SSIM."""
 
 
 class SelfDeblur(stages.KernelEstimator):
     """Blind deconvolution by deep priors: one network generates the image, one the kernel.
 
-    Both are optimised on the one blurred image, from chance, until the generated image blurred
-    by the generated kernel is the data::
+    Both are initialised at random and optimised on the one blurred image, until the generated
+    image blurred by the generated kernel fits the data (Ren Eq. 6)::
 
         min over G_x, G_k of  |G_k(z_k) * G_x(z_x) - y|^2 + 0.1 sigma TV(G_x(z_x))
 
-    It assumes one kernel for the whole image and little noise. Nothing is learned before; the
-    layout of the networks alone favours images and kernels over noise.
+    It assumes one kernel for the whole image and little noise. Nothing is trained beforehand; the
+    architecture of the networks alone favours images and kernels over noise.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ class SelfDeblur(stages.KernelEstimator):
 
     Notes
     -----
-    `loss: code` is what the authors' published code minimises: the squared residual for the
-    first fifth of the iterations, then 1 - SSIM, without total variation. `loss: paper` is the
-    sum above throughout.
+    `loss: code` is the loss of the authors' published code: the squared residual for the first
+    fifth of the iterations, then 1 - SSIM, without total variation. `loss: paper` is the loss
+    above in all iterations.
 
     The kernel is moved to have its centre of mass in the middle, and the image with it, so that
-    image and input register to within half a pixel. A try that diverges or turns black is
-    replaced by one with another seed, and the result says so. The same seed on the same device
-    gives the same bits.
+    image and input register to within half a pixel. An attempt that diverges or becomes black is
+    replaced by one with another seed, with a note in the result. The same seed on the same device
+    with the same number of threads gives the same bits.
 
     A colour image is deblurred on its luma and keeps its chroma, or all channels at once with
     `colour: joint`.
@@ -66,7 +66,7 @@ class SelfDeblur(stages.KernelEstimator):
     References
     ----------
     D. Ren, K. Zhang, Q. Wang, Q. Hu, W. Zuo, "Neural blind deconvolution using deep priors",
-    CVPR 2020, Eq. 6, Algorithms 1 and 2.
+    CVPR 2020 (Ren Eq. 6, Ren Algorithms 1 and 2).
     """
 
     name = "selfdeblur"
@@ -74,50 +74,54 @@ class SelfDeblur(stages.KernelEstimator):
     cites = "Ren, Zhang, Wang, Hu, Zuo, CVPR 2020"
     region = 256
 
-    class Params(Settings):
+    class Params(DipParams):
         """Settings of `selfdeblur`."""
 
         loss: Literal["paper", "code"] = Field(
             "code",
-            description="Squares with total variation, or squares and then SSIM as published code.",
+            description="paper: squared residual and total variation. code: squared residual, then "
+            "1 - SSIM, as in the published code.",
         )
         optimisation: Literal["joint", "alternating"] = Field(
-            "joint", description="Update both networks at once, or the kernel's first (Table 1)."
+            "joint",
+            description="Update both networks at once, or the kernel network first (Table 1).",
         )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel and the sharp image; see `KernelEstimator`."""
         context.checkpoint()
-        blurred, mask, is_whole = looked_at(blurred, mask, self.params.region)
-        prepared = Prepared.of(blurred, mask, self.params.colour == "joint")
-        size = frame_size(self.params.size, prepared.data, context)
-        plan = self._plan(context, blurred, mask, prepared.gain)
-        tick = context.ticker(self.name, self.params.restarts * plan.iterations)
+        blurred, mask, is_whole = crop_to_region(blurred, mask, self.params.region)
+        target = FitTarget.of(blurred, mask, self.params.colour == "joint")
+        size = kernel_size(self.params.size, target.data, context)
+        schedule = self._schedule(context, blurred, mask, target.gain)
+        tick = context.ticker(self.name, self.params.restarts * schedule.iterations)
 
-        def attempt(seed: int) -> Optimum:
+        def attempt(seed: int) -> DipResult:
             generators = Generators.drawn(
-                prepared.data.blurred.shape,
+                target.data.blurred.shape,
                 size,
                 width=self.params.channels,
                 layers=self.params.kernel_net,
                 seed=seed,
                 device=context.device,
             )
-            return optimise(generators, prepared.data, plan, shown(tick, prepared))
+            return optimise(generators, target.data, schedule, progress_with_preview(tick, target))
 
-        choice = best_of(self.params.restarts, context.seed, prepared.data, attempt)
-        image = prepared.image(choice.best) if is_whole else None
-        return Estimate.of(prepared.kernel(choice.best), image, choice.notes)
+        choice = best_of(self.params.restarts, context.seed, target.data, attempt)
+        image = target.image(choice.best) if is_whole else None
+        return Estimate.of(target.kernel(choice.best), image, choice.notes)
 
-    def _plan(self, context: Context, blurred: Tensor, mask: Tensor | None, gain: float) -> Plan:
+    def _schedule(
+        self, context: Context, blurred: Tensor, mask: Tensor | None, gain: float
+    ) -> Schedule:
         iterations = self.params.full_iterations
-        phases: list[Phase]
+        phases: list[LossPhase]
         if self.params.loss == "paper":
             noise = estimate_noise(blurred, mask) if context.noise is None else context.noise
-            phases = [Phase(iterations, "squares", SMOOTHNESS_PER_NOISE * gain * noise)]
+            phases = [LossPhase(iterations, "mse", TV_WEIGHT_PER_NOISE * gain * noise)]
         else:
-            first = round(SQUARES_SHARE * iterations)
-            phases = [Phase(first, "squares"), Phase(iterations - first, "similarity")]
+            first = round(MSE_SHARE * iterations)
+            phases = [LossPhase(first, "mse"), LossPhase(iterations - first, "ssim")]
         alternating = self.params.optimisation == "alternating"
         stops_early = self.params.stop == "auto"
-        return Plan(phases, alternating=alternating, stops_early=stops_early)
+        return Schedule(phases, alternating=alternating, stops_early=stops_early)

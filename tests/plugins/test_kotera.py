@@ -6,10 +6,10 @@ from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, synthetic_scene
-from unblur_kotera.initialization import TOLERANCE, gaussian_start, start_from
-from unblur_kotera.stage import Kotera, at_scale, levels_of
+from unblur_kotera.generator_fit import FIT_TOLERANCE, fit_generators, gaussian_kernel
+from unblur_kotera.stage import Kotera, scale_levels, shrink_observation
 from unblur_selfdeblur.networks.generators import Generators
-from unblur_selfdeblur.optimisation import Data
+from unblur_selfdeblur.optimisation import Observation
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +23,26 @@ def estimate(blurred, context=None, **params):
 
 
 def test_scales_are_those_of_the_paper():
-    assert [(round(s.ratio, 3), s.size) for s in levels_of(27, 3)] == [
+    assert [(round(s.ratio, 3), s.size) for s in scale_levels(27, 3)] == [
         (0.5, 15),
         (0.707, 19),
         (1.0, 27),
     ]
-    assert [s.size for s in levels_of(11, 3)] == [7, 9, 11]
-    assert [s.size for s in levels_of(5, 3)] == [5]
+    assert [s.size for s in scale_levels(11, 3)] == [7, 9, 11]
+    assert [s.size for s in scale_levels(5, 3)] == [5]
 
 
 def test_data_shrinks_with_its_mask():
-    trusted = torch.ones(40, 30, dtype=torch.bool)
-    trusted[10:14, 10:14] = False
-    small = at_scale(Data(torch.rand(1, 40, 30), trusted), levels_of(27, 3)[0])
+    valid = torch.ones(40, 30, dtype=torch.bool)
+    valid[10:14, 10:14] = False
+    small = shrink_observation(Observation(torch.rand(1, 40, 30), valid), scale_levels(27, 3)[0])
     assert small.blurred.shape == (1, 20, 15)
-    assert not bool(small.trusted[5:7, 5:7].any())
-    assert float(small.trusted.float().mean()) > 0.9
+    assert not bool(small.valid[5:7, 5:7].any())
+    assert float(small.valid.float().mean()) > 0.9
 
 
 def test_the_first_kernel_is_a_wide_gaussian():
-    kernel = gaussian_start(7, torch.ones(1))
+    kernel = gaussian_kernel(7, torch.ones(1))
     assert float(kernel.sum()) == pytest.approx(1)
     ratio = float(kernel[3, 3] / kernel[3, 6])
     assert ratio == pytest.approx(np.exp(0.5 * (3 / 3.5) ** 2), rel=1e-4)
@@ -52,14 +52,16 @@ def test_networks_are_fitted_to_where_they_shall_start():
     goal = synthetic_scene((40, 44), seed=2).sharp
     kernel = gaussian((7, 7), 1.2).tensor()
     generators = Generators.drawn((1, 40, 44), 7, width=8, layers="one", seed=0, device="cpu")
-    start_from(generators, kernel, goal)
+    fit_generators(generators, kernel, goal)
     with torch.no_grad():
         found, image = generators.kernel(), generators.scene()
-    assert float((found - kernel).square().mean().sqrt()) <= 1.5 * TOLERANCE * float(kernel.max())
+    assert float((found - kernel).square().mean().sqrt()) <= 1.5 * FIT_TOLERANCE * float(
+        kernel.max()
+    )
     stretched = torch.nn.functional.interpolate(
         goal[None], size=image.shape[-2:], mode="bilinear", align_corners=False
     )[0]
-    assert float((image - stretched).square().mean().sqrt()) < 1.5 * TOLERANCE
+    assert float((image - stretched).square().mean().sqrt()) < 1.5 * FIT_TOLERANCE
 
 
 def test_a_seed_decides_every_bit(shaken):
@@ -78,7 +80,7 @@ def test_every_scale_counts_and_full_size_shows_previews(shaken):
 
 def test_weights_and_scales_matter(shaken):
     plain = estimate(shaken.blurred, iterations=5).latent
-    for params in ({"scales": 1}, {"spread": 10.0}, {"smoothness": 1.0}):
+    for params in ({"scales": 1}, {"kernel_l2_weight": 10.0}, {"tv_weight": 1.0}):
         assert not torch.equal(estimate(shaken.blurred, iterations=5, **params).latent, plain)
 
 

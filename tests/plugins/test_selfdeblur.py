@@ -8,11 +8,11 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, synthetic_scene
 from unblur_selfdeblur import optimisation, selection
-from unblur_selfdeblur.divergence import Dead, Plateau, check_alive
-from unblur_selfdeblur.losses import seen
-from unblur_selfdeblur.optimisation import Data, Optimum
-from unblur_selfdeblur.preprocessing import Prepared, telling_square
-from unblur_selfdeblur.schedule import Phase, Plan
+from unblur_selfdeblur.divergence import Diverged, Plateau, raise_if_diverged
+from unblur_selfdeblur.fit_target import FitTarget, most_textured_square
+from unblur_selfdeblur.loss_terms import blur_valid
+from unblur_selfdeblur.optimisation import DipResult, Observation
+from unblur_selfdeblur.schedule import LossPhase, Schedule
 from unblur_selfdeblur.selection import best_of, blurriness
 from unblur_selfdeblur.stage import SelfDeblur
 
@@ -35,7 +35,7 @@ def test_image_and_kernel_explain_the_data(shaken):
 
     def unexplained(found):
         kernel = torch.tensor(found.kernel.weights)
-        model = seen(found.latent, kernel)
+        model = blur_valid(found.latent, kernel)
         before = kernel.shape[-1] - 1 - kernel.shape[-1] // 2
         rows, columns = model.shape[-2:]
         cut = shaken.blurred[:, before : before + rows, before : before + columns]
@@ -99,7 +99,7 @@ def test_what_lies_under_the_mask_does_not_matter(shaken, value):
 def test_of_a_large_image_the_square_with_most_texture_is_worked_on(shaken):
     large = torch.full((1, 200, 150), 0.4)
     large[:, 130:190, 80:144] = shaken.blurred
-    rows, columns = telling_square(large, None, 80)
+    rows, columns = most_textured_square(large, None, 80)
     assert rows.start <= 150
     assert rows.stop >= 170
     assert columns.start <= 100
@@ -125,17 +125,17 @@ def test_image_and_kernel_move_together(n):
     weights = torch.zeros(n, n)
     weights[1, 2], weights[2, 1], weights[0, 0] = 0.5, 0.3, 0.2
     sharp = torch.rand(1, 40 + n - 1, 36 + n - 1, generator=torch.Generator().manual_seed(0))
-    optimum = Optimum(sharp, weights, 1)
-    blurred = seen(sharp, weights)
-    prepared = Prepared.of(blurred, None, joint=False)
-    kernel, image = prepared.kernel(optimum), prepared.image(optimum)
+    optimum = DipResult(sharp, weights, 1)
+    blurred = blur_valid(sharp, weights)
+    target = FitTarget.of(blurred, None, joint=False)
+    kernel, image = target.kernel(optimum), target.image(optimum)
     for axis, extent in enumerate(kernel.shape):
         centre = (kernel.weights.sum(1 - axis) * np.arange(extent)).sum()
         assert abs(centre - extent // 2) <= 0.5
     k = torch.tensor(kernel.weights)
     extent = k.shape[-1]
     before = extent - 1 - extent // 2
-    inner = seen(image, k)
+    inner = blur_valid(image, k)
     rows, columns = inner.shape[-2:]
     cut = blurred[:, before : before + rows, before : before + columns]
     torch.testing.assert_close(inner, cut, atol=1e-5, rtol=0)
@@ -146,9 +146,9 @@ def test_progress_counts_every_iteration_and_shows_previews(shaken):
     estimate(shaken.blurred, Context(on_progress=reports.append), iterations=60)
     assert [r.done for r in reports] == list(range(1, 61))
     assert {r.total for r in reports} == {60}
-    shown = [r for r in reports if r.preview is not None]
-    assert [r.done for r in shown] == [25, 50]
-    assert shown[0].preview.shape == shaken.blurred.shape
+    progress_with_preview = [r for r in reports if r.preview is not None]
+    assert [r.done for r in progress_with_preview] == [25, 50]
+    assert progress_with_preview[0].preview.shape == shaken.blurred.shape
 
 
 def test_it_stops_within_an_iteration_of_being_told(shaken):
@@ -158,14 +158,14 @@ def test_it_stops_within_an_iteration_of_being_told(shaken):
 
 
 def test_a_dead_try_is_replaced_and_told(monkeypatch):
-    data = Data(torch.rand(1, 20, 20))
-    good = Optimum(torch.rand(1, 24, 24), torch.full((5, 5), 1 / 25), 9)
+    data = Observation(torch.rand(1, 20, 20))
+    good = DipResult(torch.rand(1, 24, 24), torch.full((5, 5), 1 / 25), 9)
     seeds = []
 
     def attempt(seed):
         seeds.append(seed)
         if len(seeds) < 3:
-            raise Dead("the image turned black")
+            raise Diverged("the image turned black")
         return good
 
     choice = best_of(1, 7, data, attempt)
@@ -175,7 +175,7 @@ def test_a_dead_try_is_replaced_and_told(monkeypatch):
     assert "black" in choice.notes[0]
 
     def fail(_):
-        raise Dead("it diverged")
+        raise Diverged("it diverged")
 
     with pytest.raises(ImageError, match="another kernel.size"):
         best_of(2, 0, data, fail)
@@ -187,9 +187,9 @@ def test_the_pipeline_gives_the_image_and_tells_of_a_restart(shaken, monkeypatch
     def die_once(*_):
         looks.append(1)
         if len(looks) == 1:
-            raise Dead("the image turned black")
+            raise Diverged("the image turned black")
 
-    monkeypatch.setattr(optimisation, "check_alive", die_once)
+    monkeypatch.setattr(optimisation, "raise_if_diverged", die_once)
     quick = {"kernel__size": 7, "kernel__iterations": 3, "kernel__width": 4}
     result = deblur(shaken.blurred[0].numpy(), "selfdeblur", **quick)
     assert result.image.shape == shaken.blurred.shape[1:]
@@ -198,14 +198,14 @@ def test_the_pipeline_gives_the_image_and_tells_of_a_restart(shaken, monkeypatch
 
 def test_black_images_and_broken_losses_are_noticed():
     data, alive = torch.rand(1, 9, 9), torch.rand(1, 12, 12)
-    check_alive(0.1, alive, data, 500)
-    check_alive(0.1, 0 * alive, data, 50)
-    with pytest.raises(Dead, match="black"):
-        check_alive(0.1, 0 * alive, data, 500)
-    with pytest.raises(Dead, match="white"):
-        check_alive(0.1, 0 * alive + 1, data, 500)
-    with pytest.raises(Dead, match="diverged"):
-        check_alive(float("nan"), alive, data, 1)
+    raise_if_diverged(0.1, alive, data, 500)
+    raise_if_diverged(0.1, 0 * alive, data, 50)
+    with pytest.raises(Diverged, match="black"):
+        raise_if_diverged(0.1, 0 * alive, data, 500)
+    with pytest.raises(Diverged, match="white"):
+        raise_if_diverged(0.1, 0 * alive + 1, data, 500)
+    with pytest.raises(Diverged, match="diverged"):
+        raise_if_diverged(float("nan"), alive, data, 1)
 
 
 def test_the_criterion_prefers_the_sharp_explanation():
@@ -213,34 +213,34 @@ def test_the_criterion_prefers_the_sharp_explanation():
     blur, point = given.kernel.tensor(), torch.zeros(7, 7)
     point[3, 3] = 1
     whole = torch.nn.functional.pad(given.sharp, [3] * 4, mode="replicate")
-    data = Data(seen(whole, blur))
+    data = Observation(blur_valid(whole, blur))
     unblurred = torch.nn.functional.pad(data.blurred, [3] * 4, mode="replicate")
     noisy = whole + 0.1 * torch.randn(whole.shape, generator=torch.Generator().manual_seed(0))
-    sharp = blurriness(Optimum(whole, blur, 1), data)
-    assert sharp < blurriness(Optimum(unblurred, point, 1), data)
-    assert sharp < blurriness(Optimum(noisy, blur, 1), data)
-    assert sharp < blurriness(Optimum(whole, point, 1), data)
+    sharp = blurriness(DipResult(whole, blur, 1), data)
+    assert sharp < blurriness(DipResult(unblurred, point, 1), data)
+    assert sharp < blurriness(DipResult(noisy, blur, 1), data)
+    assert sharp < blurriness(DipResult(whole, point, 1), data)
 
 
 def test_the_best_of_several_tries_is_kept(monkeypatch):
     tries = {0: 0.9, selection.SEED_STEP: 0.2, 2 * selection.SEED_STEP: 0.5}
     monkeypatch.setattr(selection, "blurriness", lambda optimum, _: optimum.iterations)
-    choice = best_of(3, 0, None, lambda seed: Optimum(None, None, tries[seed]))
+    choice = best_of(3, 0, None, lambda seed: DipResult(None, None, tries[seed]))
     assert choice.best.iterations == 0.2
 
 
 def test_a_plateau_is_told_from_a_slope():
-    falling, flat = Plateau("similarity"), Plateau("similarity")
+    falling, flat = Plateau("ssim"), Plateau("ssim")
     assert not any(falling.is_reached(1 / (1 + 0.1 * n)) for n in range(60))
     assert any(flat.is_reached(0.5 + 0.001 * (n % 3)) for n in range(60))
 
 
 def test_rates_halve_and_phases_follow_as_published():
-    plan = Plan([Phase(1000, "squares"), Phase(4000, "similarity")])
-    rates = [plan.rate_at(n) for n in (0, 1999, 2000, 3000, 4000, 4999)]
+    schedule = Schedule([LossPhase(1000, "mse"), LossPhase(4000, "ssim")])
+    rates = [schedule.rate_at(n) for n in (0, 1999, 2000, 3000, 4000, 4999)]
     assert rates == [1, 1, 0.5, 0.25, 0.125, 0.125]
-    terms = [plan.phase_at(n).data_term for n in (0, 999, 1000, 4999)]
-    assert terms == ["squares", "squares", "similarity", "similarity"]
+    terms = [schedule.phase_at(n).data_term for n in (0, 999, 1000, 4999)]
+    assert terms == ["mse", "mse", "ssim", "ssim"]
 
 
 @pytest.mark.parametrize(

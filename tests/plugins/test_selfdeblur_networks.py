@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from unblur.accel.convolution.borders import reflected
 from unblur.numerics.metrics import ssim
-from unblur_selfdeblur.losses import Similarity, energy, seen, total_variation
+from unblur_selfdeblur.loss_terms import FixedTargetSSIM, blur_valid, mean_square, total_variation
 from unblur_selfdeblur.networks.attention import NonLocalBlock
-from unblur_selfdeblur.networks.image_generator import ImageGenerator, levels_for
+from unblur_selfdeblur.networks.image_generator import ImageGenerator, n_levels
 from unblur_selfdeblur.networks.kernel_generator import KernelGenerator
-from unblur_selfdeblur.networks.resampling import doubled
+from unblur_selfdeblur.networks.resampling import upsample_2x
 
 
 def drawn(*shape, seed=0):
@@ -41,13 +41,13 @@ def test_an_image_of_any_size_lies_between_black_and_white(shape):
 
 @pytest.mark.parametrize(("extent", "levels"), [(33, 5), (32, 4), (275, 5), (3, 1), (2, 0)])
 def test_the_deepest_map_can_still_be_reflected(extent, levels):
-    assert levels_for(extent) == levels
+    assert n_levels(extent) == levels
 
 
 def test_doubling_and_reflecting_agree_with_the_library():
     x = drawn(1, 3, 7, 6)
     reference = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(doubled(x), reference)
+    torch.testing.assert_close(upsample_2x(x), reference)
     torch.testing.assert_close(reflected(x), functional.pad(x, (1, 1, 1, 1), mode="reflect"))
 
 
@@ -87,7 +87,7 @@ def test_the_kernel_network_makes_kernels(layers, linear):
 @pytest.mark.parametrize("n", [5, 8])
 def test_what_is_seen_is_the_valid_part_of_a_convolution(n):
     scene, kernel = drawn(2, 30, 27), drawn(n, n, seed=1)
-    found = seen(scene, kernel)
+    found = blur_valid(scene, kernel)
     for plane, expected in zip(found, scene, strict=True):
         reference = fftconvolve(expected.double(), kernel.double(), mode="valid")
         np.testing.assert_allclose(plane, reference, atol=1e-4)
@@ -96,17 +96,17 @@ def test_what_is_seen_is_the_valid_part_of_a_convolution(n):
 def test_similarity_is_ssim():
     a, b = drawn(2, 24, 31), drawn(2, 24, 31, seed=1)
     mixed = 0.7 * a + 0.3 * b
-    assert float(Similarity(a)(mixed)) == pytest.approx(ssim(a, mixed), abs=1e-5)
-    assert float(Similarity(a)(a)) == pytest.approx(1, abs=1e-5)
+    assert float(FixedTargetSSIM(a)(mixed)) == pytest.approx(ssim(a, mixed), abs=1e-5)
+    assert float(FixedTargetSSIM(a)(a)) == pytest.approx(1, abs=1e-5)
 
 
 def test_similarity_takes_images_smaller_than_its_window():
     a = drawn(1, 7, 9)
-    assert float(Similarity(a)(a)) == pytest.approx(1, abs=1e-5)
-    assert float(Similarity(a)(1 - a)) < 0.5
+    assert float(FixedTargetSSIM(a)(a)) == pytest.approx(1, abs=1e-5)
+    assert float(FixedTargetSSIM(a)(1 - a)) < 0.5
 
 
 def test_variation_and_energy_by_hand():
     ramp = torch.arange(4.0).expand(1, 3, 4)
     assert float(total_variation(ramp)) == pytest.approx(1)
-    assert float(energy(torch.full((3, 3), 1 / 9))) == pytest.approx(1 / 81)
+    assert float(mean_square(torch.full((3, 3), 1 / 9))) == pytest.approx(1 / 81)

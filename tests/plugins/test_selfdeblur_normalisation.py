@@ -42,10 +42,10 @@ def test_small_and_plainly_ordered_maps_are_left_to_the_library(monkeypatch):
     x = torch.randn(1, 8, 40, 40, generator=torch.Generator().manual_seed(0))
     ordered = x.contiguous(memory_format=torch.channels_last)
     expected = norm(ordered)
-    assert expected.grad_fn.name() == "_NormalisedBackward"
+    assert expected.grad_fn.name() == "_NormalisationFunctionBackward"
     for other in (x, ordered):
         if other is ordered:
             monkeypatch.setattr(normalisation, "has_compiler", lambda: False)
         y = norm(other)
-        assert y.grad_fn.name() != "_NormalisedBackward"
+        assert y.grad_fn.name() != "_NormalisationFunctionBackward"
         torch.testing.assert_close(y, expected)

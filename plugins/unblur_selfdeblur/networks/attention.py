@@ -1,4 +1,4 @@
-"""Every place of a feature map looking at all others: a non-local block."""
+"""Non-local block: every position of a feature map attends to all positions."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from torch.nn import functional
 
 
 class NonLocalBlock(nn.Module):
-    """Adds to each place the mean of all places, weighted by how alike they are.
+    """Adds to each position the mean over all positions, weighted by their similarity to it.
 
     Parameters
     ----------
     channels : int
-        Of the map; half as many inside the block.
+        Channels of the map; half as many are used inside the block.
 
     Notes
     -----
-    The weights are plain dot products without a softmax, so that the products of all places
-    with one another need not be formed: `(t p) g = t (p g)`. The last normalisation starts at
-    scale 0, that is, the block starts as the identity.
+    The weights are plain dot products without a softmax, so that the matrix of all pairs of
+    positions need not be formed: `(theta phi) g = theta (phi g)`. The scale of the last
+    normalisation is initially 0, so that the block is initially the identity.
 
     References
     ----------
-    X. Wang, R. Girshick, A. Gupta, K. He, "Non-local neural networks", CVPR 2018, Eq. 6.
+    X. Wang, R. Girshick, A. Gupta, K. He, "Non-local neural networks", CVPR 2018 (Wang Eq. 6).
     """
 
     def __init__(self, channels: int) -> None:
@@ -37,17 +37,17 @@ class NonLocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (1, C, H, W) to the same shape."""
-        theta, phi, g = self.theta(x), _halved(self.phi(x)), _halved(self.g(x))
+        theta, phi, g = self.theta(x), _max_pool_2x(self.phi(x)), _max_pool_2x(self.g(x))
         summary = phi.flatten(2) @ g.flatten(2).transpose(1, 2) / phi[0, 0].numel()
-        seen = (summary.transpose(1, 2) @ theta.flatten(2)).view_as(theta)
-        out: Tensor = x + self.norm(self.back(seen))
+        attended = (summary.transpose(1, 2) @ theta.flatten(2)).view_as(theta)
+        out: Tensor = x + self.norm(self.back(attended))
         return out
 
 
-def _halved(x: Tensor) -> Tensor:
+def _max_pool_2x(x: Tensor) -> Tensor:
     return x if min(x.shape[-2:]) < 2 else functional.max_pool2d(x, 2)
 
 
-def attends(level: int, levels: int) -> bool:
-    """Return whether a level, counted from 0, is one of the three deepest."""
+def has_attention(level: int, levels: int) -> bool:
+    """Return whether a level, counted from 0, is one of the three deepest, which attend."""
     return level >= max(levels - 3, 0)

@@ -1,4 +1,4 @@
-"""The two networks with the noise that they are fed: all that is optimised."""
+"""The image network and the kernel network with their fixed random inputs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from unblur_selfdeblur.networks.image_generator import ImageGenerator
 from unblur_selfdeblur.networks.kernel_generator import KernelGenerator, KernelNet
 
 NOISE_SCALE = 0.1
-"""The networks' inputs are uniform in [0, 0.1)."""
+"""Upper end of the uniform distribution of the networks' inputs, dimensionless."""
 PERTURBATION = 0.001
-"""Standard deviation of what is added to the image network's input in every iteration."""
+"""Standard deviation of the noise added to the image network's input in every iteration."""
 
 
 @dataclass
 class Generators:
-    """An image network and a kernel network, each with its fixed input.
+    """The networks G_x and G_k, each with its fixed input (Ren Sec. 3.2).
 
     Attributes
     ----------
     image_net, kernel_net : module
-        The networks.
+        The networks G_x and G_k.
     image_noise : (1, 8, H + n - 1, W + n - 1)
-        Input of the first, of the size of the scene.
+        Input z_x of the image network, of the size of the scene.
     kernel_noise : (200,)
-        Input of the second.
+        Input z_k of the kernel network.
     draw : torch.Generator
-        Where the perturbations come from.
+        Random numbers of the perturbations.
     """
 
     image_net: ImageGenerator
@@ -43,7 +43,7 @@ class Generators:
     draw: torch.Generator
 
     def __post_init__(self) -> None:
-        # Numbers are drawn fastest in the plain order.
+        # Random numbers are drawn fastest in contiguous order.
         self._drawn = torch.empty(self.image_noise.shape, device=self.image_noise.device)
 
     @classmethod
@@ -59,7 +59,7 @@ class Generators:
     ) -> Generators:
         """Draw networks and inputs from a seed, for data (C, H, W) and a kernel of `size`.
 
-        Weights and inputs are drawn on the CPU, so that a seed means the same on every device.
+        Weights and inputs are drawn on the CPU, so that they are the same on every device.
         """
         channels, *extent = data_shape
         scene = [n + size - 1 for n in extent]
@@ -69,8 +69,8 @@ class Generators:
             kernel_net = KernelGenerator(size, layers)
             image_noise = NOISE_SCALE * torch.rand(1, image_generator.INPUTS, *scene)
             kernel_noise = NOISE_SCALE * torch.rand(kernel_generator.INPUTS)
-        # Channels together in memory: the weights only on a GPU, since convolutions that a CPU
-        # leaves to the library have derivatives several times slower in that order.
+        # Channels last in memory. The weights too on a GPU alone: on a CPU the derivatives of the
+        # library's convolutions are several times slower in that order.
         image_noise = image_noise.contiguous(memory_format=torch.channels_last)
         if torch.device(device).type == "cuda":
             image_net = image_net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -83,7 +83,7 @@ class Generators:
         )
 
     def scene(self) -> Tensor:
-        """Generate the sharp scene (C, H + n - 1, W + n - 1) from a freshly perturbed input."""
+        """Generate G_x(z_x), (C, H + n - 1, W + n - 1), from a perturbed input (Ren Eq. 5)."""
         torch.randn(self._drawn.shape, generator=self.draw, out=self._drawn)
         perturbed = torch.add(self.image_noise, self._drawn, alpha=PERTURBATION)
         with reduced_precision(perturbed):
@@ -91,12 +91,12 @@ class Generators:
         return scene
 
     def kernel(self) -> Tensor:
-        """Generate the kernel (n, n)."""
+        """Generate the kernel G_k(z_k), (n, n) (Ren Eq. 5)."""
         kernel: Tensor = self.kernel_net(self.kernel_noise)
         return kernel
 
 
 def reduced_precision(x: Tensor) -> AbstractContextManager[None]:
-    """Return the context in which networks run in bfloat16 where that is faster."""
+    """Return a context in which networks run in bfloat16 on devices where that is faster."""
     reduced = network_dtype(str(x.device)) == torch.bfloat16
     return torch.autocast(x.device.type, torch.bfloat16, enabled=reduced)

@@ -8,22 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from unblur.accel.convolution import Convolution
-from unblur_selfdeblur.networks.attention import NonLocalBlock, attends
+from unblur_selfdeblur.networks.attention import NonLocalBlock, has_attention
 from unblur_selfdeblur.networks.normalisation import Normalisation
-from unblur_selfdeblur.networks.resampling import doubled
+from unblur_selfdeblur.networks.resampling import upsample_2x
 
 INPUTS = 8
-"""Channels of noise that the image is generated from."""
+"""Number of channels of the random input."""
 LEVELS, WIDTH, SKIP = 5, 128, 16
-"""As published: halvings of the size, channels down and up, channels across."""
+"""Numbers of halvings, of channels down and up, and of channels of the skip connections."""
 SLOPE = 0.2
-"""Of the leaky ReLU."""
+"""Slope of the leaky ReLU for negative values."""
 
 
-def levels_for(extent: int) -> int:
-    """Return how often an image of this smaller side can be halved: at most 5 times.
+def n_levels(extent: int) -> int:
+    """Return how often an image whose smaller side is `extent` pixels is halved, at most 5 times.
 
-    The deepest map keeps at least 2 pixels, which its reflection needs.
+    The deepest map has at least 2 pixels, which its reflected border needs.
     """
     levels, rest = 0, extent
     while levels < LEVELS and -(-rest // 2) >= 2:
@@ -32,41 +32,41 @@ def levels_for(extent: int) -> int:
 
 
 class ImageGenerator(nn.Module):
-    """Turns noise (1, 8, H, W) into an image (1, channels, H, W) with values in (0, 1).
+    """Maps noise (1, 8, H, W) to an image (1, channels, H, W) with values in (0, 1).
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Channels of the image.
     extent : int
-        Smaller side of the image in pixels, which decides the depth: 5 levels from 33 pixels.
+        Smaller side of the image in pixels, which sets the depth: 5 levels from 33 pixels.
     width : int
         Channels at every level; 128 as published.
 
     Notes
     -----
-    Normalisation takes its statistics from the map itself at every pass. A bias before it would
-    be taken away again, so that there is none. Of the 2.37 million parameters as published, the
-    2,800 such biases are left out.
+    Normalisation uses the statistics of the map itself in every pass. It would remove a bias
+    before it, so that there is none: of the 2.37 million parameters as published, 2,800 biases
+    are left out.
 
     References
     ----------
-    D. Ren et al., "Neural blind deconvolution using deep priors", CVPR 2020, section 3.2. The
-    layout follows D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018.
+    D. Ren et al., "Neural blind deconvolution using deep priors", CVPR 2020 (Ren Sec. 3.2).
+    The architecture follows D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep image prior", CVPR 2018.
     """
 
     def __init__(self, channels: int, extent: int, width: int = WIDTH) -> None:
         super().__init__()
-        levels = levels_for(extent)
+        levels = n_levels(extent)
         self.levels = nn.ModuleList(
-            Level(INPUTS if level == 0 else width, width, attends(level, levels))
+            AutoencoderLevel(INPUTS if level == 0 else width, width, has_attention(level, levels))
             for level in range(levels)
         )
         self.last = Convolution(width, channels, 1)
 
     def forward(self, noise: Tensor) -> Tensor:
         """Generate the image."""
-        levels = cast(list[Level], list(self.levels))
+        levels = cast(list[AutoencoderLevel], list(self.levels))
         skips, x = [], noise
         for level in levels:
             skips.append(level.skip(x))
@@ -77,14 +77,14 @@ class ImageGenerator(nn.Module):
         return image
 
 
-class Level(nn.Module):
-    """One halving of the size, what goes across at full size, and the way back up."""
+class AutoencoderLevel(nn.Module):
+    """One level of the autoencoder: halving, skip connection, and doubling."""
 
     def __init__(self, inputs: int, width: int, attentive: bool) -> None:
         super().__init__()
         self.across = _convolution(inputs, SKIP, 1)
         self.across_norm = Normalisation(SKIP, SLOPE)
-        # What looks at all places sees the bias, so that it stays.
+        # The non-local block comes before the normalisation, so that a bias has an effect.
         self.halve = Convolution(
             inputs, width, 3, stride=2, padding=1, padding_mode="reflect", bias=attentive
         )
@@ -99,7 +99,7 @@ class Level(nn.Module):
         self.mix_norm = Normalisation(width, SLOPE)
 
     def skip(self, x: Tensor) -> Tensor:
-        """Return what goes across: (1, 16, h, w)."""
+        """Return the skip connection, (1, 16, h, w)."""
         return self.across_norm(self.across(x))
 
     def down(self, x: Tensor) -> Tensor:
@@ -108,9 +108,9 @@ class Level(nn.Module):
         return self.deepen_norm(self.deepen(x))
 
     def up(self, skip: Tensor, deep: Tensor) -> Tensor:
-        """Return (1, width, h, w) from the map across and the deeper one, half its size."""
+        """Return (1, width, h, w) from the skip connection and the deeper map of half its size."""
         height, width = skip.shape[-2:]
-        both = torch.cat([skip, doubled(deep)[..., :height, :width]], 1)
+        both = torch.cat([skip, upsample_2x(deep)[..., :height, :width]], 1)
         x = self.join_norm(self.join(self.joint_norm(both)))
         return self.mix_norm(self.mix(x))
 

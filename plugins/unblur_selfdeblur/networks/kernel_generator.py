@@ -1,4 +1,4 @@
-"""The network that generates the kernel: fully connected, ending in a softmax."""
+"""The network that generates the kernel: fully connected, with a softmax at the end."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Literal
 from torch import Tensor, nn
 
 KernelNet = Literal["none", "one", "two"]
-"""Number of hidden layers (Table 2)."""
+"""Number of hidden layers (Ren Table 2)."""
 
 INPUTS, HIDDEN = 200, 1000
+"""Numbers of inputs and of units of a hidden layer."""
 
 
 class KernelGenerator(nn.Module):
-    """Turns noise (200,) into a kernel (size, size), non-negative and of sum 1 by its softmax.
+    """Maps noise (200,) to a kernel (size, size), non-negative and of sum 1 by its softmax.
 
     Parameters
     ----------
     size : int
         Extent of the kernel in pixels.
     layers : "none", "one" or "two"
-        Hidden layers of 1000 with ReLU6; one as published.
+        Number of hidden layers of 1000 units with ReLU6; one as published.
 
     References
     ----------
-    D. Ren et al., "Neural blind deconvolution using deep priors", CVPR 2020, section 3.2.
+    D. Ren et al., "Neural blind deconvolution using deep priors", CVPR 2020 (Ren
+    Sec. 3.2).
     """
 
     def __init__(self, size: int, layers: KernelNet = "one") -> None:

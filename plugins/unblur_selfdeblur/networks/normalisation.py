@@ -1,4 +1,4 @@
-"""Normalisation of each channel over a map, and the leaky ReLU after it, in one go."""
+"""Normalisation of each channel over a map, fused with the leaky ReLU after it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.nn import functional
 from unblur.accel.jit import has_compiler
 from unblur.accel.threads import can_share
 
-LEAST_PIXELS = 1024
-"""Smaller maps are normalised faster by the library."""
+MIN_COMPILED_PIXELS = 1024
+"""Number of pixels of a map below which the library normalises it faster."""
 
 
 class Normalisation(nn.BatchNorm2d):
@@ -23,9 +23,9 @@ class Normalisation(nn.BatchNorm2d):
     Parameters
     ----------
     channels : int
-        Of the maps (1, C, H, W).
+        Channels of the maps (1, C, H, W).
     slope : float
-        Of negative values; 1 leaves out the ReLU.
+        Slope for negative values; 1 leaves out the ReLU.
     """
 
     def __init__(self, channels: int, slope: float = 1.0) -> None:
@@ -35,12 +35,12 @@ class Normalisation(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (1, C, H, W)."""
         if self._compiles(input):
-            y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+            y: Tensor = _NormalisationFunction.apply(  # type: ignore[no-untyped-call]
                 input, self.weight, self.bias, self.eps, self.slope
             )
             return y
         y = super().forward(input)
-        # Normalisation does not need its result again.
+        # The derivative of the normalisation does not need its result, so that it is overwritten.
         return y if self.slope == 1 else functional.leaky_relu_(y, self.slope)
 
     def _compiles(self, x: Tensor) -> bool:
@@ -48,13 +48,13 @@ class Normalisation(nn.BatchNorm2d):
             x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and x.is_contiguous(memory_format=torch.channels_last)
-            and x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
+            and x.shape[0] * x.shape[2] * x.shape[3] >= MIN_COMPILED_PIXELS
             and has_compiler()
             and can_share()
         )
 
 
-class _Normalised(Function):
+class _NormalisationFunction(Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, slope: float
@@ -66,7 +66,7 @@ class _Normalised(Function):
         mean, variance = loops.moments(pixels)
         rate = (variance + eps).rsqrt()
         scale = weight.detach() * rate
-        line = loops.Line(mean, scale, bias.detach(), slope)
+        line = loops.AffineLeakyReLU(mean, scale, bias.detach(), slope)
         ctx.save_for_backward(x, rate)
         ctx.line = line
         return _image(loops.activate(pixels, line), x)
@@ -80,7 +80,7 @@ class _Normalised(Function):
         pixels, changes = _pixels(x), _pixels(change)
         by_bias, product = loops.sums(pixels, changes, ctx.line)
         by_weight = product * rate
-        # d x = scale (g - mean of g - n times mean of g n), n being x normalised.
+        # d x = scale (g - mean(g) - n mean(g n)), where n is x normalised.
         falling = -ctx.line.scale / pixels.shape[0]
         along, constant = falling * rate * by_weight, falling * by_bias
         out = loops.derive(pixels, changes, ctx.line, along, constant)
@@ -94,5 +94,5 @@ def _pixels(x: Tensor) -> Tensor:
 
 def _image(pixels: Tensor, like: Tensor) -> Tensor:
     """Return a table of pixels as an image of the shape of `like`."""
-    count, channels, height, width = like.shape
-    return pixels.view(count, height, width, channels).permute(0, 3, 1, 2)
+    batch, channels, height, width = like.shape
+    return pixels.view(batch, height, width, channels).permute(0, 3, 1, 2)

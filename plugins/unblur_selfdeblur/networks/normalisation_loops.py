@@ -24,15 +24,17 @@ _0 = np.float32(0)
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and variance (C,) of each channel."""
     first = x[0].clone()
-    total, squares = _summed(x, lambda out, span: _moments(x.numpy(), first.numpy(), out, *span))
+    total, squares = _accumulate(
+        x, lambda out, span: _moments(x.numpy(), first.numpy(), out, *span)
+    )
     mean = total / x.shape[0]
     variance = squares / x.shape[0] - mean**2
     return (first + mean).float(), variance.clamp_min(0).float()
 
 
 @dataclass(frozen=True)
-class Line:
-    """The leaky ReLU of `scale (x - mean) + bias`, each (C,), with a slope below 0."""
+class AffineLeakyReLU:
+    """The leaky ReLU of `scale (x - mean) + bias`, each (C,), with `slope` for negative values."""
 
     mean: Tensor
     scale: Tensor
@@ -40,11 +42,11 @@ class Line:
     slope: float
 
     def arrays(self) -> tuple[Any, ...]:
-        """Return all four as the loops take them."""
+        """Return mean, scale, bias and slope as arrays for the compiled loops."""
         return self.mean.numpy(), self.scale.numpy(), self.bias.numpy(), np.float32(self.slope)
 
 
-def activate(x: Tensor, line: Line) -> Tensor:
+def activate(x: Tensor, line: AffineLeakyReLU) -> Tensor:
     """Return the leaky ReLU, (P, C)."""
     out = torch.empty_like(x)
     given = (x.numpy(), *line.arrays(), out.numpy())
@@ -52,14 +54,16 @@ def activate(x: Tensor, line: Line) -> Tensor:
     return out
 
 
-def sums(x: Tensor, change: Tensor, line: Line) -> tuple[Tensor, Tensor]:
-    """Return `sum g` and `sum g (x - mean)`, g being the derivative before the leaky ReLU."""
+def sums(x: Tensor, change: Tensor, line: AffineLeakyReLU) -> tuple[Tensor, Tensor]:
+    """Return `sum g` and `sum g (x - mean)`, where g is the derivative before the leaky ReLU."""
     given = (x.numpy(), change.numpy(), *line.arrays())
-    total, product = _summed(x, lambda out, span: _sums(*given, out, *span))
+    total, product = _accumulate(x, lambda out, span: _sums(*given, out, *span))
     return total.float(), product.float()
 
 
-def derive(x: Tensor, change: Tensor, line: Line, along: Tensor, constant: Tensor) -> Tensor:
+def derive(
+    x: Tensor, change: Tensor, line: AffineLeakyReLU, along: Tensor, constant: Tensor
+) -> Tensor:
     """Return `along (x - mean) + scale g + constant`, (P, C)."""
     out = torch.empty_like(x)
     given = (x.numpy(), change.numpy(), *line.arrays())
@@ -68,8 +72,8 @@ def derive(x: Tensor, change: Tensor, line: Line, along: Tensor, constant: Tenso
     return out
 
 
-def _summed(x: Tensor, work: Callable[[Any, Span], None]) -> tuple[Tensor, Tensor]:
-    """Return two sums (C,) in float64 from those that `work` writes for each block."""
+def _accumulate(x: Tensor, work: Callable[[Any, Span], None]) -> tuple[Tensor, Tensor]:
+    """Return two sums (C,) in float64 of the partial sums that `work` writes for each block."""
     blocks = -(-x.shape[0] // _BLOCK)
     parts = torch.zeros(blocks, 2, x.shape[1])
     _by_spans(x, lambda span: work(parts.numpy(), span))

@@ -1,4 +1,4 @@
-"""Doubling of feature maps, with derivatives that are the same on every run."""
+"""Upsampling of feature maps by 2, with derivatives that are the same on every run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def doubled(x: Tensor) -> Tensor:
-    """Return (B, C, H, W) bilinearly at twice the size: (B, C, 2 H, 2 W).
+def upsample_2x(x: Tensor) -> Tensor:
+    """Return (B, C, H, W) upsampled bilinearly to (B, C, 2 H, 2 W).
 
-    On a GPU the library adds up the derivative in no fixed order; slices and sums do not.
+    On a GPU the library sums the derivative in no fixed order; slices and sums have a fixed one.
     """
     if x.device.type == "cpu":
         return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    return _doubled(_doubled(x, -1), -2)
+    return _upsample_2x_along(_upsample_2x_along(x, -1), -2)
 
 
-def _doubled(x: Tensor, dim: int) -> Tensor:
+def _upsample_2x_along(x: Tensor, dim: int) -> Tensor:
     last = x.shape[dim] - 1
     before = torch.cat([x.narrow(dim, 0, 1), x.narrow(dim, 0, last)], dim)
     after = torch.cat([x.narrow(dim, 1, last), x.narrow(dim, last, 1)], dim)

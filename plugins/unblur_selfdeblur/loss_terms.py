@@ -1,4 +1,4 @@
-"""What is minimised: how far the blur of the image is from the data, and what else counts."""
+"""Terms of the loss: the blur of the generated image, its SSIM, total variation, mean square."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor
 from unblur.numerics.fourier import fast_length, inverse_fft
 from unblur.numerics.metrics.fidelity import WINDOW, WINDOW_SIGMA
 
-LUMINANCE, CONTRAST = 0.01**2, 0.03**2
-"""Constants of SSIM for white = 1."""
+C1, C2 = 0.01**2, 0.03**2
+"""Constants of SSIM that stabilise its two quotients, for white = 1 (Wang Eq. 13)."""
 
 
-def seen(scene: Tensor, kernel: Tensor) -> Tensor:
-    """Return what a camera sees of a scene: the valid part of its convolution with the kernel.
+def blur_valid(scene: Tensor, kernel: Tensor) -> Tensor:
+    """Return the valid part of the convolution of a scene with a kernel, as in (Ren Eq. 5).
 
     Parameters
     ----------
     scene : (C, H + n - 1, W + n - 1)
-        The generated image, which is larger than the data by the kernel's reach.
+        Generated image, larger than the data by the kernel's extent less one pixel.
     kernel : (n, n)
-        Of sum 1.
+        Kernel of sum 1.
 
     Returns
     -------
@@ -33,13 +33,13 @@ def seen(scene: Tensor, kernel: Tensor) -> Tensor:
     return inverse_fft(spectrum, grid)[..., n - 1 : height, n - 1 : width]
 
 
-class Similarity:
-    """SSIM with an image that stays the same, whose own averages are taken once.
+class FixedTargetSSIM:
+    """SSIM with an image that stays the same, whose local means are computed once.
 
     Parameters
     ----------
     target : (C, H, W)
-        The data, white = 1. Of sides below 11 pixels the window shrinks to what fits.
+        The data, white = 1. The window of 11 pixels shrinks to the extent of a smaller image.
 
     Notes
     -----
@@ -49,33 +49,31 @@ class Similarity:
     References
     ----------
     Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
-    visibility to structural similarity", IEEE TIP 13(4), 2004, Eq. 13.
+    visibility to structural similarity", IEEE TIP 13(4), 2004 (Wang Eq. 13).
     """
 
     def __init__(self, target: Tensor) -> None:
         self.target = target
-        self.down = _window_matrix(target.shape[-2], target)
-        self.across = _window_matrix(target.shape[-1], target)
-        self.mean = self._averaged(target)
-        self.variance = self._averaged(target.square()) - self.mean.square()
+        self.rows = _window_matrix(target.shape[-2], target)
+        self.columns = _window_matrix(target.shape[-1], target)
+        self.mean = self._local_mean(target)
+        self.variance = self._local_mean(target.square()) - self.mean.square()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the mean SSIM of `x`, (C, H, W), a scalar."""
-        mean, square, product = self._averaged(torch.stack([x, x.square(), x * self.target]))
+        mean, square, product = self._local_mean(torch.stack([x, x.square(), x * self.target]))
         variance, covariance = square - mean.square(), product - mean * self.mean
-        structure = (2 * mean * self.mean + LUMINANCE) * (2 * covariance + CONTRAST)
-        energy = (mean.square() + self.mean.square() + LUMINANCE) * (
-            variance + self.variance + CONTRAST
-        )
-        similarity: Tensor = (structure / energy).mean()
+        numerator = (2 * mean * self.mean + C1) * (2 * covariance + C2)
+        denominator = (mean.square() + self.mean.square() + C1) * (variance + self.variance + C2)
+        similarity: Tensor = (numerator / denominator).mean()
         return similarity
 
-    def _averaged(self, x: Tensor) -> Tensor:
-        return self.down @ x @ self.across.T
+    def _local_mean(self, x: Tensor) -> Tensor:
+        return self.rows @ x @ self.columns.T
 
 
 def _window_matrix(extent: int, like: Tensor) -> Tensor:
-    """Return the matrix (extent - 10, extent) that averages under the window."""
+    """Return the matrix (extent - 10, extent) that averages under the Gaussian window."""
     window = min(WINDOW, extent)
     offset = torch.arange(window, dtype=like.dtype, device=like.device) - (window - 1) / 2
     taps = torch.exp(-0.5 * (offset / WINDOW_SIGMA) ** 2)
@@ -87,14 +85,14 @@ def _window_matrix(extent: int, like: Tensor) -> Tensor:
 
 
 def total_variation(x: Tensor) -> Tensor:
-    """Return the anisotropic total variation per pixel of (C, H, W), a scalar."""
+    """Return the anisotropic total variation per pixel of (C, H, W), a scalar (Ren Eq. 6)."""
     return x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()
 
 
-def energy(kernel: Tensor) -> Tensor:
+def mean_square(kernel: Tensor) -> Tensor:
     """Return the mean square of a kernel of sum 1: large for a point, small for a wide one.
 
-    The mean, like that of the data term and of the total variation: the sum would outweigh any
-    data and leave the kernel flat.
+    It is a mean like the data term and the total variation. The sum of squares would outweigh
+    any data term, and the minimum would be a constant kernel.
     """
     return kernel.square().mean()

@@ -1,4 +1,4 @@
-"""Params that the estimators by networks share."""
+"""Params of the estimators by untrained networks (DIP: deep image prior)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur_selfdeblur.networks.image_generator import WIDTH
 from unblur_selfdeblur.networks.kernel_generator import KernelNet
-from unblur_selfdeblur.optimisation import Data
+from unblur_selfdeblur.optimisation import Observation
 
 Stop = Literal["auto", "iterations"]
 Preset = Literal["published", "fast"]
 
 PUBLISHED_ITERATIONS = 5000
+"""Number of iterations of the paper (Ren Sec. 4)."""
 FAST_ITERATIONS, FAST_WIDTH = 1000, 32
-"""What fits into a quarter of an hour on two cores, for an image of 255 x 255 pixels."""
+"""Iterations and channels that take a quarter of an hour on two cores at 255 x 255 pixels."""
 
 
-class Settings(stages.Params):
-    """Params that the estimators by networks share."""
+class DipParams(stages.Params):
+    """Params that `selfdeblur` and `kotera` share."""
 
     size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
         "auto",
-        description="Extent of the frame of the kernel in pixels, which must hold all of the "
-        "blur; auto finds it by a quick look with `map`. It is at most half the image.",
+        description="Extent of the kernel in pixels, which must hold all of the blur; auto "
+        "estimates it with `map` at a reduced size. It is at most half the image.",
     )
     preset: Preset = Field(
         "published",
-        description="5000 iterations of networks 128 wide, for a GPU; or fast: 1000 of networks "
-        "32 wide, for a CPU. Iterations and width, where given, go before it.",
+        description="published: 5000 iterations of networks 128 wide, for a GPU; fast: 1000 of "
+        "networks 32 wide, for a CPU. The params iterations and width override it.",
     )
     iterations: Literal["auto"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
         "auto", description="Iterations at full size; auto is the preset's."
@@ -47,19 +48,17 @@ class Settings(stages.Params):
     )
     region: Annotated[int, Field(ge=64)] | None = Field(
         None,
-        description="Edge in pixels of the square with the most texture, on which alone a larger "
-        "image is worked; the kernel is found, but no sharp image. For chains that deconvolve.",
+        description="Edge in pixels of the most textured square, to which a larger image is "
+        "cropped; a kernel is returned, but no sharp image. For pipelines that deconvolve.",
     )
     colour: Literal["luma", "joint"] = Field(
         "luma",
         description="Deblur a colour image's luma alone and keep its chroma, or all its channels "
         "at once.",
     )
-    restarts: int = Field(
-        1, ge=1, le=100, description="Seeds that are tried; the best result is kept."
-    )
+    restarts: int = Field(1, ge=1, le=100, description="Number of seeds; the best result is kept.")
     stop: Stop = Field(
-        "auto", description="End on the plateau of the loss, or only after all iterations."
+        "auto", description="Stop when the loss is on a plateau, or only after all iterations."
     )
 
     @property
@@ -77,13 +76,13 @@ class Settings(stages.Params):
         return FAST_WIDTH if self.preset == "fast" else WIDTH
 
 
-def frame_size(size: Literal["auto"] | int, data: Data, context: Context) -> int:
-    """Return the extent of the kernel's frame for an image.
+def kernel_size(size: Literal["auto"] | int, data: Observation, context: Context) -> int:
+    """Return the extent of the kernel for an image, in pixels.
 
     Raises
     ------
     ImageError
-        If the image measures less than twice as much.
+        If the image measures less than twice as much along an axis.
     """
     extent = min(data.blurred.shape[-2:])
     if size == "auto":

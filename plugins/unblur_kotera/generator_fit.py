@@ -1,0 +1,97 @@
+"""Initialisation of the networks by a fit to a given image and kernel (Kotera Eq. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unblur.accel.malloc import retained_memory
+from unblur_selfdeblur.networks.generators import Generators
+from unblur_selfdeblur.optimisation import deterministic
+from unblur_selfdeblur.schedule import IMAGE_RATE
+
+FIT_TOLERANCE = 10 / 255
+"""Root mean square error at which a fit ends, relative to white or to the peak of the kernel."""
+FIT_KERNEL_RATE = 1e-3
+"""Learning rate of the fit of the kernel network, which is not stated in the paper."""
+MAX_FIT_ITERATIONS = 500
+"""Number of iterations after which a fit ends whatever its error."""
+FIT_CHECK_INTERVAL = 5
+"""Number of iterations between two checks of the error."""
+
+
+def fit_generators(
+    generators: Generators,
+    kernel: Tensor,
+    scene: Tensor | None = None,
+    on_step: Callable[[], object] = lambda: None,
+) -> None:
+    """Fit the networks to a kernel and, if there is one, to a scene (Kotera Eq. 8).
+
+    Parameters
+    ----------
+    generators : Generators
+        Changed in place.
+    kernel : (n, n)
+        Kernel k_0 that the kernel network is to generate, of sum 1.
+    scene : (C, *), optional
+        Scene x_0 that the image network is to generate, resized to the size of its output.
+    on_step : callable, optional
+        Called after every iteration of the fit of the image network.
+    """
+    with deterministic(), retained_memory():
+        peak = kernel.max()
+        _fit(
+            generators.kernel_net,
+            lambda: generators.kernel() / peak,
+            kernel / peak,
+            FIT_KERNEL_RATE,
+        )
+        if scene is not None:
+            size: Any = generators.image_noise.shape[-2:]
+            target = functional.interpolate(
+                scene[None], size=size, mode="bilinear", align_corners=False
+            )[0]
+            _fit(generators.image_net, generators.scene, target, IMAGE_RATE, on_step)
+
+
+def gaussian_kernel(size: int, like: Tensor) -> Tensor:
+    """Return the kernel of the coarsest scale, a Gaussian (Kotera Sec. 3).
+
+    Parameters
+    ----------
+    size : int
+        Extent of the kernel in pixels; the standard deviation is half of it.
+    like : tensor
+        Tensor whose dtype and device the kernel takes.
+
+    Returns
+    -------
+    (size, size), of sum 1
+    """
+    offset = torch.arange(size, dtype=like.dtype, device=like.device) - size // 2
+    profile = torch.exp(-0.5 * (offset / (size / 2)) ** 2)
+    kernel = profile[:, None] * profile
+    return kernel / kernel.sum()
+
+
+def _fit(
+    network: nn.Module,
+    generate: Callable[[], Tensor],
+    target: Tensor,
+    rate: float,
+    on_step: Callable[[], object] = lambda: None,
+) -> None:
+    adam = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
+    for iteration in range(MAX_FIT_ITERATIONS):
+        error = (generate() - target).square().mean()
+        if iteration % FIT_CHECK_INTERVAL == 0 and float(error.detach()) <= FIT_TOLERANCE**2:
+            return
+        error.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        adam.zero_grad(set_to_none=True)
+        on_step()

@@ -1,0 +1,161 @@
+"""The image as the networks are fitted to it, and their results in the image's own range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional
+
+from unblur.errors import ImageError
+from unblur.model.kernel import Kernel
+from unblur.numerics.colour import merge_luma, split_luma, to_luma
+from unblur.numerics.contrast import contrast_of
+from unblur_selfdeblur.optimisation import DipResult, Observation
+
+BRIGHTEN_BELOW = 0.5
+"""Largest value of an image, white = 1, below which it is brightened: networks begin at grey."""
+RANGE_LOW, RANGE_HIGH = 0.1, 0.9
+"""Smallest and largest value, white = 1, of an image that was too dim or exceeded [0, 1]."""
+CROP_BELOW = 1e-4
+"""Values of the kernel relative to its peak, below which its border is cropped."""
+
+
+@dataclass(frozen=True)
+class FitTarget:
+    """The image in the range and with the channels that the networks are fitted to.
+
+    Attributes
+    ----------
+    data : Observation
+        Luma or all channels, within [0, 1], with the valid pixels.
+    chroma : (2 or 0, H, W)
+        Chroma of a colour image of which the luma alone is deblurred.
+    gain, offset : float
+        `data = gain * image + offset`.
+    """
+
+    data: Observation
+    chroma: Tensor
+    gain: float
+    offset: float
+
+    @classmethod
+    def of(cls, blurred: Tensor, mask: Tensor | None, joint: bool) -> FitTarget:
+        """Take the luma of a colour image, fill invalid pixels, and fit the range.
+
+        Parameters
+        ----------
+        blurred : (C, H, W)
+            Blurred image, white = 1.
+        mask : (H, W), optional
+            1 = valid pixel.
+        joint : bool
+            Whether to keep the three channels of a colour image; other numbers are kept.
+
+        Raises
+        ------
+        ImageError
+            If all valid values are equal.
+        """
+        valid = None if mask is None or bool(mask.all()) else mask > 0
+        if valid is not None:
+            blurred = _fill_nearest(blurred, valid)
+        split = blurred.shape[0] == 3 and not joint
+        values, chroma = split_luma(blurred) if split else (blurred, blurred[:0])
+        contrast_of(values)
+        low, high = float(values.min()), float(values.max())
+        gain, offset = 1.0, 0.0
+        if low < 0 or high > 1 or high < BRIGHTEN_BELOW:
+            gain = (RANGE_HIGH - RANGE_LOW) / (high - low)
+            offset = RANGE_LOW - gain * low
+        return cls(Observation(gain * values + offset, valid), chroma, gain, offset)
+
+    def kernel(self, found: DipResult) -> Kernel:
+        """Return the kernel, moved to have its centre of mass in the middle."""
+        weights = found.kernel.double().cpu()
+        moved = _moved(weights, _shift(weights))
+        return Kernel(moved.numpy()).cropped(CROP_BELOW)
+
+    def image(self, found: DipResult) -> Tensor:
+        """Return the sharp image (C, H, W) in its own range, moved as the kernel is."""
+        return self._crop_scene(found.scene, found.kernel.shape[-1], _shift(found.kernel))
+
+    def preview(self, scene: Tensor) -> Tensor:
+        """Return the central part of a scene as an image (C, H, W) in its own range."""
+        return self._crop_scene(scene, scene.shape[-1] - self.data.blurred.shape[-1] + 1, (0, 0))
+
+    def _crop_scene(self, scene: Tensor, size: int, shift: tuple[int, int]) -> Tensor:
+        height, width = self.data.blurred.shape[-2:]
+        top, left = (size - 1 - size // 2 + s for s in shift)
+        values = (scene[..., top : top + height, left : left + width] - self.offset) / self.gain
+        return merge_luma(values, self.chroma) if self.chroma.shape[0] else values
+
+
+def _shift(kernel: Tensor) -> tuple[int, int]:
+    """Return by how many pixels a kernel must move for its centre of mass to lie at n // 2."""
+    shifts = []
+    for axis, n in enumerate(kernel.shape):
+        profile = kernel.sum(1 - axis)
+        place = torch.arange(n, dtype=kernel.dtype, device=kernel.device)
+        shifts.append(n // 2 - round(float((profile * place).sum() / profile.sum())))
+    return shifts[0], shifts[1]
+
+
+def _moved(kernel: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Return a shifted kernel, padded so that nothing is cut off."""
+    grow = max(abs(s) for s in shift)
+    larger = functional.pad(kernel, [grow] * 4)
+    return torch.roll(larger, shift, (0, 1))
+
+
+def _fill_nearest(blurred: Tensor, valid: Tensor) -> Tensor:
+    """Return the image with every invalid pixel replaced by the nearest valid one."""
+    if not bool(valid.any()):
+        raise ImageError("no pixel of the image is valid, so that no blur can be estimated.")
+    nearest = distance_transform_edt(
+        (~valid).cpu().numpy(), return_distances=False, return_indices=True
+    )
+    rows, columns = torch.from_numpy(nearest).to(blurred.device)
+    return blurred[:, rows, columns]
+
+
+def progress_with_preview(
+    tick: Callable[..., None], target: FitTarget
+) -> Callable[[Tensor | None], None]:
+    """Return a callback that reports an iteration, with the scene as a preview if it is given."""
+
+    def step(scene: Tensor | None) -> None:
+        tick(preview=None if scene is None else target.preview(scene))
+
+    return step
+
+
+def crop_to_region(
+    blurred: Tensor, mask: Tensor | None, region: int | None
+) -> tuple[Tensor, Tensor | None, bool]:
+    """Return the region of image and mask that is deblurred, and whether it is the whole image."""
+    if region is None or max(blurred.shape[-2:]) <= region:
+        return blurred, mask, True
+    rows, columns = most_textured_square(blurred, mask, region)
+    return blurred[:, rows, columns], None if mask is None else mask[rows, columns], False
+
+
+def most_textured_square(blurred: Tensor, mask: Tensor | None, edge: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the square of an image (C, H, W) with the most texture.
+
+    Squares a quarter of their edge apart are compared; a smaller side is taken whole.
+    """
+    luma = to_luma(blurred)
+    gradient_energy = luma.diff(dim=-1)[..., :-1, :].square() + luma.diff(dim=-2)[..., :-1].square()
+    if mask is not None:
+        gradient_energy = gradient_energy * mask[:-1, :-1]
+    extent = [min(edge, n) for n in gradient_energy.shape[-2:]]
+    step = max(edge // 4, 1)
+    sums = functional.avg_pool2d(gradient_energy, extent, step)[0]
+    row, column = divmod(int(sums.argmax()), sums.shape[1])
+    top, left = row * step, column * step
+    return slice(top, top + edge), slice(left, left + edge)
