@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from unblur import renamed
+from unblur import old_names
 
 if TYPE_CHECKING:
     from unblur.engine import Result as Result
@@ -69,8 +69,6 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME_OF)
 
-renamed.install()
-
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
@@ -82,3 +80,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+old_names.install()

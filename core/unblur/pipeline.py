@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from unblur.errors import PipelineError, UsageError, suggestion
 from unblur.model.stages import Kind, PriorChoice, Stage, describe
+from unblur.old_names import current_params
 from unblur.plugins.manager import Registry, registry
 
 STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
@@ -30,6 +39,18 @@ class Step(BaseModel):
     deconvolve: str | None = Field(None, description="Name of a deconvolver.")
     postprocess: str | None = Field(None, description="Name of a postprocessor.")
     params: Mapping[str, Any] = Field({}, description="Params of the stage; the rest default.")
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_old_names(cls, given: Any, handler: ModelWrapValidatorHandler[Step]) -> Step:
+        if not (isinstance(given, Mapping) and isinstance(given.get("params"), Mapping)):
+            return handler(given)
+        name = next((str(given[kind]) for kind in STEP_KINDS if given.get(kind)), "")
+        params, notes = current_params(name, given["params"])
+        step = handler({**given, "params": params})
+        step._notes = notes
+        return step
 
     @model_validator(mode="after")
     def _one_stage(self) -> Step:
@@ -89,6 +110,7 @@ class Pipeline(BaseModel):
     summary: str = Field(description="One line that says what the pipeline is for.")
     steps: tuple[Step, ...] = Field(min_length=1, description="Stages, in order.")
     tiles: Tiles = Field(Tiles(), description="How a large image is cut up.")
+    _notes: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
     def _order(self) -> Pipeline:
@@ -172,6 +194,7 @@ class Pipeline(BaseModel):
             from 0, that the pipeline file states.
         """
         content = self.model_dump(mode="json")
+        notes = list(self.notes)
         for key, value in settings.items():
             owner, _, param = key.partition(".")
             if owner == "tiles" and param:
@@ -185,12 +208,24 @@ class Pipeline(BaseModel):
                     f"'{key}' names no param of this pipeline{hint} "
                     f"Expected STEP.PARAM=VALUE with STEP one of {', '.join([*owners, 'tiles'])}."
                 )
+            first, *rest = param.split(".")
             for step in targets:
-                _assign(step["params"], key, param.split("."), value)
+                current, found = current_params(step[_kind(step)], {first: None if rest else value})
+                ((name, given),) = current.items()
+                notes.extend(found)
+                _assign(step["params"], key, [name, *rest], value if rest else given)
         try:
-            return type(self).model_validate(content)
+            pipeline = type(self).model_validate(content)
         except ValidationError as error:
             raise UsageError(describe(error, type(self))) from None
+        pipeline._notes = tuple(dict.fromkeys((*notes, *pipeline.notes)))
+        return pipeline
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that give the new names of the old ones that the pipeline was stated with."""
+        stated = (note for step in self.steps for note in step._notes)
+        return tuple(dict.fromkeys((*self._notes, *stated)))
 
     @property
     def needs_psf(self) -> bool:

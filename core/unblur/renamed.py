@@ -1,20 +1,13 @@
 """Names of the previous release that stay readable for one more, each beside its successor.
 
-This is the one place where an old public name is written. A use of it works and warns with a
-`DeprecationWarning` that gives the new name; the rows go with the next release.
+This is the one place where an old public name is written; `unblur.old_names` makes each row
+work. A use of an old name warns with an `OldNameWarning` that gives the new one, and the command
+prints that on stderr. The rows go with the next release.
 """
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-
-MODULES = {
+MODULES: dict[str, str] = {
     "unblur.allocation": "unblur.accel.malloc",
     "unblur.camera": "unblur.numerics.camera",
     "unblur.clipping": "unblur.numerics.clipping",
@@ -45,44 +38,28 @@ MODULES = {
 }
 """Successors of renamed modules; submodules of a renamed package follow it."""
 
+NAMES: dict[str, str] = {}
+"""Successors of functions, classes and constants of public modules: `"module:Old": "module:New"`.
 
-def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
-    """Warn that `old` is read for one more release, and that `new` is its name now."""
-    message = f"'{old}' is now called '{new}'; the old name is read until the next release"
-    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
+The left side names the module that held the old name, by its present path; the right side may
+name another module.
+"""
 
+ATTRIBUTES: dict[str, str] = {}
+"""Successors of attributes and methods of classes: `"module:Class.old": "new"`.
 
-class _RenamedModule(Loader):
-    """Loader that puts the module with the new name in the place of the old one."""
+They are read under the old name; a subclass that still defines the old one is given the new one;
+a field of a dataclass can still be set under the old name when an object is made.
+"""
 
-    def __init__(self, new: str) -> None:
-        self.new = new
+PARAMS: dict[str, dict[str, str]] = {}
+"""Successors of params, by the name of the stage: `{"stage": {"old": "new"}}`.
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None
+A renamed value of a param is written `{"param=old": "param=new"}`.
+"""
 
-    def exec_module(self, module: ModuleType) -> None:
-        warn_renamed(module.__name__, self.new, stacklevel=6)
-        sys.modules[module.__name__] = import_module(self.new)
+REPORT_KEYS: dict[str, str] = {}
+"""Successors of keys of the JSON report, levels joined by dots: `"mask.old": "mask.new"`."""
 
-
-class RenamedModules(MetaPathFinder):
-    """Finder of the modules of `MODULES` under their old names."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return a spec that loads the successor of `fullname`, or None for any other module."""
-        head = ".".join(fullname.split(".")[:2])
-        if head not in MODULES:
-            return None
-        return ModuleSpec(fullname, _RenamedModule(MODULES[head] + fullname[len(head) :]))
-
-
-def install() -> None:
-    """Make the modules of `MODULES` importable under their old names.
-
-    The finder comes first: a folder that an update left empty would count as a package.
-    """
-    if not any(isinstance(finder, RenamedModules) for finder in sys.meta_path):
-        sys.meta_path.insert(0, RenamedModules())
+OPTIONS: dict[str, str] = {}
+"""Successors of options of the command: `"--old": "--new"`."""

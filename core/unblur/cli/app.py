@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -14,16 +16,47 @@ from unblur.cli import bench, blur, check, info, plan, psf, run, schema, train
 from unblur.cli import list as listing
 from unblur.cli import report as reporting
 from unblur.cli.console import sentence, status_of, tell
-from unblur.errors import Cancelled
+from unblur.errors import Cancelled, UsageError
+from unblur.old_names import OldNameWarning, current_options
+
+
+@contextmanager
+def _old_names_told() -> Iterator[None]:
+    """Print the warning of each old name once, on stderr."""
+    printed: set[str] = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def print_once(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if not issubclass(category, OldNameWarning):
+                show(message, category, *rest)
+            elif str(message) not in printed:
+                printed.add(str(message))
+                tell(str(message))
+
+        warnings.simplefilter("always", OldNameWarning)
+        warnings.showwarning = print_once  # type: ignore[assignment]
+        yield
 
 
 class Command(TyperGroup):
     """A group of verbs whose errors become one line on stderr and an exit status."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, old names of options included."""
+        try:
+            with _old_names_told():
+                args = current_options(args)
+        except ValueError as error:
+            tell(f"{error}.")
+            raise typer.Exit(status_of(UsageError())) from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; `--debug` lets errors through with their traceback."""
         try:
-            return super().invoke(ctx)
+            with _old_names_told():
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except (Cancelled, KeyboardInterrupt) as error:

@@ -163,7 +163,8 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
         _fail(job, summary, sentence(error))
         return
     for warning in result.report.warnings:
-        tell(f"{job.source}: {warning}")
+        if warning not in options.pipeline.notes:  # already on stderr
+            tell(f"{job.source}: {warning}")
     for failure in result.report.failures:
         tell(f"{job.output}: {failure}")
     if result.report.failures:

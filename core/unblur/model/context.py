@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unblur.errors import Cancelled, UsageError
+from unblur.old_names import current_keywords
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +140,7 @@ class Context:
 
     def with_(self, **changes: Any) -> Context:
         """Return a copy with some fields changed."""
-        return replace(self, **changes)
+        return replace(self, **current_keywords(type(self), changes))
 
 
 def resolve_device(device: str) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unblur.errors import ParamsError, suggestion
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
+from unblur.old_names import current_params
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,14 @@ class Params(BaseModel):
     """Settings of a stage. Each field states bounds, unit and meaning in its `Field`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    stage_name: ClassVar[str] = ""
+    """Name of the stage that these params belong to; empty for a part of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_names(cls, given: Any) -> Any:
+        return current_params(cls.stage_name, given)[0] if isinstance(given, Mapping) else given
 
 
 class PriorChoice(Params):
@@ -67,6 +76,11 @@ class Stage(ABC):
     cites: ClassVar[str] = ""
     dimensions: ClassVar[frozenset[int]] = frozenset({2})
     Params: ClassVar[type[Params]] = Params
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "Params" in vars(cls):
+            cls.Params.stage_name = getattr(cls, "name", "")
 
     def __init__(self, params: Any = None, **values: Any) -> None:
         given = params if isinstance(params, self.Params) else {**(params or {}), **values}
@@ -281,7 +295,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
             sentences.append(f"'{place}' is needed.")
         else:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            sentences.append(f"'{place}' is {problem['input']!r}: {message}.")
+            given = f"'{place}' is {problem['input']!r}: " if place else ""
+            sentences.append(f"{given}{message}.")
     return " ".join(sentences)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unblur.errors import ImageError
 from unblur.io.files import suffix_of, written_whole
+from unblur.old_names import current_report
 
 if TYPE_CHECKING:
     from unblur.engine import Report
@@ -93,7 +94,10 @@ def read_report(output: Path) -> Mapping[str, Any]:
         raise ImageError(f"{path}: is not the report of a result ({error}).") from None
     if not isinstance(report, dict):
         raise ImageError(f"{path}: is not the report of a result, but a {type(report).__name__}.")
-    return report
+    try:
+        return current_report(report)
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}.") from None
 
 
 def relative(path: str | Path, folder: Path) -> str:

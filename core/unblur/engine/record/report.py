@@ -11,11 +11,12 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unblur.engine.tiles.reader import sound_blocks
 from unblur.model.image import SAMPLE_BLOCKS, Image
 from unblur.model.kernel import KernelField
+from unblur.old_names import current_report
 
 WHOLE_HASH_BYTES = 2**31
 """Images up to this size are hashed whole, larger ones by a sample of their blocks."""
@@ -97,6 +98,11 @@ class Report(Record):
     started: str = Field(description="Date and time, UTC, ISO 8601.")
     seconds: float
     peak_memory: int = Field(description="Highest memory of the process or GPU so far, bytes.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_names(cls, given: Any) -> Any:
+        return current_report(given) if isinstance(given, Mapping) else given
 
     def to_json(self) -> str:
         """Return the report as JSON text."""

@@ -37,7 +37,7 @@ def make_report(request: DeblurJob, outcome: Outcome, started: str, seconds: flo
         else provenance.describe_kernel(estimate.field, outcome.origin, outcome.where),
         tiles=outcome.tiles,
         versions=provenance.versions(),
-        warnings=tuple(outcome.warnings),
+        warnings=(*request.pipeline.notes, *outcome.warnings),
         failures=tuple(outcome.failures),
         started=started,
         seconds=seconds,
