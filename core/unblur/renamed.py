@@ -27,7 +27,7 @@ MODULES: dict[str, str] = {
     "unblur.noise": "unblur.numerics.noise",
     "unblur.operators": "unblur.numerics.operators",
     "unblur.precision": "unblur.accel.precision",
-    "unblur.pruning": "unblur.numerics.pruning",
+    "unblur.pruning": "unblur.numerics.kernel_ops",
     "unblur.psf": "unblur.numerics.psf",
     "unblur.pyramid": "unblur.numerics.pyramid",
     "unblur.solvers": "unblur.numerics.solvers",

@@ -11,6 +11,7 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
+from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, shrink_image
 from unblur_schuler.quotient import Spectra
 from unblur_schuler.windows import Look, Window, everywhere, stacked
@@ -132,7 +133,7 @@ def descend(
             windows = look.windows(level, step.size) if look else everywhere(level.shape[-2:])
         predict = partial(network.features, kernel=kernel, noise=noise * ratio, step=step)
         spectra = summed(level, windows, predict)
-        kernel = recentred(network.kernel(spectra, step))
+        kernel = recentre(network.kernel(spectra, step), by="unit-mass")
         if on_step is not None:
             on_step()
     assert kernel is not None
@@ -167,24 +168,3 @@ def first_kernel(size: int, like: Tensor) -> Tensor:
     spot = torch.exp(-(offset**2) / 2)
     spot = spot / spot.sum()
     return torch.outer(spot, spot).expand(like.shape[0], size, size)
-
-
-def recentred(kernel: Tensor) -> Tensor:
-    """Return kernels (B, n, n) moved by whole pixels, their centre of mass at `n // 2`."""
-    n = kernel.shape[-1]
-    offset = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2
-    rows = (kernel.sum(-1) @ offset).round().long().tolist()
-    columns = (kernel.sum(-2) @ offset).round().long().tolist()
-    if not any(rows) and not any(columns):
-        return kernel
-    moved = [_shifted(k, -r, -c) for k, r, c in zip(kernel, rows, columns, strict=True)]
-    return torch.stack(moved)
-
-
-def _shifted(kernel: Tensor, down: int, right: int) -> Tensor:
-    n = kernel.shape[-1]
-    moved = torch.zeros_like(kernel)
-    rows = slice(max(down, 0), n + min(down, 0)), slice(max(-down, 0), n + min(-down, 0))
-    columns = slice(max(right, 0), n + min(right, 0)), slice(max(-right, 0), n + min(-right, 0))
-    moved[rows[0], columns[0]] = kernel[rows[1], columns[1]]
-    return moved / moved.sum()

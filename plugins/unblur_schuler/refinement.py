@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from unblur.numerics.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_against
+from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import gradient
-from unblur.numerics.pruning import pruned
 from unblur_schuler.cartoon import cartoons
-from unblur_schuler.coarse_to_fine import OnStep, recentred, summed
+from unblur_schuler.coarse_to_fine import OnStep, summed
 from unblur_schuler.windows import Look, everywhere
 
 FIRST = 1e-2
@@ -92,7 +92,8 @@ def refined(
     for price in torch.logspace(0, 1, turns, base=strict.last / FIRST).mul(FIRST).tolist():
         predict = partial(slopes, kernel=kernel, price=price)
         raw = summed(y, windows, predict).kernel(size, strict.ridge)
-        kernel = recentred(torch.stack([pruned(k, strict.faint, SPECK) for k in raw]))
+        cleaned = [remove_small_components(k, strict.faint, SPECK) for k in raw]
+        kernel = recentre(torch.stack(cleaned), by="unit-mass")
         if on_step is not None:
             on_step()
     return kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from unblur.errors import ImageError
 from unblur.model.kernel import Kernel
 from unblur.numerics.colour import merge_luma, split_luma, to_luma
 from unblur.numerics.contrast import contrast_of
+from unblur.numerics.kernel_ops import centring_shift, recentre
 from unblur_selfdeblur.optimisation import DipResult, Observation
 
 BRIGHTEN_BELOW = 0.5
@@ -77,39 +78,21 @@ class FitTarget:
     def kernel(self, found: DipResult) -> Kernel:
         """Return the kernel, moved to have its centre of mass in the middle."""
         weights = found.kernel.double().cpu()
-        moved = _moved(weights, _shift(weights))
-        return Kernel(moved.numpy()).cropped(CROP_BELOW)
+        return Kernel(recentre(weights, grow=True).numpy()).cropped(CROP_BELOW)
 
     def image(self, found: DipResult) -> Tensor:
         """Return the sharp image (C, H, W) in its own range, moved as the kernel is."""
-        return self._crop_scene(found.scene, found.kernel.shape[-1], _shift(found.kernel))
+        return self._crop_scene(found.scene, found.kernel.shape[-1], centring_shift(found.kernel))
 
     def preview(self, scene: Tensor) -> Tensor:
         """Return the central part of a scene as an image (C, H, W) in its own range."""
         return self._crop_scene(scene, scene.shape[-1] - self.data.blurred.shape[-1] + 1, (0, 0))
 
-    def _crop_scene(self, scene: Tensor, size: int, shift: tuple[int, int]) -> Tensor:
+    def _crop_scene(self, scene: Tensor, size: int, shift: Sequence[int]) -> Tensor:
         height, width = self.data.blurred.shape[-2:]
         top, left = (size - 1 - size // 2 + s for s in shift)
         values = (scene[..., top : top + height, left : left + width] - self.offset) / self.gain
         return merge_luma(values, self.chroma) if self.chroma.shape[0] else values
-
-
-def _shift(kernel: Tensor) -> tuple[int, int]:
-    """Return by how many pixels a kernel must move for its centre of mass to lie at n // 2."""
-    shifts = []
-    for axis, n in enumerate(kernel.shape):
-        profile = kernel.sum(1 - axis)
-        place = torch.arange(n, dtype=kernel.dtype, device=kernel.device)
-        shifts.append(n // 2 - round(float((profile * place).sum() / profile.sum())))
-    return shifts[0], shifts[1]
-
-
-def _moved(kernel: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Return a shifted kernel, padded so that nothing is cut off."""
-    grow = max(abs(s) for s in shift)
-    larger = functional.pad(kernel, [grow] * 4)
-    return torch.roll(larger, shift, (0, 1))
 
 
 def _fill_nearest(blurred: Tensor, valid: Tensor) -> Tensor:

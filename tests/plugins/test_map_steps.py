@@ -5,12 +5,10 @@ from scipy.optimize import nnls
 
 from unblur.model.stages import Prior
 from unblur.numerics.fourier import apply_otf, psf_to_otf
-from unblur.numerics.kernel_ops import centred_on_mass
 from unblur.numerics.operators import gradient
-from unblur.numerics.pruning import pruned
 from unblur.testing import lopsided
 from unblur_classic.map.edges import salient, threshold_for
-from unblur_classic.map.kernel_update import fit_kernel, recentred
+from unblur_classic.map.kernel_update import fit_kernel
 from unblur_classic.map.latent_update import WeightedPrior, latent_image
 from unblur_classic.priors.gradient_priors import L0Gradient
 
@@ -67,59 +65,6 @@ def test_an_image_without_gradients_leaves_the_kernel_alone(floor):
     start = torch.rand(5, 5)
     flat = torch.zeros(2, 20, 20)
     assert fit_kernel(flat, flat, start, ridge=0.5, floor=floor) is start
-
-
-def test_specks_go_and_the_stroke_stays():
-    kernel = torch.zeros(9, 9)
-    kernel[4, 2:7] = 1.0
-    kernel[5, 7] = 0.5  # Touches the stroke by a corner.
-    kernel[0, 0] = 0.1  # A piece by itself, 2 % of the sum.
-    kernel[8, 4] = 0.01  # Fainter than 2 % of the peak.
-    kept = pruned(kernel / kernel.sum(), 0.02, 0.03)
-    assert kept.nonzero().tolist() == [[4, c] for c in range(2, 7)] + [[5, 7]]
-    assert float(kept.sum()) == pytest.approx(1)
-
-
-def test_of_small_pieces_alone_the_largest_stays():
-    kernel = torch.zeros(9, 9)
-    kernel[::4, ::4] = torch.tensor([[1.0, 1, 1], [1, 1.2, 1], [1, 1, 1]])
-    kept = pruned(kernel / kernel.sum(), 0.02, 0.5)
-    assert kept.nonzero().tolist() == [[4, 4]]
-
-
-@pytest.mark.parametrize("size", [10, 11])
-def test_a_kernel_moves_to_the_middle_of_its_frame(size):
-    kernel = torch.zeros(size, size)
-    kernel[:3, 6:9] = torch.rand(3, 3) + 0.1
-    moved = recentred(kernel)
-    middle = slice(size // 2 - 1, size // 2 + 2)
-    torch.testing.assert_close(moved[middle, middle], kernel[:3, 6:9])
-    assert float(moved.sum()) == pytest.approx(float(kernel.sum()))
-
-
-def test_faint_light_that_leaves_the_frame_does_not_come_back_at_the_other_side():
-    kernel = torch.zeros(11, 11)
-    kernel[4:, 5] = 1.0
-    kernel[0:4, 5] = 0.03
-    moved = recentred(kernel / kernel.sum())
-    assert moved.nonzero()[:, 0].tolist() == list(range(0, 9))
-    assert float(moved.sum()) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("shape", [(9, 9), (10, 10)])
-def test_centring_on_the_mass_loses_no_light(shape):
-    kernel = torch.zeros(shape)
-    kernel[0, 0:4] = torch.tensor([8.0, 1, 1, 1])
-    kernel[-1, -1] = 2.0
-    moved = centred_on_mass(kernel)
-    assert float(moved.sum()) == pytest.approx(float(kernel.sum()))
-    assert sorted(moved[moved > 0].tolist()) == sorted(kernel[kernel > 0].tolist())
-    for axis, n in enumerate(moved.shape):
-        profile = moved.sum(1 - axis)
-        mass = float((profile * torch.arange(n)).sum() / profile.sum())
-        assert abs(mass - n // 2) <= 0.5
-    spread = moved.nonzero()
-    assert (spread[-1] - spread[0]).tolist() == [shape[0] - 1, shape[1] - 1]
 
 
 # Salient edges.

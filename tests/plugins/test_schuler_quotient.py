@@ -1,4 +1,4 @@
-"""The quotient layers against dense linear algebra, and the way between scales."""
+"""The quotient layers against dense linear algebra."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from scipy.signal.windows import barthann
 
 from unblur.numerics.metrics import kernel_similarity
 from unblur.testing import gaussian, lopsided, synthetic_scene
-from unblur_schuler.coarse_to_fine import recentred
 from unblur_schuler.quotient import (
     Spectra,
     deconvolved_by_gaussian,
@@ -98,15 +97,6 @@ def test_image_quotient_undoes_part_of_the_blur(slopes):
     inner = (slice(None), slice(9, -9), slice(9, -9))
     before = (given.blurred - given.sharp)[inner].square().mean()
     assert (latent - given.sharp)[inner].square().mean() < 0.5 * before
-
-
-def test_recentred_brings_each_centre_of_mass_to_the_middle():
-    kernels = torch.zeros(2, 7, 7)
-    kernels[0, 0, 1:3] = 0.5
-    kernels[1, 3, 3] = 1
-    moved = recentred(kernels)
-    assert float(moved[0, 3].sum()) == pytest.approx(1)
-    torch.testing.assert_close(moved[1], kernels[1])
 
 
 def test_deconvolution_by_a_gaussian_undoes_one():

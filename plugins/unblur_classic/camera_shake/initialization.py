@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from unblur.model.context import Context
 from unblur.numerics.camera import CameraBasis, PoseGrid, project_kernels
+from unblur.numerics.kernel_ops import pad_to
 from unblur.numerics.operators import gradient
 from unblur.numerics.pyramid import odd
 from unblur.plugins.manager import registry
@@ -61,14 +61,5 @@ def _local(given: Prepared, part: Piece, size: int, scout: str, context: Context
     """Return the kernel (size, size) of a part of the image."""
     stage: Any = registry().stage("kernel", scout)({"size": odd(size)})
     y, trusted = (x[part.rows, part.columns] for x in (given.y, given.trusted))
-    return _framed(stage.estimate(y[None], context, trusted).kernel.tensor(), size)
-
-
-def _framed(kernel: Tensor, size: int) -> Tensor:
-    """Return a kernel in a frame of `size` pixels, centre on centre, of sum 1."""
-    pads = []
-    for n in reversed(kernel.shape):
-        before = size // 2 - n // 2
-        pads += [before, size - n - before]
-    framed = functional.pad(kernel, pads)
-    return framed / framed.sum()
+    kernel = pad_to(stage.estimate(y[None], context, trusted).kernel.tensor(), (size, size))
+    return kernel / kernel.sum()

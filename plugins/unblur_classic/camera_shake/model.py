@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unblur.numerics.camera import CameraBasis, PoseGrid
 from unblur.numerics.contrast import LOUD
-from unblur.numerics.pruning import pruned
+from unblur.numerics.kernel_ops import remove_small_components
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
 from unblur_classic.map.kernel_update import EVEN_RIDGE, NormalEquations
 
@@ -24,7 +24,7 @@ ITERATIONS = 60
 """Steps of the fit of the poses in a turn."""
 
 FAINT, SMALL = 0.02, 0.03
-"""What is left out of the weights after a turn, see `pruned`."""
+"""What is left out of the weights after a turn, see `remove_small_components`."""
 
 MARGIN = 1.1
 """On the largest eigenvalue, which power iteration nears from below."""
@@ -121,7 +121,9 @@ class CameraModel:
             support=admitted,
         )
         total = fitted.sum()
-        return pruned(fitted / total, FAINT, SMALL) if float(total) > 0 else weights
+        if not float(total) > 0:
+            return weights
+        return remove_small_components(fitted / total, FAINT, SMALL)
 
 
 def halfway(shape: tuple[int, ...], edges: list[int]) -> list[Piece]:

@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from unblur.numerics.contrast import LOUD, price_against
 from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
+from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import extend_periodic, gradient
-from unblur.numerics.pruning import pruned
 from unblur.numerics.pyramid import PyramidLevel, rescale_kernel, shrink_image
 from unblur_classic.map.edges import salient, threshold_for
-from unblur_classic.map.kernel_update import EVEN_RIDGE, fit_kernel, recentred
+from unblur_classic.map.kernel_update import EVEN_RIDGE, fit_kernel
 from unblur_classic.map.latent_update import LAST, WeightedPrior, latent_image
 from unblur_classic.map.preprocessing import Prepared
 
@@ -155,7 +155,7 @@ def alternate(
         the refinements: they take time and change little there.
     params : Params
         With `iterations` at every scale, `refinements` after them, `ridge`, `even`, and `faint`
-        and `specks`, which `pruned` takes out of the kernel after every turn.
+        and `specks`, which `remove_small_components` takes out of the kernel after every turn.
     on_turn : callable
         Called after every turn, with the kernel (n, n) at its scale.
     start : (n, n), optional
@@ -180,7 +180,7 @@ def alternate(
             threshold /= EASING
             factor = max(factor / EASING, min(limits.least / first, highest))
             on_turn(kernel)
-        kernel = recentred(kernel)
+        kernel = recentre(kernel, by="support")
     if params.even:
         fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
@@ -214,4 +214,4 @@ def _fitted(
 ) -> Tensor:
     """Return the non-negative least-squares fit without its specks."""
     found = fit_kernel(sharp, blurred, kernel, ridge=ridge, floor=floor)
-    return pruned(found, params.faint, params.specks)
+    return remove_small_components(found, params.faint, params.specks)

@@ -14,7 +14,7 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Estimate, PriorChoice
-from unblur.numerics.kernel_ops import centred_on_mass
+from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur.plugins.manager import registry
 from unblur_classic.map.alternating import WAYS, alternate, first_kernel
@@ -141,7 +141,7 @@ class MapEstimator(stages.KernelEstimator):
         given = prepared(blurred, context, mask, p, look)
         with retained_memory():
             kernel = self._searched(given, context)
-        return Estimate.of(Kernel(centred_on_mass(kernel).cpu().numpy()))
+        return Estimate.of(Kernel(recentre(kernel, grow=True).cpu().numpy()))
 
     def _searched(self, given: Prepared, context: Context) -> Tensor:
         """Return the best kernel of all descents."""

@@ -101,19 +101,3 @@ def fit_kernel(
     )
     total = kernel.sum()
     return kernel / total if float(total) > 0 else start
-
-
-def recentred(kernel: Tensor) -> Tensor:
-    """Return a kernel moved by whole pixels so that the box around its light is in the middle.
-
-    Faint light that leaves the frame on the way is dropped; the sum stays.
-    """
-    lit = (kernel > 0.05 * kernel.max()).nonzero()
-    middle = (lit.min(0).values + lit.max(0).values).double() / 2
-    shift = [round(n // 2 - float(m)) for n, m in zip(kernel.shape, middle, strict=True)]
-    inside = tuple(
-        slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, kernel.shape, strict=True)
-    )
-    kept = torch.zeros_like(kernel)
-    kept[inside] = kernel[inside]
-    return torch.roll(kept, shift, tuple(range(kernel.ndim))) * (kernel.sum() / kept.sum())

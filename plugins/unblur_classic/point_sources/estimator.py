@@ -14,6 +14,7 @@ from unblur.errors import ImageError, UsageError
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
+from unblur.numerics.kernel_ops import pad_to
 from unblur.numerics.psf import repair
 from unblur.numerics.psf.properties import PsfProperties
 from unblur_classic.point_sources.detection import (
@@ -261,10 +262,7 @@ class Points(stages.KernelEstimator):
         if size == "auto":
             return repaired
         sizes = (size,) * psf.ndim if isinstance(size, int) else size
-        framed = repaired.weights
-        for axis, n in enumerate(sizes):
-            framed = _framed(framed, axis, n // 2)
-        return Kernel(framed)
+        return Kernel(pad_to(repaired.tensor(), [2 * (n // 2) + 1 for n in sizes]).numpy())
 
     def _too_few_message(self, found: int, selection: Selection) -> str:
         reasons = ", ".join(f"{n} {reason}" for reason, n in selection.rejected.items())
@@ -290,12 +288,3 @@ def _wider(psf: Array, half_width: Sequence[int], shape: Sequence[int]) -> tuple
         needed = np.maximum(needed, np.ceil(1.5 * np.array(half_width)))
     limits = zip(half_width, needed, shape, strict=True)
     return tuple(min(max(h, int(n)), (extent - 1) // 2) for h, n, extent in limits)
-
-
-def _framed(weights: NDArray[np.float32], axis: int, half_width: int) -> NDArray[np.float32]:
-    """Cut or pad one axis of an odd kernel to `2 half_width + 1` samples about its centre."""
-    reach = weights.shape[axis] // 2
-    if reach > half_width:
-        return weights.take(np.arange(reach - half_width, reach + half_width + 1), axis)
-    pad = [(half_width - reach,) * 2 if a == axis else (0, 0) for a in range(weights.ndim)]
-    return np.pad(weights, pad)

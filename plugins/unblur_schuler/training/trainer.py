@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unblur.errors import ImageError
+from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import rescale_kernel, shrink_image
 from unblur.numerics.synthesis import gaussian_process_kernel
@@ -26,7 +27,7 @@ from unblur.training.images import (
     read_luma_at_two_sizes,
     uniform,
 )
-from unblur_schuler.coarse_to_fine import Network, descend, recentred
+from unblur_schuler.coarse_to_fine import Network, descend
 from unblur_schuler.layouts import Layout, untrained
 from unblur_schuler.quotient import Spectra
 from unblur_schuler.training.curriculum import Plan, lesson_at
@@ -147,7 +148,7 @@ class SchulerTrainer(Trainer):
             if step.turn == lesson.turns - 1:
                 truth = rescale_kernel(sample.kernel, step.size, ratio)
                 losses.append(dissimilarity(found, truth) + self.params.edges * edge_loss(sharp, x))
-            kernel = recentred(found if lesson.linked else found.detach())
+            kernel = recentre(found if lesson.linked else found.detach(), by="unit-mass")
         return torch.stack(losses).mean()
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from unblur.engine.intake.layout import Layout
-from unblur.engine.kernels.alignment import average
 from unblur.engine.steps.sequence import Chain, run_until_kernel
 from unblur.engine.tiles.sampling import windows
 from unblur.engine.tiles.tiling import Tile, Tiling
@@ -15,6 +14,7 @@ from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import KernelEstimator, Stage
+from unblur.numerics.kernel_ops import average_kernels
 
 Read = Callable[[Tile], tuple[torch.Tensor, torch.Tensor | None]]
 """Reads a window: (C, *spatial) with white = 1, and its mask."""
@@ -109,6 +109,6 @@ def regional_kernel(
                 "--set tiles.motion=camera, or a smaller image."
             )
         found.append(estimate.kernel)
-    kernel, used = average(found)
+    kernel, used = average_kernels(found)
     places = "; ".join(str(regions[i]).removeprefix("tile ") for i in used)
     return kernel, f"mean over {len(used)} of {len(regions)} regions: {places}"

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from unblur.engine.intake.layout import Layout
-from unblur.engine.kernels.alignment import Float, agreement, centred, embedded, largest_shape
 from unblur.engine.kernels.estimate import Read, information, region_edge
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Tile, Tiling
@@ -24,6 +23,13 @@ from unblur.numerics.camera import (
     camera_field,
     project_kernels,
     zero_mean_rotation,
+)
+from unblur.numerics.kernel_ops import (
+    Float,
+    largest_shape,
+    max_cross_correlation,
+    pad_to,
+    recentre,
 )
 
 Place = tuple[int, int]
@@ -140,11 +146,10 @@ def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[Ke
     ----------
     C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, section 6.3, Eq. 9.
     """
-    size = max(largest_shape(kernels.values()))
-    stacked = np.stack([embedded(weights, (size, size)) for weights in kernels.values()])
+    size = max(largest_shape(weights.shape for weights in kernels.values()))
+    local = torch.stack([pad_to(torch.from_numpy(w), (size, size)) for w in kernels.values()])
     poses = PoseGrid.over(shape, size)
     places = [(grid.rows[i], grid.columns[j]) for i, j in kernels]
-    local = torch.from_numpy(stacked)
     weights = project_kernels(local, CameraBasis.at(poses, places, local))
     lit = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
     turn = np.rad2deg(poses.angles[lit[-1]] - poses.angles[lit[0]])
@@ -188,7 +193,10 @@ def consistent(kernels: Grid) -> Grid:
     median, and the others are judged anew without it: a bad neighbour is no reason to go.
     """
     scores = {
-        place: {other: agreement(weights, kernels[other])[0] for other in _around(place, kernels)}
+        place: {
+            other: max_cross_correlation(weights, kernels[other])[0]
+            for other in _around(place, kernels)
+        }
         for place, weights in kernels.items()
     }
     kept = dict(kernels)
@@ -214,8 +222,9 @@ def _around(place: Place, kernels: Grid) -> list[Place]:
 
 def _centred(kernels: Grid) -> Grid:
     """Return kernels of one shape, each with its centre of mass at its centre."""
-    shape = largest_shape(kernels.values())
-    return {place: centred(embedded(weights, shape)) for place, weights in kernels.items()}
+    shape = largest_shape(weights.shape for weights in kernels.values())
+    padded = {place: pad_to(torch.from_numpy(w), shape) for place, w in kernels.items()}
+    return {place: recentre(k, by="subpixel-mass").numpy() for place, k in padded.items()}
 
 
 def _kernel(weights: Float) -> Kernel:

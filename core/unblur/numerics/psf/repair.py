@@ -11,6 +11,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
+from unblur.numerics.kernel_ops import crop_around
 from unblur.numerics.psf.properties import PsfProperties, as_array
 
 Array = NDArray[np.float64]
@@ -61,7 +62,8 @@ def repair(
         half_width = tuple(
             min(r, (n - 1) // 2) for r, n in zip(half_width, image_shape, strict=True)
         )
-    return Kernel(_window(properties.cleaned, properties.centroid.round().astype(int), half_width))
+    centre = properties.centroid.round().astype(int).tolist()
+    return Kernel(crop_around(properties.cleaned, centre, half_width))
 
 
 def _resampled(properties: PsfProperties, ratios: Array) -> Array:
@@ -72,18 +74,3 @@ def _resampled(properties: PsfProperties, ratios: Array) -> Array:
     offset = properties.centroid - np.array([n // 2 for n in shape]) / ratios
     sampled = affine_transform(values, 1 / ratios, offset, tuple(shape), order=3)
     return np.asarray(np.clip(sampled, 0, None))
-
-
-def _window(values: Array, centre: NDArray[np.int_], half_width: Sequence[int]) -> Any:
-    """Cut out `2 half_width + 1` samples about `centre`, with 0 where they lie outside."""
-    pad = [
-        (max(r - c, 0), max(c + r + 1 - n, 0))
-        for c, r, n in zip(centre, half_width, values.shape, strict=True)
-    ]
-    padded = np.pad(values, pad)
-    return padded[
-        tuple(
-            slice(c - r + before, c + r + 1 + before)
-            for c, r, (before, _) in zip(centre, half_width, pad, strict=True)
-        )
-    ]
