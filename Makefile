@@ -9,8 +9,9 @@ READY := $(VENV)/ready
 demo: $(READY)  ## Deblur the photograph that ships with the project.
 	$(BIN)/python examples/demo.py
 
-test: $(READY)  ## Run every test.
-	$(BIN)/pytest -q
+test: $(READY)  ## Run every test; print the slowest, and how much of the code they ran.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not serial" --durations=15 --cov --cov-report=
+	$(BIN)/pytest -q -m serial --durations=15 --cov --cov-append --cov-report=term
 
 check: $(READY)  ## Style, types, and which room may import which.
 	$(BIN)/ruff check .
