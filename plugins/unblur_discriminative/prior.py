@@ -13,8 +13,8 @@ from unblur_discriminative.weights import load_classifier
 class Discriminative(stages.Prior):
     """How probable it is, to a trained network, that an image is blurred.
 
-    The energy is the network's verdict f(x), between 0 for sharp and 1 for blurred, summed over
-    the channels, each of which is judged by itself. It belongs beside `l0-gradient` in `map`.
+    The energy is the network's output f(x), between 0 for sharp and 1 for blurred, summed over
+    the channels, each of which is classified by itself. It belongs beside `l0-gradient` in `map`.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Discriminative(stages.Prior):
 
     Notes
     -----
-    The verdict on a whole image is one number, while other priors are sums over its pixels: a
+    The output for a whole image is one number, while other priors are sums over its pixels: a
     weight of 4e-3 moves a pixel by some thousandths of white per turn. `proximal` is the
     gradient descent of Eq. 12 on Eq. 11, divided by twice its penalty; since the objective is
     not convex, the best of its iterates is returned, `x` among them. Salt-and-pepper noise
@@ -43,7 +43,7 @@ class Discriminative(stages.Prior):
     """
 
     name = "discriminative"
-    summary = "A network's verdict of how blurred an image is; for blind estimation."
+    summary = "A network's probability that an image is blurred; for blind estimation."
     cites = "L. Li et al., Learning a Discriminative Prior for Blind Image Deblurring, CVPR 2018"
 
     class Params(stages.Params):
@@ -83,7 +83,7 @@ class Discriminative(stages.Prior):
             u = u - self.params.rate * (u - x + step * slope)
         return u if objective(u, self.energy(u)) < lowest else best
 
-    def verdict(self, x: Tensor) -> float:
+    def blur_score(self, x: Tensor) -> float:
         """Return the mean over the channels of the log-odds of being blurred."""
         with torch.no_grad():
             return float(self._odds(x).mean())

@@ -253,7 +253,7 @@ class Climbing(Smoothness):
 
 
 class Dazzled(Smoothness):
-    def verdict(self, x: Tensor) -> float:
+    def blur_score(self, x: Tensor) -> float:
         return float(x.mean())
 
 
@@ -282,7 +282,7 @@ CULPRITS = [
     (Vector, "energy-is-a-number"),
     (WrongSlope, "gradient-is-the-slope-of-the-energy"),
     (Climbing, "proximal-lowers-its-objective"),
-    (Dazzled, "verdict-ignores-contrast"),
+    (Dazzled, "blur-score-ignores-contrast"),
 ]
 
 

@@ -62,8 +62,8 @@ def test_the_verdict_is_the_log_odds_whatever_the_contrast():
     x = image()
     prior = Discriminative()
     odds = torch.logit(prior.energy(x))
-    assert prior.verdict(x) == pytest.approx(float(odds), rel=1e-3)
-    assert prior.verdict(0.3 * x + 0.2) == pytest.approx(prior.verdict(x), rel=1e-3)
+    assert prior.blur_score(x) == pytest.approx(float(odds), rel=1e-3)
+    assert prior.blur_score(0.3 * x + 0.2) == pytest.approx(prior.blur_score(x), rel=1e-3)
 
 
 def test_the_gradient_is_that_of_finite_differences():

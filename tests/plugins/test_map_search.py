@@ -61,17 +61,17 @@ def test_the_first_prior_that_tells_is_the_judge(shaken):
         pass
 
     class Dark(L0Gradient):
-        enough = 0.5
+        stop_score = 0.5
 
-        def verdict(self, x):
+        def blur_score(self, x):
             return float(x.mean())
 
     y, trusted, kernel = shaken.blurred[0], torch.ones(110, 120), torch.tensor(BENT) / BENT.sum()
 
     class Wrong(Dark):
-        enough = 0.7
+        stop_score = 0.7
 
-        def verdict(self, x):
+        def blur_score(self, x):
             raise AssertionError
 
     priors = [Silent(), Dark(), Wrong()]

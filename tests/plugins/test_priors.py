@@ -31,12 +31,12 @@ def drawn(*shape, seed=0):
 def test_the_gradient_is_the_slope_of_the_energy(prior, shape):
     x = 0.01 * drawn(*shape)
     found = prior.gradient(x)
-    reach = 1e-6
+    step = 1e-6
     for index in list(np.ndindex(*shape))[::7]:
         ahead, behind = x.clone(), x.clone()
-        ahead[index] += reach
-        behind[index] -= reach
-        slope = float(prior.energy(ahead) - prior.energy(behind)) / (2 * reach)
+        ahead[index] += step
+        behind[index] -= step
+        slope = float(prior.energy(ahead) - prior.energy(behind)) / (2 * step)
         assert float(found[index]) == pytest.approx(slope, rel=1e-4, abs=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_the_energy_of_a_step_counts_its_edge(prior):
     assert float(prior.energy(torch.full_like(x, 0.7))) == 0
 
 
-def test_energies_grow_with_height_as_they_should():
+def test_energies_scale_with_the_height_of_an_edge_by_their_exponent():
     x = torch.zeros(1, 6, 8, dtype=torch.float64)
     x[..., 4:] = 0.5
     heights = [float(p.energy(2 * x) / p.energy(x)) for p in PRIORS]
@@ -59,49 +59,49 @@ def test_energies_grow_with_height_as_they_should():
 # The proximal map of each gradient by itself, against a fine grid.
 
 
-def exact_cost(prior, slopes):
-    """The cost of gradients (2, n) without the rounding off near 0, written out anew."""
+def exact_cost(prior, gradients):
+    """The energy of gradients (2, n) without the smoothing near 0."""
     if isinstance(prior, L0Gradient):
-        return (np.hypot(*slopes) > 1e-12).astype(float)
+        return (np.hypot(*gradients) > 1e-12).astype(float)
     if isinstance(prior, TotalVariationPrior):
-        return np.hypot(*slopes)
+        return np.hypot(*gradients)
     p = prior.params.exponent
-    return np.abs(slopes[0]) ** p + np.abs(slopes[1]) ** p
+    return np.abs(gradients[0]) ** p + np.abs(gradients[1]) ** p
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=NAMES)
 @pytest.mark.parametrize("step", [0.02, 0.3])
-def test_shrinking_finds_the_least_of_a_fine_grid(prior, step):
-    slopes = 2 * drawn(2, 25, seed=1) - 1
-    found = prior.shrink_gradient(slopes[:, None, None], step)[:, 0, 0].numpy()
+def test_shrinkage_finds_the_minimum_of_a_fine_grid(prior, step):
+    gradients = 2 * drawn(2, 25, seed=1) - 1
+    found = prior.shrink_gradient(gradients[:, None, None], step)[:, 0, 0].numpy()
     axis = np.linspace(-1, 1, 401)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij")).reshape(2, -1)
     costs = step * exact_cost(prior, grid)
-    for place in range(25):
-        slope = slopes[:, place].numpy()[:, None]
+    for index in range(25):
+        slope = gradients[:, index].numpy()[:, None]
         # The gradient itself and its two parts are no points of the grid.
         grids = np.concatenate([grid, slope * [[1, 1, 0], [1, 0, 1]]], axis=1)
         extra = step * exact_cost(prior, grids[:, -3:])
-        least = (np.append(costs, extra) + ((grids - slope) ** 2).sum(0) / 2).min()
-        u = found[:, place][:, None]
+        minimum = (np.append(costs, extra) + ((grids - slope) ** 2).sum(0) / 2).min()
+        u = found[:, index][:, None]
         reached = float((step * exact_cost(prior, u) + ((u - slope) ** 2).sum(0) / 2)[0])
-        assert reached <= least + 1e-4
+        assert reached <= minimum + 1e-4
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=NAMES)
-def test_shrinking_never_lengthens_or_turns_round(prior):
-    slopes = torch.randn(2, 1, 9, 9, generator=torch.Generator().manual_seed(3))
-    shrunk = prior.shrink_gradient(slopes, 0.2)
-    assert bool((shrunk.abs() <= slopes.abs() + 1e-6).all())
-    assert bool((shrunk * slopes >= 0).all())
-    assert 0 < int((shrunk != 0).sum()) < slopes.numel()
+def test_shrinkage_never_lengthens_or_reverses_a_gradient(prior):
+    gradients = torch.randn(2, 1, 9, 9, generator=torch.Generator().manual_seed(3))
+    shrunk = prior.shrink_gradient(gradients, 0.2)
+    assert bool((shrunk.abs() <= gradients.abs() + 1e-6).all())
+    assert bool((shrunk * gradients >= 0).all())
+    assert 0 < int((shrunk != 0).sum()) < gradients.numel()
 
 
 # The proximal map on the image.
 
 
 @pytest.mark.parametrize("step", [0.05, 0.2, 0.5])
-def test_total_variation_of_a_step_shrinks_as_the_formula_says(step):
+def test_total_variation_of_a_step_shrinks_by_the_formula(step):
     """Each half of n pixels a row has two edges, so it moves by 2 step / n towards the other."""
     x = torch.zeros(1, 6, 16, dtype=torch.float64)
     x[..., 8:] = 1
@@ -114,7 +114,7 @@ def test_total_variation_of_a_step_shrinks_as_the_formula_says(step):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_counting_gradients_nears_the_best_of_all_partitions(seed):
+def test_l0_approaches_the_best_of_all_partitions(seed):
     """On a row of eight pixels every set of edges can be tried."""
     draw = np.random.default_rng(seed)
     levels = np.repeat(draw.permutation([0.1, 0.5, 0.9]), [3, 2, 3])
@@ -132,14 +132,14 @@ def partition_cost(x, cuts, step):
     if sum(cuts) < 2:
         return 0.5 * ((x - x.mean()) ** 2).sum()
     start = cuts.index(True) + 1
-    turned = np.roll(x, -start)
+    rotated = np.roll(x, -start)
     ends = np.flatnonzero(np.roll(cuts, -start)) + 1
-    pieces = np.split(turned, ends[:-1])
+    pieces = np.split(rotated, ends[:-1])
     return step * sum(cuts) + 0.5 * sum(((p - p.mean()) ** 2).sum() for p in pieces)
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=NAMES)
-def test_the_proximal_map_goes_from_the_image_to_a_flat_one(prior):
+def test_the_proximal_map_is_the_image_for_small_steps_and_constant_for_large_ones(prior):
     x = drawn(2, 12, 12, seed=5)
     torch.testing.assert_close(prior.proximal(x, 1e-9), x, atol=1e-4, rtol=0)
     flat = prior.proximal(x, 100.0)
@@ -148,8 +148,8 @@ def test_the_proximal_map_goes_from_the_image_to_a_flat_one(prior):
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=NAMES)
-def test_the_proximal_map_beats_its_neighbours(prior):
-    """No point on the way between the image and its proximal point is better by much."""
+def test_the_proximal_map_has_a_lower_objective_than_its_neighbours(prior):
+    """No point between the image and its proximal point has a much lower objective."""
     x = 0.2 * drawn(1, 10, 10, seed=6)
     x[..., 5:] += 0.6
     step = 0.01
@@ -163,6 +163,6 @@ def test_the_proximal_map_beats_its_neighbours(prior):
 
 
 @pytest.mark.parametrize("exponent", [0, 1.5])
-def test_an_exponent_out_of_bounds_is_refused(exponent):
+def test_an_exponent_out_of_bounds_raises(exponent):
     with pytest.raises(ParamsError, match="exponent"):
         HyperLaplacianPrior(exponent=exponent)

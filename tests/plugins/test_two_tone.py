@@ -1,4 +1,4 @@
-"""The prior of two tones, and the pipeline for pages that holds it."""
+"""The two-tone prior, and the pipeline `text` that uses it."""
 
 import numpy as np
 import pytest
@@ -31,30 +31,31 @@ def test_tones_are_those_of_each_image():
 
 
 @pytest.mark.parametrize("step", [0.01, 0.25, 10.0])
-def test_the_proximal_map_is_the_minimum_and_moves_no_tone(step):
+def test_the_proximal_map_is_the_minimum_and_keeps_the_tones(step):
     prior, x = TwoTone(), drawn(1, 30, 40)
     u = prior.proximal(x, step)
     torch.testing.assert_close(nearer_tone(u), nearer_tone(x))
-    pull = 20 * step * (u - nearer_tone(u))
-    torch.testing.assert_close(pull + u, x)
+    derivative = 20 * step * (u - nearer_tone(u))
+    torch.testing.assert_close(derivative + u, x)
 
 
-def test_a_page_costs_nothing_and_its_blur_something():
+def test_the_energy_is_0_for_a_page_and_positive_for_its_blur():
     page = text_page(120, 160, torch.Generator().manual_seed(0)).double()[None] / 255
     page = (page > 0.5).double()
     assert float(TwoTone().energy(page)) == 0
     assert float(TwoTone().energy((page + page.roll(2, -1)) / 2)) > 100
 
 
-def test_the_verdict_is_0_for_a_page_and_higher_for_greys_whatever_the_contrast():
+def test_the_blur_score_is_0_for_a_page_and_higher_for_greys_at_any_contrast():
     page = (text_page(120, 160, torch.Generator().manual_seed(0)) > 127).double()[None]
     ramp = torch.linspace(0, 1, 2001, dtype=torch.float64).expand(1, 10, -1)
-    assert TwoTone().verdict(page) == 0
-    assert TwoTone().verdict(ramp) == pytest.approx(0.29, abs=0.02)
-    assert TwoTone().verdict(0.1 * ramp + 5) == pytest.approx(TwoTone().verdict(ramp))
-    assert TwoTone().verdict(torch.full((1, 9, 9), 0.5)) == 0
+    assert TwoTone().blur_score(page) == 0
+    assert TwoTone().blur_score(ramp) == pytest.approx(0.29, abs=0.02)
+    assert TwoTone().blur_score(0.1 * ramp + 5) == pytest.approx(TwoTone().blur_score(ramp))
+    assert TwoTone().blur_score(torch.full((1, 9, 9), 0.5)) == 0
 
 
+@pytest.mark.slow
 def test_a_shaken_page_is_made_readable():
     generator = torch.Generator().manual_seed(3)
     kernel = gaussian_process_kernel(13, generator)

@@ -203,12 +203,12 @@ class Prior(Stage):
 
     Attributes
     ----------
-    enough : float
-        A verdict as low as this need not be bettered.
+    stop_score : float
+        Blur score at or below which a search for a kernel stops.
     """
 
     kind = "prior"
-    enough: ClassVar[float] = float("-inf")
+    stop_score: ClassVar[float] = float("-inf")
 
     @abstractmethod
     def energy(self, x: Tensor) -> Tensor:
@@ -222,8 +222,8 @@ class Prior(Stage):
     def proximal(self, x: Tensor, step: float) -> Tensor:
         """Return `argmin_u step * energy(u) + |u - x|^2 / 2`, exactly or by a stated method."""
 
-    def verdict(self, x: Tensor) -> float | None:
-        """Return how unlike a sharp image `x` is, at any contrast; `None` if it cannot tell."""
+    def blur_score(self, x: Tensor) -> float | None:
+        """Return a contrast-invariant blur score, lower for sharper images; None if undefined."""
         return None
 
 

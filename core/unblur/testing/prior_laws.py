@@ -61,16 +61,16 @@ def proximal_lowers_its_objective(case: Case) -> None:
             )
 
 
-def verdict_ignores_contrast(case: Case) -> None:
-    """The verdict, of a prior that gives one, is the same of an image dimmed and brightened."""
+def blur_score_ignores_contrast(case: Case) -> None:
+    """The blur score of a prior that defines one does not depend on contrast and brightness."""
     prior = cast(Prior, case.stage())
     x = _image(1, torch.float32)
-    verdicts = [prior.verdict(image) for image in (x, 0.5 * x, x + 0.2)]
-    told = [verdict for verdict in verdicts if verdict is not None]
-    if told and max(told) - min(told) > 1e-2 * max(map(abs, told)):
+    scores = [prior.blur_score(image) for image in (x, 0.5 * x, x + 0.2)]
+    defined = [score for score in scores if score is not None]
+    if defined and max(defined) - min(defined) > 1e-2 * max(map(abs, defined)):
         case.broken(
-            "has a verdict that depends on contrast or brightness: of one image as it is, at half "
-            f"its values, and with 0.2 more, {told}."
+            "has a blur score that depends on contrast or brightness: for one image unchanged, at "
+            f"half its values, and with 0.2 added, {defined}."
         )
 
 
@@ -94,5 +94,5 @@ PRIORS: tuple[Law, ...] = (
     Law(energy_is_a_number, ("prior",)),
     Law(gradient_is_the_slope_of_the_energy, ("prior",)),
     Law(proximal_lowers_its_objective, ("prior",)),
-    Law(verdict_ignores_contrast, ("prior",)),
+    Law(blur_score_ignores_contrast, ("prior",)),
 )

@@ -43,18 +43,18 @@ class Judge:
         """Return the verdict on a kernel (n, n) of positive sum; less is better."""
         image = self.y / self.y[self.trusted > 0].std()
         sharp = self._restored(kernel, image)
-        told = None if self.asked is None else self.asked.verdict(sharp[None])
+        told = None if self.asked is None else self.asked.blur_score(sharp[None])
         return implausibility(sharp, kernel, image, self.trusted) if told is None else told
 
     @property
     def asked(self) -> Prior | None:
         """The first prior that gives verdicts."""
-        return next((p for p in self.priors if type(p).verdict is not Prior.verdict), None)
+        return next((p for p in self.priors if type(p).blur_score is not Prior.blur_score), None)
 
     @property
     def enough(self) -> float:
         """The verdict below which no better kernel need be looked for."""
-        return float("-inf") if self.asked is None else self.asked.enough
+        return float("-inf") if self.asked is None else self.asked.stop_score
 
     def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
         # What the context states of noise, levels and clipping is in the units of another image.

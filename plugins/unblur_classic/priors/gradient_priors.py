@@ -1,4 +1,4 @@
-"""Priors on gradients: how many there are, how long they are, or in between."""
+"""Priors on gradients: their number, their length, and powers of it."""
 
 from __future__ import annotations
 
@@ -14,63 +14,64 @@ from unblur.numerics.operators import gradient, gradient_adjoint, laplacian_otf
 from unblur.numerics.proximal import shrink
 from unblur.numerics.solvers import admm
 
-SMALLEST = 1e-3
-"""Length of a gradient below which energies are rounded off, white = 1."""
-PENALTY, SWEEPS = 2.0, 50
-"""Of ADMM in `proximal`: weight of the constraint relative to the distance, and steps."""
+SMOOTHING = 1e-3
+"""Length of a gradient below which energies are smoothed, white = 1."""
+PENALTY, ADMM_ITERATIONS = 2.0, 50
+"""Penalty of the constraint relative to the squared distance, and number of iterations of ADMM in
+`proximal`, dimensionless."""
 
 
 class GradientPrior(stages.Prior):
     """A prior that is a sum over the pixels of a function of the gradient there.
 
-    `shrink_gradient` is the proximal map of that function; a stage that splits the gradient off
-    uses it directly. `proximal`, on the image, is ADMM, which nears the minimum where the
-    function is convex and a good local one where it is not. The image is periodic.
+    `shrink_gradient` is the proximal map of that function; half-quadratic splitting uses it
+    directly. `proximal`, on the image, is ADMM, which converges to the minimum if the function is
+    convex, and usually to a good local minimum if not. The image is periodic.
     """
 
     @abstractmethod
-    def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
-        """Return `argmin_g step * energy(g) + |g - slopes|^2 / 2`.
+    def shrink_gradient(self, gradients: Tensor, step: float) -> Tensor:
+        """Return `argmin_g step * energy(g) + |g - gradients|^2 / 2`.
 
         Parameters
         ----------
-        slopes : (ndim, ..., *spatial)
+        gradients : (ndim, ..., *spatial)
             A gradient as `unblur.numerics.operators.gradient` returns it.
         step : float
             Positive.
         """
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
-        """Return `argmin_u step * energy(u) + |u - x|^2 / 2` by ADMM; `x` if that is no better."""
+        """Return `argmin_u step * energy(u) + |u - x|^2 / 2` by ADMM, `x` if that is no lower."""
         ndim = x.ndim - 1
         shape = x.shape[-ndim:]
-        given, total = fft(x, ndim), 1 + PENALTY * laplacian_otf(shape, x)
+        data, total = fft(x, ndim), 1 + PENALTY * laplacian_otf(shape, x)
 
-        def solve(slopes: Tensor) -> Tensor:
-            pull = given + PENALTY * fft(gradient_adjoint(slopes, ndim), ndim)
-            return inverse_fft(pull / total, shape)
+        def solve(gradients: Tensor) -> Tensor:
+            numerator = data + PENALTY * fft(gradient_adjoint(gradients, ndim), ndim)
+            return inverse_fft(numerator / total, shape)
 
         u = admm(
             solve,
             lambda v: gradient(v, ndim),
-            lambda slopes: self.shrink_gradient(slopes, step / PENALTY),
+            lambda gradients: self.shrink_gradient(gradients, step / PENALTY),
             x,
-            iterations=SWEEPS,
+            iterations=ADMM_ITERATIONS,
         )
         better = step * self.energy(u) + (u - x).square().sum() / 2 < step * self.energy(x)
         return u if bool(better) else x
 
 
 class L0Gradient(GradientPrior):
-    """How many pixels have a gradient at all: piecewise constant images.
+    """The number of pixels with a non-zero gradient: small for piecewise constant images.
 
-    It is what makes blind estimation by MAP prefer the sharp image; its own images are
-    cartoons, good to estimate a kernel from, not to keep.
+    With it, blind MAP estimation prefers the sharp image. Images restored with it are piecewise
+    constant, suitable for the estimation of a kernel, not as results.
 
     Notes
     -----
-    A count has no derivative, so that the energy is `sum |g|^2 / (|g|^2 + 0.001^2)`: it counts
-    gradients much longer than a thousandth as one, shorter ones as part of one.
+    The number has no derivative, so that the energy is `sum |g|^2 / (|g|^2 + 0.001^2)`: gradients
+    much longer than 0.001 count as 1, shorter ones as less.
 
     Examples
     --------
@@ -92,20 +93,20 @@ class L0Gradient(GradientPrior):
     cites = "L. Xu, S. Zheng, J. Jia, Unnatural L0 Sparse Representation, CVPR 2013"
 
     def energy(self, x: Tensor) -> Tensor:
-        """Return about the number of pixels with a gradient; see the Notes."""
+        """Return the smoothed number of pixels with a gradient; see the Notes."""
         squared = gradient(x, x.ndim - 1).square().sum(0)
-        return (squared / (squared + SMALLEST**2)).sum()
+        return (squared / (squared + SMOOTHING**2)).sum()
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
         ndim = x.ndim - 1
-        slopes = gradient(x, ndim)
-        squared = slopes.square().sum(0)
-        return gradient_adjoint(2 * slopes * SMALLEST**2 / (squared + SMALLEST**2) ** 2, ndim)
+        gradients = gradient(x, ndim)
+        squared = gradients.square().sum(0)
+        return gradient_adjoint(2 * gradients * SMOOTHING**2 / (squared + SMOOTHING**2) ** 2, ndim)
 
-    def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
+    def shrink_gradient(self, gradients: Tensor, step: float) -> Tensor:
         """Keep the gradients whose squared length is at least `2 step`."""
-        return torch.where(slopes.square().sum(0) >= 2 * step, slopes, 0)
+        return torch.where(gradients.square().sum(0) >= 2 * step, gradients, 0)
 
 
 class HyperLaplacianPrior(GradientPrior):
@@ -127,7 +128,7 @@ class HyperLaplacianPrior(GradientPrior):
     """
 
     name = "hyper-laplacian"
-    summary = "Sparse gradients as photographs have them."
+    summary = "Sparse gradients, as of photographs."
     cites = "D. Krishnan, R. Fergus, Fast image deconvolution using hyper-Laplacian priors, 2009"
 
     class Params(stages.Params):
@@ -138,26 +139,26 @@ class HyperLaplacianPrior(GradientPrior):
         )
 
     def energy(self, x: Tensor) -> Tensor:
-        """Return the sum of the differences' powers, rounded off below a thousandth."""
+        """Return the sum of the differences' powers, smoothed below 0.001."""
         p = self.params.exponent
         squared = gradient(x, x.ndim - 1).square()
-        total: Tensor = ((squared + SMALLEST**2) ** (p / 2) - SMALLEST**p).sum()
+        total: Tensor = ((squared + SMOOTHING**2) ** (p / 2) - SMOOTHING**p).sum()
         return total
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
         ndim, p = x.ndim - 1, self.params.exponent
-        slopes = gradient(x, ndim)
-        pull = p * slopes * (slopes.square() + SMALLEST**2) ** (p / 2 - 1)
-        return gradient_adjoint(pull, ndim)
+        gradients = gradient(x, ndim)
+        flux = p * gradients * (gradients.square() + SMOOTHING**2) ** (p / 2 - 1)
+        return gradient_adjoint(flux, ndim)
 
-    def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
-        """Shrink every difference by itself, exactly."""
-        return shrink(slopes, step, self.params.exponent)
+    def shrink_gradient(self, gradients: Tensor, step: float) -> Tensor:
+        """Shrink every difference separately, exactly."""
+        return shrink(gradients, step, self.params.exponent)
 
 
 class TotalVariationPrior(GradientPrior):
-    """The total length of the gradient.
+    """The total variation: the sum of the gradient's length over the pixels.
 
     Examples
     --------
@@ -178,18 +179,18 @@ class TotalVariationPrior(GradientPrior):
     cites = "L. I. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992"
 
     def energy(self, x: Tensor) -> Tensor:
-        """Return the sum of the gradient's lengths, rounded off below a thousandth."""
+        """Return the sum of the gradient's lengths, smoothed below 0.001."""
         squared = gradient(x, x.ndim - 1).square().sum(0)
-        return ((squared + SMALLEST**2).sqrt() - SMALLEST).sum()
+        return ((squared + SMOOTHING**2).sqrt() - SMOOTHING).sum()
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the derivative of `energy`."""
         ndim = x.ndim - 1
-        slopes = gradient(x, ndim)
-        length = (slopes.square().sum(0) + SMALLEST**2).sqrt()
-        return gradient_adjoint(slopes / length, ndim)
+        gradients = gradient(x, ndim)
+        length = (gradients.square().sum(0) + SMOOTHING**2).sqrt()
+        return gradient_adjoint(gradients / length, ndim)
 
-    def shrink_gradient(self, slopes: Tensor, step: float) -> Tensor:
-        """Shorten every gradient by `step`, to 0 at the least."""
-        length = slopes.square().sum(0).sqrt()
-        return slopes * (1 - step / length.clamp_min(1e-12)).clamp_min(0)
+    def shrink_gradient(self, gradients: Tensor, step: float) -> Tensor:
+        """Shorten every gradient by `step`, at most to 0."""
+        length = gradients.square().sum(0).sqrt()
+        return gradients * (1 - step / length.clamp_min(1e-12)).clamp_min(0)

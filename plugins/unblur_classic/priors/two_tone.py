@@ -1,4 +1,4 @@
-"""A prior for pages of text, drawings and barcodes: everything is ink or paper."""
+"""Two-tone prior, for pages of text, drawings and barcodes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from torch import Tensor
 
 from unblur.model import stages
 
-TAIL = 0.02
-"""Share of the pixels that are darker than the dark tone, and of those above the bright one."""
+TAIL_FRACTION = 0.02
+"""Fraction of the pixels below the dark tone, and of those above the bright one."""
 STIFFNESS = 20.0
-"""Of the pull towards a tone: at a step of 0.25 a pixel goes five sixths of the way."""
+"""Derivative of the energy per distance, dimensionless; at a step of 0.25 a pixel moves by 5/6 of
+its distance."""
 
-SHARP = 0.13
-"""Verdict on a page restored with the right kernel: 0.09 to 0.13 by the size of its letters."""
+PAGE_SCORE = 0.13
+"""Largest blur score of a page restored with the true kernel, dimensionless; 0.09 to 0.13,
+depending on the size of its letters."""
 
 
 class TwoTone(stages.Prior):
-    """How far pixels lie from the nearer of two tones, the image's own darkest and brightest.
+    """Squared distance of the pixels from the nearer of two tones, the darkest and the brightest.
 
-    The energy is 10 times the sum of the squared distances. It pulls a blurred page apart into
-    ink and paper, which no prior on gradients does: the cartoon of a blurred page is grey.
+    The energy is 10 times the sum of the squared distances. It separates a blurred page into ink
+    and paper, which no prior on gradients does: the piecewise constant image nearest to a blurred
+    page is grey.
 
     Notes
     -----
-    The tones are the quantiles 0.02 and 0.98 of each channel of the image that is looked at.
+    The tones are the quantiles 0.02 and 0.98 of each channel of the image.
 
     Examples
     --------
@@ -42,37 +45,37 @@ class TwoTone(stages.Prior):
     name = "two-tone"
     summary = "Distance from the nearer of two tones; for text, blind."
     cites = "H. Cho, J. Wang, S. Lee, Text Image Deblurring Using Text-Specific Properties, 2012"
-    enough = SHARP
+    stop_score = PAGE_SCORE
 
     def energy(self, x: Tensor) -> Tensor:
         """Return 10 times the sum of squared distances from the nearer tone."""
         return STIFFNESS / 2 * (x - nearer_tone(x)).square().sum()
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Return the derivative of `energy`, to which the tones contribute as they move."""
+        """Return the derivative of `energy`, that of the tones included."""
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self.energy(leaf), leaf)
         return slope
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
-        """Return each pixel moved towards its tone: the exact minimum, as no tone moves."""
-        pull = STIFFNESS * step
-        return (x + pull * nearer_tone(x)) / (1 + pull)
+        """Return each pixel moved towards its tone: the exact minimum, as the tones stay."""
+        weight = STIFFNESS * step
+        return (x + weight * nearer_tone(x)) / (1 + weight)
 
-    def verdict(self, x: Tensor) -> float:
-        """Return how far pixels lie from the nearer tone, relative to the tones' distance.
+    def blur_score(self, x: Tensor) -> float:
+        """Return the RMS distance from the nearer tone, relative to the distance of the tones.
 
-        The root of the mean square: 0 for a page, 0.29 where all greys are alike.
+        It is 0 for a page, 0.29 for a uniform distribution of greys.
         """
         tones = nearer_tone(x)
-        apart = (tones.flatten(1).amax(1) - tones.flatten(1).amin(1)).square().mean()
-        return float(((x - tones).square().mean() / apart.clamp_min(1e-12)).sqrt())
+        contrast = (tones.flatten(1).amax(1) - tones.flatten(1).amin(1)).square().mean()
+        return float(((x - tones).square().mean() / contrast.clamp_min(1e-12)).sqrt())
 
 
 def nearer_tone(x: Tensor) -> Tensor:
     """Return the nearer of two tones at every pixel of images (C, *spatial)."""
-    ends = torch.tensor([TAIL, 1 - TAIL], device=x.device, dtype=x.dtype)
+    ends = torch.tensor([TAIL_FRACTION, 1 - TAIL_FRACTION], device=x.device, dtype=x.dtype)
     tones = torch.quantile(x.flatten(1), ends, dim=1)
     dark, bright = tones.reshape(2, -1, *[1] * (x.ndim - 1))
     return torch.where(x < (dark + bright) / 2, dark, bright)
