@@ -11,7 +11,7 @@ from unblur.testing import gaussian
 
 RGB = ("red", "green", "blue")
 
-ACCOUNT = {
+REPORT = {
     "pipeline": {"summary": "Blind, for one <shaken> photograph."},
     "steps": [
         {"kind": "kernel", "name": "map", "params": {"size": "auto"}, "seconds": 1.5},
