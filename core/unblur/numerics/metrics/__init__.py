@@ -1,4 +1,4 @@
-"""How close a result is to the truth: PSNR, SSIM, Levin's aligned protocol, kernel similarity.
+"""Metrics against the truth: PSNR, SSIM, Levin's aligned protocol, kernel similarity.
 
 Images are numpy arrays or torch tensors (..., *spatial) with white = 1; leading axes (channels,
 batches) are averaged over. Every metric is computed in float64 and returned as a plain float.

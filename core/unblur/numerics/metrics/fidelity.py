@@ -1,4 +1,4 @@
-"""How close two images of one shape are, pixel by pixel and in structure."""
+"""Fidelity of images to a reference of the same shape: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -
     a, b : (..., *spatial)
         Images of one shape.
     border : int
-        Pixels left out at each end of each spatial axis.
+        Number of pixels excluded at each end of each spatial axis.
     peak : float
-        The value of white.
+        Value of white.
     ndim : int
         Number of spatial axes.
 
@@ -48,12 +48,13 @@ def psnr(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -
 def ssim(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -> float:
     """Return the mean structural similarity under an 11-pixel Gaussian window of sigma 1.5.
 
-    Takes what `psnr` takes. The mean is over the pixels whose whole window lies in the image.
+    The parameters are those of `psnr`. The mean is over the pixels whose whole window lies inside
+    the image.
 
     Raises
     ------
     ImageError
-        If the images, less their border, are smaller than the window.
+        If the images without their border are smaller than the window.
 
     References
     ----------
@@ -69,15 +70,15 @@ def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, ndim: int = 2) -> Tenso
     Parameters
     ----------
     a, b : (..., *spatial) tensors
-        Of one shape, dtype and device; gradients flow through both.
+        Images of one shape, dtype and device; the result is differentiable in both.
     peak : float
-        The value of white.
+        Value of white.
     ndim : int
         Number of spatial axes.
 
     Returns
     -------
-    (..., *spatial less 10 each)
+    (..., *spatial - 10)
         Values in [-1, 1].
     """
     if min(a.shape[-ndim:]) < WINDOW:
@@ -110,7 +111,7 @@ def _window_mean(x: Tensor, ndim: int) -> Tensor:
 
 
 def comparable(a: Any, b: Any, border: int, ndim: int) -> tuple[Tensor, Tensor]:
-    """Return two images as float64 tensors less their border, or raise `ImageError`."""
+    """Return two images as float64 tensors without their border, or raise `ImageError`."""
     a, b = _as_tensor(a), _as_tensor(b)
     if a.shape != b.shape:
         raise ImageError(

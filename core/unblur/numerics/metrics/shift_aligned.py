@@ -14,18 +14,18 @@ from unblur.numerics.metrics.fidelity import comparable, decibels, inside, ssim_
 
 
 class AlignedScore(NamedTuple):
-    """A result scored at the shift that suits it best.
+    """The scores of a result at the shift of least squared error.
 
     Attributes
     ----------
     psnr : float
-        In decibels, peak 1.
+        Peak signal-to-noise ratio for a peak of 1, in decibels.
     ssim : float
         Structural similarity, at most 1.
     error : float
-        Sum of squared differences.
+        Sum of squared differences, white = 1.
     shift : tuple of float
-        Rows and columns by which the estimate was moved: it was sampled at `position + shift`.
+        Rows and columns, in pixels: the estimate was sampled at `position + shift`.
     """
 
     psnr: float
@@ -37,7 +37,7 @@ class AlignedScore(NamedTuple):
 def levin_aligned(
     estimate: Any, truth: Any, *, border: int = 15, search: float = 5.0, step: float = 0.25
 ) -> AlignedScore:
-    """Score an estimate at the shift that suits it best, since a blind kernel may lie off centre.
+    """Score an estimate at its best shift, because a blind kernel is determined up to a shift.
 
     The truth loses `border` pixels on each side; the estimate is moved by every shift of the
     grid `-search, -search + step, ..., search` along both axes, sampled bilinearly, and scored
@@ -46,20 +46,21 @@ def levin_aligned(
     Parameters
     ----------
     estimate, truth : (..., H, W)
-        Of one shape, white = 1.
+        Images of one shape, white = 1.
     border, search, step : float
-        In pixels; `border` is at least `search`.
+        Border excluded from the truth, largest shift and distance between shifts, in pixels;
+        `border` is at least `search`.
 
     Raises
     ------
     ImageError
-        For shapes that differ or leave nothing inside the border.
+        If the shapes differ or nothing is left inside the border.
 
     Notes
     -----
     A bilinear sample is a sum of four integer shifts, so that its squared error follows from
-    the inner products of integer shifts alone. The whole grid is therefore searched, and
-    exactly, at the price of the integer shifts.
+    the inner products of integer shifts alone. The whole grid is therefore searched exactly at
+    the cost of the integer shifts.
 
     References
     ----------
@@ -73,12 +74,12 @@ def levin_aligned(
         )
     x, target = comparable(estimate, truth, 0, 2)
     target = inside(target, border, 2)
-    reach = int(np.floor(search / step + 1e-9))
-    offsets = np.arange(-reach, reach + 1, dtype=np.float64) * step
+    count = int(np.floor(search / step + 1e-9))
+    offsets = np.arange(-count, count + 1, dtype=np.float64) * step
     errors = _shift_errors(x, target, border, offsets)
     row, column = np.unravel_index(int(errors.argmin()), errors.shape)
     shift = (float(offsets[row]), float(offsets[column]))
-    moved = _sampled(x, border, shift, target.shape)
+    moved = _sample_bilinear(x, border, shift, target.shape)
     square = (moved - target) ** 2
     return AlignedScore(
         psnr=decibels(float(square.mean()), 1.0),
@@ -89,7 +90,9 @@ def levin_aligned(
 
 
 def error_ratio(estimated: Any, true: Any, truth: Any, **protocol: Any) -> float:
-    """Return how much an estimated kernel costs: 1 is as good as the true one, 2 still good.
+    """Return the error with an estimated kernel over that with the true one (Levin et al. 2009).
+
+    A ratio of 1 is as good as the true kernel; results up to 2 count as good.
 
     Parameters
     ----------
@@ -111,11 +114,11 @@ def _shift_errors(
     x: Tensor, target: Tensor, border: int, offsets: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the squared error of `x` sampled at every pair of offsets: (rows, columns)."""
-    mean = target.mean()  # what is common cancels, which spares digits
+    mean = target.mean()  # the common mean cancels; subtracting it limits rounding errors
     x, target = x - mean, target - mean
     low, high = int(np.floor(offsets[0])), int(np.ceil(offsets[-1]))
     moved = {
-        (i, j): _sampled(x, border, (i, j), target.shape).reshape(-1)
+        (i, j): _sample_bilinear(x, border, (i, j), target.shape).reshape(-1)
         for i in range(low, high + 1)
         for j in range(low, high + 1)
     }
@@ -156,8 +159,10 @@ def _linear_weights(offset: float) -> list[tuple[int, float]]:
     return [(base, 1 - fraction), (base + 1, fraction)] if fraction else [(base, 1.0)]
 
 
-def _sampled(x: Tensor, border: int, shift: tuple[float, float], shape: torch.Size) -> Tensor:
-    """Return `x` bilinearly at `position + shift` for the positions inside the border."""
+def _sample_bilinear(
+    x: Tensor, border: int, shift: tuple[float, float], shape: torch.Size
+) -> Tensor:
+    """Return `x` sampled bilinearly at `position + shift` for the positions inside the border."""
     (dy, dx), (height, width) = shift, shape[-2:]
     return sum(
         (

@@ -1,4 +1,4 @@
-"""How close an estimated kernel is to the true one."""
+"""Similarity of an estimated kernel to the true one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def kernel_similarity(estimate: Any, truth: Any) -> float:
     Parameters
     ----------
     estimate, truth : Kernel or array
-        Of as many axes; their extents may differ.
+        Kernels with the same number of axes; their extents may differ.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The PSF doctor: what is wrong with a measured or computed PSF, and the repair of it."""
+"""Validation and repair of measured or computed PSFs; user interfaces call it the PSF doctor."""
 
 from unblur.numerics.psf.diagnostic import Diagnostic, Severity
 from unblur.numerics.psf.diagnostics import validate

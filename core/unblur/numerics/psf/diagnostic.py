@@ -1,4 +1,4 @@
-"""One sentence of the PSF doctor."""
+"""The result of one check of a PSF."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["ok", "note", "warning", "error"]
-"""Nothing to do; good to know; the result suffers; cannot be used as it is."""
+"""Severity of a diagnostic: no defect; information; lower quality of the result; unusable PSF."""
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """What was found about one property of a PSF.
+    """The result of checking one property of a PSF.
 
     Attributes
     ----------
     level : Severity
-        How much it matters.
+        Severity of the defect, "ok" if there is none.
     what : str
-        The property: "values", "background", "centre", ...
+        Name of the checked property: "values", "background", "centre", ...
     detail : str
-        What was measured, in one sentence.
+        The measurement, in one sentence.
     repair : str
-        What `repair` does about it, or what the user can do; empty where nothing is needed.
+        The correction that `repair` makes, or "Nothing" with advice for the user; empty where no
+        correction is needed.
     """
 
     level: Severity

@@ -1,4 +1,4 @@
-"""Examining a PSF: one finding for each property that decides how well it deconvolves."""
+"""Validation of a PSF: one diagnostic for each property that affects deconvolution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from unblur.numerics.psf.diagnostic import Diagnostic
 from unblur.numerics.psf.properties import NOISE_SHARE, PsfProperties, as_array
 
 AXES = "ZYX"
+"""Names of the spatial axes in the order of a 3-D array."""
+
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+"""Saturation levels of cameras with 8 to 16 bits, in counts."""
 
 
 def validate(
@@ -23,16 +26,21 @@ def validate(
     pixel_size: Mapping[str, float] | None = None,
     image_pixel_size: Mapping[str, float] | None = None,
 ) -> list[Diagnostic]:
-    """Return what is found about a PSF, one finding per property, good ones included.
+    """Return the diagnostics of a PSF, one per checked property, including those without defect.
 
     Parameters
     ----------
     psf : (H, W) or (Z, H, W) array, or Kernel
-        As it came from its file.
+        The PSF as read from its file, without normalisation.
     image_shape : sequence of int, optional
-        Spatial extent of the image that it is meant for.
+        Spatial extent of the image to be deconvolved, in pixels.
     pixel_size, image_pixel_size : mapping of "Z", "Y", "X" to float, optional
-        Size of one step of the PSF and of the image, in one unit.
+        Sampling step of the PSF and of the image, in the same unit.
+
+    Returns
+    -------
+    list of Diagnostic
+        A single entry of severity "error" if the array holds no PSF.
 
     Example
     -------
@@ -76,7 +84,7 @@ def _unusable(properties: PsfProperties) -> Diagnostic | None:
         return Diagnostic(
             "error",
             "values",
-            f"Nothing stands above the background of {properties.background:.4g}.",
+            f"No sample is above the background of {properties.background:.4g}.",
             "Nothing; it holds no PSF.",
         )
     return None
@@ -119,13 +127,13 @@ def _background(properties: PsfProperties) -> Diagnostic:
 
 def _noise(properties: PsfProperties) -> Diagnostic:
     if properties.noise_share <= NOISE_SHARE:
-        return Diagnostic("ok", "noise", "No noise to speak of.")
+        return Diagnostic("ok", "noise", "The noise is negligible.")
     return Diagnostic(
         "note",
         "noise",
         f"Noise of standard deviation {properties.noise:.3g} would, clipped at 0, add "
         f"{properties.noise_share:.0%} to the sum.",
-        "Keeps the piece around the peak that stands out of the noise.",
+        "Keeps the connected region around the peak that is above the noise.",
     )
 
 
@@ -138,7 +146,7 @@ def _negatives(properties: PsfProperties) -> Diagnostic:
         "error",
         "negatives",
         f"{count} samples are negative, down to {lowest:.3g} ({lowest / peak:.1%} of the peak).",
-        "Subtracts the background and sets what is left below 0 to 0.",
+        "Subtracts the background and sets the remaining negative samples to 0.",
     )
 
 
@@ -157,8 +165,8 @@ def _centre(properties: PsfProperties) -> Diagnostic:
     return Diagnostic(
         "warning" if off > 0.55 else "note",
         "centre",
-        f"The centre of mass lies ({offset}) pixels from index n // 2, by which the result shifts.",
-        "Moves it there to the nearest pixel."
+        f"The centre of mass lies ({offset}) pixels from index n // 2, which shifts the result.",
+        "Moves it to index n // 2, to the nearest pixel."
         if off > 0.5
         else "Nothing; half a pixel or less cannot be moved without blurring the PSF.",
     )
@@ -183,8 +191,8 @@ def _tails(properties: PsfProperties) -> Diagnostic:
     return Diagnostic(
         "warning" if border.max() > 0.05 and (border > 0.01).mean() > 0.25 else "note",
         "tails",
-        f"The border still holds {border.max():.1%} of the peak; unless the kernel is meant to end "
-        "there, its tails are cut off.",
+        f"The largest border sample is {border.max():.1%} of the peak; unless the kernel is meant "
+        "to end there, its tails are cut off.",
         "Nothing; use a larger support.",
     )
 
@@ -194,11 +202,12 @@ def _border(properties: PsfProperties) -> Diagnostic:
     empty = max(n - k for n, k in zip(properties.values.shape, kept, strict=True)) // 2
     if empty <= 2:
         return Diagnostic("ok", "border", "No empty border.")
-    seen = tuple(min(k, n) for k, n in zip(kept, properties.values.shape, strict=True))
+    used = tuple(min(k, n) for k, n in zip(kept, properties.values.shape, strict=True))
     return Diagnostic(
         "note",
         "border",
-        f"Only {_by(seen)} of {_by(properties.values.shape)} samples matter, the rest costs time.",
+        f"Only {_by(used)} of {_by(properties.values.shape)} samples are significant; the others "
+        "cost time.",
         f"Crops to {_by(kept)}.",
     )
 
@@ -214,14 +223,14 @@ def _peak(raw: Any, properties: PsfProperties) -> Diagnostic:
             "warning",
             "peak",
             f"{largest} neighbouring samples hold {int(properties.finite.max())}, "
-            "the largest value of the camera: the peak is saturated.",
-            "Nothing; measure again with less light.",
+            "the full scale of a camera: the peak is saturated.",
+            "Nothing; measure again with a shorter exposure.",
         )
     return Diagnostic(
         "note",
         "peak",
-        f"{largest} neighbouring samples share the largest value; right for defocus or straight "
-        "motion, a saturated peak otherwise.",
+        f"{largest} neighbouring samples share the largest value; expected for defocus or "
+        "straight motion, a saturated peak otherwise.",
     )
 
 
@@ -241,15 +250,15 @@ def _size(properties: PsfProperties, image_shape: Sequence[int] | None) -> Itera
             "error",
             "size",
             f"The PSF of {_by(shape)} is larger than the image of {_by(image_shape)}.",
-            "Crops it to what matters and, where that is too large still, to the image.",
+            "Crops it to its significant samples and, if that is still too large, to the image.",
         )
     elif any(2 * k > n for k, n in zip(shape, image_shape, strict=True)):
         yield Diagnostic(
             "note",
             "size",
             f"The PSF of {_by(shape)} is more than half as large as the image of "
-            f"{_by(image_shape)}, so that much of what is seen comes from outside.",
-            "Crops it to what matters.",
+            f"{_by(image_shape)}, so that much of the observed light comes from outside.",
+            "Crops it to its significant samples.",
         )
     else:
         yield Diagnostic("ok", "size", f"{_by(shape)} on an image of {_by(image_shape)}.")
@@ -261,29 +270,29 @@ def _pixel_size(
     image_pixel_size: Mapping[str, float] | None,
 ) -> Iterator[Diagnostic]:
     if not pixel_size and not image_pixel_size:
-        return  # nobody states one, and nobody asks
+        return  # without any pixel size there is nothing to compare
     axes = AXES[-properties.values.ndim :]
-    own, theirs = pixel_size or {}, image_pixel_size or {}
-    both = [a for a in axes if own.get(a) and theirs.get(a)]
+    of_psf, of_image = pixel_size or {}, image_pixel_size or {}
+    both = [a for a in axes if of_psf.get(a) and of_image.get(a)]
     if len(both) < len(axes):
-        missing = "image" if all(own.get(a) for a in axes) else "PSF"
+        missing = "image" if all(of_psf.get(a) for a in axes) else "PSF"
         yield Diagnostic(
             "note",
             "pixel size",
-            f"The {missing} does not state its pixel size along {axes}, so that nobody can check "
-            "whether both agree.",
+            f"The {missing} does not state its pixel size along {axes}, so that it cannot be "
+            "compared with the other.",
             "Nothing; state it.",
         )
         return
-    ratios = [own[a] / theirs[a] for a in axes]
+    ratios = [of_psf[a] / of_image[a] for a in axes]
     if max(abs(r - 1) for r in ratios) <= 0.01:
-        yield Diagnostic("ok", "pixel size", "That of the PSF is that of the image.")
+        yield Diagnostic("ok", "pixel size", "The PSF and the image have the same pixel size.")
         return
     times = ", ".join(f"{r:.3g} along {a}" for a, r in zip(axes, ratios, strict=True))
     yield Diagnostic(
         "error",
         "pixel size",
-        f"The PSF's pixels are not the image's but as large times {times}.",
+        f"The ratio of the PSF's pixel size to the image's is {times}.",
         "Resamples the PSF to the image's pixels.",
     )
 
@@ -292,7 +301,9 @@ def _width(properties: PsfProperties) -> Diagnostic:
     width = properties.width
     text = f"Full width at half maximum {' x '.join(f'{w:.2f}' for w in width)} pixels."
     if float(width.max()) < 1.3:
-        return Diagnostic("note", "width", f"{text} It hardly blurs; there is little to undo.")
+        return Diagnostic(
+            "note", "width", f"{text} The PSF hardly blurs; deconvolution changes little."
+        )
     return Diagnostic("ok", "width", text)
 
 

@@ -1,4 +1,4 @@
-"""What can be measured on a PSF: background, noise, centre, width, significant support."""
+"""Measured properties of a PSF: background, noise, centroid, width and support."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from unblur.model.kernel import Kernel
 Array = NDArray[np.float64]
 
 SIGNIFICANT = 1e-4
-"""Share of the peak below which a sample counts as empty."""
+"""Relative threshold of significant samples, a fraction of the peak, dimensionless."""
 
-PEDESTAL = 1e-3
-"""Share of the peak above which a flat level counts as a pedestal rather than as faint tails."""
+MIN_BACKGROUND = 1e-3
+"""Smallest constant level treated as a background rather than as tails of the PSF, a fraction of
+the peak, dimensionless."""
 
-SLIGHT_NOISE = 3e-4
-"""Share of the peak below which a spread in the corners counts as faint tails."""
+MAX_TAIL_SPREAD = 3e-4
+"""Largest standard deviation in the corners treated as tails of the PSF rather than as noise, a
+fraction of the peak, dimensionless."""
 
 NOISE_SHARE = 0.01
-"""Share of the sum from which clipped background noise is worth cutting away."""
+"""Smallest contribution of clipped background noise to the sum that is cut away, a fraction of the
+sum, dimensionless."""
 
 
 def as_array(psf: Any) -> Array:
@@ -51,14 +54,14 @@ class PsfProperties:
     Parameters
     ----------
     values : (*k) float64
-        As given, 2-D or 3-D; NaN and infinite samples are looked through.
+        The samples as given, 2-D or 3-D; NaN and infinite samples are replaced.
     """
 
     values: Array
 
     @cached_property
     def finite(self) -> Array:
-        """The values with what is not finite replaced by the background, or 0."""
+        """The values with NaN and infinite samples replaced by the background, or by 0."""
         good = np.isfinite(self.values)
         if good.all():
             return self.values
@@ -68,7 +71,7 @@ class PsfProperties:
 
     @cached_property
     def in_fourier_order(self) -> bool:
-        """Whether the centre lies at index 0 and the PSF wraps around, as FFTs have it."""
+        """Whether the centre lies at index 0 and the PSF wraps around, as FFTs order it."""
         weights = np.clip(self.finite - np.median(self.finite), 0, None)
         if not weights.any():
             return False
@@ -81,32 +84,32 @@ class PsfProperties:
 
     @cached_property
     def has_diffraction(self) -> bool:
-        """Whether the corners hold tails of the PSF: these vary and are symmetric, noise is not."""
+        """Whether the corners hold tails of the PSF, which vary and are symmetric, unlike noise."""
         corners = _corner_samples(self.ordered)
         if _spread(corners) <= 0.05 * abs(float(np.median(corners))):
             return False
-        turned = np.flip(self.ordered)
-        even = [axis for axis, n in enumerate(turned.shape) if n % 2 == 0]
-        candidates = (turned, np.roll(turned, [1] * len(even), even))
+        mirrored = np.flip(self.ordered)
+        even = [axis for axis, n in enumerate(mirrored.shape) if n % 2 == 0]
+        candidates = (mirrored, np.roll(mirrored, [1] * len(even), even))
         return any(_correlation(corners, _corner_samples(c)) > 0.5 for c in candidates)
 
     @cached_property
     def background(self) -> float:
-        """Severity of a pedestal under the PSF, if a quarter of the samples lie at it, else 0."""
+        """Constant offset of the samples if a quarter of them lie at it, else 0."""
         corners = np.sort(_corner_samples(self.ordered))
         level = float(corners[(corners.size - 1) // 2])
         height = float(self.ordered.max()) - level
-        if height <= 0 or abs(level) < PEDESTAL * height or self.has_diffraction:
+        if height <= 0 or abs(level) < MIN_BACKGROUND * height or self.has_diffraction:
             return 0.0
         near = np.abs(self.ordered - level) <= max(3 * _spread(corners), 0.02 * height)
         return level if near.mean() > 0.25 else 0.0
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation in the corners, in the units of the values; 0 where it is slight."""
+        """Standard deviation in the corners, in the units of the values; 0 if it is negligible."""
         spread = _spread(_corner_samples(self.ordered))
-        slight = spread <= SLIGHT_NOISE * float(self.ordered.max())
-        return 0.0 if slight or self.has_diffraction else spread
+        is_negligible = spread <= MAX_TAIL_SPREAD * float(self.ordered.max())
+        return 0.0 if is_negligible or self.has_diffraction else spread
 
     @cached_property
     def noise_share(self) -> float:
@@ -120,7 +123,7 @@ class PsfProperties:
 
     @cached_property
     def support(self) -> NDArray[np.bool_]:
-        """Where the PSF stands out of the noise, in one piece around its peak."""
+        """Mask of the connected region around the peak that is above the noise, True inside."""
         values = self.ordered - self.background
         if self.noise_share <= NOISE_SHARE:
             return np.ones(values.shape, bool)
@@ -133,7 +136,7 @@ class PsfProperties:
 
     @cached_property
     def cleaned(self) -> Array:
-        """The PSF without background, noise around it, and negative values."""
+        """The PSF without background, noise outside its support, and negative values."""
         return np.clip(self.ordered - self.background, 0, None) * self.support
 
     @cached_property
@@ -161,14 +164,14 @@ class PsfProperties:
 
     @cached_property
     def border(self) -> Array:
-        """The cleaned samples on the outermost faces over the peak."""
+        """Border values: the cleaned samples on the outermost faces, as fractions of the peak."""
         return np.asarray(self.cleaned[~_inside(self.cleaned.shape)] / self.cleaned.max())
 
     @cached_property
     def half_width(self) -> tuple[int, ...]:
-        """Distance of the farthest significant sample from the rounded centroid, per axis."""
-        where = np.argwhere(self.cleaned > SIGNIFICANT * self.cleaned.max())
-        return tuple(int(r) for r in np.abs(where - self.centroid.round()).max(axis=0))
+        """Largest distance of a significant sample from the rounded centroid, pixels per axis."""
+        indices = np.argwhere(self.cleaned > SIGNIFICANT * self.cleaned.max())
+        return tuple(int(r) for r in np.abs(indices - self.centroid.round()).max(axis=0))
 
 
 def _mean_index(weights: Array) -> Array:
@@ -198,7 +201,7 @@ def _inside(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _spread(samples: Array) -> float:
-    """Return the standard deviation by the median deviation, robust against outliers."""
+    """Return the standard deviation estimated from the median absolute deviation."""
     return 1.4826 * float(np.median(np.abs(samples - np.median(samples))))
 
 
@@ -209,7 +212,7 @@ def _correlation(a: Array, b: Array) -> float:
 
 
 def _half_maximum_distance(profile: Array) -> float:
-    """Return how far a profile that starts at its peak goes before it falls to half."""
+    """Return the distance from the peak, at index 0, to the half maximum, in samples."""
     half = profile[0] / 2
     below = np.flatnonzero(profile < half)
     if not below.size:

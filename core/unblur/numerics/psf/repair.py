@@ -1,4 +1,4 @@
-"""Repairing a PSF, each step of which a finding announces."""
+"""Repair of a PSF; each step corresponds to a diagnostic."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def repair(
     pixel_size: Mapping[str, float] | None = None,
     image_pixel_size: Mapping[str, float] | None = None,
 ) -> Kernel:
-    """Return the kernel that a PSF was meant to be.
+    """Return a valid kernel made from a PSF with defects.
 
-    Takes what `validate` takes. In order: what is not finite becomes background; a PSF in
-    Fourier order is brought to the middle; the background is subtracted, noise around the PSF
-    and negative values are set to 0; it is resampled to the image's pixels; cropped to what
-    matters, to an odd extent with the centre of mass in the middle sample; and its sum is 1.
+    The parameters are those of `validate`. In this order, NaN and infinite samples are replaced
+    by the background; a PSF in Fourier order is shifted to the middle; the background is
+    subtracted, and noise around the support and negative values are set to 0; the PSF is
+    resampled to the image's pixels; it is cropped to its significant samples, to an odd extent
+    with the centre of mass in the middle sample; and the samples are scaled to a sum of 1.
 
     Raises
     ------
     KernelError
-        If it holds no PSF, or its axes are not the image's.
+        If no sample is above the background, or the number of axes differs from the image's.
 
     Example
     -------
@@ -51,7 +52,7 @@ def repair(
         )
     properties = PsfProperties(values)
     if not np.isfinite(values).any() or not properties.cleaned.any():
-        raise KernelError("it holds no PSF: nothing stands above the background; choose another.")
+        raise KernelError("it holds no PSF: no sample is above the background; choose another.")
     axes = "ZYX"[-values.ndim :]
     if pixel_size and image_pixel_size and all(a in pixel_size for a in axes):
         ratios = [pixel_size[a] / image_pixel_size.get(a, pixel_size[a]) for a in axes]
@@ -67,9 +68,10 @@ def repair(
 
 
 def _resampled(properties: PsfProperties, ratios: Array) -> Array:
-    """Sample the PSF on the image's pixels, `ratios` of which fit into one of its own."""
-    shrink = np.clip(1 / ratios**2 - 1, 0, None)  # variance of the coarser pixel, less its own
-    values = gaussian_filter(properties.cleaned, np.sqrt(shrink / 12), mode="constant")
+    """Resample the PSF to the image's pixels; `ratios` is its pixel size over the image's."""
+    # A pixel of width w has the variance w^2 / 12; the coarser pixel's excess is added as a blur.
+    excess = np.clip(1 / ratios**2 - 1, 0, None)
+    values = gaussian_filter(properties.cleaned, np.sqrt(excess / 12), mode="constant")
     shape = [2 * int(np.ceil(n * r / 2)) + 1 for n, r in zip(values.shape, ratios, strict=True)]
     offset = properties.centroid - np.array([n // 2 for n in shape]) / ratios
     sampled = affine_transform(values, 1 / ratios, offset, tuple(shape), order=3)

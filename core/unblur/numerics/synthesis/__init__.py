@@ -1,4 +1,4 @@
-"""Blurred images made to order, with their truth: kernels of every kind, and degradations.
+"""Synthesis of blurred images with known truth: kernels of every kind, and degradations.
 
 Every random draw takes a `torch.Generator`; the same seed gives the same result.
 """

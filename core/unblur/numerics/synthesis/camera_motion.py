@@ -1,4 +1,4 @@
-"""Images shaken by a camera that turns as well as shifts, by warps and not by any kernel."""
+"""Images blurred by a camera that rotates and shifts, computed by warping instead of a kernel."""
 
 from __future__ import annotations
 
@@ -16,54 +16,57 @@ from unblur.numerics.synthesis.degradations import DegradedPair
 from unblur.numerics.synthesis.motion import matern_factor
 
 Poses = NDArray[np.float64]
-"""Poses of a camera (time, 3) at equal steps of time: radians, rows, columns."""
+"""Poses of a camera, (time, 3), at equal time steps: radians, then rows and columns in pixels."""
 
 
-def camera_path(span: float, turn: float, generator: torch.Generator, steps: int = 128) -> Poses:
-    """Draw a smooth random motion of a camera: shifts and angle from a Gaussian process each.
+def camera_path(
+    span: float, rotation_deg: float, generator: torch.Generator, steps: int = 128
+) -> Poses:
+    """Draw a smooth random motion of a camera, each coordinate from a Gaussian process.
 
     Parameters
     ----------
     span : float
-        Extent of the shifts, in pixels: the larger of rows and columns.
-    turn : float
-        Extent of the angles from the one end to the other, in degrees.
+        Extent of the shifts, the larger of rows and columns, in pixels.
+    rotation_deg : float
+        Difference of the largest and the smallest angle, in degrees.
     generator : torch.Generator
         Source of the random numbers.
     steps : int
-        Poses along the way.
+        Number of poses.
 
     Returns
     -------
     (steps, 3)
-        Angle in radians, counter-clockwise as seen, then rows and columns in pixels; of mean 0.
+        Angle in radians, counter-clockwise in the displayed image, then rows and columns in
+        pixels; each of mean 0.
 
     References
     ----------
-    The process: C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, Eq. 6.
+    C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, Eq. 6.
     """
     draw = torch.randn((steps, 3), generator=generator, device=generator.device)
     path = matern_factor(0.3, steps) @ np.asarray(draw.cpu(), np.float64)
     extent = np.ptp(path, axis=0)
-    path *= (np.deg2rad(turn) / extent[0], *[span / extent[1:].max()] * 2)
+    path *= (np.deg2rad(rotation_deg) / extent[0], *[span / extent[1:].max()] * 2)
     path -= path.mean(axis=0)
     return np.asarray(path)
 
 
 def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
-    """Return the mean of an image over the poses of a camera, and the sharp image that fits.
+    """Return the mean of an image over the poses of a camera, and the matching sharp image.
 
     Parameters
     ----------
     sharp : (..., H, W) float tensor
         White = 1.
     path : (time, 3)
-        Poses as `camera_path` returns them; the image turns about its middle.
+        Poses as `camera_path` returns them; the image rotates about its centre.
 
     Returns
     -------
     DegradedPair
-        Both cut to the pixels for which every pose looks inside the image.
+        Both cropped to the pixels that every pose takes from inside the image.
 
     Raises
     ------
@@ -72,12 +75,12 @@ def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
 
     Notes
     -----
-    `B = mean_t H_t I` (Eq. 14), each `H_t` a turn and a shift with cubic interpolation.
+    `B = mean_t H_t I` (Eq. 14), each `H_t` a rotation and a shift with cubic interpolation.
 
     Example
     -------
-    >>> still = shake_image(torch.rand(1, 8, 9), np.zeros((4, 3)))
-    >>> torch.allclose(still.blurred, still.sharp, atol=1e-6)
+    >>> unmoved = shake_image(torch.rand(1, 8, 9), np.zeros((4, 3)))
+    >>> torch.allclose(unmoved.blurred, unmoved.sharp, atol=1e-6)
     True
 
     References
@@ -98,14 +101,14 @@ def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
             f"{tuple(extent)}; give a larger image or a smaller motion."
         )
     inner = [np.arange(border, n - border) for n in extent]
-    places = np.stack(np.meshgrid(*inner, indexing="ij"), -1) - middle
+    positions = np.stack(np.meshgrid(*inner, indexing="ij"), -1) - middle
     planes = sharp.reshape(-1, *sharp.shape[-2:]).double().cpu().numpy()
-    total = np.zeros((len(planes), *places.shape[:2]))
+    total = np.zeros((len(planes), *positions.shape[:2]))
     for angle, *shift in path:
-        # What is seen at a place comes from where the inverse pose takes it (rows times R is R^T).
-        source = np.moveaxis((places - shift) @ rotation(angle) + middle, -1, 0)
-        for plane, seen in zip(planes, total, strict=True):
-            seen += map_coordinates(plane, source, order=3, mode="nearest")
+        # A pixel is sampled where the inverse pose maps it (row vectors times R apply R^T).
+        source = np.moveaxis((positions - shift) @ rotation(angle) + middle, -1, 0)
+        for plane, warped in zip(planes, total, strict=True):
+            warped += map_coordinates(plane, source, order=3, mode="nearest")
     blurred = torch.from_numpy(total / len(path)).to(sharp)
     cut = sharp[..., border : int(extent[0]) - border, border : int(extent[1]) - border]
     return DegradedPair(blurred.reshape(cut.shape), cut)

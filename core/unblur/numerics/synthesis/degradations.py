@@ -1,4 +1,7 @@
-"""What a camera does to a scene: blur, noise, clipping. Images are (..., *spatial), white = 1."""
+"""Degradations of an image by a camera: blur, noise, saturation.
+
+Images are (..., *spatial), white = 1.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 
 Boundary = Literal["valid", "replicate", "reflect", "periodic"]
+"""Continuation of an image beyond its border; see `blur_image`."""
 
 
 class DegradedPair(NamedTuple):
-    """A degraded image and the sharp one that it should become, of one shape."""
+    """A degraded image and the sharp image, of one shape."""
 
     blurred: Tensor
     sharp: Tensor
@@ -28,12 +32,12 @@ def blur_image(sharp: Tensor, kernel: Kernel, boundary: Boundary = "valid") -> T
     Parameters
     ----------
     sharp : (..., *spatial) float tensor
-        With as many trailing spatial axes as the kernel has axes.
+        Image with as many trailing spatial axes as the kernel has axes.
     kernel : Kernel
-        What each point is spread into.
+        Point-spread function.
     boundary : {"valid", "replicate", "reflect", "periodic"}
         "valid" keeps the pixels whose blur lies inside the image, `n - 1` fewer along each
-        axis, as a camera would see a window of a larger scene; `crop_valid` cuts the sharp
+        axis, like a camera that records part of a larger scene; `crop_valid` crops the sharp
         image to match. The others keep the extent and continue the image by its border pixel,
         mirrored (the border pixel not repeated), or wrapped around.
 
@@ -48,7 +52,7 @@ def blur_image(sharp: Tensor, kernel: Kernel, boundary: Boundary = "valid") -> T
     ndim = kernel.ndim
     if boundary != "valid":
         for axis, n in zip(range(-ndim, 0), kernel.shape, strict=True):
-            sharp = _continued(sharp, axis, n - 1 - n // 2, n // 2, boundary)
+            sharp = _extend(sharp, axis, n - 1 - n // 2, n // 2, boundary)
     weights = kernel.tensor(dtype=sharp.dtype, device=sharp.device)
     extent = sharp.shape[-ndim:]
     blur = Blur(weights, [m - n + 1 for m, n in zip(extent, kernel.shape, strict=True)])
@@ -58,7 +62,7 @@ def blur_image(sharp: Tensor, kernel: Kernel, boundary: Boundary = "valid") -> T
 
 
 def crop_valid(sharp: Tensor, kernel: Kernel) -> Tensor:
-    """Cut a sharp image to the pixels that `blur_image(..., "valid")` keeps."""
+    """Crop a sharp image to the pixels that `blur_image(..., "valid")` keeps."""
     _check_fits(sharp, kernel)
     for axis, n in zip(range(-kernel.ndim, 0), kernel.shape, strict=True):
         sharp = sharp.narrow(axis, n - 1 - n // 2, sharp.shape[axis] - n + 1)
@@ -74,9 +78,9 @@ def add_gaussian_noise(x: Tensor, sigma: float, generator: torch.Generator) -> T
 
 
 def add_poisson_noise(x: Tensor, photons: float, generator: torch.Generator) -> Tensor:
-    """Replace each value by a count of photons over `photons`, the mean count at white.
+    """Replace each value by a Poisson count divided by `photons`, the mean count at white.
 
-    Values below 0 count as 0. The variance of the result is `x / photons`.
+    Negative values are taken as 0. The variance of the result is `x / photons`.
     """
     if not photons > 0:
         raise ImageError(f"the photons at white are positive, got {photons}.")
@@ -93,22 +97,22 @@ def saturate(
     noise: tuple[float, float] = (0.0, 0.01),
     boundary: Boundary = "valid",
 ) -> DegradedPair:
-    """Blur a scene that is brighter than the camera's white, which clips its lights.
+    """Blur an image with values above white, and clip the result.
 
     Parameters
     ----------
     sharp : (..., *spatial) float tensor
         White = 1.
     kernel : Kernel
-        The blur.
+        Point-spread function.
     generator : torch.Generator
         Source of the random numbers.
     gain : float
-        Factor on the scene before it is blurred.
+        Factor applied to the sharp image before it is blurred.
     noise : (low, high)
-        Bounds of the standard deviation of Gaussian noise, drawn uniformly.
+        Bounds of the standard deviation of Gaussian noise, which is drawn uniformly; white = 1.
     boundary : str
-        As in `blur_image`.
+        Continuation beyond the border, see `blur_image`.
 
     Returns
     -------
@@ -138,8 +142,8 @@ def _check_fits(sharp: Tensor, kernel: Kernel) -> None:
         )
 
 
-def _continued(x: Tensor, axis: int, before: int, after: int, boundary: Boundary) -> Tensor:
-    """Continue one axis of `x` beyond both ends."""
+def _extend(x: Tensor, axis: int, before: int, after: int, boundary: Boundary) -> Tensor:
+    """Extend one axis of `x` beyond both ends."""
     extent = x.shape[axis]
     index = torch.arange(-before, extent + after, device=x.device)
     if boundary == "replicate":

@@ -1,4 +1,4 @@
-"""Kernels of optics: out of focus, Gaussian, diffraction in the plane and in depth."""
+"""Kernels of optics: defocus, Gaussian, and diffraction in 2-D and 3-D."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from unblur.model.kernel import Kernel
 
 
 def disk_kernel(radius: float, size: int | None = None) -> Kernel:
-    """Return the kernel of a lens out of focus: a disk, each pixel weighted by its covered area.
+    """Return the kernel of defocus: a disk, each pixel weighted by its covered area.
 
     Parameters
     ----------
     radius : float
         Radius of the circle of confusion, in pixels.
     size : int, optional
-        Extent along both axes; by default the smallest odd one that holds the disk.
+        Extent along both axes; by default the smallest odd size that contains the disk.
     """
     _positive("the radius of a disk", radius)
-    reach = int(np.ceil(radius - 0.5))
-    size = _extent(size, 2 * reach + 1, whole=True)
+    half_width = int(np.ceil(radius - 0.5))
+    size = _size_or_default(size, 2 * half_width + 1, is_minimum=True)
     lines = 64
     offset = (np.arange(lines * size) + 0.5) / lines - size // 2 - 0.5
     half = np.sqrt(np.clip(radius**2 - offset**2, 0, None))  # half the chord at each line
@@ -50,7 +50,7 @@ def gaussian_kernel(
     size : int or sequence of int, optional
         Extent along all axes or each; by default 4 standard deviations to each side.
     angle : float
-        In 2-D, counter-clockwise turn in degrees of the Gaussian as the image is seen.
+        In 2-D, counter-clockwise rotation of the Gaussian in the displayed image, in degrees.
 
     Example
     -------
@@ -63,19 +63,19 @@ def gaussian_kernel(
     if deviations.size not in (2, 3):
         raise KernelError(f"a Gaussian kernel has 2 or 3 axes, got sigma {sigma}.")
     if angle and deviations.size != 2:
-        raise KernelError("only a Gaussian kernel of 2 axes can be turned by an angle.")
+        raise KernelError("only a Gaussian kernel of 2 axes can be rotated by an angle.")
     for deviation in deviations:
         _positive("the sigma of a Gaussian", deviation)
-    turn = np.eye(deviations.size)
+    axes = np.eye(deviations.size)
     if angle:
         cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-        turn = np.array([[cosine, -sine], [sine, cosine]])
-    spread = np.sqrt((turn**2) @ deviations**2)
+        axes = np.array([[cosine, -sine], [sine, cosine]])
+    spread = np.sqrt((axes**2) @ deviations**2)
     sizes = [2 * int(np.ceil(4 * s)) + 1 for s in spread]
     if size is not None:
         sizes = [int(n) for n in np.broadcast_to(size, len(sizes))]
     grid = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in sizes), indexing="ij"), axis=-1)
-    along = grid @ turn / deviations
+    along = grid @ axes / deviations
     return Kernel(np.exp(-0.5 * (along**2).sum(axis=-1)))
 
 
@@ -85,7 +85,7 @@ def airy_radius(wavelength: float, aperture: float, pixel_size: float) -> float:
     Parameters
     ----------
     wavelength, pixel_size : float
-        In one unit of length; the pixel size is that in the object.
+        Lengths in the same unit; the pixel size is measured in the object.
     aperture : float
         Numerical aperture.
     """
@@ -106,14 +106,14 @@ def airy_kernel(radius: float, size: int | None = None) -> Kernel:
     radius : float
         Radius of the first dark ring in pixels; `airy_radius` computes it from the optics.
     size : int, optional
-        Extent along both axes; by default up to the third dark ring, 94 percent of the light.
+        Extent along both axes; by default up to the third dark ring, 94 percent of the energy.
 
     References
     ----------
     M. Born, E. Wolf, "Principles of optics", 7th edition, 1999, section 8.5.2.
     """
     _positive("the radius of an Airy pattern", radius)
-    size = _extent(size, 2 * int(np.ceil(_THIRD_ZERO / _FIRST_ZERO * radius)) + 1)
+    size = _size_or_default(size, 2 * int(np.ceil(_THIRD_ZERO / _FIRST_ZERO * radius)) + 1)
     fine = 9
     offset = (np.arange(fine * size) + 0.5) / fine - 0.5 - size // 2
     v = _FIRST_ZERO / radius * np.hypot(offset[:, None], offset)
@@ -134,11 +134,11 @@ def widefield_kernel(
     Parameters
     ----------
     wavelength : float
-        Of the emitted light in vacuum.
+        Wavelength of the emitted light in vacuum.
     aperture : float
         Numerical aperture, below `index`.
     pixel_size : (depth, rows, columns)
-        In the unit of `wavelength`.
+        Sampling step in the unit of `wavelength`.
     size : (depth, rows, columns)
         Extent in pixels.
     index : float
@@ -147,7 +147,7 @@ def widefield_kernel(
     Notes
     -----
     `h(r, z) = |int_0^1 J0(k NA r p) exp(i k z sqrt(n^2 - NA^2 p^2)) p dp|^2` with
-    `k = 2 pi / wavelength`: each zone of the pupil arrives with the phase of its own slant.
+    `k = 2 pi / wavelength`: each zone of the pupil contributes with the phase of its angle.
 
     References
     ----------
@@ -163,7 +163,7 @@ def widefield_kernel(
     depth, rows, columns = (
         (np.arange(n) - n // 2) * step for n, step in zip(size, pixel_size, strict=True)
     )
-    radius, where = np.unique(np.hypot(rows[:, None], columns), return_inverse=True)
+    radius, inverse = np.unique(np.hypot(rows[:, None], columns), return_inverse=True)
     wave = 2 * np.pi / wavelength
     zone = np.linspace(0, 1, _zones(wave, aperture, index, radius, depth))
     weight = np.full(zone.size, zone[1])
@@ -171,13 +171,13 @@ def widefield_kernel(
     ripple = j0(wave * aperture * np.outer(radius, zone)) * (zone * weight)
     phase = np.exp(1j * wave * np.outer(np.sqrt(index**2 - (aperture * zone) ** 2), depth))
     intensity = np.abs(ripple @ phase) ** 2
-    return Kernel(np.moveaxis(intensity[where.reshape(len(rows), len(columns))], -1, 0))
+    return Kernel(np.moveaxis(intensity[inverse.reshape(len(rows), len(columns))], -1, 0))
 
 
 def _zones(wave: float, aperture: float, index: float, radius: Any, depth: Any) -> int:
-    """Return how many zones of the pupil resolve its fastest oscillation twenty times over."""
-    slant = index - np.sqrt(index**2 - aperture**2)
-    cycles = wave * (aperture * radius.max() + slant * np.abs(depth).max()) / (2 * np.pi)
+    """Return the number of pupil zones that sample the fastest oscillation 20 times per period."""
+    path = index - np.sqrt(index**2 - aperture**2)
+    cycles = wave * (aperture * radius.max() + path * np.abs(depth).max()) / (2 * np.pi)
     return int(20 * cycles) + 64
 
 
@@ -186,14 +186,14 @@ def _positive(what: str, value: float) -> None:
         raise KernelError(f"{what} is finite and positive, got {value}.")
 
 
-def _extent(size: int | None, needed: int, *, whole: bool = False) -> int:
-    """Return the size asked for, or the one needed; `whole` refuses a smaller one."""
+def _size_or_default(size: int | None, default: int, *, is_minimum: bool = False) -> int:
+    """Return `size`, or `default` if it is None; with `is_minimum`, reject a smaller size."""
     if size is None:
-        return needed
-    if size < 1 or (whole and size < needed):
-        raise KernelError(f"this kernel needs a size of at least {needed}, got {size}.")
+        return default
+    if size < 1 or (is_minimum and size < default):
+        raise KernelError(f"this kernel needs a size of at least {default}, got {size}.")
     return size
 
 
 _FIRST_ZERO, _THIRD_ZERO = 3.8317059702075125, 10.173468135062722
-"""First and third zero of the Bessel function J1."""
+"""First and third positive zero of the Bessel function J1, dimensionless."""

@@ -1,7 +1,7 @@
-"""Kernels of motion: straight, drawn from a Gaussian process, or shaken like a hand-held camera.
+"""Kernels of motion: straight, from a Gaussian process, or of a hand-held camera.
 
-A camera that moves during the exposure draws a path; the kernel is the share of the exposure
-that it spent at each pixel.
+The image of a point moves along a trajectory during the exposure; the kernel is the fraction of
+the exposure time spent at each pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
 
 Trajectory = NDArray[np.float64]
-"""Positions (time, 2) in pixels, rows first, at equal steps of time."""
+"""Positions (time, 2), rows first, at equal time steps, in pixels."""
 
 
 def motion_kernel(length: float, angle: float = 0.0, size: int | None = None) -> Kernel:
@@ -25,11 +25,11 @@ def motion_kernel(length: float, angle: float = 0.0, size: int | None = None) ->
     Parameters
     ----------
     length : float
-        Way travelled during the exposure, in pixels; 0 does not blur.
+        Distance travelled during the exposure, in pixels; 0 gives the identity.
     angle : float
-        Direction in degrees, counter-clockwise from the x axis as the image is seen.
+        Direction in degrees, counter-clockwise from the x axis in the displayed image.
     size : int, optional
-        Extent along both axes; by default the smallest odd one that holds the way.
+        Extent along both axes; by default the smallest odd size that contains the path.
 
     Example
     -------
@@ -69,15 +69,15 @@ def gaussian_process_kernel(
     generator : torch.Generator
         Source of the random numbers.
     length_scale : float
-        How long the motion remembers its direction, as a share of the exposure.
+        Correlation length of the motion, as a fraction of the exposure.
     deviation : float
-        Standard deviation of each coordinate, as a share of `size`.
+        Standard deviation of each coordinate, as a fraction of `size`.
 
     Returns
     -------
     Kernel
-        (size, size) with its centre of mass at `size // 2`. A path too wide for the size is
-        shrunk to fit.
+        (size, size) with its centre of mass at `size // 2`. A path that does not fit is
+        shrunk to the size.
 
     Notes
     -----
@@ -91,13 +91,13 @@ def gaussian_process_kernel(
     """
     factor = matern_factor(length_scale)
     path = deviation * size * (factor @ _normal((len(factor), 2), generator))
-    return _drawn(_fitted(path, size), size)
+    return _rasterise(_fit(path, size), size)
 
 
 def shake_kernel(
     size: int, generator: torch.Generator, *, unsteadiness: float | None = None
 ) -> Kernel:
-    """Draw the kernel of a hand-held camera: a walk with inertia, tremor and sudden jerks.
+    """Draw the kernel of a hand-held camera: a random walk with inertia, tremor and impulses.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def shake_kernel(
     generator : torch.Generator
         Source of the random numbers.
     unsteadiness : float, optional
-        From 0, which is close to a straight line, to 1, which is a tangle; drawn if left out.
+        Amplitude of the perturbations, from 0 (nearly straight) to 1 (irregular); drawn at random
+        by default.
 
     Returns
     -------
@@ -123,70 +124,70 @@ def shake_kernel(
     amount, span, heading = _uniform(3, generator)
     amount = amount if unsteadiness is None else unsteadiness
     tremor = _normal((steps, 2), generator)
-    jerk, turn = _uniform(steps, generator), _uniform(steps, generator)
+    impulse, deflection = _uniform(steps, generator), _uniform(steps, generator)
     position, velocity = 0j, np.exp(2j * np.pi * heading)
     path = np.empty(steps, complex)
     for t in range(steps):
         path[t] = position
         push = complex(*tremor[t]) - pull * position / steps
         velocity = velocity + agility * amount * push
-        if jerk[t] < 4 * amount / steps:  # about four times in the exposure of a shaky hand
-            velocity = velocity * (1 + 2 * np.exp(1j * np.pi * (0.5 + turn[t])))
+        if impulse[t] < 4 * amount / steps:  # about four impulses per exposure at amplitude 1
+            velocity = velocity * (1 + 2 * np.exp(1j * np.pi * (0.5 + deflection[t])))
         velocity = velocity / abs(velocity)
         position = position + velocity
     points = np.stack([path.imag, path.real], axis=1)
     points = points * ((size - 1) * (0.6 + 0.4 * span) / np.ptp(points, axis=0).max())
-    return _drawn(_fitted(points, size), size)
+    return _rasterise(_fit(points, size), size)
 
 
 def trajectory_kernel(path: Trajectory, size: int) -> Kernel:
-    """Return the kernel of a path, its centre of mass brought to `size // 2`.
+    """Return the kernel of a trajectory with its centre of mass at `size // 2`.
 
     Parameters
     ----------
     path : (time, 2)
-        Positions in pixels, rows first, at equal steps of time; straight in between.
+        Positions in pixels, rows first, at equal time steps; linear in between.
     size : int
         Extent of the kernel along both axes.
 
     Raises
     ------
     KernelError
-        If the centred path leaves the support.
+        If the centred trajectory leaves the support.
 
     Notes
     -----
-    Each piece of the path is cut into steps of at most a quarter pixel, and each step's time
-    is shared bilinearly among the four pixels around it. That keeps total time and centre of
-    mass exactly and draws without stairs.
+    Each segment is divided into steps of at most a quarter pixel, and the time of each step is
+    distributed bilinearly over the four pixels around it. This preserves the total time and the
+    centre of mass exactly and avoids aliasing.
     """
     if size < 1:
         raise KernelError(f"a kernel has at least one pixel, got size {size}.")
-    points = _centred(_resampled(np.asarray(path, np.float64)))
+    points = _centre(_resample(np.asarray(path, np.float64)))
     before, after = size // 2, size - 1 - size // 2
     if points.min() < -before - 1e-9 or points.max() > after + 1e-9:
         raise KernelError(
             f"the path spans {np.ptp(points, axis=0).max():.1f} pixels about its centre of mass "
             f"and leaves a kernel of size {size}; choose a larger size."
         )
-    return _drawn(points, size)
+    return _rasterise(points, size)
 
 
-def _drawn(points: Trajectory, size: int) -> Kernel:
-    """Draw points (time, 2) relative to the centre, each with the same weight."""
+def _rasterise(points: Trajectory, size: int) -> Kernel:
+    """Rasterise points (time, 2) relative to the centre, each with the same weight."""
     points = (points + size // 2).clip(0, size - 1)
     base = np.minimum(points.astype(int), max(size - 2, 0))
     fraction = points - base
     weights = np.zeros((size + 1, size + 1))
     for row in (0, 1):
         for column in (0, 1):
-            share = np.abs(1 - row - fraction[:, 0]) * np.abs(1 - column - fraction[:, 1])
-            np.add.at(weights, (base[:, 0] + row, base[:, 1] + column), share)
+            weight = np.abs(1 - row - fraction[:, 0]) * np.abs(1 - column - fraction[:, 1])
+            np.add.at(weights, (base[:, 0] + row, base[:, 1] + column), weight)
     return Kernel(weights[:size, :size].astype(np.float32))
 
 
-def _resampled(path: Trajectory) -> Trajectory:
-    """Cut the pieces of a path into equally many steps, fine enough for the longest piece."""
+def _resample(path: Trajectory) -> Trajectory:
+    """Divide each segment into the same number of steps, at most a quarter pixel long."""
     if len(path) < 2:
         return path
     longest = float(np.linalg.norm(np.diff(path, axis=0), axis=1).max())
@@ -196,14 +197,14 @@ def _resampled(path: Trajectory) -> Trajectory:
     return np.stack([np.interp(middle, knots, path[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _centred(points: Trajectory) -> Trajectory:
+def _centre(points: Trajectory) -> Trajectory:
     centred: Trajectory = points - points.mean(axis=0)
     return centred
 
 
-def _fitted(path: Trajectory, size: int) -> Trajectory:
-    """Shrink a path about its centre of mass until it lies within a kernel of `size`."""
-    points = _centred(_resampled(path))
+def _fit(path: Trajectory, size: int) -> Trajectory:
+    """Shrink a trajectory about its centre of mass so that it fits a kernel of `size`."""
+    points = _centre(_resample(path))
     before, after = size // 2, size - 1 - size // 2
     excess = max(
         float((-points).max()) / before if before else np.inf,

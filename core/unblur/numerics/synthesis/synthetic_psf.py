@@ -1,4 +1,4 @@
-"""Kernels made to order, for `psf make` and `blur --kernel`."""
+"""Synthetic PSFs by name and params, for `psf make` and `blur --kernel`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,35 @@ if TYPE_CHECKING:
     import torch
 
 Size = int | None
+"""Extent along every axis in pixels, or None for the default of the kind."""
 
 
 class SyntheticPsf(Params):
-    """A kind of kernel that can be computed, and its params."""
+    """A kind of synthetic kernel with its params."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def kernel(self, generator: torch.Generator) -> Kernel:
-        """Return the kernel; random ones draw from `generator`."""
+        """Return the kernel; random kinds draw from `generator`."""
 
 
 class GaussianPsf(SyntheticPsf):
-    """A Gaussian, round or not."""
+    """A Gaussian, isotropic or not."""
 
     name = "gaussian"
     sigma: float | tuple[float, float] | tuple[float, float, float] = Field(
         2.0, description="Standard deviation in pixels; [rows, columns] or [depth, rows, columns]."
     )
-    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; 4 deviations each way.")
-    angle: float = Field(0.0, description="Turn of an elongated one, degrees.")
+    size: Size = Field(
+        None,
+        ge=1,
+        le=999,
+        description="Extent in pixels; default: 4 standard deviations to each side.",
+    )
+    angle: float = Field(
+        0.0, description="Rotation of an anisotropic Gaussian, counter-clockwise, degrees."
+    )
 
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel."""
@@ -49,9 +57,11 @@ class MotionPsf(SyntheticPsf):
     """A straight motion at constant speed."""
 
     name = "motion"
-    length: float = Field(15.0, ge=0, le=999, description="Way travelled, pixels.")
+    length: float = Field(15.0, ge=0, le=999, description="Distance travelled, pixels.")
     angle: float = Field(0.0, description="Direction, degrees, counter-clockwise from the x axis.")
-    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; as needed if left out.")
+    size: Size = Field(
+        None, ge=1, le=999, description="Extent in pixels; default: the smallest that fits."
+    )
 
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel."""
@@ -59,11 +69,13 @@ class MotionPsf(SyntheticPsf):
 
 
 class DiskPsf(SyntheticPsf):
-    """A lens out of focus."""
+    """Defocus."""
 
     name = "disk"
     radius: float = Field(4.0, gt=0, le=499, description="Radius of the disk, pixels.")
-    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; as needed if left out.")
+    size: Size = Field(
+        None, ge=1, le=999, description="Extent in pixels; default: the smallest that fits."
+    )
 
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel."""
@@ -71,11 +83,13 @@ class DiskPsf(SyntheticPsf):
 
 
 class AiryPsf(SyntheticPsf):
-    """Diffraction in focus."""
+    """Diffraction in focus, the Airy pattern."""
 
     name = "airy"
     radius: float = Field(4.0, gt=0, le=299, description="Radius of the first dark ring, pixels.")
-    size: Size = Field(None, ge=1, le=999, description="Extent in pixels; three rings if left out.")
+    size: Size = Field(
+        None, ge=1, le=999, description="Extent in pixels; default: three dark rings."
+    )
 
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel."""
@@ -83,10 +97,12 @@ class AiryPsf(SyntheticPsf):
 
 
 class WidefieldPsf(SyntheticPsf):
-    """A widefield microscope, 3-D, without aberrations."""
+    """A widefield microscope in 3-D, without aberrations."""
 
     name = "widefield"
-    wavelength: float = Field(0.52, gt=0, description="Of the emitted light, micrometres.")
+    wavelength: float = Field(
+        0.52, gt=0, description="Wavelength of the emitted light, micrometres."
+    )
     aperture: float = Field(1.0, gt=0, lt=2, description="Numerical aperture.")
     index: float = Field(1.33, ge=1, lt=3, description="Refractive index of the immersion.")
     pixel: float = Field(0.1, gt=0, description="Pixel size in the object, micrometres.")
@@ -117,11 +133,13 @@ class PathPsf(SyntheticPsf):
 
 
 class ShakePsf(SyntheticPsf):
-    """A hand-held camera: a random walk with inertia and jerks."""
+    """A hand-held camera: a random walk with inertia and impulses."""
 
     name = "shake"
     size: int = Field(25, ge=3, le=499, description="Extent in pixels.")
-    unsteadiness: float | None = Field(None, ge=0, le=1, description="0 straight, 1 a tangle.")
+    unsteadiness: float | None = Field(
+        None, ge=0, le=1, description="Irregularity, 0 straight to 1 irregular."
+    )
 
     def kernel(self, generator: torch.Generator) -> Kernel:
         """Return the kernel."""
@@ -132,17 +150,18 @@ SYNTHETIC_PSFS: dict[str, type[SyntheticPsf]] = {
     cls.name: cls
     for cls in (GaussianPsf, MotionPsf, DiskPsf, AiryPsf, WidefieldPsf, PathPsf, ShakePsf)
 }
+"""Kinds of synthetic kernels by name."""
 
 
 def make_synthetic_psf(name: str, pairs: Sequence[str], seed: int) -> Kernel:
-    """Return a kernel made to order.
+    """Return a synthetic kernel.
 
     Parameters
     ----------
     name : str
-        One of `SYNTHETIC_PSFS`.
+        A key of `SYNTHETIC_PSFS`.
     pairs : sequence of str
-        Params as "radius=3".
+        Params such as "radius=3".
     seed : int
         Seed of a random kernel.
 
@@ -151,7 +170,7 @@ def make_synthetic_psf(name: str, pairs: Sequence[str], seed: int) -> Kernel:
     UsageError
         For an unknown kind or param, or a value out of bounds.
     KernelError
-        If no such kernel can be made.
+        If the params do not define a kernel.
     """
     if name not in SYNTHETIC_PSFS:
         raise UsageError(unknown_name("kernel", name, SYNTHETIC_PSFS))
