@@ -24,28 +24,52 @@ MODULES: dict[str, str] = {
     "unblur.kernels": "unblur.model.kernel",
     "unblur.markers": "unblur.plugins.markers",
     "unblur.metrics": "unblur.numerics.metrics",
+    "unblur.metrics.alignment": "unblur.numerics.metrics.shift_aligned",
     "unblur.noise": "unblur.numerics.noise",
     "unblur.operators": "unblur.numerics.operators",
     "unblur.precision": "unblur.accel.precision",
     "unblur.pruning": "unblur.numerics.kernel_ops",
     "unblur.psf": "unblur.numerics.psf",
+    "unblur.psf.anatomy": "unblur.numerics.psf.properties",
+    "unblur.psf.examination": "unblur.numerics.psf.diagnostics",
+    "unblur.psf.finding": "unblur.numerics.psf.diagnostic",
+    "unblur.psf.mending": "unblur.numerics.psf.repair",
     "unblur.pyramid": "unblur.numerics.pyramid",
     "unblur.solvers": "unblur.numerics.solvers",
     "unblur.stages": "unblur.model.stages",
     "unblur.synthesis": "unblur.numerics.synthesis",
+    "unblur.synthesis.camera_shake": "unblur.numerics.synthesis.camera_motion",
     "unblur.threads": "unblur.accel.threads",
+    "unblur.training.pictures": "unblur.training.images",
     "unblur.weights": "unblur.plugins.weights",
 }
 """Successors of renamed modules; submodules of a renamed package follow it."""
 
-NAMES: dict[str, str] = {}
+NAMES: dict[str, str] = {
+    "unblur.numerics.metrics:Aligned": "unblur.numerics.metrics:AlignedScore",
+    "unblur.numerics.psf.properties:Anatomy": "unblur.numerics.psf.properties:PsfProperties",
+    "unblur.numerics.psf:Finding": "unblur.numerics.psf:Diagnostic",
+    "unblur.numerics.psf:Level": "unblur.numerics.psf:Severity",
+    "unblur.numerics.psf:examine": "unblur.numerics.psf:validate",
+    "unblur.numerics.synthesis:Pair": "unblur.numerics.synthesis:DegradedPair",
+    "unblur.testing:Scene": "unblur.testing:SyntheticScene",
+    "unblur.testing:scene": "unblur.testing:synthetic_scene",
+    "unblur.training.images:busyness": "unblur.training.images:mean_gradient",
+    "unblur.training.images:picture_files": "unblur.training.images:image_files",
+    "unblur.training.images:read_both_sizes": "unblur.training.images:read_luma_at_two_sizes",
+    "unblur.training:Outcome": "unblur.training:TrainingResult",
+}
 """Successors of functions, classes and constants of public modules: `"module:Old": "module:New"`.
 
 The left side names the module that held the old name, by its present path; the right side may
 name another module.
 """
 
-ATTRIBUTES: dict[str, str] = {}
+ATTRIBUTES: dict[str, str] = {
+    "unblur.numerics.psf.properties:PsfProperties.body": "support",
+    "unblur.numerics.psf.properties:PsfProperties.reach": "half_width",
+    "unblur.numerics.psf.properties:PsfProperties.rim": "border",
+}
 """Successors of attributes and methods of classes: `"module:Class.old": "new"`.
 
 They are read under the old name; a subclass that still defines the old one is given the new one;

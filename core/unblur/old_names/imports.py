@@ -76,6 +76,8 @@ class OldNames(MetaPathFinder):
     ) -> ModuleSpec | None:
         """Return a spec whose loader adds the old names, or None for any other module."""
         head = ".".join(fullname.split(".")[:2])
+        if fullname in MODULES:
+            return ModuleSpec(fullname, _RenamedModule(MODULES[fullname]))
         if head in MODULES:
             return ModuleSpec(fullname, _RenamedModule(MODULES[head] + fullname[len(head) :]))
         if fullname not in set(_modules_with_old_names()):
