@@ -45,6 +45,6 @@ def entry(**changes: object) -> ReportEntry:
         "before": photo(10),
         "after": photo(150),
         "kernel": KernelField.single(gaussian((9, 7), 1.5)),
-        "report": ACCOUNT,
+        "report": REPORT,
     }
     return ReportEntry(**{**given, **changes})

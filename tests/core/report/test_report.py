@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from entries_for_tests import ACCOUNT, RGB, entry, photo
+from entries_for_tests import REPORT, RGB, entry, photo
 from PIL import Image as Pillow
 
 from unblur.model.image import Image
@@ -177,7 +177,7 @@ def test_names_and_warnings_cannot_become_markup():
 
 
 def test_the_account_is_told_in_words():
-    told = dict(rows(ACCOUNT))
+    told = dict(rows(REPORT))
     assert told["step 1: kernel"] == "map (1.50 s)"
     assert told["· weight"] == "0.01"
     assert told["input"].endswith("(CYX 3 × 80 × 120, uint8)")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stages_for_tests import Copy
 
+from stages_for_tests import Copy
 from unblur.model.kernel import Kernel
 from unblur.model.stages import (
     Stage,
