@@ -22,11 +22,32 @@ RESULTS = STORED["results"]
 SAME_MACHINE = STORED["machine"] == pin_results.machine()
 
 TOLERANCE = 1e-3
-"""Largest difference of a mean on another machine, in standard deviations of the result."""
+"""Largest difference of a mean on another machine, in standard deviations of the pinned result.
 
-BLIND_TOLERANCE = 0.05
-"""The same where the kernel is estimated: each turn of an alternation amplifies what the one
-before changed in the last bit, and a threshold may fall to the other side."""
+With instructions of SSE2 in place of AVX2 it was 2e-5.
+"""
+
+BLIND_TOLERANCE = 0.01
+"""The same where the kernel is estimated, in standard deviations.
+
+Each turn of an alternation amplifies what the one before changed in the last bit, and a threshold
+may fall to the other side; it was 3e-4.
+"""
+
+NETWORK_TOLERANCE = {"selfdeblur": 0.4, "kotera": 3.0}
+"""The same where networks are optimised on the image, in standard deviations.
+
+A first step of Adam has the size of its rate wherever a gradient is not 0, even if it is an error
+of rounding alone. After the few steps that are pinned it was 0.08 (`selfdeblur`) and 1
+(`kotera`, which starts anew at every scale): here the summary catches gross errors only.
+"""
+
+
+def tolerance(name: str) -> float:
+    """Return the largest difference of a case on another machine, in standard deviations."""
+    if not CASES[name].is_blind:
+        return TOLERANCE
+    return NETWORK_TOLERANCE.get(name.split("-")[0], BLIND_TOLERANCE)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +82,9 @@ def test_result_is_as_pinned(name, compute):
     if SAME_MACHINE:
         same = [part for part in ("image", "kernel") if part not in parts]
         pytest.fail(f"{name}: {changes}; equal: {', '.join(same) or 'nothing'}", pytrace=False)
-    tolerance = BLIND_TOLERANCE if CASES[name].is_blind else TOLERANCE
-    if any(deviation(pinned, found, part) > tolerance for part in parts):
-        pytest.fail(f"{name}, on another machine: {changes}; at most {tolerance}", pytrace=False)
+    most = tolerance(name)
+    if any(deviation(pinned, found, part) > most for part in parts):
+        pytest.fail(f"{name}, on another machine: {changes}; at most {most}", pytrace=False)
 
 
 def deviation(pinned: dict[str, Any], found: dict[str, Any], part: str) -> float:
