@@ -1,4 +1,4 @@
-"""The results of a benchmark as JSON and as a Markdown table."""
+"""The outcome of a race: JSON to keep, Markdown to read."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from unblur.bench.pairs import PairSet
 from unblur.bench.scores import Mean, Row
 
 HEADINGS = ("pipeline", "PSNR", "SSIM", "ratio", "ratio < 2", "kernel", "s", "GiB")
-"""Headings of the columns of the table."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a benchmark with everything needed to repeat it.
+    """What a race found, and all that is needed to run it again.
 
     Attributes
     ----------
     pairs : PairSet
-        The set of images.
+        The set.
     blurred : list of Row
-        Scores of the blurred images themselves, as a baseline.
+        The blurred images themselves against the truth, as a floor.
     methods : list of Method
-        The compared methods.
+        Who ran.
     table : dict of name to list of Row
-        Rows of each method.
+        What each made of each pair.
     device : str
-        Torch device.
+        Where they ran.
     command : str
-        Command line.
+        What was typed.
     workers : int
-        Number of parallel processes.
+        Processes at once.
     """
 
     pairs: PairSet
@@ -51,7 +50,7 @@ class Results:
     date: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d"))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the results as JSON values."""
+        """Return everything as plain values."""
         return {
             "set": self.pairs.name,
             "pairs": len(self.pairs.pairs),
@@ -82,7 +81,7 @@ class Results:
             yield [method.name, *_cells(Mean.of(rows), len(rows))]
 
     def markdown(self) -> str:
-        """Return the table with its explanation and the command that made it."""
+        """Return the table with what it says and the command that made it."""
         protocol = self.pairs.protocol
         how = (
             f"at the best shift of up to {protocol.search:g} px" if protocol.align else "unshifted"
@@ -111,7 +110,7 @@ class Results:
 
 
 def write_results(results: Results, folder: Path, name: str) -> list[Path]:
-    """Write NAME.json and NAME.md into `folder`, replacing those of an earlier benchmark."""
+    """Write NAME.json and NAME.md into `folder`, over what an earlier race left there."""
     import json
 
     from unblur.io.files import written_whole

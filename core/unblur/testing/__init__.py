@@ -1,18 +1,18 @@
-"""Laws that every stage obeys, as executable checks for plugin authors.
+"""The laws that every stage obeys, for its author to check.
 
-In the tests of a plugin, one call checks all of them:
+In a plugin's tests, one call is enough:
 
 >>> from unblur.testing import check_stage
 >>> check_stage(MyStage)                                      # doctest: +SKIP
 
-or one test per law, each listed separately in pytest's report:
+or one test per law, each with its own line in the report:
 
 >>> import pytest                                             # doctest: +SKIP
 >>> @pytest.mark.parametrize("law", laws_of(MyStage), ids=lambda law: law.name)
 ... def test_my_stage(law):                                   # doctest: +SKIP
 ...     law.check(Case(MyStage))
 
-`pytest_plugins = ["unblur.testing.fixtures"]` in a `conftest.py` provides fixtures.
+`pytest_plugins = ["unblur.testing.fixtures"]` in a `conftest.py` brings fixtures as well.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 LAWS: tuple[Law, ...] = (*GENERAL, *MAKES_IMAGES, *PRIORS)
-"""All laws; the tests of laws are parametrized over this tuple."""
+"""Every law; the one list that all law tests run through."""
 
 
 def laws_of(cls: type[Stage]) -> list[Law]:
-    """Return the laws that apply to a stage class."""
+    """Return the laws that bind a stage class."""
     return [law for law in LAWS if cls.kind in law.kinds]
 
 
@@ -61,31 +61,30 @@ def check_stage(
     device: str = "cpu",
     exempt: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Check that a stage obeys every law of its kind.
+    """Check a stage against every law of its kind.
 
     Parameters
     ----------
     cls : type of Stage
         The stage class.
     params : mapping, optional
-        Params that reduce the run time for the test; the others have their defaults.
+        Params that make it quick enough for a test; the rest default.
     on : SyntheticScene, optional
-        Image to run the stage on; boxes on a gradient by default. Use `stars()` for estimators
-        that need point sources.
+        What to run it on; boxes on a slope by default, `stars()` for estimators of points.
     device : str
-        Torch device.
+        Where to run it.
     exempt : mapping of law name to reason, optional
-        Laws that do not apply to this stage, each with the reason.
+        Laws that do not bind this stage, each with the reason.
 
     Returns
     -------
     list of str
-        Names of the laws that hold, without those skipped or exempt.
+        Names of the laws that held; those skipped or exempt are not among them.
 
     Raises
     ------
     LawBroken
-        If a law does not hold; the check stops at the first.
+        At the first law that does not hold.
     """
     case = Case(cls, params or {}, device=device, **({} if on is None else {"scene": on}))
     held = []

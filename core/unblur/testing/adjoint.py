@@ -1,4 +1,4 @@
-"""The law of linear operators: the adjoint satisfies its definition."""
+"""The law of linear operators: forward and adjoint belong together."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def check_adjoint(
     Parameters
     ----------
     forward, adjoint : callable
-        Linear maps between tensors; `forward` takes a tensor of shape `domain`.
+        Linear maps between tensors; `forward` takes a tensor of extent `domain`.
     domain : sequence of int
-        Shape of the input of `forward`.
+        Shape that `forward` takes.
     seed : int
         Seed of the random tensors.
 

@@ -1,4 +1,4 @@
-"""Laws of stages, and the cases on which they are checked."""
+"""What a law is, and the case that it is checked on."""
 
 from __future__ import annotations
 
@@ -15,33 +15,30 @@ from unblur.model.stages import Deconvolver, KernelEstimator, Kind, Postprocesso
 from unblur.testing.scenes import SyntheticScene, synthetic_scene
 
 NOISE = 0.005
-"""Noise level stated in the context of every case, standard deviation for white = 1.
-
-Stages then do not estimate it from a tile.
-"""
+"""Noise level that every case states, so that no stage estimates it from a tile."""
 
 CONTRAST = 0.2
-"""Contrast stated in the context of every case for the same reason, dimensionless."""
+"""Contrast that every case states, for the same reason."""
 
 
 class LawBroken(AssertionError):
-    """Error raised if a stage breaks a law; the message names the stage and the violation."""
+    """A stage breaks a law; the message names the stage, the law, and what was found."""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A stage with params, and the synthetic scene on which its laws are checked.
+    """A stage with params, and the scene on which its laws are checked.
 
     Parameters
     ----------
     cls : type of Stage
         The stage class.
     params : mapping
-        Params that reduce the run time for the test; the others have their defaults.
+        Params that make it quick enough for a test; the rest default.
     scene : SyntheticScene
-        Image, kernel and blurred image to run the stage on.
+        What it is run on.
     device : str
-        Torch device.
+        Where it is run.
     """
 
     cls: type[Stage]
@@ -51,7 +48,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Kind and name of the stage, for messages."""
+        """How messages call the stage."""
         return f"{self.cls.kind} '{self.cls.name}'"
 
     @property
@@ -71,9 +68,9 @@ class Case:
         mask: Tensor | None = None,
         stage: Stage | None = None,
     ) -> Tensor:
-        """Run the stage, or `stage`; return its image, or the kernel of an estimator.
+        """Run the stage, or the one given; return its image, or the kernel for an estimator.
 
-        Missing arguments are taken from the scene. A postprocessor gets the blurred image as its
+        What is not given comes from the scene. A postprocessor gets the blurred image as its
         image, and no mask.
         """
         context = self.context if context is None else context
@@ -103,7 +100,7 @@ class Case:
         """Raise `LawBroken` for this stage."""
         raise LawBroken(f"{self.name} {what}")
 
-    def check_close(self, a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
+    def alike(self, a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
         """Raise `LawBroken` unless `a` and `b` differ by at most `tolerance` everywhere."""
         if a.shape != b.shape:
             self.broken(f"{what}: shapes {tuple(a.shape)} and {tuple(b.shape)}.")
@@ -114,15 +111,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Law:
-    """A property that holds for every stage of some kinds.
+    """Something that holds for every stage of some kinds.
 
     Attributes
     ----------
     check : callable
-        Function of a `Case` that raises `LawBroken`, or `unittest.SkipTest` if the law cannot
-        be checked on this machine. Its docstring states the law.
+        Takes a `Case`; raises `LawBroken`, or `unittest.SkipTest` where the law cannot be
+        checked here. Its docstring states the law.
     kinds : tuple of str
-        Kinds of stages to which the law applies.
+        Kinds of stage that the law binds.
     """
 
     check: Callable[[Case], None]
@@ -139,7 +136,7 @@ class Law:
         return (self.check.__doc__ or "").strip().partition("\n")[0]
 
 
-def with_masked_pixels(blurred: Tensor, value: float) -> tuple[Tensor, Tensor]:
+def damaged(blurred: Tensor, value: float) -> tuple[Tensor, Tensor]:
     """Return a copy with some pixels set to `value`, and the mask that is 0 at them."""
     mask = torch.ones(blurred.shape[1:])
     middle = tuple(slice(n // 2, n // 2 + 3) for n in mask.shape)

@@ -1,4 +1,4 @@
-"""The interface that a plugin implements so that the core can train its model."""
+"""What a plugin says about a model so that the core can train it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,16 @@ from unblur.model.stages import Params, validated
 
 
 class TrainingParams(Params):
-    """Settings common to all trainings; a trainer adds its own by subclassing."""
+    """Settings that every training has; a trainer adds its own by subclassing."""
 
-    steps: int = Field(default=1000, ge=1, description="Total number of optimiser steps.")
+    steps: int = Field(default=1000, ge=1, description="Optimiser steps in all.")
     batch: int = Field(default=2, ge=1, description="Samples per step.")
     rate: float = Field(default=4e-4, gt=0, description="Peak learning rate.")
     warmup: int = Field(default=50, ge=0, description="Steps over which the rate rises from 0.")
     decay: Literal["cosine", "none"] = Field(
-        default="cosine", description="Decay of the rate after its peak: to 2 % of it, or none."
+        default="cosine", description="How the rate falls after its peak: to 2 % of it, or not."
     )
-    clip: float = Field(
-        default=1.0,
-        gt=0,
-        description="Largest norm of the gradient over all weights; larger ones are scaled down.",
-    )
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of the whole gradient.")
     average: float = Field(
         default=0.995, ge=0, lt=1, description="Decay per step of the running mean of the weights."
     )
@@ -38,19 +34,19 @@ class TrainingParams(Params):
 
 
 class Trainer(ABC):
-    """A trainable model: its network, samples, loss and validation.
+    """A model that learns: its network, its samples, its loss, its validation.
 
     Sample number `index` depends on the seed and the index alone, so that a training that was
-    interrupted gives the same result as one that was not.
+    stopped goes on exactly as if it had not been.
 
     Attributes
     ----------
     name : str
-        Name for `unblur train`.
+        What `unblur train` calls it.
     summary : str
-        One-line description for `unblur list`.
+        One line for `unblur list`.
     score : str
-        Key of `validate` by which the best weights are selected; larger is better.
+        Which of the figures of `validate` the best weights are chosen by; larger is better.
     """
 
     name: ClassVar[str]
@@ -64,7 +60,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def model(self) -> nn.Module:
-        """Return the untrained network, or one with initial weights."""
+        """Return the untrained network, or one that goes on from given weights."""
 
     @abstractmethod
     def prepare(self, data: Path) -> None:
@@ -73,7 +69,7 @@ class Trainer(ABC):
         Raises
         ------
         ImageError
-            If the folder holds too few images.
+            If the folder holds too little.
         """
 
     @abstractmethod
@@ -82,12 +78,12 @@ class Trainer(ABC):
 
     @abstractmethod
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return scores on a fixed validation set that is not used in training."""
+        """Return figures on a fixed validation set that is never trained on."""
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return the optimiser, Adam unless overridden; the loop sets its rate.
+        """Return what takes the steps, Adam unless overridden; the loop sets its rate.
 
-        Checkpoints hold the state of Adam, SGD and Adadelta only.
+        A checkpoint keeps what Adam, SGD and Adadelta remember, and no other.
         """
         return torch.optim.Adam(model.parameters(), lr=self.params.rate)
 
