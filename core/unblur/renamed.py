@@ -66,6 +66,8 @@ name another module.
 """
 
 ATTRIBUTES: dict[str, str] = {
+    "unblur.model.stages:Prior.enough": "stop_score",
+    "unblur.model.stages:Prior.verdict": "blur_score",
     "unblur.numerics.psf.properties:PsfProperties.body": "support",
     "unblur.numerics.psf.properties:PsfProperties.reach": "half_width",
     "unblur.numerics.psf.properties:PsfProperties.rim": "border",
@@ -77,17 +79,24 @@ a field of a dataclass can still be set under the old name when an object is mad
 """
 
 PARAMS: dict[str, dict[str, str]] = {
-    "kotera": {"smoothness": "tv_weight", "spread": "kernel_l2_weight"},
-    "schuler": {
-        "area": "windows",
-        "area=telling": "windows=textured",
-        "area=whole": "windows=all",
+    "camera-shake": {"scout": "local_estimator", "turn": "max_rotation_deg"},
+    "dering": {"trust": "min_power"},
+    "hyper-laplacian": {"mismatch": "model_error"},
+    "map": {
+        "even": "whiten",
+        "factors": "weight_factors",
+        "faint": "threshold",
+        "rounds": "restarts",
+        "specks": "min_component_mass",
+        "starts": "n_starts",
     },
-    "train schuler": {"plan=by-turn": "plan=by-iteration"},
+    "points": {"fewest": "min_count"},
+    "richardson-lucy": {"stop=consensus": "stop=gradient-consensus"},
+    "svmap": {"mismatch": "model_error"},
+    "tv": {"mismatch": "model_error"},
+    "wiener": {"mismatch": "model_error"},
 }
 """Successors of params, by the name of the stage: `{"stage": {"old": "new"}}`.
-
-Those of a training stand under `train` and its name.
 
 A renamed value of a param is written `{"param=old": "param=new"}`.
 """

@@ -1,4 +1,4 @@
-"""The network layouts that the stage and the training offer."""
+"""The layouts of network that the stage and the training offer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from unblur_schuler.coarse_to_fine import Network
 from unblur_schuler.our_network import DeepNetwork
 from unblur_schuler.paper_network import PaperNetwork
 
-NetworkLayout = Literal["deep", "paper"]
-"""Our own network, or the paper's."""
+Layout = Literal["deep", "paper"]
 
 
-def build_network(layout: NetworkLayout) -> Network:
-    """Return an untrained network of a layout."""
+def untrained(layout: Layout) -> Network:
+    """Return a network of a layout before any training."""
     return DeepNetwork() if layout == "deep" else PaperNetwork()

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
-from torch.nn import functional
 
-from unblur.errors import ImageError
 from unblur.model.kernel import Kernel
 from unblur.numerics.colour import merge_luma, split_luma, to_luma
 from unblur.numerics.contrast import contrast_of
+from unblur.numerics.inpaint import fill
 from unblur.numerics.kernel_ops import centring_shift, recentre
+from unblur.numerics.regions import gradient_energy, most_textured_windows
 from unblur_selfdeblur.optimisation import DipResult, Observation
 
 BRIGHTEN_BELOW = 0.5
@@ -64,7 +62,7 @@ class FitTarget:
         """
         valid = None if mask is None or bool(mask.all()) else mask > 0
         if valid is not None:
-            blurred = _fill_nearest(blurred, valid)
+            blurred = fill(blurred, valid)
         split = blurred.shape[0] == 3 and not joint
         values, chroma = split_luma(blurred) if split else (blurred, blurred[:0])
         contrast_of(values)
@@ -95,17 +93,6 @@ class FitTarget:
         return merge_luma(values, self.chroma) if self.chroma.shape[0] else values
 
 
-def _fill_nearest(blurred: Tensor, valid: Tensor) -> Tensor:
-    """Return the image with every invalid pixel replaced by the nearest valid one."""
-    if not bool(valid.any()):
-        raise ImageError("no pixel of the image is valid, so that no blur can be estimated.")
-    nearest = distance_transform_edt(
-        (~valid).cpu().numpy(), return_distances=False, return_indices=True
-    )
-    rows, columns = torch.from_numpy(nearest).to(blurred.device)
-    return blurred[:, rows, columns]
-
-
 def progress_with_preview(
     tick: Callable[..., None], target: FitTarget
 ) -> Callable[[Tensor | None], None]:
@@ -132,13 +119,10 @@ def most_textured_square(blurred: Tensor, mask: Tensor | None, edge: int) -> tup
 
     Squares a quarter of their edge apart are compared; a smaller side is taken whole.
     """
-    luma = to_luma(blurred)
-    gradient_energy = luma.diff(dim=-1)[..., :-1, :].square() + luma.diff(dim=-2)[..., :-1].square()
+    energy = gradient_energy(to_luma(blurred))[0]
     if mask is not None:
-        gradient_energy = gradient_energy * mask[:-1, :-1]
-    extent = [min(edge, n) for n in gradient_energy.shape[-2:]]
+        energy = energy * mask[:-1, :-1]
     step = max(edge // 4, 1)
-    sums = functional.avg_pool2d(gradient_energy, extent, step)[0]
-    row, column = divmod(int(sums.argmax()), sums.shape[1])
-    top, left = row * step, column * step
-    return slice(top, top + edge), slice(left, left + edge)
+    size = [min(edge, n) for n in energy.shape]
+    ((rows, columns),) = most_textured_windows(energy, size, (step, step))
+    return slice(rows.start, rows.start + edge), slice(columns.start, columns.start + edge)

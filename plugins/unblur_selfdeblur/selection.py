@@ -42,8 +42,9 @@ def best_of(
     seed: int,
     data: Observation,
     attempt: Callable[[int], DipResult],
+    criterion: Callable[[DipResult, Observation], float] | None = None,
 ) -> Choice:
-    """Run an attempt with several seeds and keep the best by `blurriness`.
+    """Run an attempt with several seeds and keep the best.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def best_of(
         The data that the attempts are fitted to.
     attempt : callable
         Takes a seed; raises `Diverged` if it fails, and another seed is tried.
+    criterion : callable, optional
+        Score of a result, lower is better; `blurriness` by default.
 
     Raises
     ------
@@ -75,7 +78,8 @@ def best_of(
             f"the networks diverged with each of {restarts + SPARE_SEEDS} seeds; "
             "try another kernel.size, another --seed, or kernel: map."
         )
-    return Choice(min(found, key=lambda result: blurriness(result, data)), tuple(notes))
+    score = criterion or blurriness
+    return Choice(min(found, key=lambda result: score(result, data)), tuple(notes))
 
 
 def blurriness(optimum: DipResult, data: Observation) -> float:

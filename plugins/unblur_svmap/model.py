@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unblur.numerics.fourier import apply_otf
+from unblur.numerics.inpaint import fill
 from unblur.numerics.operators import Blur, laplacian_otf
 from unblur_svmap.banks import (
     Bank,
@@ -140,7 +141,7 @@ class SpatiallyVariantMap(nn.Module):
         course = course or Course()
         blur = Blur(kernel, blurred.shape[-2:], mask)
         noise = noise.clamp_min(NOISE_FLOOR)
-        blurred = trusted(blurred, blur)
+        blurred = fill(blurred, blur.mask, "kernel-weighted", blur=blur)
         view = blur.extend(blurred)
         level = (noise / SPREAD) ** 2
         x = wiener(view, blur, level)
@@ -189,21 +190,6 @@ class SpatiallyVariantMap(nn.Module):
 def tag(noise: Tensor, like: Tensor) -> Tensor:
     """Return the noise level as an image, on a logarithmic scale: 1 % is 0, e times as much 1/2."""
     return (torch.log(noise / 0.01) / 2).expand_as(like)
-
-
-def trusted(y: Tensor, blur: Blur) -> Tensor:
-    """Replace pixels under the mask by the kernel-weighted mean of the others around them.
-
-    Where the kernel reaches none, the mean of all others is taken. What lay under the mask
-    does not matter.
-    """
-    if blur.mask is None:
-        return y
-    mask = blur.mask.expand_as(y)
-    mean = (y * mask).sum((-2, -1), keepdim=True) / mask.sum((-2, -1), keepdim=True).clamp_min(1)
-    light, weight = blur.crop(blur.adjoint(y)), blur.crop(blur.adjoint(torch.ones_like(y)))
-    near = torch.where(weight > 1e-3, light / weight.clamp_min(1e-3), mean)
-    return torch.where(mask > 0, y, near)
 
 
 def believed(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:

@@ -108,8 +108,8 @@ blind("points-richardson-lucy", "grey")
 # Shipped pipelines that find the kernel ----------------------------------------------------------
 
 MAP = {"kernel.size": 9, "kernel.iterations": 2, "kernel.refinements": 2}
-TEXT = {"kernel.size": 9, "kernel.iterations": 2, "kernel.refinements": 1, "kernel.starts": 2,
-        "kernel.factors": [0.7, 1.4], "kernel.rounds": 1}  # fmt: skip
+TEXT = {"kernel.size": 9, "kernel.iterations": 2, "kernel.refinements": 1, "kernel.n_starts": 2,
+        "kernel.weight_factors": [0.7, 1.4], "kernel.restarts": 1}  # fmt: skip
 SHAKEN = {"kernel.size": 9, "kernel.refinements": 1}
 FEW = {"svmap.iterations": 2, "svmap.colour": "luma"}
 PLAIN = {"svmap.data_term": "l2", "svmap.regulariser": "hyper-laplacian"}
@@ -243,8 +243,8 @@ _found: dict[str, tuple[str, dict[str, Any]]] = {
     "map-discriminative": (
         "grey", _map(priors=[{"prior": "discriminative", "weight": 0.004,
                               "params": {"steps": 3}}])),
-    "map-median": ("colour", _map(median=3, even=False, ridge=2.0)),
-    "map-starts": ("grey", _map(starts=2, factors=[0.7, 1.4], refinements=1)),
+    "map-median": ("colour", _map(median=3, whiten=False, ridge=2.0)),
+    "map-starts": ("grey", _map(n_starts=2, weight_factors=[0.7, 1.4], refinements=1)),
     "map-local": ("grey", _map({"kernel": "local", "size": 44})),
     "map-local-camera": (
         "grey", chain(kernel_step("map", size=9, iterations=2, refinements=2),
@@ -252,7 +252,7 @@ _found: dict[str, tuple[str, dict[str, Any]]] = {
                       kernel="local", motion="camera", size=44)),
     "map-only": ("grey", chain(kernel_step("map", size=9, iterations=2, refinements=1))),
     "camera-shake-map": (
-        "grey", chain(kernel_step("camera-shake", size=9, scout="map", refinements=1),
+        "grey", chain(kernel_step("camera-shake", size=9, local_estimator="map", refinements=1),
                       deconvolve("wiener"))),
     "points-epsf": ("stars", chain(kernel_step("points", method="epsf", size=9),
                                    deconvolve("richardson-lucy", iterations=5))),
@@ -264,7 +264,7 @@ _found: dict[str, tuple[str, dict[str, Any]]] = {
     "schuler-local": (
         "colour", chain(kernel_step("schuler", size=13, refinements=1), deconvolve("wiener"),
                         kernel="local", size=56)),
-    "schuler-whole": ("colour", chain(kernel_step("schuler", size=13, windows="all", refinements=1),
+    "schuler-whole": ("colour", chain(kernel_step("schuler", size=13, area="whole", refinements=1),
                                       deconvolve("wiener"))),
     "selfdeblur-paper-loss": (
         "grey", chain(kernel_step("selfdeblur", loss="paper", restarts=2, **_networks))),

@@ -43,7 +43,7 @@ def found(shaken):
 
 
 def estimated(blurred, context=None, mask=None, **params):
-    estimator = CameraShake(**{"size": SIZE, "turn": 4.0, **params})
+    estimator = CameraShake(**{"size": SIZE, "max_rotation_deg": 4.0, **params})
     return estimator.estimate(blurred, context or Context(), mask).field
 
 
@@ -87,7 +87,7 @@ def test_every_kernel_is_one(found):
 
 
 def test_without_a_turn_there_is_one_kernel(shaken):
-    assert estimated(shaken, turn=0, refinements=1).is_uniform
+    assert estimated(shaken, max_rotation_deg=0, refinements=1).is_uniform
 
 
 def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
@@ -132,13 +132,13 @@ def test_a_flat_part_is_left_out_and_a_flat_image_is_refused(shaken):
 
 @pytest.mark.parametrize("size", [10, 11])
 def test_any_scout_and_any_size_will_do(shaken, size):
-    field = estimated(shaken, size=size, scout="map", refinements=1)
+    field = estimated(shaken, size=size, local_estimator="map", refinements=1)
     assert similarity(field, true_field(shaken.shape[1:], swing())) > 0.5
 
 
 def test_bad_params_and_small_images_are_refused():
-    with pytest.raises(ParamsError, match="turn"):
-        CameraShake(turn=-1)
+    with pytest.raises(ParamsError, match="max_rotation_deg"):
+        CameraShake(max_rotation_deg=-1)
     with pytest.raises(ImageError, match="too small"):
         estimated(torch.rand(1, 50, 90), size=31)
 

@@ -52,10 +52,10 @@ def test_the_kernel_is_not_turned_round(shaken, found):
 
 
 def test_whether_frequencies_count_alike_matters_in_the_further_turns_alone(shaken, found):
-    plain = kernel_of(shaken.blurred, even=False)
+    plain = kernel_of(shaken.blurred, whiten=False)
     assert kernel_similarity(plain, shaken.kernel.weights) > 0.9
     assert not np.array_equal(plain, found)
-    short = [kernel_of(shaken.blurred, even=even, refinements=0) for even in (True, False)]
+    short = [kernel_of(shaken.blurred, whiten=whiten, refinements=0) for whiten in (True, False)]
     np.testing.assert_array_equal(*short)
 
 
@@ -124,8 +124,8 @@ def test_the_first_look_prunes_as_the_estimate_does(shaken, monkeypatch):
         return 11
 
     monkeypatch.setattr(preparation, "estimate_extent", look_at)
-    kernel_of(shaken.blurred, size="auto", faint=0.07, iterations=1, refinements=0)
-    assert looks == [{"faint": 0.07, "specks": 0.03}]
+    kernel_of(shaken.blurred, size="auto", threshold=0.07, iterations=1, refinements=0)
+    assert looks == [{"threshold": 0.07, "min_component_mass": 0.03}]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_every_turn_is_reported(shaken, factors, starts):
     kernel_of(
         shaken.blurred,
         context=Context(on_progress=reports.append),
-        **{"iterations": 1, "refinements": 2, "factors": factors, "starts": starts},
+        **{"iterations": 1, "refinements": 2, "weight_factors": factors, "n_starts": starts},
     )
     turns = len(factors) * starts * (len(pyramid_levels(11)) + 2)
     assert [(r.label, r.done, r.total) for r in reports] == [
@@ -181,16 +181,16 @@ def test_it_stops_within_a_turn_of_being_told(shaken):
 
 
 def test_a_factor_is_one_on_the_weights(shaken):
-    twice = kernel_of(shaken.blurred, factors=[2.0])
+    twice = kernel_of(shaken.blurred, weight_factors=[2.0])
     heavy = kernel_of(shaken.blurred, priors=[{"prior": "l0-gradient", "weight": 8e-3}])
     np.testing.assert_array_equal(twice, heavy)
 
 
 @pytest.mark.parametrize("factors", [(0.01, 1.0), (1.0, 0.01)])
 def test_of_several_factors_the_more_plausible_kernel_is_kept(shaken, found, factors):
-    spoilt = kernel_of(shaken.blurred, factors=[0.01])
+    spoilt = kernel_of(shaken.blurred, weight_factors=[0.01])
     assert kernel_similarity(spoilt, shaken.kernel.weights) < 0.8
-    np.testing.assert_array_equal(kernel_of(shaken.blurred, factors=factors), found)
+    np.testing.assert_array_equal(kernel_of(shaken.blurred, weight_factors=factors), found)
 
 
 def test_an_image_too_small_for_the_kernel_is_refused():
@@ -211,9 +211,9 @@ def test_an_image_without_anything_to_see_is_refused(mask):
         ({"size": 2}, "size"),
         ({"priors": []}, "priors"),
         ({"iterations": 0}, "iterations"),
-        ({"factors": []}, "factors"),
-        ({"factors": [0.0]}, "factors"),
-        ({"faint": 1.0}, "faint"),
+        ({"weight_factors": []}, "weight_factors"),
+        ({"weight_factors": [0.0]}, "weight_factors"),
+        ({"threshold": 1.0}, "threshold"),
     ],
 )
 def test_params_out_of_bounds_are_refused(params, word):

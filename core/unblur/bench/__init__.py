@@ -1,7 +1,7 @@
-"""Pipelines compared on images whose truth is known: scores, time, memory, a table, a picture."""
+"""Benchmarks of pipelines on images with known truth: scores, time, memory, table, picture."""
 
 from unblur.bench.benchmark import Method, run_benchmark, run_pair
-from unblur.bench.contact_sheet import ContactSheet, chosen
+from unblur.bench.contact_sheet import ContactSheet, evenly_spread
 from unblur.bench.pairs import ImagePair, PairSet, Protocol, load_set
 from unblur.bench.results import HEADINGS, Results, write_results
 from unblur.bench.scores import Mean, Row, Score, score
@@ -17,7 +17,7 @@ __all__ = [
     "Results",
     "Row",
     "Score",
-    "chosen",
+    "evenly_spread",
     "load_set",
     "run_benchmark",
     "run_pair",

@@ -1,4 +1,4 @@
-"""Running pipelines over a set, each in a process of its own so that its memory is its own."""
+"""Runs of pipelines over a set, each in a separate process to measure its memory alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from unblur.bench.pairs import ImagePair, PairSet, Protocol
 from unblur.bench.scores import Row, Score, score
 from unblur.errors import Cancelled, UsageError
@@ -18,26 +16,24 @@ from unblur.model.context import Progress
 from unblur.model.image import Image
 from unblur.pipeline import Pipeline
 
-Shown = dict[str, NDArray[Any]]
-
 
 @dataclass(frozen=True)
 class Method:
-    """A pipeline in a race.
+    """A pipeline in a benchmark.
 
     Attributes
     ----------
     name : str
-        What tables call it.
+        Name in tables.
     pipeline : Pipeline
-        With all overrides applied.
+        Pipeline with all overrides applied.
     device : str
-        Where it runs.
+        Torch device.
     seed : int
-        Of every random draw.
+        Seed of all random draws.
     reference : Pipeline, optional
-        What deconvolves with the true kernel for the error ratio, where the pipeline itself
-        cannot: its image comes out of the kernel step.
+        Pipeline that deconvolves with the true kernel for the error ratio if `pipeline` has no
+        deconvolution step, because its kernel step returns the image.
     """
 
     name: str
@@ -48,25 +44,25 @@ class Method:
 
     @property
     def reference_pipeline(self) -> Pipeline | None:
-        """The pipeline whose error with the true kernel is the unit of the error ratio."""
+        """The pipeline whose error with the true kernel is the denominator of the error ratio."""
         kinds = {step.kind for step in self.pipeline.steps}
         return self.pipeline if "deconvolve" in kinds else self.reference
 
     @property
     def is_blind(self) -> bool:
-        """Whether it estimates the kernel."""
+        """Whether the pipeline estimates the kernel."""
         return any(step.kind == "kernel" for step in self.pipeline.steps)
 
 
 def run_pair(method: Method, pair: ImagePair, protocol: Protocol) -> tuple[Row, Image]:
     """Deblur one pair and score it.
 
-    A pipeline without a kernel step is given the true kernel.
+    A pipeline without a kernel step gets the true kernel.
 
     Raises
     ------
     UsageError
-        If it needs a kernel and the pair has none.
+        If the pipeline needs a kernel and the pair has none.
     """
     from unblur.engine import deblur
     from unblur.io import read_image, read_kernel
@@ -76,7 +72,7 @@ def run_pair(method: Method, pair: ImagePair, protocol: Protocol) -> tuple[Row, 
     true = None if pair.kernel is None else read_kernel(pair.kernel)
     options: dict[str, Any] = {"device": method.device, "seed": method.seed}
     if method.pipeline.needs_psf and true is None:
-        raise UsageError(f"{method.name} needs the kernel, but {pair.name} comes without one.")
+        raise UsageError(f"{method.name} needs the kernel, but {pair.name} has none.")
     psf = true if method.pipeline.needs_psf else None
     result = deblur(blurred, method.pipeline, psf, **options)
     found = score(result.image, sharp, protocol)
@@ -105,17 +101,17 @@ def run_benchmark(
     is_cancelled: Callable[[], bool] | None = None,
     on_result: Callable[[Method, ImagePair, Image], None] | None = None,
 ) -> dict[str, list[Row]]:
-    """Run every method over every pair and return their rows, by name of the method.
+    """Run every method on every pair and return the rows of each method by its name.
 
     Parameters
     ----------
     methods : list of Method
-        With distinct names.
+        Methods with distinct names.
     pairs : PairSet
-        What they run on.
+        The images.
     workers : int
-        Processes at once; 0 runs in this process, whose memory then grows from method to
-        method. Times are comparable only for as many workers.
+        Number of parallel processes; 0 runs in this process, whose peak memory then includes
+        the earlier methods. Times are comparable only for the same number of workers.
     on_progress, is_cancelled : callable, optional
         See `Context`; one step per pair.
     on_result : callable, optional
@@ -141,7 +137,7 @@ def run_benchmark(
 def _results(
     method: Method, pairs: PairSet, workers: int, is_cancelled: Callable[[], bool] | None
 ) -> Iterator[tuple[ImagePair, tuple[Row, Image]]]:
-    """Yield each pair's row and image as they are ready."""
+    """Yield the row and image of each pair in the order of completion."""
     if workers == 0:
         for pair in pairs.pairs:
             _checkpoint(is_cancelled)
@@ -160,7 +156,7 @@ def _results(
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield fresh processes, which are ended when the work is, even in its midst."""
+    """Yield a pool of new processes, which are terminated if the body raises."""
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -178,9 +174,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(workers: int) -> None:
-    """Leave Ctrl-C to the parent, and the other processes their share of the cores.
+    """Ignore Ctrl-C, which the parent handles, and limit the threads of this process.
 
-    Threads of several processes that wait for one another slow all of them down many times.
+    Several processes with more threads than cores would slow each other down many times.
     """
     import signal
 

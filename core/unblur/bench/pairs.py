@@ -1,4 +1,4 @@
-"""Sets of blurred images with their truth, as they lie on disk."""
+"""Sets of blurred images with their truth, read from disk."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from unblur.model.stages import describe
 BLURRED = ("blurred_16bit", "blurred_y", "blurred")
 SHARP = ("sharp_16bit", "sharp", "truth")
 KERNELS = ("kernels_f32", "kernels", "psf")
-"""Names of folders that are looked for, the most exact first."""
+"""Folder names of blurred images, sharp images and kernels, the most precise first."""
 
 
 class Protocol(BaseModel):
-    """How a result is compared with the truth."""
+    """Protocol for the comparison of a result with the truth."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     align: bool = Field(
-        True, description="Score at the best shift, since blind kernels are fixed up to one."
+        True,
+        description="Score at the best shift, because blind kernels are determined up to a shift.",
     )
-    border: int = Field(15, ge=0, description="Pixels left out at each side.")
+    border: int = Field(15, ge=0, description="Pixels excluded at each side.")
     search: float = Field(5.0, ge=0, description="Largest shift tried, pixels.")
     step: float = Field(0.25, gt=0, description="Distance between the shifts tried, pixels.")
 
@@ -50,13 +51,13 @@ class PairSet:
     Attributes
     ----------
     name : str
-        What tables call the set.
+        Name of the set in tables.
     folder : Path
-        Where it lies.
+        Folder of the set.
     pairs : tuple of ImagePair
         Sorted by name.
     protocol : Protocol
-        How results are compared.
+        Protocol for the comparison of results.
     """
 
     name: str
@@ -64,7 +65,7 @@ class PairSet:
     pairs: tuple[ImagePair, ...]
     protocol: Protocol
 
-    def narrowed(self, pattern: str | None, limit: int | None) -> PairSet:
+    def subset(self, pattern: str | None, limit: int | None) -> PairSet:
         """Return the set with the pairs whose name matches, at most `limit`, evenly spread.
 
         Raises
@@ -81,7 +82,7 @@ class PairSet:
 
 
 class SetFile(BaseModel):
-    """A set written down in YAML; patterns are relative to the file.
+    """A set described in YAML; patterns are relative to the file.
 
     `{name}` in `sharp` and `kernel` stands for what `*` matched in `blurred`; without it the
     names are matched as in a folder.
@@ -89,19 +90,19 @@ class SetFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="What tables call the set.")
+    name: str = Field(description="Name of the set in tables.")
     blurred: str = Field(description="Pattern of the blurred images, e.g. blurred/*.png.")
     sharp: str = Field(description="Pattern of the sharp images.")
     kernel: str | None = Field(None, description="Pattern of the kernels.")
-    protocol: Protocol = Field(Protocol(), description="How results are compared.")
+    protocol: Protocol = Field(Protocol(), description="Protocol for the comparison of results.")
 
 
 def load_set(path: Path) -> PairSet:
     """Return the set in a folder or a set file.
 
     A folder has `blurred/`, `sharp/` and perhaps `kernels/`. A pair's name is the stem of its
-    blurred image. Its sharp image and its kernel bear the same name, or a name that occurs in it
-    as words of their own: `im1_kernel2_img` goes with `im1` and `kernel2`.
+    blurred image. Its sharp image and its kernel have the same name, or a name that occurs in it
+    as separate words: `im1_kernel2_img` goes with `im1` and `kernel2`.
 
     Raises
     ------
@@ -162,19 +163,19 @@ def _set_of(
         raise UsageError(f"{folder}: there is no blurred image.")
     pairs = []
     for path in blurred:
-        truth = partner(path.stem, sharp)
+        truth = find_match(path.stem, sharp)
         if truth is None:
-            raise UsageError(f"{path}: there is no sharp image whose name goes with it.")
-        pairs.append(ImagePair(path.stem, path, truth, partner(path.stem, kernels)))
+            raise UsageError(f"{path}: there is no sharp image with a matching name.")
+        pairs.append(ImagePair(path.stem, path, truth, find_match(path.stem, kernels)))
     return PairSet(name, folder, tuple(pairs), protocol)
 
 
-def partner(name: str, candidates: Sequence[Path]) -> Path | None:
-    """Return the file that goes with a name: of the same stem, or the longest stem within it.
+def find_match(name: str, candidates: Sequence[Path]) -> Path | None:
+    """Return the file that matches a name: the same stem, or the longest stem within it.
 
     Example
     -------
-    >>> partner("im1_kernel12_img", [Path("kernel1.tif"), Path("kernel12.tif")]).stem
+    >>> find_match("im1_kernel12_img", [Path("kernel1.tif"), Path("kernel12.tif")]).stem
     'kernel12'
     """
     same = [path for path in candidates if path.stem == name]

@@ -1,4 +1,4 @@
-"""The outcome of a race: JSON to keep, Markdown to read."""
+"""The results of a benchmark as JSON and as a Markdown table."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from unblur.bench.pairs import PairSet
 from unblur.bench.scores import Mean, Row
 
 HEADINGS = ("pipeline", "PSNR", "SSIM", "ratio", "ratio < 2", "kernel", "s", "GiB")
+"""Headings of the columns of the table."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a race found, and all that is needed to run it again.
+    """The results of a benchmark with everything needed to repeat it.
 
     Attributes
     ----------
     pairs : PairSet
-        The set.
+        The set of images.
     blurred : list of Row
-        The blurred images themselves against the truth, as a floor.
+        Scores of the blurred images themselves, as a baseline.
     methods : list of Method
-        Who ran.
+        The compared methods.
     table : dict of name to list of Row
-        What each made of each pair.
+        Rows of each method.
     device : str
-        Where they ran.
+        Torch device.
     command : str
-        What was typed.
+        Command line.
     workers : int
-        Processes at once.
+        Number of parallel processes.
     """
 
     pairs: PairSet
@@ -50,7 +51,7 @@ class Results:
     date: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d"))
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return the results as JSON values."""
         return {
             "set": self.pairs.name,
             "pairs": len(self.pairs.pairs),
@@ -81,7 +82,7 @@ class Results:
             yield [method.name, *_cells(Mean.of(rows), len(rows))]
 
     def markdown(self) -> str:
-        """Return the table with what it says and the command that made it."""
+        """Return the table with its explanation and the command that made it."""
         protocol = self.pairs.protocol
         how = (
             f"at the best shift of up to {protocol.search:g} px" if protocol.align else "unshifted"
@@ -110,7 +111,7 @@ class Results:
 
 
 def write_results(results: Results, folder: Path, name: str) -> list[Path]:
-    """Write NAME.json and NAME.md into `folder`, over what an earlier race left there."""
+    """Write NAME.json and NAME.md into `folder`, replacing those of an earlier benchmark."""
     import json
 
     from unblur.io.files import written_whole

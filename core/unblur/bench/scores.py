@@ -1,4 +1,4 @@
-"""One result against its truth, and the mean over a set."""
+"""Scores of a result against its truth, and means over a set."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from unblur.numerics.colour import to_luma
 from unblur.numerics.metrics import levin_aligned, psnr, ssim
 
 GOOD_RATIO = 2.0
-"""Error ratio up to which a blind result counts as good."""
+"""Error ratio below which a blind result counts as good (Levin et al. 2009), dimensionless."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """How one result compares with the truth.
+    """The scores of one result against the truth.
 
     Attributes
     ----------
     psnr : float
-        In decibels.
+        Peak signal-to-noise ratio, in decibels.
     ssim : float
-        At most 1.
+        Structural similarity, at most 1.
     error : float
         Sum of squared differences, white = 1.
     shift : tuple of float
-        Rows and columns at which it was scored.
+        Shift of the result at which it was scored, rows and columns in pixels.
     """
 
     psnr: float
@@ -45,7 +45,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """What one pipeline made of one pair.
+    """The result of one pipeline on one pair.
 
     Attributes
     ----------
@@ -54,13 +54,13 @@ class Row:
     score : Score
         The result against the truth.
     seconds : float
-        Of the deblurring alone, files not counted.
+        Time of the deblurring without reading and writing files.
     ratio : float, optional
         Error ratio, where the kernel was estimated and the true one is known.
     similarity : float, optional
-        Of the estimated kernel with the true one.
+        Similarity of the estimated kernel to the true one.
     peak_memory : int
-        Highest memory of the process, or of the GPU, so far; bytes.
+        Peak memory of the process, or of the GPU, in bytes.
     """
 
     pair: str
@@ -71,13 +71,13 @@ class Row:
     peak_memory: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return the row as plain values."""
-        return {"pair": self.pair, **asdict(self.score), **_but(self, "pair", "score")}
+        """Return the row as JSON values."""
+        return {"pair": self.pair, **asdict(self.score), **_fields_without(self, "pair", "score")}
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The figures of a pipeline over a set; `None` where no row has one."""
+    """Mean scores of a pipeline over a set; `None` if no row has the score."""
 
     psnr: float
     ssim: float
@@ -104,14 +104,14 @@ class Mean:
 
 
 def score(result: Image, truth: Image, protocol: Protocol) -> Score:
-    """Compare a result with its truth; alpha is left out, and colour against grey is luma.
+    """Compare a result with its truth, without alpha; colour against grey is compared as luma.
 
-    Two float images are taken to be in one unit, whose white is the truth's.
+    Two float images are assumed to have the same unit, with the white of the truth.
 
     Raises
     ------
     ImageError
-        If they differ in extent.
+        If their extents differ.
     """
     in_one_unit = result.dtype.kind == truth.dtype.kind == "f"
     a, b = plane(result, truth.white if in_one_unit else result.white), plane(truth, truth.white)
@@ -133,7 +133,7 @@ def score(result: Image, truth: Image, protocol: Protocol) -> Score:
 
 
 def plane(image: Image, white: float) -> Tensor:
-    """Return an image as a float64 tensor (C, *spatial), `white` made 1, alpha left out."""
+    """Return an image divided by `white`, without alpha, as a float64 tensor (C, *spatial)."""
     values = np.asarray(image.data, np.float64) / white
     if "C" not in image.axes:
         values = values[None]
@@ -149,6 +149,6 @@ def _mean(values: Sequence[float]) -> float:
     return sum(finite) / len(finite) if finite else inf
 
 
-def _but(row: Row, *left_out: str) -> dict[str, Any]:
-    names = [field.name for field in fields(row) if field.name not in left_out]
+def _fields_without(row: Row, *excluded: str) -> dict[str, Any]:
+    names = [field.name for field in fields(row) if field.name not in excluded]
     return {name: getattr(row, name) for name in names}

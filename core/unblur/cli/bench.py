@@ -1,4 +1,4 @@
-"""`unblur bench`: pipelines compared on images whose truth is known."""
+"""`unblur bench`: comparison of pipelines on images with known truth."""
 
 from __future__ import annotations
 
@@ -31,56 +31,63 @@ def bench(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Write JSON, table, picture there."),
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Folder for JSON, table and picture."
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of those files; the set's if left out.")
+        str | None, typer.Option("--name", help="Name of those files; default: the set's.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option("--only", metavar="PATTERN", help="Pairs of that name, e.g. im1_*")
+        str | None,
+        typer.Option("--only", metavar="PATTERN", help="Pairs with a matching name, e.g. im1_*"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="At most that many pairs, evenly spread.")
+        int | None, typer.Option("--limit", min=1, help="Largest number of pairs, evenly spread.")
     ] = None,
     sets: Settings = None,
     reference: Annotated[
         str,
         typer.Option(
-            "--reference", metavar="PIPELINE", help="Unit of the error ratio of joint methods."
+            "--reference",
+            metavar="PIPELINE",
+            help="Pipeline with the true kernel for the error ratio of joint methods.",
         ),
     ] = "hyper-laplacian",
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes at once; 0: in this one.")
+        int, typer.Option("--workers", min=0, help="Parallel processes; 0: run in this process.")
     ] = 1,
     device: Device = "auto",
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Compare pipelines on images whose truth is known: PSNR, SSIM, error ratio, time, memory.
+    """Compare pipelines on images with known truth: PSNR, SSIM, error ratio, time, memory.
 
-    SET holds the folders blurred, sharp and perhaps kernels, whose files go together by name.
-    A pipeline that does not estimate the kernel is given the true one.
+    SET contains the folders blurred, sharp and optionally kernels, whose files are matched by
+    name. A pipeline that does not estimate the kernel gets the true one.
     """
-    from unblur.bench import HEADINGS, ContactSheet, Results, chosen, load_set, run_benchmark
+    from unblur.bench import HEADINGS, ContactSheet, Results, evenly_spread, load_set, run_benchmark
     from unblur.model.context import Context, resolve_device
 
-    pairs = load_set(folder).narrowed(only, limit)
-    place = resolve_device(device)
-    methods = _methods(pipelines, settings(sets), reference, place, seed)
+    pairs = load_set(folder).subset(only, limit)
+    target = resolve_device(device)
+    methods = _methods(pipelines, settings(sets), reference, target, seed)
     _check_kernels(pairs, methods)
-    contact_sheet = ContactSheet(chosen([pair.name for pair in pairs.pairs]))
+    contact_sheet = ContactSheet(evenly_spread([pair.name for pair in pairs.pairs]))
     with interruptible() as is_cancelled, ProgressBar("bench", quiet) as bar:
-        blurred = _floor(pairs, contact_sheet, Context(on_progress=bar, is_cancelled=is_cancelled))
+        blurred = _score_blurred(
+            pairs, contact_sheet, Context(on_progress=bar, is_cancelled=is_cancelled)
+        )
         rows = run_benchmark(
             methods,
             pairs,
             workers=workers,
             on_progress=bar,
             is_cancelled=is_cancelled,
-            on_result=lambda method, pair, image: contact_sheet.keep(method.name, pair.name, image),
+            on_result=lambda method, pair, image: contact_sheet.add(method.name, pair.name, image),
         )
-    results = Results(pairs, blurred, methods, rows, place, _command(), workers)
+    results = Results(pairs, blurred, methods, rows, target, _command(), workers)
     if as_json:
         say_json(results.as_json())
     elif not quiet:
@@ -103,23 +110,23 @@ def _methods(
             pipeline = Pipeline.load(given).override(sets)
             pipeline.build()
         joint = all(step.kind != "deconvolve" for step in pipeline.steps)
-        reference_pipeline = Pipeline.load(reference) if joint else None
-        methods.append(Method(Path(given).stem, pipeline, device, seed, reference_pipeline))
+        substitute = Pipeline.load(reference) if joint else None
+        methods.append(Method(Path(given).stem, pipeline, device, seed, substitute))
     labels = [method.name for method in methods]
     if len(set(labels)) < len(labels):
-        raise UsageError(f"pipelines in a race have distinct names, got {', '.join(labels)}.")
+        raise UsageError(f"pipelines in a benchmark have distinct names, got {', '.join(labels)}.")
     return methods
 
 
 def _check_kernels(pairs: PairSet, methods: list[Method]) -> None:
-    needy = next((method.name for method in methods if method.pipeline.needs_psf), None)
-    bare = next((pair.name for pair in pairs.pairs if pair.kernel is None), None)
-    if needy and bare:
-        raise UsageError(f"{needy} needs the kernel, but {bare} in {pairs.folder} has none.")
+    method = next((method.name for method in methods if method.pipeline.needs_psf), None)
+    pair = next((pair.name for pair in pairs.pairs if pair.kernel is None), None)
+    if method and pair:
+        raise UsageError(f"{method} needs the kernel, but {pair} in {pairs.folder} has none.")
 
 
-def _floor(pairs: PairSet, contact_sheet: ContactSheet, context: Context) -> list[Row]:
-    """Score the blurred images themselves, and keep them and the truth for the picture."""
+def _score_blurred(pairs: PairSet, contact_sheet: ContactSheet, context: Context) -> list[Row]:
+    """Score the blurred images themselves, and add them and the truth to the contact sheet."""
     from unblur.bench import Row, score
     from unblur.io import read_image
 
@@ -129,8 +136,8 @@ def _floor(pairs: PairSet, contact_sheet: ContactSheet, context: Context) -> lis
         with about(pair.blurred):
             found = score(image, truth, pairs.protocol)
         rows.append(Row(pair.name, found, 0.0))
-        contact_sheet.keep("blurred", pair.name, image, f"{pair.name}, {found.psnr:.2f} dB")
-        contact_sheet.keep("sharp", pair.name, truth)
+        contact_sheet.add("blurred", pair.name, image, f"{pair.name}, {found.psnr:.2f} dB")
+        contact_sheet.add("sharp", pair.name, truth)
     return rows
 
 
@@ -145,7 +152,7 @@ def _write(results: Results, contact_sheet: ContactSheet, folder: Path, name: st
             contact_sheet.caption(method, row.pair, f"{row.score.psnr:.2f} dB")
     path = folder / f"{name}.png"
     with written_whole(path, overwrite=True) as draft:
-        contact_sheet.sheet(["blurred", *results.table, "sharp"]).save(draft, optimize=True)
+        contact_sheet.draw(["blurred", *results.table, "sharp"]).save(draft, optimize=True)
     return [*written, path]
 
 

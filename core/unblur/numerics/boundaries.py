@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from unblur.numerics.fourier import apply_otf
+from unblur.numerics.inpaint import fill
 from unblur.numerics.inverse_filters import WienerFilter
 from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import conjugate_gradient
@@ -17,21 +18,12 @@ RESTARTS = 4
 
 
 def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
-    """Return the image continued over the whole scene, (C, *domain).
+    """Fill invalid pixels of an image and continue it over the whole scene, (C, *domain).
 
-    Untrusted pixels become the kernel-weighted mean of the trusted ones around them, or the
-    mean of all of them where the kernel reaches none. Beyond the border the image goes on
-    smoothly. Values under the mask do not matter.
+    Invalid pixels are filled by their kernel-weighted mean, see `unblur.numerics.inpaint.fill`;
+    beyond the border the image is extended smoothly. Values under the mask do not matter.
     """
-    if blur.mask is None:
-        return blur.extend(blurred)
-    known = blur.mask.expand_as(blurred)
-    light = blur.crop(blur.adjoint(blurred))
-    weight = blur.crop(blur.adjoint(torch.ones_like(blurred)))
-    axes = tuple(range(1, blurred.ndim))
-    mean = (known * blurred).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp_min(1)
-    near = torch.where(weight > 1e-3, light / weight.clamp_min(1e-3), mean)
-    return blur.extend(torch.where(known > 0, blurred, near))
+    return blur.extend(fill(blurred, blur.mask, "kernel-weighted", blur=blur))
 
 
 def unobserved_mask(blur: Blur, blurred: Tensor) -> Tensor:

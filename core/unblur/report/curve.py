@@ -1,4 +1,4 @@
-"""The radial spectra as a small drawing in the page's own colours."""
+"""Plot of the radial spectra, as SVG in the colours of the page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 420, 230
+"""Size of the plot, in pixels."""
+
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 34
+"""Margins of the plot, in pixels."""
 
 
-def curve(
+def spectrum_plot(
     before: NDArray[np.float64], after: NDArray[np.float64], kernel: NDArray[np.float64] | None
 ) -> str:
     """Return an SVG of power against frequency, 0 to 0.5 cycles per pixel, in decibels.
 
     All curves share one axis: the images' power is relative to the largest of either, and the
-    kernel's squared transfer relative to 1.
+    kernel's squared transfer function relative to 1.
     """
     peak = max(float(before[1:].max()), float(after[1:].max()), 1e-30)
     lines = [("before-line", before[1:] / peak), ("after-line", after[1:] / peak)]
@@ -37,8 +40,8 @@ def curve(
 def _path(values: Sequence[float] | NDArray[np.float64], floor: float) -> str:
     count = len(values)
     points = [
-        f"{_x((place + 1) / (2 * count)):.1f},{_y(max(float(value), floor), floor):.1f}"
-        for place, value in enumerate(values)
+        f"{_x((number + 1) / (2 * count)):.1f},{_y(max(float(value), floor), floor):.1f}"
+        for number, value in enumerate(values)
     ]
     return "M" + " L".join(points)
 

@@ -1,4 +1,4 @@
-"""One result of `unblur run`, gathered from its files."""
+"""One result of `unblur run`, read from its files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from unblur.runs.sidecars import kernel_path, read_report
 
 @dataclass(frozen=True, eq=False)
 class ReportEntry:
-    """A result with what it was made from.
+    """A result with its input, kernel and report.
 
     Attributes
     ----------
     title : str
         Name of the result.
     before, after : Image
-        Of one shape.
+        Input and result, of one shape.
     kernel : KernelField, optional
-        The kernel in use.
+        The kernel that was used.
     report : mapping
         The content of OUT.json; empty if there is none.
     """
@@ -42,7 +42,7 @@ def load_entry(output: Path, before: Path | None = None) -> ReportEntry:
     Parameters
     ----------
     output : Path
-        What `unblur run` wrote.
+        Output of `unblur run`.
     before : Path, optional
         Its input, where the report does not name it or it has moved.
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page that asks nothing of any network."""
+"""The report as one self-contained HTML page, without any network request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from unblur.report.entry import ReportEntry
 from unblur.report.sections import section
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-"""What the browser may do with the page: show what is in it, and fetch nothing."""
+"""Content security policy of the page: embedded images, styles and scripts only."""
 
 
 def page(entries: Sequence[ReportEntry], context: Context | None = None) -> str:
-    """Return the HTML page that shows some results, one section each.
+    """Return an HTML page with one section per result.
 
-    `context` hears of each section, and may stop the work.
+    `context` receives the progress, and may cancel the work between sections.
     """
     tracked = (context or Context()).track(entries, "results")
     title = entries[0].title if len(entries) == 1 else f"{len(entries)} results"
@@ -35,7 +35,7 @@ def page(entries: Sequence[ReportEntry], context: Context | None = None) -> str:
             "<body>",
             "<main>",
             *_header(entries, title),
-            *(section(entry, place) for place, entry in enumerate(tracked)),
+            *(section(entry, number) for number, entry in enumerate(tracked)),
             f"<footer>{_made_by(entries)}</footer>",
             "</main>",
             f"<script>\n{_asset('slider.js')}</script>",
@@ -50,8 +50,8 @@ def _header(entries: Sequence[ReportEntry], title: str) -> list[str]:
     if len(entries) == 1:
         return []
     links = "".join(
-        f'<a href="#result-{place}">{escape(entry.title)}</a>'
-        for place, entry in enumerate(entries)
+        f'<a href="#result-{number}">{escape(entry.title)}</a>'
+        for number, entry in enumerate(entries)
     )
     return [f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>"]
 

@@ -1,4 +1,4 @@
-"""Arrays as small pictures: what a browser can show of any image, and by which tones."""
+"""Previews of images for a browser: the displayed plane, its size, and its grey levels."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Float = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 LONGEST = 1600
-"""Pixels along the longer side of an overview; a larger image is averaged down to it."""
+"""Longer side of an overview, to which a larger image is averaged down, in pixels."""
 
 WIDEST = 16_384
-"""Pixels along a side beyond which only every n-th pixel is read, so that a page stays cheap."""
+"""Longest side of which every pixel is read; larger images are subsampled, in pixels."""
 
 DETAIL = 480
-"""Pixels along each side of the detail that is shown unreduced beside an overview."""
+"""Side of the detail that is shown at full resolution beside an overview, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One plane of an image, as it will be shown.
+    """One plane of an image for display.
 
     Attributes
     ----------
     values : (H, W) or (H, W, 3) float32
-        In the image's own units.
+        Values in the image's units.
     note : str
-        Which plane of a stack it is, empty for a plain picture.
+        Position of the plane in its stack, empty for an image of one plane.
     is_photo : bool
-        Whether the values are colours or grey tones from black to white, to be shown as they
-        are, rather than measurements whose range must be found.
+        Whether the values are colours or grey levels from black to white, displayed as they are,
+        rather than measurements whose range is determined from the data.
     """
 
     values: Float
@@ -47,7 +47,7 @@ class Plane:
 
 
 def view_of(image: Image) -> Plane:
-    """Choose the plane to show: first time, middle depth, all three colours or first channel."""
+    """Return the plane to display: first time, middle depth, three colours or first channel."""
     data, notes = image.data, []
     for axis in "TZ":
         if axis in image.axes and image.extent(axis) > 1:
@@ -76,14 +76,14 @@ def view_of(image: Image) -> Plane:
 
 @dataclass(frozen=True)
 class Tones:
-    """How values become grey tones: black at `low`, white at `high`, linear or asinh between."""
+    """Mapping of values to grey levels: black at `low`, white at `high`, linear or asinh."""
 
     low: float
     high: float
     is_stretched: bool
 
     def __call__(self, values: Float) -> Bytes:
-        """Return the picture of `values`; what is not finite is black."""
+        """Return `values` as 8-bit grey levels; NaN and infinite values are black or white."""
         scaled = (np.nan_to_num(values, nan=self.low) - self.low) / (self.high - self.low)
         scaled = np.clip(scaled, 0, 1)
         if self.is_stretched:
@@ -96,9 +96,9 @@ class Tones:
 
 
 def mapping_for(view: Plane, white: float) -> Tones:
-    """Return the tones for an image: 0 to white for photographs, the middle 99.6 % for others.
+    """Return the mapping for an image: 0 to white for photographs, else the central 99.6 %.
 
-    A dark sky with few bright sources is stretched by asinh, which shows both.
+    An image with few bright sources on a low background is stretched by asinh, which shows both.
     """
     if view.is_photo:
         return Tones(0.0, white, False)
@@ -111,7 +111,7 @@ def mapping_for(view: Plane, white: float) -> Tones:
     return Tones(low, high, bool(middle - low < 0.02 * (high - low)))
 
 
-def reduced(values: Float, longest: int = LONGEST) -> Float:
+def reduce_image(values: Float, longest: int = LONGEST) -> Float:
     """Average blocks of pixels so that the longer side is at most `longest`."""
     factor = -(-max(values.shape[:2]) // longest)
     if factor == 1:
@@ -123,23 +123,23 @@ def reduced(values: Float, longest: int = LONGEST) -> Float:
     return np.asarray(blocks.mean((1, 3)), np.float32)
 
 
-def liveliest(values: Float, size: int = DETAIL) -> tuple[slice, slice]:
-    """Return the square of edge `size` with the most contrast, on a grid of half-squares."""
+def most_contrast(values: Float, size: int = DETAIL) -> tuple[slice, slice]:
+    """Return the square of edge `size` with the largest mean gradient, on a grid of half edges."""
     grey = values.mean(-1) if values.ndim == 3 else values
-    best, place = -1.0, (0, 0)
+    best, corner = -1.0, (0, 0)
     for top in range(0, max(grey.shape[0] - size, 0) + 1, size // 2):
         for left in range(0, max(grey.shape[1] - size, 0) + 1, size // 2):
             block = grey[top : top + size, left : left + size]
             contrast = float(np.nanmean(np.abs(np.diff(block, axis=0)))) if block.size else 0.0
             if contrast > best:
-                best, place = contrast, (top, left)
-    return slice(place[0], place[0] + size), slice(place[1], place[1] + size)
+                best, corner = contrast, (top, left)
+    return slice(corner[0], corner[0] + size), slice(corner[1], corner[1] + size)
 
 
 def kernel_picture(field: KernelField) -> Float:
-    """Lay the kernels of a field out as a mosaic in [0, 1], each scaled to its own peak.
+    """Return the kernels of a field as a mosaic in [0, 1], each divided by its peak.
 
-    Kernels are parted by a line of NaN; a 3-D kernel is shown by its largest values over depth.
+    Kernels are separated by a line of NaN; a 3-D kernel is shown as its maximum over depth.
     """
     rows = []
     for row in field.kernels:
@@ -152,7 +152,7 @@ def kernel_picture(field: KernelField) -> Float:
 
 
 def png(picture: Bytes) -> str:
-    """Return a picture, (H, W) or (H, W, 3), as a `data:` URI of a PNG."""
+    """Return an 8-bit image, (H, W) or (H, W, 3), as a `data:` URI of a PNG."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()

@@ -10,7 +10,7 @@ import numpy as np
 
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
-from unblur.report.curve import curve
+from unblur.report.curve import spectrum_plot
 from unblur.report.description import facts, rows, warnings
 from unblur.report.entry import ReportEntry
 from unblur.report.previews import (
@@ -18,26 +18,26 @@ from unblur.report.previews import (
     Plane,
     Tones,
     kernel_picture,
-    liveliest,
     mapping_for,
+    most_contrast,
     png,
-    reduced,
+    reduce_image,
     view_of,
 )
 from unblur.report.spectra import picture_of, spectrum, transfer
 
 SMALLEST_WIDTH = 560
-"""Pixels on the page that a small picture is enlarged to."""
+"""Width to which a small image is enlarged on the page, in CSS pixels."""
 
 
-def section(entry: ReportEntry, place: int) -> str:
-    """Return the HTML of one result; `place` numbers it within the page."""
+def section(entry: ReportEntry, number: int) -> str:
+    """Return the HTML of one result; `number` is its number within the page."""
     before, after = view_of(entry.before), view_of(entry.after)
     tones = mapping_for(before, entry.before.white)
     report = entry.report
     parts = [
-        f'<section class="result" id="result-{place}" aria-labelledby="title-{place}">',
-        f'<h2 id="title-{place}">{escape(entry.title)}</h2>',
+        f'<section class="result" id="result-{number}" aria-labelledby="title-{number}">',
+        f'<h2 id="title-{number}">{escape(entry.title)}</h2>',
         f'<p class="summary">{escape(_summary(report))}</p>',
         _facts(entry),
         _warnings(report),
@@ -72,7 +72,7 @@ def _warnings(report: Mapping[str, Any]) -> str:
 
 
 def _overview(before: Plane, after: Plane, tones: Tones, entry: ReportEntry) -> str:
-    first, second = reduced(before.values), reduced(after.values)
+    first, second = reduce_image(before.values), reduce_image(after.values)
     notes = [note for note in (before.note, "" if before.is_photo else str(tones)) if note]
     factor = round(before.values.shape[1] / first.shape[1])
     if factor > 1:
@@ -82,12 +82,12 @@ def _overview(before: Plane, after: Plane, tones: Tones, entry: ReportEntry) -> 
 
 
 def _detail(before: Plane, after: Plane, tones: Tones) -> str:
-    if reduced(before.values).shape == before.values.shape:
+    if reduce_image(before.values).shape == before.values.shape:
         return ""
-    place = liveliest(after.values)
-    top, left = place[0].start, place[1].start
-    caption = f"A detail, pixel by pixel, from row {top}, column {left}."
-    return _slider(before.values[place], after.values[place], tones, "Detail", caption)
+    region = most_contrast(after.values)
+    top, left = region[0].start, region[1].start
+    caption = f"A detail at full resolution, from row {top}, column {left}."
+    return _slider(before.values[region], after.values[region], tones, "Detail", caption)
 
 
 def _slider(before: Float, after: Float, tones: Tones, label: str, caption: str) -> str:
@@ -155,7 +155,7 @@ def _curves(before: Plane, after: Plane, field: KernelField | None) -> str:
     legend += "" if kernel is None else '<span class="k">kernel</span>'
     return (
         '<figure class="card"><h3>Power by frequency</h3>'
-        f"{curve(first.radial, second.radial, kernel)}"
+        f"{spectrum_plot(first.radial, second.radial, kernel)}"
         f'<div class="legend">{legend}</div></figure>'
     )
 

@@ -1,4 +1,4 @@
-"""What blur does to frequencies: power spectra before and after, and the kernel's transfer."""
+"""Power spectra before and after deblurring, and the transfer function of the kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unblur.model.kernel import Kernel
 from unblur.report.previews import Float
 
 BINS = 64
-"""Points of a radial curve, from no oscillation to half a cycle per pixel."""
+"""Number of points of a radial spectrum, from 0 to 0.5 cycles per pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ class Spectrum:
 
 
 def spectrum(values: Float, size: int = 512) -> Spectrum:
-    """Return the spectrum of the middle square of a picture, (H, W) or (H, W, 3).
+    """Return the spectrum of the central square of an image, (H, W) or (H, W, 3).
 
-    The square is tapered by a Hann window, without which the picture's border would draw a
-    cross through the spectrum.
+    The square is tapered by a Hann window, without which the discontinuity at the border would
+    add a cross to the spectrum.
     """
     grey = values.mean(-1) if values.ndim == 3 else values
     grey = np.nan_to_num(grey.astype(np.float64))
@@ -47,7 +47,7 @@ def spectrum(values: Float, size: int = 512) -> Spectrum:
 
 
 def transfer(kernel: Kernel, size: int = 256) -> NDArray[np.float64]:
-    """Return how much of each frequency a kernel lets through: the radial mean of its magnitude."""
+    """Return the radial mean of the magnitude of a kernel's transfer function."""
     flat = kernel.weights.sum(0) if kernel.ndim == 3 else kernel.weights
     edge = max(size, *flat.shape)
     grid = np.zeros((edge, edge))
@@ -56,7 +56,7 @@ def transfer(kernel: Kernel, size: int = 256) -> NDArray[np.float64]:
 
 
 def radial_mean(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average over rings about the middle; rings without a sample take their neighbours' mean."""
+    """Average over rings about the centre; rings without a sample are interpolated."""
     edge = power.shape[0]
     axis = np.abs(np.arange(edge) - edge // 2) / edge
     radius = np.hypot(axis[:, None], axis[None, :])
@@ -64,12 +64,12 @@ def radial_mean(power: NDArray[np.float64]) -> NDArray[np.float64]:
     counts = np.bincount(ring.ravel(), minlength=BINS + 1)[:BINS]
     sums = np.bincount(ring.ravel(), power.ravel(), minlength=BINS + 1)[:BINS]
     filled = counts > 0
-    places = np.arange(BINS)
-    return np.interp(places, places[filled], sums[filled] / counts[filled])
+    bins = np.arange(BINS)
+    return np.interp(bins, bins[filled], sums[filled] / counts[filled])
 
 
 def picture_of(one: Spectrum, other: Spectrum) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the logarithms of two spectra as pictures on one scale of six decades."""
+    """Return the logarithms of two spectra as 8-bit images on a common scale of six decades."""
     tones = [np.log10(s.power + 1e-12) for s in (one, other)]
     high = max(float(t.max()) for t in tones)
     low = high - 6

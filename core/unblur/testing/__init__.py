@@ -1,18 +1,18 @@
-"""The laws that every stage obeys, for its author to check.
+"""Laws that every stage obeys, as executable checks for plugin authors.
 
-In a plugin's tests, one call is enough:
+In the tests of a plugin, one call checks all of them:
 
 >>> from unblur.testing import check_stage
 >>> check_stage(MyStage)                                      # doctest: +SKIP
 
-or one test per law, each with its own line in the report:
+or one test per law, each listed separately in pytest's report:
 
 >>> import pytest                                             # doctest: +SKIP
 >>> @pytest.mark.parametrize("law", laws_of(MyStage), ids=lambda law: law.name)
 ... def test_my_stage(law):                                   # doctest: +SKIP
 ...     law.check(Case(MyStage))
 
-`pytest_plugins = ["unblur.testing.fixtures"]` in a `conftest.py` brings fixtures as well.
+`pytest_plugins = ["unblur.testing.fixtures"]` in a `conftest.py` provides fixtures.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 LAWS: tuple[Law, ...] = (*GENERAL, *MAKES_IMAGES, *PRIORS)
-"""Every law; the one list that all law tests run through."""
+"""All laws; the tests of laws are parametrized over this tuple."""
 
 
 def laws_of(cls: type[Stage]) -> list[Law]:
-    """Return the laws that bind a stage class."""
+    """Return the laws that apply to a stage class."""
     return [law for law in LAWS if cls.kind in law.kinds]
 
 
@@ -61,30 +61,31 @@ def check_stage(
     device: str = "cpu",
     exempt: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Check a stage against every law of its kind.
+    """Check that a stage obeys every law of its kind.
 
     Parameters
     ----------
     cls : type of Stage
         The stage class.
     params : mapping, optional
-        Params that make it quick enough for a test; the rest default.
+        Params that reduce the run time for the test; the others have their defaults.
     on : SyntheticScene, optional
-        What to run it on; boxes on a slope by default, `stars()` for estimators of points.
+        Image to run the stage on; boxes on a gradient by default. Use `stars()` for estimators
+        that need point sources.
     device : str
-        Where to run it.
+        Torch device.
     exempt : mapping of law name to reason, optional
-        Laws that do not bind this stage, each with the reason.
+        Laws that do not apply to this stage, each with the reason.
 
     Returns
     -------
     list of str
-        Names of the laws that held; those skipped or exempt are not among them.
+        Names of the laws that hold, without those skipped or exempt.
 
     Raises
     ------
     LawBroken
-        At the first law that does not hold.
+        If a law does not hold; the check stops at the first.
     """
     case = Case(cls, params or {}, device=device, **({} if on is None else {"scene": on}))
     held = []

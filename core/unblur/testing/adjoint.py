@@ -1,4 +1,4 @@
-"""The law of linear operators: forward and adjoint belong together."""
+"""The law of linear operators: the adjoint satisfies its definition."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def check_adjoint(
     Parameters
     ----------
     forward, adjoint : callable
-        Linear maps between tensors; `forward` takes a tensor of extent `domain`.
+        Linear maps between tensors; `forward` takes a tensor of shape `domain`.
     domain : sequence of int
-        Shape that `forward` takes.
+        Shape of the input of `forward`.
     seed : int
         Seed of the random tensors.
 

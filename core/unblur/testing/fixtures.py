@@ -13,7 +13,7 @@ from unblur.testing.scenes import SyntheticScene, synthetic_scene
 
 @pytest.fixture
 def registry_with() -> Callable[..., Registry]:
-    """Return a function that gives the registry of some plugin modules, none else installed.
+    """Return a function that builds a registry of the given plugin modules only.
 
     Example
     -------
@@ -32,5 +32,5 @@ def registry_with() -> Callable[..., Registry]:
 
 @pytest.fixture
 def blurred_scene() -> SyntheticScene:
-    """Return a small scene, blurred by a Gaussian, with a trace of noise."""
+    """Return a small synthetic scene, blurred by a Gaussian, with noise of 0.5 % of white."""
     return synthetic_scene(noise=0.005)

@@ -1,4 +1,4 @@
-"""Laws of every stage: how it describes itself, that it repeats, stops, and spoils nothing."""
+"""Laws of every stage: description, reproducibility, cancellation, masks, unchanged inputs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import torch
 
 from unblur.errors import Cancelled, ParamsError
 from unblur.model.stages import KINDS, Kind
-from unblur.testing.law import Case, Law, damaged
+from unblur.testing.law import Case, Law, with_masked_pixels
 
 IMAGING: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
+"""Kinds of stages that take an image."""
 
 
 def describes_itself(case: Case) -> None:
-    """Name, one-line summary, docstring and every param's description are there."""
+    """The stage has a name, a one-line summary, a docstring and a description of every param."""
     cls = case.cls
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cls.name):
         case.broken("needs a name of lower-case words joined by hyphens.")
@@ -29,64 +30,70 @@ def describes_itself(case: Case) -> None:
 
 
 def params_round_trip(case: Case) -> None:
-    """Params survive JSON, are frozen, and an unknown one is an error."""
+    """Params are unchanged by a round trip through JSON, are frozen, and reject unknown names."""
     params = case.stage().params
     again = case.cls.Params.model_validate_json(params.model_dump_json())
     if again != params:
-        case.broken(f"has params that change on the way through JSON: {params} became {again}.")
+        case.broken(
+            f"has params that change in a round trip through JSON: {params} became {again}."
+        )
     if not case.cls.Params.model_config.get("frozen"):
         case.broken("has params that can be changed after construction; derive from `Params`.")
     try:
         case.cls({**case.params, "no_such_param": 1})
     except ParamsError:
         return
-    case.broken("accepts a param that it does not have.")
+    case.broken("accepts an unknown param.")
 
 
 def same_seed_same_result(case: Case) -> None:
-    """Two runs with one seed agree, whatever the global random state."""
+    """Two runs with the same seed agree, independently of the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         first = case.run()
         torch.manual_seed(2)
         second = case.run()
-    case.alike(first, second, 0.0 if case.device == "cpu" else 1e-5, "gives two results")
+    case.check_close(
+        first, second, 0.0 if case.device == "cpu" else 1e-5, "gives different results for one seed"
+    )
 
 
 def leaves_its_input_alone(case: Case) -> None:
-    """The blurred image and the mask are the same after the run as before it."""
+    """A run does not modify the blurred image or the mask."""
     blurred = case.scene.blurred.clone()
     mask = torch.ones(blurred.shape[1:])
     case.run(blurred, mask=mask)
-    case.alike(blurred, case.scene.blurred, 0.0, "changes the image that it was given")
-    case.alike(mask, torch.ones_like(mask), 0.0, "changes the mask that it was given")
+    case.check_close(blurred, case.scene.blurred, 0.0, "modifies its input image")
+    case.check_close(mask, torch.ones_like(mask), 0.0, "modifies its mask")
 
 
 def stops_when_cancelled(case: Case) -> None:
-    """With the cancel flag up, the stage raises `Cancelled` rather than finishing."""
+    """The stage raises `Cancelled` if cancellation was requested."""
     try:
         case.run(context=case.context.with_(is_cancelled=lambda: True))
     except Cancelled:
         return
-    case.broken("finishes although it was cancelled; call `context.checkpoint()` in its loop.")
+    case.broken(
+        "finishes after cancellation was requested; call `context.checkpoint()` in its loop."
+    )
 
 
 def mask_is_respected(case: Case) -> None:
-    """What lies under masked pixels does not matter."""
-    black, mask = damaged(case.scene.blurred, 0.0)
-    white, _ = damaged(case.scene.blurred, 1.0)
+    """The result does not depend on the values of masked pixels."""
+    black, mask = with_masked_pixels(case.scene.blurred, 0.0)
+    white, _ = with_masked_pixels(case.scene.blurred, 1.0)
     first, second = case.run(black, mask=mask), case.run(white, mask=mask)
     tolerance = 1e-3 if case.cls.kind == "deconvolve" else 1e-2 * float(first.max())
-    case.alike(first, second, tolerance, "heeds masked pixels")
+    case.check_close(first, second, tolerance, "depends on masked pixels")
 
 
 def keeps_its_promise_on_the_gpu(case: Case) -> None:
-    """The first GPU gives the CPU's result within the stage's tolerance."""
+    """The result on the first GPU equals that on the CPU within the stage's tolerance."""
     if not torch.cuda.is_available():
-        raise SkipTest("there is no CUDA device here")
-    here, there = case.run(), case.run(context=case.context.with_(device="cuda"))
-    tolerance = getattr(case.cls, "tolerance", 1e-2 * float(here.max()))
-    case.alike(here, there, tolerance, "differs between CPU and GPU")
+        raise SkipTest("no CUDA device is available")
+    on_cpu, on_gpu = case.run(), case.run(context=case.context.with_(device="cuda"))
+    tolerance = getattr(case.cls, "tolerance", 1e-2 * float(on_cpu.max()))
+    case.check_close(on_cpu, on_gpu, tolerance, "differs between CPU and GPU")
 
 
 GENERAL: tuple[Law, ...] = (

@@ -1,4 +1,4 @@
-"""Laws of stages that make images and kernels."""
+"""Laws of stages that return images or kernels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unblur.testing.law import NOISE, Case, Law
 from unblur.testing.scenes import SyntheticScene, gaussian, lopsided, synthetic_scene
 
 TILE = 24
-"""Edge in pixels of the tile that must equal its place in the whole image."""
+"""Edge length of the tile that is compared with the whole image, in pixels."""
 
 MARGIN = 20
-"""Pixels of the whole image beyond the tile's halo, so that the tile really sees less."""
+"""Width of the whole image outside the tile's halo, so that the tile has less data, in pixels."""
 
 
 def kernel_sums_to_one(case: Case) -> None:
@@ -27,41 +27,41 @@ def kernel_sums_to_one(case: Case) -> None:
         for kernel in row:
             weights = torch.tensor(kernel.weights, dtype=torch.float64)
             if not bool(torch.isfinite(weights).all()) or float(weights.min()) < 0:
-                case.broken("finds a kernel with negative or non-finite values.")
+                case.broken("returns a kernel with negative or non-finite values.")
             if abs(float(weights.sum()) - 1) > 1e-5:
-                case.broken(f"finds a kernel of sum {float(weights.sum()):.6f}.")
+                case.broken(f"returns a kernel of sum {float(weights.sum()):.6f}.")
             if kernel.ndim not in case.cls.dimensions:
-                case.broken(f"finds a kernel of {kernel.ndim} axes.")
+                case.broken(f"returns a kernel of {kernel.ndim} axes.")
     if found.latent is not None and found.latent.shape[1:] != blurred.shape[1:]:
         case.broken(f"returns a latent image of {tuple(found.latent.shape)}.")
 
 
 def takes_grey_and_colour(case: Case) -> None:
-    """One channel or three make no difference to whether an estimator works."""
+    """An estimator accepts images with one channel and with three."""
     plane = case.scene.blurred[:1]
     for channels in (1, 3):
         case.run(plane.expand(channels, *plane.shape[1:]).contiguous())
 
 
 def keeps_shape_and_type(case: Case) -> None:
-    """The result is float32, finite, detached, and of the input's shape, with any channels."""
+    """The result is float32, finite, detached and of the input's shape, for any channel count."""
     for channels in (1, 3):
         for extent in _extents(case):
             given = synthetic_scene(extent, channels=channels, noise=NOISE)
             result = case.run(given.blurred, given.kernel)
             if result.shape != given.blurred.shape or result.dtype != torch.float32:
                 case.broken(
-                    f"turns {tuple(given.blurred.shape)} float32 into "
+                    f"returns for {tuple(given.blurred.shape)} float32 "
                     f"{tuple(result.shape)} {str(result.dtype).removeprefix('torch.')}."
                 )
             if not bool(torch.isfinite(result).all()):
-                case.broken("makes values that are not finite.")
+                case.broken("returns values that are not finite.")
             if result.requires_grad:
                 case.broken("returns a tensor that still tracks gradients.")
 
 
 def nears_the_truth(case: Case) -> None:
-    """Odd or even, lopsided or not, deconvolving by the true kernel undoes part of the blur."""
+    """Deconvolution by the true kernel reduces the error, for odd, even and asymmetric kernels."""
     for shape in ((7, 7), (8, 8), (5, 8)):
         for kernel in (gaussian(shape, 1.2), lopsided(shape)):
             _expect_nearer(case, synthetic_scene((72, 64), kernel, noise=NOISE))
@@ -70,13 +70,13 @@ def nears_the_truth(case: Case) -> None:
 
 
 def channels_are_independent(case: Case) -> None:
-    """Channels together give what they give one by one."""
+    """Channels processed together equal the channels processed one by one."""
     given = synthetic_scene((64, 64), channels=3, noise=NOISE)
     stage = case.settled(given.blurred, given.kernel)
     together = case.run(given.blurred, given.kernel, stage=stage)
     alone = [case.run(plane[None], given.kernel, stage=stage) for plane in given.blurred]
     tolerance = cast(type[Deconvolver], case.cls).tolerance
-    case.alike(together, torch.cat(alone), tolerance, "mixes channels")
+    case.check_close(together, torch.cat(alone), tolerance, "mixes channels")
 
 
 def settling_changes_nothing(case: Case) -> None:
@@ -86,7 +86,7 @@ def settling_changes_nothing(case: Case) -> None:
     settled = case.run(given.blurred, given.kernel, stage=stage)
     plain = case.run(given.blurred, given.kernel)
     tolerance = cast(type[Deconvolver], case.cls).tolerance
-    case.alike(settled, plain, tolerance, "gives another result once it is settled")
+    case.check_close(settled, plain, tolerance, "gives another result once it is settled")
 
 
 def tile_equals_whole(case: Case) -> None:
@@ -102,43 +102,43 @@ def tile_equals_whole(case: Case) -> None:
         extent = [TILE + 2 * (int(h) + MARGIN) for h in halo]
         given = synthetic_scene(extent, kernel, noise=NOISE)
         whole = case.run(given.blurred, kernel)
-        seen = _box([(MARGIN, TILE + 2 * int(h)) for h in halo])
-        kept = _box([(int(h), TILE) for h in halo])
-        place = _box([(MARGIN + int(h), TILE) for h in halo])
+        padded = _box([(MARGIN, TILE + 2 * int(h)) for h in halo])
+        crop = _box([(int(h), TILE) for h in halo])
+        interior = _box([(MARGIN + int(h), TILE) for h in halo])
         settled = case.settled(given.blurred, kernel)
-        tile = case.run(given.blurred[seen].contiguous(), kernel, stage=settled)
-        what = f"gives a tile that is not the whole's with halo {tuple(halo)}"
-        case.alike(tile[kept], whole[place], stage.tolerance, what)
+        tile = case.run(given.blurred[padded].contiguous(), kernel, stage=settled)
+        what = f"returns a tile that differs from the whole image with halo {tuple(halo)}"
+        case.check_close(tile[crop], whole[interior], stage.tolerance, what)
 
 
 def keeps_the_flux_of_a_bead(case: Case) -> None:
-    """In 3-D, a blurred bead on a dark ground gets sharper and keeps its light within 2 %."""
+    """In 3-D, a blurred bead on a low background gets sharper and keeps its flux within 2 %."""
     if 3 not in case.cls.dimensions:
-        raise SkipTest("the stage is for 2-D images")
+        raise SkipTest("the stage takes 2-D images only")
     psf = gaussian((5, 7, 7), 1.2)
     blurred = torch.full((1, 21, 33, 33), 0.01)
     blurred[0, 8:13, 13:20, 13:20] += 0.5 * psf.tensor() / float(psf.weights.max())
     result = case.run(blurred, psf)
     flux = float(result.sum() / blurred.sum())
     if abs(flux - 1) > 0.02:
-        case.broken(f"changes the light of a bead by a factor of {flux:.3f}.")
+        case.broken(f"changes the flux of a bead by a factor of {flux:.3f}.")
     if not float(result.max()) > float(blurred.max()):
         case.broken("does not sharpen a bead.")
 
 
 def works_without_a_kernel(case: Case) -> None:
-    """A postprocessor runs where no kernel is known, and says so in its halo."""
+    """A postprocessor runs without a kernel and states its halo for that case."""
     stage = cast(Postprocessor, case.stage())
     blurred = case.scene.blurred
     if len(stage.halo(None)) != blurred.ndim - 1:
         case.broken(f"has a halo of {stage.halo(None)} without a kernel.")
     result = stage.process(blurred, blurred, None, case.context)
     if result.shape != blurred.shape:
-        case.broken(f"turns {tuple(blurred.shape)} into {tuple(result.shape)}.")
+        case.broken(f"returns {tuple(result.shape)} for {tuple(blurred.shape)}.")
 
 
 def _box(spans: list[tuple[int, int]]) -> Any:
-    """Return the index of a box that starts and extends as told along the trailing axes."""
+    """Return the index of a box from (start, extent) pairs of the trailing axes."""
     return (..., *(slice(start, start + size) for start, size in spans))
 
 

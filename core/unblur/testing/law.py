@@ -1,4 +1,4 @@
-"""What a law is, and the case that it is checked on."""
+"""Laws of stages, and the cases on which they are checked."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ from unblur.model.stages import Deconvolver, KernelEstimator, Kind, Postprocesso
 from unblur.testing.scenes import SyntheticScene, synthetic_scene
 
 NOISE = 0.005
-"""Noise level that every case states, so that no stage estimates it from a tile."""
+"""Noise level stated in the context of every case, standard deviation for white = 1.
+
+Stages then do not estimate it from a tile.
+"""
 
 CONTRAST = 0.2
-"""Contrast that every case states, for the same reason."""
+"""Contrast stated in the context of every case for the same reason, dimensionless."""
 
 
 class LawBroken(AssertionError):
-    """A stage breaks a law; the message names the stage, the law, and what was found."""
+    """Error raised if a stage breaks a law; the message names the stage and the violation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A stage with params, and the scene on which its laws are checked.
+    """A stage with params, and the synthetic scene on which its laws are checked.
 
     Parameters
     ----------
     cls : type of Stage
         The stage class.
     params : mapping
-        Params that make it quick enough for a test; the rest default.
+        Params that reduce the run time for the test; the others have their defaults.
     scene : SyntheticScene
-        What it is run on.
+        Image, kernel and blurred image to run the stage on.
     device : str
-        Where it is run.
+        Torch device.
     """
 
     cls: type[Stage]
@@ -48,7 +51,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """How messages call the stage."""
+        """Kind and name of the stage, for messages."""
         return f"{self.cls.kind} '{self.cls.name}'"
 
     @property
@@ -68,9 +71,9 @@ class Case:
         mask: Tensor | None = None,
         stage: Stage | None = None,
     ) -> Tensor:
-        """Run the stage, or the one given; return its image, or the kernel for an estimator.
+        """Run the stage, or `stage`; return its image, or the kernel of an estimator.
 
-        What is not given comes from the scene. A postprocessor gets the blurred image as its
+        Missing arguments are taken from the scene. A postprocessor gets the blurred image as its
         image, and no mask.
         """
         context = self.context if context is None else context
@@ -100,7 +103,7 @@ class Case:
         """Raise `LawBroken` for this stage."""
         raise LawBroken(f"{self.name} {what}")
 
-    def alike(self, a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
+    def check_close(self, a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
         """Raise `LawBroken` unless `a` and `b` differ by at most `tolerance` everywhere."""
         if a.shape != b.shape:
             self.broken(f"{what}: shapes {tuple(a.shape)} and {tuple(b.shape)}.")
@@ -111,15 +114,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Law:
-    """Something that holds for every stage of some kinds.
+    """A property that holds for every stage of some kinds.
 
     Attributes
     ----------
     check : callable
-        Takes a `Case`; raises `LawBroken`, or `unittest.SkipTest` where the law cannot be
-        checked here. Its docstring states the law.
+        Function of a `Case` that raises `LawBroken`, or `unittest.SkipTest` if the law cannot
+        be checked on this machine. Its docstring states the law.
     kinds : tuple of str
-        Kinds of stage that the law binds.
+        Kinds of stages to which the law applies.
     """
 
     check: Callable[[Case], None]
@@ -136,7 +139,7 @@ class Law:
         return (self.check.__doc__ or "").strip().partition("\n")[0]
 
 
-def damaged(blurred: Tensor, value: float) -> tuple[Tensor, Tensor]:
+def with_masked_pixels(blurred: Tensor, value: float) -> tuple[Tensor, Tensor]:
     """Return a copy with some pixels set to `value`, and the mask that is 0 at them."""
     mask = torch.ones(blurred.shape[1:])
     middle = tuple(slice(n // 2, n // 2 + 3) for n in mask.shape)

@@ -1,4 +1,4 @@
-"""Laws of priors: energy, gradient and proximal map belong together."""
+"""Laws of priors: energy, gradient and proximal map are consistent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unblur.model.stages import Prior
 from unblur.testing.law import Case, Law
 
 EXTENT = 32
-"""Edge in pixels of the image on which priors are checked."""
+"""Edge length of the image on which priors are checked, in pixels."""
 
 
 def energy_is_a_number(case: Case) -> None:
@@ -26,21 +26,25 @@ def energy_is_a_number(case: Case) -> None:
 def gradient_is_the_slope_of_the_energy(case: Case) -> None:
     """The gradient agrees with central differences of the energy along random directions."""
     prior = cast(Prior, case.stage())
-    kind, step, slack = _precision(prior)
+    kind, step, rtol = _precision(prior)
     x = _image(1, kind)
     gradient = prior.gradient(x)
     if gradient.shape != x.shape:
         case.broken(f"has a gradient of shape {tuple(gradient.shape)} at {tuple(x.shape)}.")
     for seed in range(4):
         draw = torch.Generator().manual_seed(seed)
-        way = torch.randn(x.shape, generator=draw, dtype=kind)
-        way = way / way.norm()
-        slope = float(prior.energy(x + step * way) - prior.energy(x - step * way)) / (2 * step)
-        claimed = float((gradient * way).sum())
-        if abs(slope - claimed) > slack * max(abs(slope), abs(claimed), float(gradient.norm())):
+        direction = torch.randn(x.shape, generator=draw, dtype=kind)
+        direction = direction / direction.norm()
+        difference = float(
+            prior.energy(x + step * direction) - prior.energy(x - step * direction)
+        ) / (2 * step)
+        stated = float((gradient * direction).sum())
+        if abs(difference - stated) > rtol * max(
+            abs(difference), abs(stated), float(gradient.norm())
+        ):
             case.broken(
-                f"has a gradient that is not the energy's: along a random direction "
-                f"the energy rises by {slope:.5g} and the gradient says {claimed:.5g}."
+                f"has a gradient that is not the energy's: along a random direction the "
+                f"derivative of the energy is {difference:.5g}, from the gradient {stated:.5g}."
             )
 
 
@@ -82,7 +86,7 @@ def _image(channels: int, kind: torch.dtype) -> Tensor:
 
 
 def _precision(prior: Prior) -> tuple[torch.dtype, float, float]:
-    """Return type, step and relative slack of the differences: float64 where the prior can."""
+    """Return dtype, step and relative tolerance of the differences, float64 if supported."""
     try:
         prior.gradient(_image(1, torch.float64))
     except RuntimeError:  # a network with float32 weights

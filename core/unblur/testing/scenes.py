@@ -1,4 +1,4 @@
-"""Small synthetic scenes on which laws are checked, blurred as a camera would see them."""
+"""Small synthetic scenes on which laws are checked."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScene:
-    """A sharp scene, the kernel that blurs it, and what the camera saw.
+    """A sharp image, a kernel, and the blurred image.
 
     Attributes
     ----------
     sharp, blurred : (C, *spatial) float32
-        White = 1, of equal shape. The scene went on beyond the border when it was blurred.
+        White = 1, of equal shape. The sharp image continued beyond the border when blurred.
     kernel : Kernel
         `blurred = sharp * kernel` inside the border.
     """
@@ -43,16 +43,16 @@ def synthetic_scene(
     noise: float = 0.0,
     seed: int = 0,
 ) -> SyntheticScene:
-    """Return boxes of differing brightness on a slope, blurred.
+    """Return boxes of different brightness on a linear gradient, blurred.
 
     Parameters
     ----------
     shape : sequence of int
         Spatial extent, 2-D or 3-D, in pixels.
     kernel : Kernel, optional
-        What blurs the scene; a Gaussian of 7 pixels and standard deviation 1.2 by default.
+        Kernel of the blur; a Gaussian of 7 pixels and standard deviation 1.2 by default.
     channels : int
-        Number of channels, each a different scene.
+        Number of channels, each with different boxes.
     noise : float
         Standard deviation of Gaussian noise added to the blurred image, white = 1.
     seed : int
@@ -64,11 +64,11 @@ def synthetic_scene(
     draw = np.random.default_rng(seed)
     whole = np.stack([_boxes(extent, draw) for _ in range(channels)])
     inside: Any = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
-    seen = np.stack([fftconvolve(plane, psf.weights, mode="valid") for plane in whole])
-    seen = seen + noise * draw.standard_normal(seen.shape)
+    observed = np.stack([fftconvolve(plane, psf.weights, mode="valid") for plane in whole])
+    observed = observed + noise * draw.standard_normal(observed.shape)
     return SyntheticScene(
         torch.tensor(whole[inside], dtype=torch.float32),
-        torch.tensor(seen, dtype=torch.float32),
+        torch.tensor(observed, dtype=torch.float32),
         psf,
     )
 
@@ -76,19 +76,19 @@ def synthetic_scene(
 def stars(
     shape: Sequence[int] = (128, 128), kernel: Kernel | None = None, seed: int = 0
 ) -> SyntheticScene:
-    """Return isolated points of light on a dark sky: a scene for estimators that need them."""
+    """Return isolated point sources on a constant background, for estimators that need them."""
     psf = gaussian((9,) * len(shape), 1.5) if kernel is None else kernel
     draw = np.random.default_rng(seed)
     sky = np.full(shape, 0.02)
     pitch = max(psf.shape) * 2 + 4
-    for place in product(*(range(pitch // 2, n - pitch // 2, pitch) for n in shape)):
-        sky[place] += draw.uniform(4, 8)
-    seen = fftconvolve(sky - 0.02, psf.weights, mode="same") + 0.02
-    scale = seen.max()
-    seen = seen / scale + 0.001 * draw.standard_normal(seen.shape)
+    for position in product(*(range(pitch // 2, n - pitch // 2, pitch) for n in shape)):
+        sky[position] += draw.uniform(4, 8)
+    observed = fftconvolve(sky - 0.02, psf.weights, mode="same") + 0.02
+    scale = observed.max()
+    observed = observed / scale + 0.001 * draw.standard_normal(observed.shape)
     return SyntheticScene(
         torch.tensor(sky / scale, dtype=torch.float32)[None],
-        torch.tensor(seen, dtype=torch.float32)[None],
+        torch.tensor(observed, dtype=torch.float32)[None],
         psf,
     )
 
@@ -103,7 +103,7 @@ def gaussian(shape: Sequence[int], sigma: float) -> Kernel:
 
 
 def lopsided(shape: Sequence[int], seed: int = 0) -> Kernel:
-    """Return a kernel without any symmetry, so that a flip or a shift by one shows."""
+    """Return a kernel without any symmetry, which reveals a flip or a shift by one pixel."""
     weights = gaussian(shape, 0.15 * max(shape)).weights.astype(np.float64)
     weights = weights * np.random.default_rng(seed).uniform(0.1, 1, weights.shape)
     weights[(0,) * len(shape)] = 0.25 * weights.max()

@@ -1,4 +1,4 @@
-"""Training of models: what a plugin describes, and the loop that runs it."""
+"""Training of models: the interface that a plugin implements, and the training loop."""
 
 from unblur.training.loop import TrainingResult, train
 from unblur.training.trainer import Trainer, TrainingParams

@@ -1,4 +1,4 @@
-"""Everything needed to go on with a training, in one safetensors file, and its log."""
+"""Checkpoints of a training, one safetensors file each, and its log."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MOMENTS = {
     "square": "square_avg",
     "change": "acc_delta",
 }
-"""What Adam, SGD and Adadelta remember of each parameter, by its name here and in torch."""
+"""State of Adam, SGD and Adadelta per parameter: name in the checkpoint, name in torch."""
 
 
 @dataclass(frozen=True)
 class State:
-    """How far a training had come, what its best score was, and the hash of those weights."""
+    """Steps done in a training, its best score, and the hash of the weights with that score."""
 
     step: int
     best: float
@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds weights, their running mean and what the optimiser remembers."""
+    """A file with the weights, their running mean and the state of the optimiser."""
 
     path: Path
 
@@ -49,7 +49,7 @@ class Checkpoint:
         best: float,
         sha256: str,
     ) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         tensors: dict[str, Tensor] = {}
         for name, parameter in model.named_parameters():
             tensors[f"model.{name}"] = parameter
@@ -69,12 +69,12 @@ class Checkpoint:
     def load(
         self, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer
     ) -> State:
-        """Put the checkpoint's tensors in place and return how far it had come.
+        """Restore the model, the mean and the optimiser, and return the training's state.
 
         Raises
         ------
         WeightsError
-            If the checkpoint belongs to another network.
+            If the checkpoint is of another network.
         """
         tensors = load_weights(self.path)
         expected = {f"model.{name}": p.shape for name, p in model.named_parameters()}
@@ -82,7 +82,7 @@ class Checkpoint:
         if expected != found:
             raise WeightsError(
                 f"the checkpoint '{self.path}' belongs to another network; train into another "
-                "file, or delete it to begin anew."
+                "file, or delete it to start again."
             )
         with torch.no_grad():
             for name, mean in averaged.named_parameters():
@@ -91,8 +91,8 @@ class Checkpoint:
                 parameter.copy_(tensors[f"model.{name}"])
                 state = optimiser.state[parameter]
                 for moment, key in MOMENTS.items():
-                    if (kept := tensors.get(f"{moment}.{name}")) is not None:
-                        state[key] = torch.empty_like(parameter).copy_(kept)
+                    if (saved := tensors.get(f"{moment}.{name}")) is not None:
+                        state[key] = torch.empty_like(parameter).copy_(saved)
                 if (count := tensors.get(f"count.{name}")) is not None:
                     state["step"] = count.reshape(())
         header = load_metadata(self.path)
@@ -101,12 +101,12 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Log:
-    """One line of JSON per report."""
+    """The log of a training, one line of JSON per validation."""
 
     path: Path
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a line; figures that are not finite become null."""
+        """Append a line; values that are not finite become null."""
         clean = {k: (v if math.isfinite(v) else None) for k, v in row.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as stream:

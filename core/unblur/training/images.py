@@ -1,4 +1,4 @@
-"""Pictures to learn from: which files, their luma, and random crops of them."""
+"""Training images: image files in a folder, their luma, and random crops."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from torch import Tensor
 from unblur.errors import ImageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+"""Suffixes of the image files that are read, in lower case."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the pictures in a folder in the order of their names."""
+    """Return the image files in a folder, sorted by name."""
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise ImageError(f"training needs a folder of pictures, and '{folder}' holds none.")
+        raise ImageError(f"training needs a folder of images, and '{folder}' holds none.")
     return found
 
 
 def read_luma(path: Path, halved: bool = False) -> Tensor:
-    """Read a picture's luma as 8-bit (H, W); halving removes its compression artefacts."""
+    """Read the luma of an image, (H, W) uint8; halving it removes compression artefacts."""
     with Picture.open(path) as picture:
         grey = picture.convert("L")
         if halved:
@@ -33,42 +34,45 @@ def read_luma(path: Path, halved: bool = False) -> Tensor:
 
 
 def read_luma_at_two_sizes(files: Sequence[Path]) -> list[Tensor]:
-    """Read the luma of pictures, each at full and at half size."""
+    """Read the luma of images, each at full and at half size."""
     return [read_luma(path, halved) for path in files for halved in (False, True)]
 
 
 class Crops:
-    """Random crops of pictures, busy ones preferred.
+    """Random crops of images, preferring crops with a large mean gradient.
 
     Parameters
     ----------
-    pictures : sequence of 8-bit (H, W)
-        Those smaller than a crop are left out.
+    images : sequence of (H, W) uint8
+        Luma images; those smaller than a crop are skipped.
     size : int
         Extent of the crops along both axes, in pixels.
     """
 
-    def __init__(self, pictures: Sequence[Tensor], size: int) -> None:
+    def __init__(self, images: Sequence[Tensor], size: int) -> None:
         self.size = size
-        self.pictures = [p for p in pictures if min(p.shape) >= size]
-        if not self.pictures:
-            raise ImageError(f"training needs pictures of at least {size} pixels along both axes.")
+        self.images = [p for p in images if min(p.shape) >= size]
+        if not self.images:
+            raise ImageError(f"training needs images of at least {size} pixels along both axes.")
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """Return the busier of two random crops, turned at random, (size, size), white = 1."""
-        tries = [self._crop(generator) for _ in range(2)]
-        crop = max(tries, key=mean_gradient)
+        """Return the crop with the larger mean gradient of two, rotated and flipped at random.
+
+        Its shape is (size, size), white = 1.
+        """
+        candidates = [self._crop(generator) for _ in range(2)]
+        crop = max(candidates, key=mean_gradient)
         crop = torch.rot90(crop, integer(4, generator))
         return crop.flip(0) if integer(2, generator) else crop
 
     def _crop(self, generator: torch.Generator) -> Tensor:
-        picture = self.pictures[integer(len(self.pictures), generator)]
-        top, left = (integer(n - self.size + 1, generator) for n in picture.shape)
-        return picture[top : top + self.size, left : left + self.size].float() / 255
+        image = self.images[integer(len(self.images), generator)]
+        top, left = (integer(n - self.size + 1, generator) for n in image.shape)
+        return image[top : top + self.size, left : left + self.size].float() / 255
 
 
 def mean_gradient(x: Tensor) -> float:
-    """Return the mean absolute derivative."""
+    """Return the mean absolute forward difference, summed over both axes."""
     return float(x.diff(dim=0).abs().mean() + x.diff(dim=1).abs().mean())
 
 

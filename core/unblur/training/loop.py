@@ -1,4 +1,4 @@
-"""The training loop: steps, a running mean of the weights, checkpoints, and a clean stop."""
+"""The training loop: steps, a running mean of the weights, checkpoints, and cancellation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from unblur.training.plot import write_plot
 from unblur.training.trainer import Trainer, TrainingParams
 
 OnReport = Callable[[dict[str, float]], None]
+"""Callback that receives each line of the log."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended.
+    """The result of a training.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class TrainingResult:
     best : float
         Best validation score; -inf before the first validation.
     weights : Path
-        Where the weights of that score lie.
+        File of the weights with that score.
     sha256 : str
         Hash of that file, empty if there is none yet.
     """
@@ -57,15 +58,16 @@ def train(
     context: Context,
     on_report: OnReport | None = None,
 ) -> TrainingResult:
-    """Train until the last step or until the context is cancelled; go on from a checkpoint.
+    """Train until the last step or until cancellation, starting from a checkpoint if there is one.
 
-    Beside `output` (the best weights so far, `.safetensors`) lie `.checkpoint.safetensors`
-    (everything needed to go on), `.log.jsonl` (one line per report) and `.svg` (the curves).
+    Beside `output` (the best weights so far, `.safetensors`) the files `.checkpoint.safetensors`
+    (the state needed to continue), `.log.jsonl` (one line per validation) and `.svg` (the curves)
+    are written.
 
     Parameters
     ----------
     trainer : Trainer
-        Model, samples, loss, validation, params.
+        Model, samples, loss, validation and params.
     data : Path
         Folder of training data.
     output : Path
@@ -124,7 +126,7 @@ class _Run:
         self.began = time.monotonic()
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Restore the checkpoint, if there is one."""
         if not self.checkpoint.path.exists():
             return
         state = self.checkpoint.load(self.model, self.averaged, self.optimiser)
@@ -155,7 +157,7 @@ class _Run:
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        # A step that is not finite would spoil the weights and both running means for good.
+        # A step that is not finite would make the weights and both running means NaN for good.
         if math.isfinite(total) and bool(torch.isfinite(norm)):
             self.optimiser.step()
         self.losses.append(total)
@@ -168,7 +170,7 @@ class _Run:
                 mean.lerp_(value, 1 - decay)
 
     def validate(self) -> None:
-        """Score the averaged weights, log, and keep them if they are the best so far."""
+        """Score the averaged weights, log the score, and save them if they are the best so far."""
         with torch.no_grad():
             figures = dict(self.trainer.validate(self.averaged, self.device))
         recent = [loss for loss in self.losses if math.isfinite(loss)]
@@ -196,7 +198,7 @@ class _Run:
             )
 
     def _stated(self) -> dict[str, Any]:
-        """Return the settings as they go into the file: of files, their names alone."""
+        """Return the settings for the file's metadata; paths are reduced to file names."""
         settings = self.settings
         return {
             name: value.name if isinstance(value := getattr(settings, name), Path) else dumped
@@ -204,12 +206,12 @@ class _Run:
         }
 
     def outcome(self, *, finished: bool) -> TrainingResult:
-        """Return where the training stands."""
+        """Return the present state as a result."""
         return TrainingResult(self.step, finished, self.best, self.output, self.sha256)
 
 
 def rate_at(step: int, settings: TrainingParams) -> float:
-    """Return the learning rate at a step: a linear rise, then half a cosine down to 2 %."""
+    """Return the learning rate at a step: linear warm-up, then cosine decay to 2 %."""
     rise = min(1.0, (step + 1) / (settings.warmup + 1))
     if settings.decay == "none":
         return settings.rate * rise

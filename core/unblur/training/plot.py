@@ -1,4 +1,4 @@
-"""The curve of a training as a picture that any browser shows."""
+"""Plot of the validation scores of a training, as SVG."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _WIDTH, _HEIGHT, _MARGIN = 720, 400, 56
 def write_plot(
     rows: Sequence[Mapping[str, float | None]], score: str, path: Path, unit: str = "steps"
 ) -> None:
-    """Draw every figure whose name begins with `score` over the steps, as SVG.
+    """Plot every score whose name begins with `score` over the steps, as SVG.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Lines of the log, each with "step".
+        Lines of the log, each with a key "step".
     score : str
         Name of the validation score; `score-at-5` and the like are drawn too.
     path : Path
-        Where the picture appears; nothing is written before there are two points.
+        File to write; nothing is written with fewer than two points.
     unit : str
-        What "step" counts.
+        Unit of the x axis.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
@@ -38,7 +38,7 @@ def write_plot(
     span = max(high - low, 1e-9)
     right = max(x for x, _ in points)
 
-    def place(x: float, y: float) -> str:
+    def to_svg(x: float, y: float) -> str:
         across = _MARGIN + x / right * (_WIDTH - 2 * _MARGIN)
         down = _HEIGHT - _MARGIN - (y - low) / span * (_HEIGHT - 2 * _MARGIN)
         return f"{across:.1f},{down:.1f}"
@@ -55,7 +55,7 @@ def write_plot(
     ]
     for number, (name, curve) in enumerate(sorted(curves.items())):
         colour = f"hsl({number * 137 % 360},65%,42%)"
-        path_points = " ".join(place(x, y) for x, y in curve)
+        path_points = " ".join(to_svg(x, y) for x, y in curve)
         parts.append(f'<polyline points="{path_points}" fill="none" stroke="{colour}"/>')
         parts.append(
             f'<text x="{_MARGIN + 120 * (number % 5)}" y="{_HEIGHT - 28 + 14 * (number // 5)}" '

@@ -1,4 +1,4 @@
-"""What a plugin says about a model so that the core can train it."""
+"""The interface that a plugin implements so that the core can train its model."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from unblur.model.stages import Params, validated
 
 
 class TrainingParams(Params):
-    """Settings that every training has; a trainer adds its own by subclassing."""
+    """Settings common to all trainings; a trainer adds its own by subclassing."""
 
-    steps: int = Field(default=1000, ge=1, description="Optimiser steps in all.")
+    steps: int = Field(default=1000, ge=1, description="Total number of optimiser steps.")
     batch: int = Field(default=2, ge=1, description="Samples per step.")
     rate: float = Field(default=4e-4, gt=0, description="Peak learning rate.")
     warmup: int = Field(default=50, ge=0, description="Steps over which the rate rises from 0.")
     decay: Literal["cosine", "none"] = Field(
-        default="cosine", description="How the rate falls after its peak: to 2 % of it, or not."
+        default="cosine", description="Decay of the rate after its peak: to 2 % of it, or none."
     )
-    clip: float = Field(default=1.0, gt=0, description="Largest norm of the whole gradient.")
+    clip: float = Field(
+        default=1.0,
+        gt=0,
+        description="Largest norm of the gradient over all weights; larger ones are scaled down.",
+    )
     average: float = Field(
         default=0.995, ge=0, lt=1, description="Decay per step of the running mean of the weights."
     )
@@ -34,19 +38,19 @@ class TrainingParams(Params):
 
 
 class Trainer(ABC):
-    """A model that learns: its network, its samples, its loss, its validation.
+    """A trainable model: its network, samples, loss and validation.
 
     Sample number `index` depends on the seed and the index alone, so that a training that was
-    stopped goes on exactly as if it had not been.
+    interrupted gives the same result as one that was not.
 
     Attributes
     ----------
     name : str
-        What `unblur train` calls it.
+        Name for `unblur train`.
     summary : str
-        One line for `unblur list`.
+        One-line description for `unblur list`.
     score : str
-        Which of the figures of `validate` the best weights are chosen by; larger is better.
+        Key of `validate` by which the best weights are selected; larger is better.
     """
 
     name: ClassVar[str]
@@ -60,7 +64,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def model(self) -> nn.Module:
-        """Return the untrained network, or one that goes on from given weights."""
+        """Return the untrained network, or one with initial weights."""
 
     @abstractmethod
     def prepare(self, data: Path) -> None:
@@ -69,7 +73,7 @@ class Trainer(ABC):
         Raises
         ------
         ImageError
-            If the folder holds too little.
+            If the folder holds too few images.
         """
 
     @abstractmethod
@@ -78,12 +82,12 @@ class Trainer(ABC):
 
     @abstractmethod
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return figures on a fixed validation set that is never trained on."""
+        """Return scores on a fixed validation set that is not used in training."""
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return what takes the steps, Adam unless overridden; the loop sets its rate.
+        """Return the optimiser, Adam unless overridden; the loop sets its rate.
 
-        A checkpoint keeps what Adam, SGD and Adadelta remember, and no other.
+        Checkpoints hold the state of Adam, SGD and Adadelta only.
         """
         return torch.optim.Adam(model.parameters(), lr=self.params.rate)
 

@@ -60,7 +60,7 @@ class CameraShake(stages.KernelEstimator):
     >>> from unblur.numerics.metrics import kernel_similarity
     >>> from unblur.testing import gaussian, synthetic_scene
     >>> given = synthetic_scene((96, 96), gaussian((9, 9), 1.5))
-    >>> estimate = CameraShake(size=9, turn=0).estimate(given.blurred, Context())
+    >>> estimate = CameraShake(size=9, max_rotation_deg=0).estimate(given.blurred, Context())
     >>> kernel_similarity(estimate.kernel.weights, given.kernel.weights) > 0.8
     True
 
@@ -86,7 +86,7 @@ class CameraShake(stages.KernelEstimator):
             description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
             "the blur in every corner, or auto for that of the whole.",
         )
-        scout: str = Field(
+        local_estimator: str = Field(
             "schuler",
             description="Estimator that finds the local kernels to begin with: schuler, map, or "
             "any other with a param size.",
@@ -94,7 +94,7 @@ class CameraShake(stages.KernelEstimator):
         refinements: int = Field(
             15, ge=0, le=100, description="Turns of latent image and poses after that."
         )
-        turn: float = Field(
+        max_rotation_deg: float = Field(
             3.0,
             ge=0,
             le=45,
@@ -106,8 +106,10 @@ class CameraShake(stages.KernelEstimator):
         """Return the field of kernels, without the latent image; see `KernelEstimator`."""
         p = self.params
         given = prepared(blurred, context, mask, p)
-        grid = PoseGrid.over(tuple(given.y.shape), given.size, float(np.deg2rad(p.turn)))
-        weights = first_poses(given, grid, p.scout, context)
+        grid = PoseGrid.over(
+            tuple(given.y.shape), given.size, float(np.deg2rad(p.max_rotation_deg))
+        )
+        weights = first_poses(given, grid, p.local_estimator, context)
         weights = self._refined(weights, given, CameraModel(grid, given.y), context)
         weights = torch.where(weights < LEAST * weights.max(), 0, weights)
         return Estimate(camera_field(*zero_mean_rotation(grid, weights)))

@@ -154,8 +154,9 @@ def alternate(
         On the latent image. Beside one that is met in the gradient, others are left out of
         the refinements: they take time and change little there.
     params : Params
-        With `iterations` at every scale, `refinements` after them, `ridge`, `even`, and `faint`
-        and `specks`, which `remove_small_components` takes out of the kernel after every turn.
+        With `iterations` per pyramid level, `refinements` after them, `ridge`, `whiten`, and the
+        `threshold` and `min_component_mass` of `remove_small_components`, which is applied to the
+        kernel after every iteration.
     on_turn : callable
         Called after every turn, with the kernel (n, n) at its scale.
     start : (n, n), optional
@@ -181,7 +182,7 @@ def alternate(
             factor = max(factor / EASING, min(limits.least / first, highest))
             on_turn(kernel)
         kernel = recentre(kernel, by="support")
-    if params.even:
+    if params.whiten:
         fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
     fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
     telling = [p for p in priors if p.on_gradient] or priors
@@ -214,4 +215,4 @@ def _fitted(
 ) -> Tensor:
     """Return the non-negative least-squares fit without its specks."""
     found = fit_kernel(sharp, blurred, kernel, ridge=ridge, floor=floor)
-    return remove_small_components(found, params.faint, params.specks)
+    return remove_small_components(found, params.threshold, params.min_component_mass)

@@ -45,20 +45,23 @@ class MapEstimator(stages.KernelEstimator):
 
     Notes
     -----
-    From a coarse scale, where the kernel measures about 5 pixels, to the full one, latent
-    image and kernel are estimated in turns. The kernel is a non-negative least-squares fit on
-    gradients, of which at first only the strongest count; specks that touch nothing else
-    are dropped. In the last iterations all gradients count, with `even` all frequencies alike that
-    these have (`kernel_step.NormalEquations`), and the priors' weights fall. What was not observed,
-    beyond the border or under the mask, is filled with what the latest latent image predicts.
+    From a coarse pyramid level, at which the kernel measures about 5 pixels, to the full size,
+    latent image and kernel are estimated alternately. The kernel is a non-negative least-squares
+    fit on gradients, at first on those above a threshold alone; small components of the kernel
+    are removed. In the last iterations all gradients are used, with `whiten` at equal power of all
+    frequencies (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved
+    pixels, beyond the border or under the mask, are filled with the prediction from the latest
+    latent image.
 
-    Weights are told for images with little noise. With more, of which the context tells or the
-    image itself, they fall less far, or grow, and the ridge grows (`alternation.Limits`).
+    The weights are meant for images with little noise. With more noise, of the context or
+    estimated, they decrease less, or increase, and the ridge increases
+    (`alternating.Limits`).
 
-    On pages of text the minimum that is found depends on weights and start. With several `factors`
-    or `starts` the descent is repeated, and with `rounds` repeated from the best kernel, until the
-    result is good enough or all is tried. The image that each kernel restores is judged by the
-    first prior that gives a verdict, else by `map_choice.implausibility`.
+    On pages of text the minimum found depends on the weights and on the initial kernel. With
+    several `weight_factors` or `n_starts` the estimation is repeated, and with `restarts` repeated
+    from the best kernel, until its score is at or below the prior's `stop_score` or all are tried.
+    The image restored with each kernel is scored by the first prior with a `blur_score`, else by
+    `unblur_classic.map.scoring`.
 
     Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.
@@ -95,38 +98,38 @@ class MapEstimator(stages.KernelEstimator):
         ridge: float = Field(
             0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
         )
-        even: bool = Field(
+        whiten: bool = Field(
             True,
             description="Whether all frequencies of the kernel count alike in the further turns; "
             "pages of text, which lack some, do better without.",
         )
-        faint: float = Field(
+        threshold: float = Field(
             0.02,
             ge=0,
             lt=1,
             description="Share of its peak below which a sample of the kernel is dropped on the "
             "way; more drops the ghosts that lines of text make.",
         )
-        specks: float = Field(
+        min_component_mass: float = Field(
             0.03,
             ge=0,
             lt=1,
             description="Share of the kernel below which a piece of it that touches no other "
             "is dropped on the way.",
         )
-        factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        weight_factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
             (1.0,),
             min_length=1,
             description="Factors on the weights of all priors. Of several, each is tried, and "
             "the kernel is kept whose restored image is the most plausible.",
         )
-        starts: int = Field(
+        n_starts: int = Field(
             1,
             ge=1,
             le=len(WAYS),
             description="Directions of the first kernel, each tried with each of the factors.",
         )
-        rounds: int = Field(
+        restarts: int = Field(
             0,
             ge=0,
             le=20,
@@ -137,7 +140,7 @@ class MapEstimator(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
         p = self.params
-        look = {"faint": p.faint, "specks": p.specks}
+        look = {"threshold": p.threshold, "min_component_mass": p.min_component_mass}
         given = prepared(blurred, context, mask, p, look)
         with retained_memory():
             kernel = self._searched(given, context)
@@ -154,15 +157,15 @@ class MapEstimator(stages.KernelEstimator):
             return torch.where(kernel < LEAST * kernel.max(), 0, kernel)
 
         judge = Judge(given.y, given.trusted, context, [prior.prior for prior in priors])
-        firsts = [first_kernel(levels[0].size, given.y, way) for way in WAYS[: p.starts]]
-        return searched(descend, judge, firsts, p.factors, levels, p.rounds)
+        firsts = [first_kernel(levels[0].size, given.y, way) for way in WAYS[: p.n_starts]]
+        return searched(descend, judge, firsts, p.weight_factors, levels, p.restarts)
 
     def _turns(self, count: int) -> int:
         """Return how many turns a search over `count` scales takes at most."""
         p = self.params
-        depths = [count] * p.starts + depths_of(count) * p.rounds
+        depths = [count] * p.n_starts + depths_of(count) * p.restarts
         turns = sum(p.iterations * depth + p.refinements for depth in depths)
-        return int(turns * len(p.factors))
+        return int(turns * len(p.weight_factors))
 
 
 def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:

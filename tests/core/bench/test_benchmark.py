@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
-from unblur.bench import Mean, Protocol, Row, Score, chosen, load_set, score
-from unblur.bench.pairs import partner
+from unblur.bench import Mean, Protocol, Row, Score, evenly_spread, load_set, score
+from unblur.bench.pairs import find_match
 from unblur.cli import app
 from unblur.errors import ImageError, UsageError
 from unblur.io import write_image, write_kernel
@@ -86,12 +86,12 @@ def test_a_file_describes_a_set(pairs, tmp_path):
 
 def test_names_match_as_whole_words():
     kernels = [Path(f"kernel{n}.tif") for n in (1, 12)]
-    assert partner("im1_kernel12_img", kernels) == kernels[1]
-    assert partner("im1_kernel1_img", kernels) == kernels[0]
-    assert partner("im1_kernel2_img", kernels) is None
-    assert partner("kernel", kernels) is None
+    assert find_match("im1_kernel12_img", kernels) == kernels[1]
+    assert find_match("im1_kernel1_img", kernels) == kernels[0]
+    assert find_match("im1_kernel2_img", kernels) is None
+    assert find_match("kernel", kernels) is None
     scenes = [Path("people.png"), Path("people_01.png")]
-    assert partner("people_01_kernel_02", scenes) == scenes[1]
+    assert find_match("people_01_kernel_02", scenes) == scenes[1]
 
 
 def test_sets_are_narrowed(pairs):
@@ -181,8 +181,8 @@ def test_means_leave_out_what_is_missing():
 
 
 def test_shown_pairs_are_spread():
-    assert chosen([str(n) for n in range(32)]) == ["0", "8", "16", "24"]
-    assert chosen(["a", "b", "c"]) == ["a", "b", "c"]
+    assert evenly_spread([str(n) for n in range(32)]) == ["0", "8", "16", "24"]
+    assert evenly_spread(["a", "b", "c"]) == ["a", "b", "c"]
 
 
 # The verb.

@@ -20,10 +20,10 @@ from unblur.report.previews import (
     LONGEST,
     Tones,
     kernel_picture,
-    liveliest,
     mapping_for,
+    most_contrast,
     png,
-    reduced,
+    reduce_image,
     view_of,
 )
 from unblur.report.spectra import BINS, radial_mean, spectrum, transfer
@@ -81,7 +81,7 @@ def test_flat_images_have_tones_too():
 
 def test_reduction_keeps_the_mean():
     values = np.random.default_rng(0).random((2 * LONGEST, 90)).astype(np.float32)
-    small = reduced(values)
+    small = reduce_image(values)
     assert small.shape == (LONGEST, 45)
     assert small[3, 4] == pytest.approx(values[6:8, 8:10].mean(), rel=1e-5)
 
@@ -90,7 +90,7 @@ def test_the_liveliest_square_is_found():
     values = np.zeros((2000, 1500), np.float32)
     values[1300:1400, 900:1000:2] = 1
     values[1300:1400:2, 900:1000] = 0.5
-    rows_, columns = liveliest(values)
+    rows_, columns = most_contrast(values)
     assert rows_.start <= 1300 < rows_.stop
     assert columns.start <= 900 < columns.stop
 
