@@ -31,7 +31,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.plugins.manager import registry
 from unblur_selfdeblur.optimisation import DipResult, Observation
-from unblur_selfdeblur.selection import blurriness
+from unblur_selfdeblur.selection import score_result
 
 
 def wrong_kernels(true: Kernel) -> Iterator[tuple[str, Kernel]]:
@@ -62,7 +62,7 @@ def ranked(case: Case) -> dict[str, Any]:
         before, after = n - 1 - n // 2, n // 2
         scene = functional.pad(image[None], [before, after] * 2, mode="replicate")[0]
         weights = kernel.tensor()
-        criterion = blurriness(DipResult(scene, weights, 0), data)
+        criterion = score_result(DipResult(scene, weights, 0), data)
         table[name] = (levin_aligned(image, case.sharp, search=SEARCH).psnr, criterion)
     psnr, criterion = np.array(list(table.values())).T
     return {

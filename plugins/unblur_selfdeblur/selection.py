@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from unblur.errors import ImageError
+from unblur.numerics.metrics.blind import blind_quality
 from unblur_selfdeblur.divergence import Diverged
 from unblur_selfdeblur.loss_terms import blur_valid
 from unblur_selfdeblur.optimisation import DipResult, Observation
@@ -17,7 +16,7 @@ SPARE_SEEDS = 3
 SEED_STEP = 7919
 """Difference of consecutive seeds of one run, so that runs with neighbouring seeds share none."""
 
-UNEXPLAINED = 4.0
+RESIDUAL_WEIGHT = 4.0
 """Weight of the unexplained part of the data; with less, too wide a kernel scores best."""
 
 
@@ -57,7 +56,7 @@ def best_of(
     attempt : callable
         Takes a seed; raises `Diverged` if it fails, and another seed is tried.
     criterion : callable, optional
-        Score of a result, lower is better; `blurriness` by default.
+        Score of a result, lower is better; `score_result` by default.
 
     Raises
     ------
@@ -78,31 +77,21 @@ def best_of(
             f"the networks diverged with each of {restarts + SPARE_SEEDS} seeds; "
             "try another kernel.size, another --seed, or kernel: map."
         )
-    score = criterion or blurriness
+    score = criterion or score_result
     return Choice(min(found, key=lambda result: score(result, data)), tuple(notes))
 
 
-def blurriness(optimum: DipResult, data: Observation) -> float:
-    """Return how unlike a sharp image that explains the data a result is; smaller is better.
+def score_result(result: DipResult, data: Observation) -> float:
+    """Score a result by `unblur.numerics.metrics.blind.blind_quality`; lower is better.
 
-    It is the sparsity `|grad x|_1 / |grad x|_2` of the image's gradients per pixel, which blur,
-    ringing and noise all raise, plus four times the share of the data's contrast that the result
-    leaves unexplained. Against PSNR on results for right and wrong kernels see
-    `benchmarks/selfdeblur_criterion.py`.
-
-    References
-    ----------
-    D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
-    CVPR 2011.
+    The normalised sparsity of the image's gradients plus four times the share of the data's
+    contrast that the result leaves unexplained. `benchmarks/selfdeblur_criterion.py` compares it
+    with PSNR on results for right and wrong kernels.
     """
-    residual = blur_valid(optimum.scene, optimum.kernel) - data.blurred
+    residual = blur_valid(result.scene, result.kernel) - data.blurred
     if data.valid is not None:
         residual = residual * data.valid
-    unexplained = residual.square().mean().sqrt() / data.blurred.std()
-    return float(_normalised_sparsity(optimum.scene) + UNEXPLAINED * unexplained)
-
-
-def _normalised_sparsity(x: Tensor) -> Tensor:
-    down, across = x.diff(dim=-2)[..., :-1], x.diff(dim=-1)[..., :-1, :]
-    size = (down.square() + across.square()).sqrt()
-    return size.mean() / size.square().mean().sqrt()
+    contrast = data.blurred.std()
+    return blind_quality(
+        result.scene, residual, contrast, method="normalized", weight=RESIDUAL_WEIGHT
+    )

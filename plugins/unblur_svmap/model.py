@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from unblur.numerics.boundaries import saturation_mask
 from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inpaint import fill
 from unblur.numerics.operators import Blur, laplacian_otf
@@ -146,12 +147,12 @@ class SpatiallyVariantMap(nn.Module):
         level = (noise / SPREAD) ** 2
         x = wiener(view, blur, level)
         for number in range(1 if clipped is None else 1 + RESTARTS):
-            seen = believed(blurred, x, blur, clipped) if number else blur
+            seen = mask_saturated(blurred, x, blur, clipped) if number else blur
             x = start(blurred, x, seen, level, course, f"start {number}", on_step)
         smooth = wiener(view, blur, 10 * level)
         yield blur.crop(x)
         for step in range(self.design.steps):
-            seen = believed(blurred, x, blur, clipped)
+            seen = mask_saturated(blurred, x, blur, clipped)
             # Passed on at once: filters of two steps would be twice the memory.
             x = solve(
                 blurred,
@@ -192,13 +193,12 @@ def tag(noise: Tensor, like: Tensor) -> Tensor:
     return (torch.log(noise / 0.01) / 2).expand_as(like)
 
 
-def believed(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:
-    """Return the blur that observes no clipped pixel where scene `x`, blurred, exceeds white."""
+def mask_saturated(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:
+    """Return the blur without the saturated pixels that scene `x`, blurred, exceeds."""
     if clipped is None:
         return blur
-    whole = blur.with_mask(None)
-    mask = 1 - clipped * (whole.forward(x) >= y)
-    return blur.with_mask(mask if blur.mask is None else mask * blur.mask)
+    predicted = blur.with_mask(None).forward(x)
+    return blur.with_mask(saturation_mask(blur, y, predicted, clipped))
 
 
 def seen_only(y: Tensor, blur: Blur) -> Tensor:

@@ -13,7 +13,7 @@ from unblur_selfdeblur.fit_target import FitTarget, most_textured_square
 from unblur_selfdeblur.loss_terms import blur_valid
 from unblur_selfdeblur.optimisation import DipResult, Observation
 from unblur_selfdeblur.schedule import LossPhase, Schedule
-from unblur_selfdeblur.selection import best_of, blurriness
+from unblur_selfdeblur.selection import best_of, score_result
 from unblur_selfdeblur.stage import SelfDeblur
 
 BENT = np.zeros((7, 7), np.float32)
@@ -216,15 +216,15 @@ def test_the_criterion_prefers_the_sharp_explanation():
     data = Observation(blur_valid(whole, blur))
     unblurred = torch.nn.functional.pad(data.blurred, [3] * 4, mode="replicate")
     noisy = whole + 0.1 * torch.randn(whole.shape, generator=torch.Generator().manual_seed(0))
-    sharp = blurriness(DipResult(whole, blur, 1), data)
-    assert sharp < blurriness(DipResult(unblurred, point, 1), data)
-    assert sharp < blurriness(DipResult(noisy, blur, 1), data)
-    assert sharp < blurriness(DipResult(whole, point, 1), data)
+    sharp = score_result(DipResult(whole, blur, 1), data)
+    assert sharp < score_result(DipResult(unblurred, point, 1), data)
+    assert sharp < score_result(DipResult(noisy, blur, 1), data)
+    assert sharp < score_result(DipResult(whole, point, 1), data)
 
 
 def test_the_best_of_several_tries_is_kept(monkeypatch):
     tries = {0: 0.9, selection.SEED_STEP: 0.2, 2 * selection.SEED_STEP: 0.5}
-    monkeypatch.setattr(selection, "blurriness", lambda optimum, _: optimum.iterations)
+    monkeypatch.setattr(selection, "score_result", lambda optimum, _: optimum.iterations)
     choice = best_of(3, 0, None, lambda seed: DipResult(None, None, tries[seed]))
     assert choice.best.iterations == 0.2
 

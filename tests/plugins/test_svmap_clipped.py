@@ -8,7 +8,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, synthetic_scene
-from unblur_svmap.model import Design, SpatiallyVariantMap, believed
+from unblur_svmap.model import Design, SpatiallyVariantMap, mask_saturated
 from unblur_svmap.stage import Svmap
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
@@ -45,18 +45,18 @@ def test_lights_ring_less_than_where_clipping_is_ignored_or_hidden():
     assert bounded < 0.6 * hidden
 
 
-def test_a_clipped_pixel_is_believed_only_while_the_estimate_is_darker():
+def test_a_clipped_pixel_is_observed_only_while_the_estimate_is_darker():
     blur = Blur(torch.ones(1, 1), (4, 4), torch.ones(4, 4))
     x = torch.full((1, 1, *blur.domain), 0.5)
     x[0, 0, 1, 2] = 2.0
     y = torch.full((1, 1, 4, 4), 0.5)
     y[0, 0, 1] = 1.0
     clipped = (y >= 1).float()
-    mask = believed(y, x, blur, clipped).mask[0, 0]
+    mask = mask_saturated(y, x, blur, clipped).mask[0, 0]
     expected = torch.ones(4, 4)
     expected[1, 2] = 0
     torch.testing.assert_close(mask, expected)
-    assert believed(y, x, blur, None) is blur
+    assert mask_saturated(y, x, blur, None) is blur
 
 
 def test_an_integer_image_tells_where_it_was_clipped():

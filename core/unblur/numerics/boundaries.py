@@ -46,6 +46,25 @@ def lower_bound_projection(
     return lambda u: torch.where(where, torch.maximum(u, bound), u)
 
 
+def saturation_mask(blur: Blur, blurred: Tensor, predicted: Tensor, clipped: Tensor) -> Tensor:
+    """Return the mask of `blur` without the saturated pixels that an estimate exceeds.
+
+    A saturated pixel is a lower bound: it counts as observed while the blurred estimate
+    `predicted` is darker, and as unknown where it is as bright or brighter.
+
+    Parameters
+    ----------
+    blur : Blur
+        Its mask, if any, is part of the result.
+    blurred, predicted : (..., C, *spatial)
+        The image, and the blurred estimate on its window.
+    clipped : (..., C, *spatial)
+        1 = saturated pixel.
+    """
+    observed = 1 - clipped * (predicted >= blurred)
+    return observed if blur.mask is None else observed * blur.mask
+
+
 def solve_unobserved(
     blur: Blur,
     blurred: Tensor,
@@ -99,7 +118,7 @@ def solve_unobserved_saturated(
         return seen
     ahead = wiener.restore * blur.otf
     for _ in range(RESTARTS):
-        exceeded = clipped * (blur.crop(apply_otf(seen, ahead, blur.ndim)) >= blurred)
-        known = 1 - exceeded if blur.mask is None else (1 - exceeded) * blur.mask
-        seen = solve_unobserved(blur.with_mask(known), blurred, wiener, on_step=on_step)
+        predicted = blur.crop(apply_otf(seen, ahead, blur.ndim))
+        observing = blur.with_mask(saturation_mask(blur, blurred, predicted, clipped))
+        seen = solve_unobserved(observing, blurred, wiener, on_step=on_step)
     return seen

@@ -63,8 +63,10 @@ def split_gradients(
     domain = latent.shape[-2:]
     for penalty in penalties:
         back = pull(gradient(latent), penalty)
-        numerator = observed + penalty * fft(back, 2)
-        spectrum = numerator / (power + penalty * laplacian + stabiliser)
+        denominator = power + penalty * laplacian
+        if stabiliser:
+            denominator = denominator + stabiliser
+        spectrum = (observed + penalty * fft(back, 2)) / denominator
         latent = inverse_fft(spectrum, domain)
     return latent, spectrum
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from unblur.numerics.camera import CameraBasis, PoseGrid
 from unblur.numerics.contrast import LOUD
 from unblur.numerics.kernel_ops import remove_small_components
+from unblur.numerics.regions import spans
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
 from unblur_classic.map.kernel_update import EVEN_RIDGE, NormalEquations
 
@@ -128,15 +129,10 @@ class CameraModel:
 
 def halfway(shape: tuple[int, ...], edges: list[int]) -> list[Piece]:
     """Return pieces of one extent that cover an image (rows, columns) and overlap by half."""
-    rows, columns = (_spans(n, edge) for n, edge in zip(shape, edges, strict=True))
+    rows, columns = (
+        spans(n, edge, -(-2 * (n - edge) // edge) + 1) for n, edge in zip(shape, edges, strict=True)
+    )
     return [Piece(row, column) for row in rows for column in columns]
-
-
-def _spans(extent: int, edge: int) -> list[slice]:
-    """Return spans of one length, half of which or less lies between the starts of two."""
-    count = -(-2 * (extent - edge) // edge)
-    starts = [round(i * (extent - edge) / max(count, 1)) for i in range(count + 1)]
-    return [slice(start, start + edge) for start in starts]
 
 
 def fading(edges: list[int]) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from unblur.model.stages import Prior
 from unblur.numerics.fourier import fft, inverse_fft, psf_to_otf
-from unblur.numerics.operators import gradient, gradient_adjoint, laplacian_otf
+from unblur.numerics.half_quadratic import split_gradients
+from unblur.numerics.operators import gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import continuation
 
 FIRST, LAST, GROWTH = 2.0, 50.0, 3.0
@@ -95,15 +96,16 @@ def latent_image(
         u = p.prior.proximal(near, p.weight / (2 * tie)).reshape(scene.shape)
         given, power = given + tie * fft(u, 2), power + tie
     ties = len(slopes_split) * laplacian
-    latent = scene
-    for penalty in _penalties(slopes_split, last):
-        pull = torch.zeros_like(scene)
-        slopes = gradient(latent)
+
+    def pull(gradients: Tensor, penalty: float | Tensor) -> Tensor:
+        total = torch.zeros_like(scene)
         for p in slopes_split:
             step = p.weight / (2 * penalty)
-            pull = pull + gradient_adjoint(p.prior.shrink_gradient(slopes, step))  # type: ignore[attr-defined]
-        spectrum = (given + penalty * fft(pull, 2)) / (power + penalty * ties)
-        latent = inverse_fft(spectrum, domain)
+            total = total + gradient_adjoint(p.prior.shrink_gradient(gradients, step))  # type: ignore[attr-defined]
+        return total
+
+    penalties = _penalties(slopes_split, last)
+    latent, spectrum = split_gradients(scene, given, power, ties, penalties, pull)
     return latent, inverse_fft(otf * spectrum, domain)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from unblur.engine.kernels.kernel_size import estimate_extent
@@ -15,6 +14,7 @@ from unblur.errors import ImageError
 from unblur.model.context import Context
 from unblur.numerics.colour import to_luma
 from unblur.numerics.contrast import CONTRAST, contrast_of
+from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
 from unblur_classic.map.median import median_filtered
 from unblur_classic.map.params import BlindParams
@@ -62,7 +62,7 @@ def prepared(
     gain = gain_of(luma, trusted)
     noise = context.noise if context.noise is not None else estimate_noise(luma[None], mask)
     context = context.with_(noise=gain * noise)
-    y = gain * filled(luma, trusted)
+    y = gain * fill(luma, trusted)
     size = estimate_extent(y[None], context, look) if params.size == "auto" else params.size
     check_size(size, y)
     return Prepared(y, trusted, size, gain * noise)
@@ -71,16 +71,6 @@ def prepared(
 def gain_of(luma: Tensor, trusted: Tensor) -> float:
     """Return what brings an image to `CONTRAST`."""
     return CONTRAST / contrast_of(luma[trusted > 0])
-
-
-def filled(luma: Tensor, trusted: Tensor) -> Tensor:
-    """Return an image whose untrusted pixels have the values of the nearest trusted ones."""
-    if bool(trusted.all()):
-        return luma
-    untrusted = (trusted == 0).cpu().numpy()
-    nearest = distance_transform_edt(untrusted, return_distances=False, return_indices=True)
-    rows, columns = torch.from_numpy(nearest).to(luma.device)
-    return luma[rows, columns]
 
 
 def check_size(size: int, y: Tensor) -> None:

@@ -10,13 +10,14 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Prior
+from unblur.numerics.metrics.blind import blind_quality
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 EXPONENT = 0.5
-"""Of the gradient's length: small enough that two faint edges cost more than a strong one."""
-UNEXPLAINED = 1.0
-"""Weight of what the data show and the restored image does not."""
+"""Exponent of the prior with which images are restored to be scored, dimensionless."""
+RESIDUAL_WEIGHT = 1.0
+"""Weight of the unexplained part of the data's contrast in the blind quality, dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Judge:
         Device and cancellation; nothing is reported.
     priors : sequence of Prior
         Of those that give verdicts, the first is asked about what `hyper-laplacian` restores from
-        the image brought to contrast 1; without one it is `implausibility`.
+        the image brought to contrast 1; without one it is `estimate_blind_quality`.
     """
 
     y: Tensor
@@ -44,7 +45,7 @@ class Judge:
         image = self.y / self.y[self.trusted > 0].std()
         sharp = self._restored(kernel, image)
         told = None if self.asked is None else self.asked.blur_score(sharp[None])
-        return implausibility(sharp, kernel, image, self.trusted) if told is None else told
+        return estimate_blind_quality(sharp, kernel, image, self.trusted) if told is None else told
 
     @property
     def asked(self) -> Prior | None:
@@ -66,33 +67,21 @@ class Judge:
         return stage.deconvolve(image[None], known, context, self.trusted)[0]
 
 
-def implausibility(sharp: Tensor, kernel: Tensor, image: Tensor, trusted: Tensor) -> float:
-    """Return how unlike a sharp image that explains the data a restored one is; less is better.
+def estimate_blind_quality(sharp: Tensor, kernel: Tensor, image: Tensor, valid: Tensor) -> float:
+    """Score what a kernel restores by `unblur.numerics.metrics.blind.blind_quality`.
 
-    It is the mean of `|grad sharp|^0.5` over the pixels, plus the share of the blurred image's
-    contrast that its blur leaves unexplained. What blur spreads, and the ghosts and waves that a
-    wrong kernel adds, are many faint gradients in place of few strong ones, which an exponent
-    below 1 makes dear. Residuals alone cannot tell: a kernel of one pixel explains everything.
+    Blur and the artefacts of a wrong kernel are many weak gradients in place of few strong ones.
 
     Parameters
     ----------
     sharp : (H, W)
-        What a kernel restores from the image.
+        Image restored with the kernel.
     kernel : (n, n)
         Non-negative, of positive sum.
-    image, trusted : (H, W)
-        The blurred image, of contrast 1, and 1 where a pixel may be trusted, else 0.
-
-    References
-    ----------
-    The exponent: D. Krishnan, R. Fergus, "Fast image deconvolution using hyper-Laplacian
-    priors", NIPS 2009. That a restored image's sparsity tells right kernels from wrong ones:
-    D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
-    CVPR 2011.
+    image, valid : (H, W)
+        The blurred image, of contrast 1, and 1 = valid pixel.
     """
     known = Kernel(kernel.cpu().numpy())
-    down, across = sharp.diff(dim=0)[:, :-1], sharp.diff(dim=1)[:-1]
-    roughness = (down.square() + across.square()).pow(EXPONENT / 2).mean()
-    seen = crop_valid(trusted, known) > 0
-    residual = (blur_image(sharp, known) - crop_valid(image, known))[seen]
-    return float(roughness + UNEXPLAINED * residual.square().mean().sqrt())
+    inside = crop_valid(valid, known) > 0
+    residual = (blur_image(sharp, known) - crop_valid(image, known))[inside]
+    return blind_quality(sharp, residual, method="power", weight=RESIDUAL_WEIGHT)
