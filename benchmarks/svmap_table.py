@@ -123,7 +123,7 @@ def score(method: Method, weight: float | None, given: list[Sample]) -> dict[str
         found = stage(params).deconvolve(
             sample.blurred[0],
             Kernel(sample.kernel.numpy()),
-            Context(noise=float(sample.noise), ceiling=None if clipped is None else 1.0),
+            Context(noise=float(sample.noise), saturation_level=None if clipped is None else 1.0),
             None if clipped is None else 1 - clipped[0, 0],
         )
         found, sharp = found[0].clamp(0, 1), sample.sharp[0, 0]

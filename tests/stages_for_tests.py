@@ -43,7 +43,7 @@ class Copy(Deconvolver):
         return blurred.clone()
 
     def halo(self, kernel):
-        return kernel.reach
+        return kernel.half_width
 
 
 class Energy(Prior):

@@ -66,6 +66,12 @@ name another module.
 """
 
 ATTRIBUTES: dict[str, str] = {
+    "unblur.engine.api:deblur.holes": "nonfinite",
+    "unblur.engine.record.report:MaskRecord.holes": "nonfinite",
+    "unblur.model.context:Context.ceiling": "saturation_level",
+    "unblur.model.kernel:Kernel.reach": "half_width",
+    "unblur.model.stages:Deconvolver.settled": "calibrate",
+    "unblur.model.stages:Postprocessor.settled": "calibrate",
     "unblur.model.stages:Prior.enough": "stop_score",
     "unblur.model.stages:Prior.verdict": "blur_score",
     "unblur.numerics.psf.properties:PsfProperties.body": "support",
@@ -73,6 +79,8 @@ ATTRIBUTES: dict[str, str] = {
     "unblur.numerics.psf.properties:PsfProperties.rim": "border",
 }
 """Successors of attributes and methods of classes: `"module:Class.old": "new"`.
+
+Keywords of functions have rows of the same form, `"module:function.old": "new"`.
 
 They are read under the old name; a subclass that still defines the old one is given the new one;
 a field of a dataclass can still be set under the old name when an object is made.
@@ -101,8 +109,12 @@ PARAMS: dict[str, dict[str, str]] = {
 A renamed value of a param is written `{"param=old": "param=new"}`.
 """
 
-REPORT_KEYS: dict[str, str] = {}
+REPORT_KEYS: dict[str, str] = {
+    "mask.holes": "mask.nonfinite",
+}
 """Successors of keys of the JSON report, levels joined by dots: `"mask.old": "mask.new"`."""
 
-OPTIONS: dict[str, str] = {}
+OPTIONS: dict[str, str] = {
+    "--fill-holes": "--fill-nonfinite",
+}
 """Successors of options of the command: `"--old": "--new"`."""

@@ -64,8 +64,8 @@ class Svmap(stages.Deconvolver):
     Notes
     -----
     One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the networks see the
-    noise level. Pixels that the sensor clipped (masked, and at `Context.ceiling`) say that the
-    scene was as bright or brighter: they are believed while the estimate, blurred, is darker.
+    noise level. Pixels that the sensor clipped (masked, and at `Context.saturation_level`) are a
+    lower bound on the blurred scene: they count while the estimate, blurred, is darker.
     The weights `saturated`, trained further on such images, are taken for them. Where the kernel
     is far from right, the weights `tolerant` do better: trained with kernels that are somewhat
     wrong, they trust the data less where such an error shows.
@@ -140,7 +140,7 @@ class Svmap(stages.Deconvolver):
         """Return the sharp image; see `Deconvolver.deconvolve`."""
         luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
         planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
-        seen, clipped = split_mask(blurred, mask, context.ceiling)
+        seen, clipped = split_mask(blurred, mask, context.saturation_level)
         if clipped is not None and luma_only:
             clipped = clipped.amax(0, keepdim=True)  # luma is as bright or brighter there, too
         model = self._model(blurred, context)
@@ -158,7 +158,7 @@ class Svmap(stages.Deconvolver):
         colours = [run(plane, mask, None, steps=0) for plane in chroma]
         return merge_luma(torch.stack(sharp), torch.stack(colours))
 
-    def settled(
+    def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
         """Return the stage with the steps that the mean of the channels takes; see `Deconvolver`.
@@ -175,7 +175,7 @@ class Svmap(stages.Deconvolver):
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return how far a pixel's result looks; see `Deconvolver.halo`."""
         own = 2 * LAYERS * self._turns() + 16
-        return tuple(own + 3 * reach for reach in kernel.reach)
+        return tuple(own + 3 * reach for reach in kernel.half_width)
 
     def _noise(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float:
         if self.params.noise != "auto":
@@ -209,7 +209,7 @@ class Svmap(stages.Deconvolver):
     def _model_name(self, context: Context) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        return UNCLIPPED if context.ceiling is None else CLIPPED
+        return UNCLIPPED if context.saturation_level is None else CLIPPED
 
     def _turns(self) -> int:
         """Return how often the networks look at the estimate, at most."""

@@ -94,7 +94,7 @@ class Sharpen(stages.Deconvolver):
         return blur.crop(x)
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        return tuple(r * 4 for r in kernel.reach)
+        return tuple(r * 4 for r in kernel.half_width)
 
 
 class Fails(stages.Postprocessor):

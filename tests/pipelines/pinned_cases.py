@@ -174,7 +174,7 @@ blind("map-hyper-laplacian", "colour", "command", feed="command", settings=MAP)
 
 # Options of the call -----------------------------------------------------------------------------
 
-known("hyper-laplacian", "stars", "fill", options={"holes": "fill"})
+known("hyper-laplacian", "stars", "fill", options={"nonfinite": "fill"})
 known("svmap", "colour", "unmasked", options={"saturated": "keep"})
 known("richardson-lucy", "colour", "masked", options={"saturated": "mask"})
 known("wiener", "grey", "noise", options={"noise": 0.02})

@@ -27,8 +27,8 @@ def test_the_error_is_smaller_than_if_saturation_is_ignored_or_masked():
     blurred, truth, kernel = saturated_scene()
     mask = (blurred[0] < 1).float()
 
-    def error(ceiling, mask):
-        context = Context(noise=0.002, contrast=0.2, ceiling=ceiling)
+    def error(saturation_level, mask):
+        context = Context(noise=0.002, contrast=0.2, saturation_level=saturation_level)
         found = HyperLaplacian().deconvolve(blurred, kernel, context, mask)
         inner = (..., slice(8, -8), slice(8, -8))
         return float((found.clamp(0, 1) - truth)[inner].square().mean())

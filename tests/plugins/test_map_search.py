@@ -42,7 +42,7 @@ def test_wrong_kernels_are_less_plausible_than_the_true_one(shaken):
 def test_what_is_known_of_the_image_in_other_units_does_not_matter(shaken):
     y, trusted, kernel = shaken.blurred[0], torch.ones(110, 120), torch.tensor(BENT)
     trusted[40:44, 30:60] = 0
-    told = Context(noise=0.3, contrast=0.01, ceiling=0.0)
+    told = Context(noise=0.3, contrast=0.01, saturation_level=0.0)
     assert Judge(y, trusted, told)(kernel) == Judge(y, trusted, Context())(kernel)
 
 

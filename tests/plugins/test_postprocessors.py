@@ -88,7 +88,7 @@ class TestClip:
         blurred = torch.rand(2, 20, 20, generator=seeded())
         x = 3 * blurred - 1
         stage = Clip(low="input", high="input")
-        calibrated = stage.settled(x, blurred, None, CONTEXT)
+        calibrated = stage.calibrate(x, blurred, None, CONTEXT)
         whole = stage.process(x, blurred, None, CONTEXT)
         tile = pickle.loads(pickle.dumps(calibrated))
         part = (slice(None), slice(3, 9), slice(4, 12))
@@ -125,7 +125,7 @@ class TestMatchRange:
         blurred = torch.rand(3, 20, 20, generator=seeded())
         x = 2 * torch.rand(3, 20, 20, generator=seeded(1))
         stage = MatchRange(match="percentiles")
-        calibrated = pickle.loads(pickle.dumps(stage.settled(x, blurred, None, CONTEXT)))
+        calibrated = pickle.loads(pickle.dumps(stage.calibrate(x, blurred, None, CONTEXT)))
         part = (slice(None), slice(3, 9), slice(4, 12))
         tile = calibrated.process(x[part], blurred[part], None, CONTEXT)
         assert torch.allclose(tile, stage.process(x, blurred, None, CONTEXT)[part], atol=1e-6)
@@ -214,7 +214,7 @@ class TestDenoise:
         kernel = gaussian_kernel(1.5)
         blurred = add_gaussian_noise(blur_image(photo(shared), kernel), 0.01, seeded())
         over = Wiener(weight=1e-3).deconvolve(blurred, kernel, CONTEXT)
-        stage = pickle.loads(pickle.dumps(Denoise().settled(over, blurred, kernel, CONTEXT)))
+        stage = pickle.loads(pickle.dumps(Denoise().calibrate(over, blurred, kernel, CONTEXT)))
         whole = Denoise().process(over, blurred, kernel, CONTEXT)
         (halo, _), edge = stage.halo(kernel), 50
         part = (slice(None), slice(60 - halo, 60 + edge + halo), slice(70 - halo, 70 + edge + halo))

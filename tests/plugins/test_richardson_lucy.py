@@ -115,7 +115,7 @@ def test_more_noise_stops_sooner_and_near_the_best_iteration(stop):
             found = stage.deconvolve(given.blurred, given.kernel, context)
             return float((found - given.sharp).norm())
 
-        calibrated = RichardsonLucy(iterations=100, stop=stop).settled(
+        calibrated = RichardsonLucy(iterations=100, stop=stop).calibrate(
             given.blurred, given.kernel, context
         )
         assert calibrated.params.stop == "fixed"
@@ -153,11 +153,11 @@ def test_the_background_of_tiles_is_that_of_the_image():
     blurred = torch.linspace(0, 1, 101)[None, None].expand(1, 30, -1)
     mask = torch.ones(30, 101)
     mask[:, :10] = 0
-    calibrated = RichardsonLucy(background="auto").settled(
+    calibrated = RichardsonLucy(background="auto").calibrate(
         blurred, gaussian((3, 3), 1), CONTEXT, mask
     )
     assert calibrated.params.background == pytest.approx(0.1, abs=0.02)
-    assert RichardsonLucy().settled(blurred, gaussian((3, 3), 1), CONTEXT).params.background == 0
+    assert RichardsonLucy().calibrate(blurred, gaussian((3, 3), 1), CONTEXT).params.background == 0
 
 
 def test_the_error_of_a_real_cell_stack_falls_and_its_flux_is_kept(shared):

@@ -78,16 +78,19 @@ def test_an_integer_image_tells_where_it_was_clipped():
 
 
 def test_saturated_weights_are_taken_where_the_sensor_clipped():
-    assert Svmap()._model_name(Context(ceiling=1.0)) == "saturated"
+    assert Svmap()._model_name(Context(saturation_level=1.0)) == "saturated"
     assert Svmap()._model_name(Context()) == "gaussian"
-    assert Svmap(model="own.safetensors")._model_name(Context(ceiling=1.0)) == "own.safetensors"
+    assert (
+        Svmap(model="own.safetensors")._model_name(Context(saturation_level=1.0))
+        == "own.safetensors"
+    )
 
 
 def test_luma_of_a_clipped_colour_is_a_bound_too():
     blurred, _, kernel = night()
     grey = blurred[0].expand(3, -1, -1).contiguous()
     mask = (grey < 1).all(0).float()
-    context = Context(ceiling=1.0)
+    context = Context(saturation_level=1.0)
     params = {"noise": 0.01, "data_term": "l2", "regulariser": "hyper-laplacian"}
     found = Svmap(params, colour="luma").deconvolve(grey, Kernel(kernel.numpy()), context, mask)
     alone = Svmap(params).deconvolve(grey[:1], Kernel(kernel.numpy()), context, mask)

@@ -31,14 +31,14 @@ def test_two_tiles_meet_without_a_step_though_their_content_differs():
         inner = (..., slice(halo, -halo), slice(None))
         return float((a - b)[inner].abs().max())
 
-    settled = stage().settled(blurred, kernel, NOISE)
+    settled = stage().calibrate(blurred, kernel, NOISE)
     assert seam(settled) < 2e-5
     assert seam(stage()) > 5 * seam(settled)
 
 
 def test_another_kernel_is_not_bound_by_what_was_settled():
     given = synthetic_scene((96, 96), lopsided((5, 6)), noise=0.01)
-    settled = stage().settled(given.blurred, given.kernel, NOISE)
+    settled = stage().calibrate(given.blurred, given.kernel, NOISE)
     other = lopsided((7, 4))
     free = stage().deconvolve(given.blurred, other, NOISE)
     torch.testing.assert_close(settled.deconvolve(given.blurred, other, NOISE), free)

@@ -83,9 +83,11 @@ def run(
         bool,
         typer.Option("--freeze", help="The first image decides for all: kernel, when to stop."),
     ] = False,
-    fill_holes: Annotated[
+    fill_nonfinite: Annotated[
         bool,
-        typer.Option("--fill-holes", help="Fill NaN; put the input where a tile cannot be made."),
+        typer.Option(
+            "--fill-nonfinite", help="Fill NaN; put the input where a tile cannot be made."
+        ),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -123,7 +125,7 @@ def run(
             workers=workers,
             overwrite=overwrite,
             resume=resume,
-            holes="fill" if fill_holes else "keep",
+            nonfinite="fill" if fill_nonfinite else "keep",
             shared_freeze=SharedFreeze() if freeze else None,
             on_message=tell,
         )

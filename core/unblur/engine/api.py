@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from unblur.engine.intake.masking import Holes, Saturated
+from unblur.engine.intake.masking import NonfinitePolicy, Saturated
 from unblur.engine.job import DeblurJob, as_image, as_pipeline
 from unblur.engine.kernels.finding import find_kernels
 from unblur.engine.record import report as provenance
@@ -19,7 +19,7 @@ from unblur.engine.record.runlog import Outcome
 from unblur.engine.running.freeze import Frozen
 from unblur.engine.tiles.memory import is_out_of_memory, release
 from unblur.engine.tiles.planning import make_plan
-from unblur.engine.tiles.tiled import for_tiles, run_lazily, run_tiles
+from unblur.engine.tiles.tiled import prepare_for_tiles, run_lazily, run_tiles
 from unblur.engine.tiles.whole import run_whole
 from unblur.model.context import Context, Progress, resolve_device
 from unblur.pipeline import Pipeline
@@ -38,7 +38,7 @@ def deblur(
     seed: int = 0,
     noise: float | None = None,
     tile: int | None = None,
-    holes: Holes = "keep",
+    nonfinite: NonfinitePolicy = "keep",
     saturated: Saturated = "auto",
     frozen: Frozen | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -67,7 +67,7 @@ def deblur(
         out.
     tile : int, optional
         Edge of a tile in pixels, for images that do not fit into memory.
-    holes : {"keep", "fill"}
+    nonfinite : {"keep", "fill"}
         What becomes of NaN and infinite values, which no step sees: they stay, or they take
         what the deconvolution found for them.
     saturated : {"auto", "mask", "keep"}
@@ -118,7 +118,12 @@ def deblur(
         context = context.with_(is_cancelled=is_cancelled)
     settings = {**overrides, **({} if tile is None else {"tiles.size": tile})}
     request = DeblurJob.of(
-        given, as_pipeline(pipeline, settings), psf, context, holes=holes, saturated=saturated
+        given,
+        as_pipeline(pipeline, settings),
+        psf,
+        context,
+        nonfinite=nonfinite,
+        saturated=saturated,
     )
     if frozen is not None:
         request = frozen.applied(request)
@@ -140,7 +145,7 @@ def run(request: DeblurJob) -> Outcome:
     kinds = {stage.kind for stage in request.stages}
     recipe = replace(request.recipe(), field=find_kernels(request, outcome))
     if request.image.is_lazy:
-        recipe = for_tiles(request, recipe)
+        recipe = prepare_for_tiles(request, recipe)
         run_lazily(request, recipe, make_plan(request, recipe, prefer_whole=False), outcome)
         return outcome
     tiles = request.pipeline.tiles
@@ -158,7 +163,7 @@ def run(request: DeblurJob) -> Outcome:
                 raise
             release(request.context.device)
             outcome.warn("memory ran out on the whole image; it was cut into tiles.")
-    recipe = for_tiles(request, recipe)
+    recipe = prepare_for_tiles(request, recipe)
     plan = make_plan(request, recipe, prefer_whole=False)
     run_tiles(request, recipe, plan, outcome)
     return outcome

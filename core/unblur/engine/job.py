@@ -12,7 +12,7 @@ import numpy as np
 from unblur.engine.intake.brightness import Brightness
 from unblur.engine.intake.checks import check_request, spatial_axes
 from unblur.engine.intake.layout import Layout
-from unblur.engine.intake.masking import Holes, Masking, Saturated
+from unblur.engine.intake.masking import Masking, NonfinitePolicy, Saturated
 from unblur.engine.intake.scaling import Scale
 from unblur.engine.intake.statistics import Levels, Piece
 from unblur.engine.steps.block import Recipe
@@ -52,7 +52,7 @@ class DeblurJob:
         The unit they see.
     masking : Masking
         What they do not see.
-    holes : {"keep", "fill"}
+    nonfinite : {"keep", "fill"}
         Whether values that were not finite stay so in the result.
     context : Context
         Device, seed, noise in the unit of the stages, progress, cancellation.
@@ -67,7 +67,7 @@ class DeblurJob:
     layout: Layout
     scale: Scale
     masking: Masking
-    holes: Holes
+    nonfinite: NonfinitePolicy
     context: Context
     origin: str = "given"
 
@@ -79,7 +79,7 @@ class DeblurJob:
         psf: Any,
         context: Context,
         *,
-        holes: Holes = "keep",
+        nonfinite: NonfinitePolicy = "keep",
         saturated: Saturated = "auto",
     ) -> DeblurJob:
         """Check that image, pipeline and kernel go together, and decide scale and mask.
@@ -103,9 +103,11 @@ class DeblurJob:
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / scale.span)
         masking = Masking.of(image, brightness, saturated)
-        if masking.ceiling is not None:
-            context = context.with_(ceiling=(masking.ceiling - scale.black) / scale.span)
-        return cls(image, pipeline, stages, field, layout, scale, masking, holes, context)
+        if masking.saturation_level is not None:
+            context = context.with_(
+                saturation_level=(masking.saturation_level - scale.black) / scale.span
+            )
+        return cls(image, pipeline, stages, field, layout, scale, masking, nonfinite, context)
 
     def recipe(self) -> Recipe:
         """Return what is needed to deblur a block, with the kernel if it was given."""
@@ -114,7 +116,7 @@ class DeblurJob:
             self.field,
             self.scale,
             self.masking,
-            self.holes,
+            self.nonfinite,
             self.layout.channels,
             self.context,
         )

@@ -71,9 +71,9 @@ class Context:
         so that every tile is regularised alike. `None` lets a stage measure what it sees.
     brightness : float, optional
         Mean of the image's values with white = 1, measured on the whole image; likewise.
-    ceiling : float, optional
-        Value, white = 1, at which the sensor clipped. Masked pixels that reach it are known to
-        have been as bright or brighter; `None` if masked pixels say nothing.
+    saturation_level : float, optional
+        Value at which the sensor clipped, white = 1. It is a lower bound on the true value of
+        masked pixels that reach it; `None` if nothing is known about masked pixels.
     on_progress : callable
         Receives `Progress` reports.
     is_cancelled : callable
@@ -85,7 +85,7 @@ class Context:
     noise: float | None = None
     contrast: float | None = None
     brightness: float | None = None
-    ceiling: float | None = None
+    saturation_level: float | None = None
     on_progress: Callable[[Progress], None] = field(default=_silent, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 

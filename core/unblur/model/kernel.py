@@ -78,7 +78,7 @@ class Kernel:
         return self.weights.ndim
 
     @property
-    def reach(self) -> tuple[int, ...]:
+    def half_width(self) -> tuple[int, ...]:
         """How far the blur carries light along each axis, in pixels: the larger half."""
         return tuple(n // 2 for n in self.shape)
 

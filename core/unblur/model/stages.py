@@ -145,7 +145,8 @@ class KernelEstimator(Stage):
         context : Context
             Device, seed, noise, progress, cancellation.
         mask : (H, W) float32, optional
-            1 where a pixel may be trusted, 0 where it was NaN, saturated or dead.
+            1 = valid pixel, 0 = NaN, saturated or dead. The opposite of the masks of `numpy.ma`
+            and astropy, where True marks an invalid value.
         """
 
 
@@ -176,21 +177,21 @@ class Deconvolver(Stage):
         context : Context
             Device, seed, noise, progress, cancellation.
         mask : (*spatial) float32, optional
-            1 where a pixel may be trusted, 0 where it was NaN, saturated or dead.
+            1 = valid pixel, 0 = NaN, saturated or dead. The opposite of the masks of `numpy.ma`
+            and astropy, where True marks an invalid value.
         """
 
     @abstractmethod
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return how many pixels around a tile, per spatial axis, make it equal the whole."""
 
-    def settled(
+    def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
-        """Return the stage with all that it would decide from a whole image decided.
+        """Return a copy whose data-dependent settings are fixed from a representative region.
 
-        Tiles of one image, or images of a batch, are then treated alike. A stage that, say,
-        stops iterating by what it sees returns itself with that number of iterations. The
-        arguments are those of `deconvolve`, on a telling part of the image.
+        All tiles of an image, or all images of a batch, then use the same number of iterations,
+        background, noise map and so on. The arguments are those of `deconvolve`, for the region.
         """
         return self
 
@@ -255,12 +256,12 @@ class Postprocessor(Stage):
         """Return how many pixels around a tile make it equal the whole; none by default."""
         return (0,) * (kernel.ndim if kernel is not None else 2)
 
-    def settled(
+    def calibrate(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
-        """Return the stage with all that it would decide from a whole image decided.
+        """Return a copy whose data-dependent settings are fixed from a representative region.
 
-        As `Deconvolver.settled`; the arguments are those of `process`.
+        As `Deconvolver.calibrate`; the arguments are those of `process`, for the region.
         """
         return self
 

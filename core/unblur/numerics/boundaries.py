@@ -27,7 +27,7 @@ def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
 
 
 def unobserved_mask(blur: Blur, blurred: Tensor) -> Tensor:
-    """Return 1 where the scene's blur was not observed or is not to be trusted, 0 elsewhere."""
+    """Return 1 where the scene's blur was not observed or is invalid, 0 elsewhere."""
     known = torch.ones_like(blurred) if blur.mask is None else blur.mask.expand_as(blurred)
     return 1 - blur.place(known)
 

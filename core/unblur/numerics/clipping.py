@@ -9,7 +9,7 @@ ROUNDING = 1e-6
 
 
 def split_mask(
-    blurred: Tensor, mask: Tensor | None, ceiling: float | None
+    blurred: Tensor, mask: Tensor | None, saturation_level: float | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """Tell pixels that nobody observed from those that were clipped.
 
@@ -19,7 +19,7 @@ def split_mask(
         White = 1.
     mask : (H, W), optional
         0 where a pixel is not to be trusted, in one of its channels at least.
-    ceiling : float, optional
+    saturation_level : float, optional
         Value at which the sensor clipped.
 
     Returns
@@ -30,10 +30,10 @@ def split_mask(
         1 where a distrusted channel was clipped: the scene was as bright there or brighter.
         `None` if nothing clips, in this part of the image or in another.
     """
-    if ceiling is None:
+    if saturation_level is None:
         return mask, None
     if mask is None:
         return None, torch.zeros_like(blurred)
-    clipped = (blurred >= ceiling - ROUNDING) & (mask == 0)
+    clipped = (blurred >= saturation_level - ROUNDING) & (mask == 0)
     lost = (mask == 0) & ~clipped.any(0)
     return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, clipped.to(blurred.dtype)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import wraps
+from types import FunctionType, ModuleType
 from typing import Any
 
 from unblur.old_names.warning import warn_renamed
@@ -39,8 +40,15 @@ def _child(owner: type, home: type) -> type:
     return bases[bases.index(home) - 1]
 
 
-def add_old_attributes(cls: Any, names: Mapping[str, str]) -> None:
-    """Make the attributes of a class readable, definable and settable under their old names."""
+def add_old_attributes(module: ModuleType, owner: str, names: Mapping[str, str]) -> None:
+    """Accept old names of a class's attributes, or of a function's keywords.
+
+    The attributes of a class can be read, overridden, and set when an object is made.
+    """
+    cls: Any = getattr(module, owner)
+    if isinstance(cls, FunctionType):
+        setattr(module, owner, _with_old_keywords(cls, owner, names))
+        return
     for old, new in names.items():
         setattr(cls, old, _OldAttribute(cls, old, new))
     inner = vars(cls).get("__init_subclass__")
@@ -57,25 +65,23 @@ def add_old_attributes(cls: Any, names: Mapping[str, str]) -> None:
                 warn_renamed(f"{subclass.__name__}.{old}", f"{subclass.__name__}.{new}")
 
     cls.__init_subclass__ = classmethod(adopt)
-    if is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         settable = {field.name for field in fields(cls)} & set(names.values())
-        _accept_old_keywords(cls, {old: new for old, new in names.items() if new in settable})
+        keywords = {old: new for old, new in names.items() if new in settable}
+        cls.__init__ = _with_old_keywords(cls.__init__, owner, keywords)
 
 
-def _accept_old_keywords(cls: Any, names: Mapping[str, str]) -> None:
-    made = cls.__init__
+def _with_old_keywords(
+    function: Callable[..., Any], owner: str, names: Mapping[str, str]
+) -> Callable[..., Any]:
+    @wraps(function)
+    def accept(*values: Any, **keywords: Any) -> Any:
+        return function(*values, **_renamed_keywords(owner, keywords, names))
 
-    @wraps(made)
-    def __init__(self: Any, *values: Any, **keywords: Any) -> None:
-        made(self, *values, **current_keywords(cls, keywords, names))
-
-    if names:
-        cls.__init__ = __init__
+    return accept
 
 
-def current_keywords(
-    cls: type, keywords: Mapping[str, Any], names: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def current_keywords(cls: type, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return keywords that set fields of `cls` under the present names of those fields.
 
     Raises
@@ -83,14 +89,20 @@ def current_keywords(
     TypeError
         If a field is given under both names.
     """
-    names = attributes_of(cls.__module__).get(cls.__name__, {}) if names is None else names
+    names = attributes_of(cls.__module__).get(cls.__name__, {})
+    return _renamed_keywords(cls.__name__, keywords, names)
+
+
+def _renamed_keywords(
+    owner: str, keywords: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
     current = {}
     for old, value in keywords.items():
         new = names.get(old, old)
         if new != old:
             if new in keywords:
                 raise TypeError(f"'{old}' is the old name of '{new}'; give '{new}' alone")
-            warn_renamed(f"{cls.__name__}.{old}", f"{cls.__name__}.{new}", stacklevel=4)
+            warn_renamed(f"{owner}.{old}", f"{owner}.{new}", stacklevel=4)
         current[new] = value
     return current
 

@@ -24,7 +24,7 @@ def _names_of(module: str) -> dict[str, str]:
 def add_old_names(module: ModuleType) -> None:
     """Make a module that was just executed answer to the old names of its contents."""
     for cls, attributes in attributes_of(module.__name__).items():
-        add_old_attributes(getattr(module, cls), attributes)
+        add_old_attributes(module, cls, attributes)
     names = _names_of(module.__name__)
     if names:
         fallback = vars(module).get("__getattr__")

@@ -70,7 +70,7 @@ def _kernel(record: ReportDict) -> str:
 def _mask(record: ReportDict) -> str:
     share = f"{100 * record['saturated_share']:.2g} % of values saturated"
     masked = "masked" if record["saturated_masked"] else "not masked"
-    return f"{record['holes']} values not finite; {share}, {masked}"
+    return f"{record['nonfinite']} values not finite; {share}, {masked}"
 
 
 def _plain(value: Any) -> str:

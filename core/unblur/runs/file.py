@@ -14,7 +14,7 @@ from unblur.runs.store import deblur_to_store, journal_path
 
 if TYPE_CHECKING:
     from unblur.engine import Result
-    from unblur.engine.intake.masking import Holes
+    from unblur.engine.intake.masking import NonfinitePolicy
     from unblur.engine.job import DeblurJob
     from unblur.engine.running.freeze import Frozen
     from unblur.engine.running.schedulers import Scheduler
@@ -69,7 +69,7 @@ class RunOptions:
         Whether existing files are replaced.
     resume : bool
         Whether interrupted runs are continued.
-    holes : {"keep", "fill"}
+    nonfinite : {"keep", "fill"}
         As for `unblur.deblur`.
     shared_freeze : SharedFreeze, optional
         Where all images of the run use the settings of the first; by default each has its own.
@@ -88,7 +88,7 @@ class RunOptions:
     workers: int | None = None
     overwrite: bool = False
     resume: bool = False
-    holes: Holes = "keep"
+    nonfinite: NonfinitePolicy = "keep"
     shared_freeze: SharedFreeze | None = None
     streamed_values: int = STREAMED_VALUES
     on_message: Callable[[str], None] = _ignore
@@ -150,7 +150,9 @@ def _is_streamed(image: Image, files: FileJob, options: RunOptions) -> bool:
 def _job(image: Image, options: RunOptions) -> DeblurJob:
     from unblur.engine.job import DeblurJob
 
-    return DeblurJob.of(image, options.pipeline, options.psf, options.context, holes=options.holes)
+    return DeblurJob.of(
+        image, options.pipeline, options.psf, options.context, nonfinite=options.nonfinite
+    )
 
 
 def _frozen(image: Image, options: RunOptions) -> Frozen | None:
@@ -177,7 +179,7 @@ def _deblur_whole(image: Image, files: FileJob, options: RunOptions) -> Result:
         device=context.device,
         seed=context.seed,
         noise=context.noise,
-        holes=options.holes,
+        nonfinite=options.nonfinite,
         frozen=_frozen(image, options),
         on_progress=context.on_progress,
         is_cancelled=context.is_cancelled,

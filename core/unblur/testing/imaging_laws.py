@@ -72,27 +72,27 @@ def nears_the_truth(case: Case) -> None:
 def channels_are_independent(case: Case) -> None:
     """Channels processed together equal the channels processed one by one."""
     given = synthetic_scene((64, 64), channels=3, noise=NOISE)
-    stage = case.settled(given.blurred, given.kernel)
+    stage = case.calibrate(given.blurred, given.kernel)
     together = case.run(given.blurred, given.kernel, stage=stage)
     alone = [case.run(plane[None], given.kernel, stage=stage) for plane in given.blurred]
     tolerance = cast(type[Deconvolver], case.cls).tolerance
     case.check_close(together, torch.cat(alone), tolerance, "mixes channels")
 
 
-def settling_changes_nothing(case: Case) -> None:
-    """Deciding first and running then gives what deciding on the way gives."""
+def calibration_changes_nothing(case: Case) -> None:
+    """A stage calibrated on an image gives the same result on it as without calibration."""
     given = synthetic_scene((64, 64), noise=NOISE)
-    stage = case.settled(given.blurred, given.kernel)
-    settled = case.run(given.blurred, given.kernel, stage=stage)
+    stage = case.calibrate(given.blurred, given.kernel)
+    calibrated = case.run(given.blurred, given.kernel, stage=stage)
     plain = case.run(given.blurred, given.kernel)
     tolerance = cast(type[Deconvolver], case.cls).tolerance
-    case.check_close(settled, plain, tolerance, "gives another result once it is settled")
+    case.check_close(calibrated, plain, tolerance, "gives another result once it is calibrated")
 
 
 def tile_equals_whole(case: Case) -> None:
     """A tile with its halo equals its place in the whole image within `tolerance`.
 
-    The stage is settled on the whole image first, as the engine does.
+    The stage is calibrated on the whole image first, as the engine does.
     """
     stage = cast("Deconvolver | Postprocessor", case.stage())
     for kernel in (gaussian((7, 7), 1.2), lopsided((6, 9))):
@@ -105,8 +105,8 @@ def tile_equals_whole(case: Case) -> None:
         padded = _box([(MARGIN, TILE + 2 * int(h)) for h in halo])
         crop = _box([(int(h), TILE) for h in halo])
         interior = _box([(MARGIN + int(h), TILE) for h in halo])
-        settled = case.settled(given.blurred, kernel)
-        tile = case.run(given.blurred[padded].contiguous(), kernel, stage=settled)
+        calibrated = case.calibrate(given.blurred, kernel)
+        tile = case.run(given.blurred[padded].contiguous(), kernel, stage=calibrated)
         what = f"returns a tile that differs from the whole image with halo {tuple(halo)}"
         case.check_close(tile[crop], whole[interior], stage.tolerance, what)
 
@@ -173,7 +173,7 @@ MAKES_IMAGES: tuple[Law, ...] = (
     Law(nears_the_truth, ("deconvolve",)),
     Law(keeps_the_flux_of_a_bead, ("deconvolve",)),
     Law(channels_are_independent, ("deconvolve",)),
-    Law(settling_changes_nothing, ("deconvolve", "postprocess")),
+    Law(calibration_changes_nothing, ("deconvolve", "postprocess")),
     Law(tile_equals_whole, ("deconvolve", "postprocess")),
     Law(works_without_a_kernel, ("postprocess",)),
 )

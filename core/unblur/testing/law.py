@@ -90,14 +90,14 @@ class Case:
             return stage.process(blurred, blurred, kernel, context).cpu()
         raise TypeError(f"{self.name} cannot be run on an image")
 
-    def settled(self, blurred: Tensor, kernel: Kernel) -> Stage:
-        """Return the stage with all decided that it would decide from the whole of `blurred`."""
+    def calibrate(self, blurred: Tensor, kernel: Kernel) -> Stage:
+        """Return the stage calibrated on `blurred`."""
         stage, blurred = self.stage(), blurred.to(self.device)
         if isinstance(stage, Deconvolver):
-            return stage.settled(blurred, kernel, self.context)
+            return stage.calibrate(blurred, kernel, self.context)
         if isinstance(stage, Postprocessor):
-            return stage.settled(blurred, blurred, kernel, self.context)
-        raise TypeError(f"{self.name} decides nothing from an image")
+            return stage.calibrate(blurred, blurred, kernel, self.context)
+        raise TypeError(f"{self.name} has no `calibrate`")
 
     def broken(self, what: str) -> NoReturn:
         """Raise `LawBroken` for this stage."""

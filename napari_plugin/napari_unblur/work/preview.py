@@ -41,7 +41,7 @@ class Trial:
         return preview_region(
             self.view,
             self.source.shape,
-            () if kernel is None else kernel.reach,
+            () if kernel is None else kernel.half_width,
             self.roles.index("Z") if volume else None,
         )
 

@@ -60,7 +60,11 @@ class Judge:
     def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
         # What the context states of noise, levels and clipping is in the units of another image.
         context = self.context.with_(
-            on_progress=lambda _: None, noise=None, contrast=None, brightness=None, ceiling=None
+            on_progress=lambda _: None,
+            noise=None,
+            contrast=None,
+            brightness=None,
+            saturation_level=None,
         )
         known = Kernel(kernel.cpu().numpy())
         stage = HyperLaplacian(exponent=EXPONENT)

@@ -137,7 +137,7 @@ class HyperLaplacian(stages.Deconvolver):
         unit = measure_contrast(blurred, context, mask)
         unit = torch.where(unit > 0, unit, 1).reshape([-1] + [1] * kernel.ndim)
         weight = self._weight(blurred, unit, context, mask)
-        valid, saturated = split_mask(blurred, mask, context.ceiling)
+        valid, saturated = split_mask(blurred, mask, context.saturation_level)
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
         with retained_memory():
             scene = self._split(blur, blurred / unit, weight, saturated, context)

@@ -117,7 +117,7 @@ class RichardsonLucy(stages.Deconvolver):
         scene, blur = self._iterate(blurred, kernel, context, mask, background)[:2]
         return blur.crop(scene) + background
 
-    def settled(
+    def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
         """Return a copy with the number of iterations and the background found on this image."""
@@ -130,11 +130,11 @@ class RichardsonLucy(stages.Deconvolver):
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return 5.5 standard deviations of a pixel's influence; see the Notes."""
         steps = self.params.iterations
-        exact = [2 * steps * reach for reach in kernel.reach]
+        exact = [2 * steps * reach for reach in kernel.half_width]
         walk = [5.5 * (2 * steps) ** 0.5 * std for std in kernel_std(kernel)]
         return tuple(
             min(bound, int(distance) + 2 * reach)
-            for bound, distance, reach in zip(exact, walk, kernel.reach, strict=True)
+            for bound, distance, reach in zip(exact, walk, kernel.half_width, strict=True)
         )
 
     def _background(self, blurred: Tensor, mask: Tensor | None) -> float:

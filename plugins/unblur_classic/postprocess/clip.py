@@ -70,7 +70,7 @@ class Clip(stages.Postprocessor):
         high = _bound(self.params.high, maximum, torch.inf, image)
         return torch.maximum(torch.minimum(image, high), low)
 
-    def settled(
+    def calibrate(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
         """Return a copy with the range of the whole input, if a bound is `input`."""

@@ -133,7 +133,7 @@ class Denoise(stages.Postprocessor):
         ndim = 2 if kernel is None else kernel.ndim
         return (2 * BlockDct(ndim).radius,) * ndim
 
-    def settled(
+    def calibrate(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
         """Return a copy with the noise measured on the whole image."""

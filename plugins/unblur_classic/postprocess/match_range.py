@@ -83,7 +83,7 @@ class MatchRange(stages.Postprocessor):
         )
         return gain * image + offset
 
-    def settled(
+    def calibrate(
         self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
     ) -> Self:
         """Return a copy with gain and offset measured on the whole image."""

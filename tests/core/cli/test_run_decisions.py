@@ -93,6 +93,6 @@ def test_holes_are_filled_on_request(unblur, files):
     write_image(Image(given, "YX"), files / "holes.tif")
     known = (files / "wiener.yaml", files / "holes.tif", "--psf", files / "psf.tif")
     unblur("run", *known, "-o", files / "kept.tif")
-    unblur("run", *known, "-o", files / "filled.tif", "--fill-holes")
+    unblur("run", *known, "-o", files / "filled.tif", "--fill-nonfinite")
     assert np.array_equal(np.isnan(read_image(files / "kept.tif").data), np.isnan(given))
     assert np.isfinite(read_image(files / "filled.tif").data).all()

@@ -27,7 +27,7 @@ class Inverse(Deconvolver):
         return inverse_fft(spectrum, shape)
 
     def halo(self, kernel):
-        return tuple(16 * r for r in kernel.reach)
+        return tuple(16 * r for r in kernel.half_width)
 
 
 class Sharpen(Deconvolver):
@@ -51,7 +51,7 @@ class Sharpen(Deconvolver):
         return x
 
     def halo(self, kernel):
-        return tuple(2 * r for r in kernel.reach)
+        return tuple(2 * r for r in kernel.half_width)
 
 
 class Box(KernelEstimator):
@@ -90,7 +90,7 @@ class Lazy(Deconvolver):
         return blurred
 
     def halo(self, kernel):
-        return kernel.reach
+        return kernel.half_width
 
 
 class Slow(Sharpen):

@@ -23,7 +23,7 @@ class Deciding(Sharpen):
         factor = self.factor or float(blurred.max())
         return super().deconvolve(blurred, kernel, context, mask) * factor
 
-    def settled(self, blurred, kernel, context, mask=None):
+    def calibrate(self, blurred, kernel, context, mask=None):
         other = Deciding(self.params)
         other.factor = float(blurred.max())
         return other

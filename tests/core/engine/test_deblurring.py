@@ -75,13 +75,13 @@ def test_nan_is_masked_and_stays(pipeline, box):
     assert np.isposinf(result.image[9, 9])
     rest = np.isfinite(y)
     np.testing.assert_allclose(result.image[rest], 0.5, atol=1e-6)
-    assert result.report.mask.holes == 2
+    assert result.report.mask.nonfinite == 2
 
 
 def test_nan_can_be_filled(pipeline, box):
     y = np.full((16, 16), 0.5, np.float32)
     y[4, 5] = np.nan
-    made = deblur(y, pipeline("deconvolve:sharpen"), box, holes="fill").image
+    made = deblur(y, pipeline("deconvolve:sharpen"), box, nonfinite="fill").image
     np.testing.assert_allclose(made, 0.5, atol=1e-6)
 
 

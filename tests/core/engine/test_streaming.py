@@ -138,7 +138,7 @@ def test_a_changed_run_is_not_resumed(run, pipeline, change, words):
     with pytest.raises(Cancelled):
         run(lazy(y), known, context=stopping_after(3))
     options = {"psf": np.full((5, 5), 1 / 25)} if change == "kernel" else {}
-    options |= {"holes": "fill"} if change == "params" else {}
+    options |= {"nonfinite": "fill"} if change == "params" else {}
     if change == "pipeline":
         known = pipeline("deconvolve:sharpen", "postprocess:zero", size=64)
     if change == "tiles":
@@ -239,13 +239,13 @@ def test_an_unreadable_chunk_leaves_a_hole_and_a_name(run, pipeline, box, dtype,
     assert "scratched" in result.report.failures[0]
 
 
-@pytest.mark.parametrize("holes", ["keep", "fill"])
-def test_a_tile_that_fails_leaves_a_hole_and_a_name(run, pipeline, holes):
+@pytest.mark.parametrize("policy", ["keep", "fill"])
+def test_a_tile_that_fails_leaves_a_hole_and_a_name(run, pipeline, policy):
     y = RNG.random((256, 256)).astype(np.float32) * 0.9
     y[200, 200] = 1
-    result = run(lazy(y), pipeline("deconvolve:broken", size=64), holes=holes)
+    result = run(lazy(y), pipeline("deconvolve:broken", size=64), nonfinite=policy)
     place = (slice(192, 256), slice(192, 256))
-    expected = y[place] if holes == "fill" else np.full((64, 64), np.nan, np.float32)
+    expected = y[place] if policy == "fill" else np.full((64, 64), np.nan, np.float32)
     assert np.array_equal(run.values[place], expected, equal_nan=True)
     assert np.isfinite(run.values[:192]).all()
     assert result.report.failures == (

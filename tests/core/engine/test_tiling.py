@@ -119,7 +119,7 @@ def test_holes_and_masks_in_tiles(pipeline, box):
     away[38:47, 28:62] = False  # this test stage sees what holes are filled with
     np.testing.assert_allclose(tiled.image[away], whole.image[away], atol=1e-6)
     assert np.array_equal(np.isnan(tiled.image), np.isnan(y))
-    assert tiled.report.mask.holes == whole.report.mask.holes == 150
+    assert tiled.report.mask.nonfinite == whole.report.mask.nonfinite == 150
 
 
 def test_kernel_field_in_tiles(pipeline):

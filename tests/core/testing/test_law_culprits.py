@@ -211,7 +211,7 @@ class Normalising(Clip):
 
 
 class Fickle(Ridge):
-    def settled(self, *given: Any) -> Any:
+    def calibrate(self, *given: Any) -> Any:
         return Fickle(weight=10 * self.params.weight)
 
 

@@ -14,7 +14,7 @@ from unblur.model.image import Image
 
 Float = NDArray[np.float32]
 Saturated = Literal["auto", "mask", "keep"]
-Holes = Literal["keep", "fill"]
+NonfinitePolicy = Literal["keep", "fill"]
 
 SATURATED_SHARE = (1e-5, 0.1)
 """Shares of saturated pixels between which they are masked unless told otherwise.
@@ -26,24 +26,24 @@ plain is the picture, and to hide it would leave most of the scene to the prior.
 
 @dataclass(frozen=True)
 class Masking:
-    """Which values of one image are not to be trusted.
+    """Which values of one image are invalid.
 
     Parameters
     ----------
-    ceiling : float, optional
+    saturation_level : float, optional
         Values at or above it are saturated, in the image's units; `None` trusts them all.
     share : float
         Share of the values looked at that reach the type's or bit depth's maximum.
     """
 
-    ceiling: float | None
+    saturation_level: float | None
     share: float
 
     @classmethod
     def of(cls, image: Image, brightness: Brightness, policy: Saturated = "auto") -> Masking:
         """Decide from the range of the values whether saturated ones are masked.
 
-        Only integers have a ceiling that a sensor could have hit. "auto" masks while their
+        Only integers have a saturation level. "auto" masks while their
         share lies within `SATURATED_SHARE`.
         """
         if image.dtype.kind not in "ui":
@@ -54,19 +54,19 @@ class Masking:
         return cls(image.white if masked else None, share)
 
     def mask(self, block: NDArray[Any]) -> Float | None:
-        """Return the mask (*spatial) of a block (C, *spatial): 1 trusted, 0 not, `None` all.
+        """Return the mask (*spatial) of a block (C, *spatial), or `None` if all pixels are valid.
 
-        A pixel is distrusted as soon as one of its channels is.
+        1 = valid pixel, 0 = a pixel with an invalid value in at least one channel.
         """
         bad = np.zeros(block.shape[1:], bool)
         if block.dtype.kind == "f":
             bad |= ~np.isfinite(block).all(axis=0)
-        if self.ceiling is not None:
-            bad |= (block >= self.ceiling).any(axis=0)
+        if self.saturation_level is not None:
+            bad |= (block >= self.saturation_level).any(axis=0)
         return (~bad).astype(np.float32) if bad.any() else None
 
 
-def holes(block: NDArray[Any]) -> NDArray[np.bool_] | None:
+def find_nonfinite(block: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Return where a block is NaN or infinite, or `None` where it is finite throughout."""
     if block.dtype.kind != "f":
         return None

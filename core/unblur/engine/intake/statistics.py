@@ -36,7 +36,7 @@ class Levels:
         """Measure pieces (C, *spatial) with their masks, spread over the image.
 
         Noise is the median over pieces, unless it is stated; contrast and brightness are those
-        of all trusted values together.
+        of all valid values together.
         """
         levels: list[NDArray[np.float64]] = []
         sums: NDArray[np.float64] | float = 0.0
@@ -69,7 +69,7 @@ class Levels:
 
 
 def _moments(piece: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float64]:
-    """Return count, sum and sum of squares of the trusted values of each channel: (3, C)."""
+    """Return count, sum and sum of squares of the valid values of each channel: (3, C)."""
     values = piece.double().flatten(1)
     weight = torch.ones_like(values[0]) if mask is None else mask.double().flatten()
     count = weight.sum().expand(len(values))

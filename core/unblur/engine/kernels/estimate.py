@@ -35,8 +35,8 @@ def information(seen: torch.Tensor, mask: torch.Tensor | None, volumetric: bool 
     plane = seen.amax(1) if volumetric else seen
     coarse = torch.nn.functional.avg_pool2d(plane, 2) if min(plane.shape[-2:]) > 3 else plane
     energy = coarse.diff(dim=-1)[..., :-1, :].square() + coarse.diff(dim=-2)[..., :-1].square()
-    trusted = 1.0 if mask is None else float(mask.mean())
-    return trusted * float(energy.mean())
+    valid = 1.0 if mask is None else float(mask.mean())
+    return valid * float(energy.mean())
 
 
 def region_edge(stages: Sequence[Stage]) -> int:

@@ -58,7 +58,9 @@ class ScaleRecord(Record):
 class MaskRecord(Record):
     """What was kept out of the computation."""
 
-    holes: int = Field(description="Values that were NaN or infinite, as far as they were seen.")
+    nonfinite: int = Field(
+        description="Values that were NaN or infinite, as far as they were seen."
+    )
     saturated_share: float = Field(description="Share of values at the type's maximum.")
     saturated_masked: bool = Field(description="Whether those were masked.")
 

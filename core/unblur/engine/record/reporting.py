@@ -28,9 +28,9 @@ def make_report(request: DeblurJob, outcome: Outcome, started: str, seconds: flo
         input=provenance.describe_input(request.image),
         scale=provenance.ScaleRecord(black=scale.black, white=scale.white),
         mask=provenance.MaskRecord(
-            holes=outcome.holes,
+            nonfinite=outcome.nonfinite,
             saturated_share=masking.share,
-            saturated_masked=masking.ceiling is not None,
+            saturated_masked=masking.saturation_level is not None,
         ),
         kernel=None
         if estimate is None

@@ -30,7 +30,7 @@ class Outcome:
         Sentences, in the order in which they came up; each once.
     failures : dict
         Parts of the image that could not be made, with the cause; likewise.
-    holes : int
+    nonfinite : int
         Values that were not finite.
     tiles : dict, optional
         How the image was tiled.
@@ -45,7 +45,7 @@ class Outcome:
         self.seconds = [0.0] * len(request.stages)
         self.warnings: dict[str, None] = {}
         self.failures: dict[str, None] = {}
-        self.holes = 0
+        self.nonfinite = 0
         self.tiles: dict[str, Any] | None = None
 
     def take(self, chain: Chain, block: str = "") -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.finding import find_kernels
 from unblur.engine.record.runlog import Outcome
-from unblur.engine.tiles.tiled import settled_on
+from unblur.engine.tiles.tiled import calibrate_on_region
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
 
@@ -21,7 +21,7 @@ class Frozen:
     field : KernelField, optional
         The kernel: given, or estimated on that image.
     stages : tuple of Stage
-        The steps, those settled that decide something from an image, such as when to stop.
+        The steps, calibrated on the image: numbers of iterations, backgrounds, noise maps.
     source : str
         The image that decided.
     """
@@ -37,7 +37,7 @@ class Frozen:
 
 
 def freeze(request: DeblurJob) -> Frozen:
-    """Return what the pipeline decides on the request's image.
+    """Return the kernel and the calibrated steps of the pipeline for the request's image.
 
     A kernel is decided if the pipeline deconvolves; one that finds kernel and image together
     goes on finding both on each image.
@@ -55,4 +55,4 @@ def freeze(request: DeblurJob) -> Frozen:
     """
     outcome = Outcome(request)
     recipe = replace(request.recipe(), field=find_kernels(request, outcome))
-    return Frozen(recipe.field, settled_on(request, recipe).stages, request.image.source)
+    return Frozen(recipe.field, calibrate_on_region(request, recipe).stages, request.image.source)

@@ -21,7 +21,7 @@ from unblur.engine.running.schedulers import Scheduler, Threads
 from unblur.engine.steps.block import Recipe
 from unblur.engine.tiles.planning import Plan, fills_chunks, make_plan
 from unblur.engine.tiles.task import Returned, Work
-from unblur.engine.tiles.tiled import describe, follow, for_tiles, make_work
+from unblur.engine.tiles.tiled import describe, follow, make_work, prepare_for_tiles
 from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
@@ -64,7 +64,7 @@ def deblur_into(
     Result
         With `image` none: it is in the store, which is finished. `report.failures` lists the
         parts of the image that could not be made; there the result holds NaN (0 in integers),
-        or the input if `holes` is "fill".
+        or the input if `nonfinite` is "fill".
 
     Raises
     ------
@@ -104,7 +104,7 @@ def deblur_into(
         if isinstance(end, Exception):
             if isinstance(end, UnblurError) or not succeeded:
                 raise end
-            _fill(store, work, tile, request.holes == "fill")
+            _fill(store, work, tile, request.nonfinite == "fill")
             outcome.fail(f"{tile}: {type(end).__name__}: {end}")
             continue
         for region, values in end.returned:
@@ -141,7 +141,7 @@ def describe_job(request: DeblurJob) -> dict[str, Any]:
         "the params": [
             *(stage.params.model_dump(mode="json") for stage in request.stages),
             {"seed": request.context.seed, "noise": request.context.noise},
-            {"holes": request.holes, "ceiling": request.masking.ceiling},
+            {"nonfinite": request.nonfinite, "saturation_level": request.masking.saturation_level},
         ],
         "the tiles": pipeline.tiles.model_dump(mode="json"),
         "the kernel": "" if request.field is None else provenance.hash_field(request.field),
@@ -157,7 +157,7 @@ def _recipe(request: DeblurJob, outcome: Outcome, journal: Journal) -> Recipe:
     stored = journal.kernels()
     if stored is None and find_kernels(request, outcome) is not None:
         if request.field is not None:
-            return for_tiles(request, replace(request.recipe(), field=request.field))
+            return prepare_for_tiles(request, replace(request.recipe(), field=request.field))
         assert outcome.estimate is not None
         journal.keep_kernels(outcome.estimate.field, outcome.where)
         stored = journal.kernels()
@@ -166,7 +166,7 @@ def _recipe(request: DeblurJob, outcome: Outcome, journal: Journal) -> Recipe:
     if stored is not None:
         field, where = stored
         outcome.found(Estimate(field), where)
-    return for_tiles(request, replace(request.recipe(), field=field))
+    return prepare_for_tiles(request, replace(request.recipe(), field=field))
 
 
 def _plan(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unblur.engine.intake.masking import Holes, Masking, filled, holes
+from unblur.engine.intake.masking import Masking, NonfinitePolicy, filled, find_nonfinite
 from unblur.engine.intake.scaling import Scale
 from unblur.engine.intake.statistics import Levels
 from unblur.engine.steps.sequence import Chain, field_halo, run_steps
@@ -32,13 +32,13 @@ class Deblurred:
         In the image's own type and units.
     chain : Chain
         Times and warnings of the steps; its image has served.
-    holes : int
+    nonfinite : int
         Values that were not finite or not there.
     """
 
     values: Array
     chain: Chain
-    holes: int
+    nonfinite: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Recipe:
         The steps.
     field : KernelField, optional
         The kernels; `None` leaves the kernel step, if there is one, to each block.
-    scale, masking, holes
+    scale, masking, nonfinite
         See `DeblurJob`.
     colours : slice or list of int
         Channels that are deblurred; the others are copied.
@@ -65,7 +65,7 @@ class Recipe:
     field: KernelField | None
     scale: Scale
     masking: Masking
-    holes: Holes
+    nonfinite: NonfinitePolicy
     colours: Any
     context: Context
     levels: Levels | None = None
@@ -86,13 +86,13 @@ class Recipe:
     def tensors(
         self, block: Array, absent: Flags | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, Flags | None]:
-        """Return a block (C, *spatial) as the stages see it, its mask, and where it has holes.
+        """Return a block (C, *spatial) in the stages' unit, its mask, and its nonfinite values.
 
-        Holes are filled with the nearest finite value, for stages that look past the mask.
+        Nonfinite values are replaced by the nearest finite ones, for stages without a mask.
         `absent` (*spatial) marks pixels that could not be read.
         """
         colours = block[self.colours]
-        missing = holes(colours)
+        missing = find_nonfinite(colours)
         mask = self.masking.mask(colours)
         if absent is not None:
             missing = absent | (False if missing is None else missing)
@@ -136,9 +136,9 @@ class Recipe:
             seen, self.stages, self.field, self.context, mask, origin=origin, levels=self.levels
         )
         made = self.scale.restore(chain.image[core].cpu().numpy())
-        if missing is not None and self.holes == "keep":
+        if missing is not None and self.nonfinite == "keep":
             gaps = missing[core]
-            made[gaps] = _hole(block[self.colours][core], gaps, absent)
+            made[gaps] = _kept_value(block[self.colours][core], gaps, absent)
         values[self.colours] = made
         chain.image = seen[:0]
         return Deblurred(values, chain, count)
@@ -180,12 +180,13 @@ def halo_of(stage: Stage, field: KernelField | None, ndim: int) -> tuple[int, ..
     return None
 
 
-def settled(
+def calibrate(
     recipe: Recipe, blurred: torch.Tensor, mask: torch.Tensor | None, origin: Sequence[int]
 ) -> Recipe:
-    """Return the recipe with stages that decide nothing by themselves any more.
+    """Return the recipe with every stage calibrated on a representative region of the image.
 
-    `blurred` is a telling part of the image; each step sees what the steps before it make of it.
+    `blurred` (C, *spatial) is that region and `mask` (*spatial) its mask; each stage is calibrated
+    on the output of the stages before it.
     """
     place = (origin[-2], origin[-1])
     kernel = None if recipe.field is None else recipe.field.mean
@@ -193,7 +194,7 @@ def settled(
     context = recipe.context if levels is None else levels.together(recipe.context)
     done: list[Stage] = []
     for stage in recipe.stages:
-        if not decides(stage):
+        if not needs_calibration(stage):
             done.append(stage)
             continue
         chain = run_steps(
@@ -201,22 +202,22 @@ def settled(
         )
         if isinstance(stage, Deconvolver) and kernel is not None:
             first = not any(isinstance(other, Deconvolver) for other in done)
-            done.append(stage.settled(chain.image, kernel, context, mask if first else None))
+            done.append(stage.calibrate(chain.image, kernel, context, mask if first else None))
         elif isinstance(stage, Postprocessor):
-            done.append(stage.settled(chain.image, blurred, kernel, context))
+            done.append(stage.calibrate(chain.image, blurred, kernel, context))
     return replace(recipe, stages=tuple(done))
 
 
-def decides(stage: Stage) -> bool:
-    """Return whether a stage decides something from the image as a whole."""
+def needs_calibration(stage: Stage) -> bool:
+    """Return whether a stage overrides `calibrate`."""
     for kind in (Deconvolver, Postprocessor):
         if isinstance(stage, kind):
-            return type(stage).settled is not kind.settled
+            return type(stage).calibrate is not kind.calibrate
     return False
 
 
-def _hole(block: Array, gaps: Flags, absent: Flags | None) -> Any:
-    """Return what stands in holes that are kept: what was there, or NaN (0) if it is unread."""
+def _kept_value(block: Array, gaps: Flags, absent: Flags | None) -> Any:
+    """Return the nonfinite values to keep, or NaN (0 in integers) where they were not read."""
     if absent is None:
         return block[gaps]
     return np.nan if block.dtype.kind == "f" else 0

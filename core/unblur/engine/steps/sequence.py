@@ -74,7 +74,7 @@ def run_steps(
     context : Context
         Device, seed, noise, progress, cancellation.
     mask : (*spatial) float32, optional
-        1 where a pixel may be trusted. It goes to the kernel step and to the first
+        1 = valid pixel, 0 = invalid. It goes to the kernel step and to the first
         deconvolution, which fills the rest; later steps see a complete image.
     origin : (int, int)
         Row and column of the tensor's first pixel in the image, to which a kernel field refers.

@@ -69,7 +69,7 @@ def deconvolve_varying(
         Row and column of the piece's first pixel in the whole image. Windows keep their place
         in the image, so that pieces agree where they overlap.
     mask : (*spatial), optional
-        1 where a pixel may be trusted.
+        1 = valid pixel, 0 = invalid.
     """
     shape = blurred.shape[-2:]
     extent = field.kernels[0][0].shape

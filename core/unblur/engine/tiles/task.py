@@ -58,7 +58,7 @@ class Done:
         Time spent in each step.
     warnings : list of str
         What the steps said.
-    holes : int
+    nonfinite : int
         Values that were not finite or could not be read.
     unread : list of str
         Pieces of the input that could not be read, each with its cause.
@@ -71,7 +71,7 @@ class Done:
     number: int
     seconds: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    holes: int = 0
+    nonfinite: int = 0
     unread: list[str] = field(default_factory=list)
     limit: int | None = None
     returned: list[tuple[Box, Array]] = field(default_factory=list)
@@ -139,7 +139,7 @@ class Work:
             gaps = None if reading.absent is None else reading.absent[(index[0], *index[2:])]
             made = recipe.run(reading.values[index], tile.inner, origin, gaps)
             values[index] = made.values
-            done.holes += made.holes
+            done.nonfinite += made.nonfinite
             done.warnings += made.chain.warnings
             for step, seconds in enumerate(made.chain.seconds):
                 done.seconds[step] += seconds

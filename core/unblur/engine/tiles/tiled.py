@@ -12,7 +12,7 @@ from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import telling_regions
 from unblur.engine.record.runlog import Outcome
 from unblur.engine.running.schedulers import Scheduler, Threads
-from unblur.engine.steps.block import Recipe, decides, settled
+from unblur.engine.steps.block import Recipe, calibrate, needs_calibration
 from unblur.engine.tiles.lazy import deblurred_lazily
 from unblur.engine.tiles.planning import Plan
 from unblur.engine.tiles.reader import Source
@@ -20,8 +20,8 @@ from unblur.engine.tiles.task import Done, InMemory, Target, Work
 from unblur.engine.tiles.tiling import Tile
 from unblur.errors import Cancelled, UsageError
 
-SETTLING_EDGE = 1024
-"""Edge in pixels of the region on which stages decide what they decide for all tiles."""
+CALIBRATION_EDGE = 1024
+"""Edge of the region on which stages are calibrated for all tiles, in pixels."""
 
 
 class Tiles(Protocol):
@@ -32,8 +32,8 @@ class Tiles(Protocol):
     def __iter__(self) -> Iterator[Tile]: ...
 
 
-def for_tiles(request: DeblurJob, recipe: Recipe) -> Recipe:
-    """Return the recipe with all decided that tiles may not decide each for itself.
+def prepare_for_tiles(request: DeblurJob, recipe: Recipe) -> Recipe:
+    """Return the recipe calibrated on the image, so that all tiles use the same settings.
 
     Raises
     ------
@@ -47,21 +47,21 @@ def for_tiles(request: DeblurJob, recipe: Recipe) -> Recipe:
             f"{request.image.source}: kernel '{name}' finds kernel and image together and cannot "
             "work on tiles; add a deconvolve step, e.g. hyper-laplacian, which can."
         )
-    return settled_on(request, replace(recipe, levels=request.levels()))
+    return calibrate_on_region(request, replace(recipe, levels=request.levels()))
 
 
-def settled_on(request: DeblurJob, recipe: Recipe) -> Recipe:
-    """Return the recipe with stages that have decided, on the region of the image that tells most.
+def calibrate_on_region(request: DeblurJob, recipe: Recipe) -> Recipe:
+    """Return the recipe with its stages calibrated on the most textured region of the image.
 
-    A stage that decides nothing from the image stays as it is, and nothing is read for it.
+    Nothing is read if no stage needs calibration.
     """
-    if not any(map(decides, recipe.stages)):
+    if not any(map(needs_calibration, recipe.stages)):
         return recipe
-    regions = telling_regions(request.layout, SETTLING_EDGE, request.read, count=1)
+    regions = telling_regions(request.layout, CALIBRATION_EDGE, request.read, count=1)
     if not regions:
         return recipe
     seen, mask = request.read(regions[0])
-    return settled(recipe, seen, mask, [part.start for part in regions[0].outer])
+    return calibrate(recipe, seen, mask, [part.start for part in regions[0].outer])
 
 
 def run_tiles(request: DeblurJob, recipe: Recipe, plan: Plan, outcome: Outcome) -> None:
@@ -104,7 +104,7 @@ def follow(
         if isinstance(end, Done):
             current[0] = current[0].within(end.limit)
             outcome.warn(*end.warnings)
-            outcome.holes += end.holes
+            outcome.nonfinite += end.nonfinite
             for step, seconds in enumerate(end.seconds):
                 outcome.seconds[step] += seconds
         yield tile, end

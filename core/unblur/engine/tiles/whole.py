@@ -26,8 +26,8 @@ def run_whole(request: DeblurJob, recipe: Recipe, outcome: Outcome) -> None:
         name = name_block(request.layout, index)
         made = recipe.run(data[index])
         outcome.take(made.chain, name)
-        outcome.holes += made.holes
-        if made.holes == made.values[recipe.colours].size:
+        outcome.nonfinite += made.nonfinite
+        if made.nonfinite == made.values[recipe.colours].size:
             outcome.warn(f"{name}: left as it is; not one value is finite.")
         outcome.found(made.chain.estimate, name or "the whole image")
         result[index] = made.values
