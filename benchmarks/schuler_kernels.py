@@ -7,8 +7,8 @@
 `sizes` blurs picture number i by a kernel of Eq. 6 of the i-th size in turn, seeded by i, adds
 noise, and compares the kernels that the estimators find in a frame of the true size: similarity,
 and the error ratio of a deconvolution with them (hyper-laplacian). `area` estimates from the
-middle of the same blurred pictures, cut larger and larger, of which all or the telling windows
-are looked at. `speed` takes the time of one estimate. Each leaves
+middle of the same blurred pictures, cropped larger and larger, with all windows or with the
+textured ones. `speed` takes the time of one estimate. Each leaves
 `benchmarks/results/schuler-NAME.json` and a table beside it.
 """
 
@@ -72,11 +72,13 @@ def blurred_pictures(options: argparse.Namespace, least: int = 0) -> Iterator[Gi
         yield Given(file.stem, seen, crop_valid(sharp, kernel), kernel, options.noise)
 
 
-def found(name: str, given: Given, blurred: Tensor, area: str = "telling") -> tuple[Kernel, float]:
+def found(
+    name: str, given: Given, blurred: Tensor, windows: str = "textured"
+) -> tuple[Kernel, float]:
     """Return the kernel that an estimator finds, and the processor seconds that it takes."""
     frame = {"size": given.kernel.shape[0]}
     kind = "map" if name == "map" else "schuler"
-    params = frame if name == "map" else {**frame, "model": name, "area": area}
+    params = frame if name == "map" else {**frame, "model": name, "windows": windows}
     stage = registry().stage("kernel", kind)(params)
     began = time.process_time()
     kernel = stage.estimate(blurred, Context(noise=given.noise)).kernel  # type: ignore[attr-defined]
@@ -137,18 +139,18 @@ def area(options: argparse.Namespace) -> tuple[list[Row], str]:
             top, left = ((n - edge) // 2 for n in given.blurred.shape[-2:])
             middle = given.blurred[:, top : top + edge, left : left + edge]
             row: Row = {"picture": given.name, "edge": edge}
-            for looked_at in ("whole", "telling"):
-                kernel, _ = found(options.models[0], given, middle, looked_at)
-                row[looked_at] = kernel_similarity(kernel, given.kernel)
+            for windows in ("all", "textured"):
+                kernel, _ = found(options.models[0], given, middle, windows)
+                row[windows] = kernel_similarity(kernel, given.kernel)
             rows.append(row)
             print(json.dumps(row), flush=True)
     lines = [
-        "| edge in pixels | pictures | similarity, whole | telling windows |",
+        "| edge in pixels | pictures | similarity, all windows | textured windows |",
         "| ---: | ---: | ---: | ---: |",
     ]
     for edge in AREAS:
         group = [row for row in rows if row["edge"] == edge]
-        means = [mean(float(str(row[key])) for row in group) for key in ("whole", "telling")]
+        means = [mean(float(str(row[key])) for row in group) for key in ("all", "textured")]
         lines.append(f"| {edge} | {len(group)} | {means[0]:.3f} | {means[1]:.3f} |")
     return rows, "\n".join(lines)
 

@@ -138,7 +138,7 @@ def schuler(results: Results) -> list[str]:
         ]
         for edge, stated in paper.SCHULER_SECONDS
     ]
-    areas = grouped(results.rows("schuler-area"), "edge", ("whole", "telling"))
+    areas = grouped(results.rows("schuler-area"), "edge", ("all", "textured"))
     return [
         paper.SCHULER_TEXT,
         table(["image", "paper, i5 in Matlab", "ours", "ours, the paper's layout"], seconds),
@@ -149,7 +149,7 @@ def schuler(results: Results) -> list[str]:
         paper.SCHULER_NOISY,
         *by_model(results.rows("schuler-noisy"), "size", (*paper.SCHULER_LAYOUTS, "map")),
         paper.SCHULER_AREA,
-        table(["edge", "pictures", "all of it", "telling windows"], areas) if areas else MISSING,
+        table(["edge", "pictures", "all windows", "textured windows"], areas) if areas else MISSING,
         paper.SCHULER_KODAK,
         *by_model(results.rows("schuler-kodak"), "size", ("deep", "map")),
     ]

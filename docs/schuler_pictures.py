@@ -18,16 +18,16 @@ from torch import Tensor
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_process_kernel
 from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
-from unblur_schuler.coarse_to_fine import Network, descend
-from unblur_schuler.refinement import refined
+from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
+from unblur_schuler.refinement import refine_kernel
 from unblur_schuler.weights import SHIPPED, load_network
 
 IMAGES = Path(__file__).parent / "images"
-EDGE, SIZE, GAP, TURNS = 224, 21, 4, 16
+EDGE, SIZE, GAP, REFINEMENTS = 224, 21, 4, 16
 
 
 def grey(x: Tensor, *, signed: bool = False) -> np.ndarray:
-    """Return an image as 8-bit grey, its range stretched; where signed, 0 is middle grey."""
+    """Return an image as 8-bit grey, scaled to its range; signed values have 0 at middle grey."""
     reach = float(x.abs().flatten().quantile(0.995)) if signed else float(x.max())
     values = 0.5 + 0.5 * x / reach if signed else x / reach
     return (255 * values.clamp(0, 1)).byte().numpy()
@@ -50,7 +50,7 @@ def sheet(panels: list[np.ndarray], columns: int) -> np.ndarray:
 
 
 def filters(network: Network) -> np.ndarray:
-    """Return the first layer's filters, each as the image that it answers to most."""
+    """Return the first layer's filters, each for the input image with the largest weights."""
     first = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
     weight = first.weight.detach()
     strongest = weight.square().sum((2, 3)).argmax(1)
@@ -59,7 +59,7 @@ def filters(network: Network) -> np.ndarray:
 
 
 def features(network: Network, photo: Path) -> np.ndarray:
-    """Return a blurred crop, the last turn's features, and the kernels: true and found."""
+    """Return a blurred crop, the last iteration's features, and the kernels: true and found."""
     generator = torch.Generator().manual_seed(5)
     kernel = gaussian_process_kernel(SIZE, generator)
     scene = read_luma(photo, halved=True).float() / 255
@@ -68,25 +68,30 @@ def features(network: Network, photo: Path) -> np.ndarray:
     blurred = add_gaussian_noise(blur_image(scene, kernel), 0.01, generator)[None, None]
     noise = torch.tensor([0.01])
     with torch.no_grad():
-        found = refined(blurred, descend(network, blurred, SIZE, noise), TURNS, float(noise))
-        *_, (step, _) = network.steps(SIZE)
+        found = refine_kernel(
+            blurred,
+            estimate_coarse_to_fine(network, blurred, SIZE, noise),
+            REFINEMENTS,
+            float(noise),
+        )
+        *_, (step, _) = network.schedule(SIZE)
         x, y = network.features(blurred, found, noise, step)
     panels = [
         grey(blurred[0, 0]),
         grey(y[0, 1], signed=True),
         grey(x[0, 1], signed=True),
-        _framed(kernel.tensor()),
-        _framed(found[0]),
+        _panel(kernel.tensor()),
+        _panel(found[0]),
     ]
     return sheet(panels, len(panels))
 
 
-def _framed(kernel: Tensor) -> np.ndarray:
-    frame = np.zeros((EDGE, EDGE), np.uint8)
+def _panel(kernel: Tensor) -> np.ndarray:
+    panel = np.zeros((EDGE, EDGE), np.uint8)
     large = enlarged(grey(kernel), EDGE // SIZE)
     margin = (EDGE - len(large)) // 2
-    frame[margin : margin + len(large), margin : margin + len(large)] = large
-    return frame
+    panel[margin : margin + len(large), margin : margin + len(large)] = large
+    return panel
 
 
 def main() -> None:

@@ -90,6 +90,7 @@ PARAMS: dict[str, dict[str, str]] = {
     "camera-shake": {"scout": "local_estimator", "turn": "max_rotation_deg"},
     "dering": {"trust": "min_power"},
     "hyper-laplacian": {"mismatch": "model_error"},
+    "kotera": {"smoothness": "tv_weight", "spread": "kernel_l2_weight"},
     "map": {
         "even": "whiten",
         "factors": "weight_factors",
@@ -100,11 +101,19 @@ PARAMS: dict[str, dict[str, str]] = {
     },
     "points": {"fewest": "min_count"},
     "richardson-lucy": {"stop=consensus": "stop=gradient-consensus"},
+    "schuler": {
+        "area": "windows",
+        "area=telling": "windows=textured",
+        "area=whole": "windows=all",
+    },
     "svmap": {"mismatch": "model_error"},
+    "train schuler": {"plan=by-turn": "plan=by-iteration"},
     "tv": {"mismatch": "model_error"},
     "wiener": {"mismatch": "model_error"},
 }
 """Successors of params, by the name of the stage: `{"stage": {"old": "new"}}`.
+
+Those of a training stand under `train` and its name.
 
 A renamed value of a param is written `{"param=old": "param=new"}`.
 """

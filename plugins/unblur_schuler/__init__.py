@@ -1,4 +1,27 @@
-"""Blind kernel estimation by a trained network: Learning to Deblur."""
+"""Blind kernel estimation by a trained network, after Learning to Deblur.
+
+C. J. Schuler, M. Hirsch, S. Harmeling, B. Schoelkopf, "Learning to deblur", IEEE TPAMI 38(7), 2016.
+
+The paper's: `paper_network` (architecture), `quotient` (quotient layers), and in `training` its
+kernels, its rejection of flat crops and its staged curriculum. Ours: `our_network` (the default
+network), `refinement` (the last iterations without a network), `windows` (selection of windows),
+`size_search` (size of the kernel), and in `training` the losses and the other curricula.
+
+Symbols
+-------
+=========  ==============  ===============  ==================================
+symbol     name in code    equation         function
+=========  ==============  ===============  ==================================
+f_j        filters         Schuler Eq. 2    paper_network.Features
+alpha_ij   last            Schuler Eq. 2    paper_network.Features.forward
+x_i, y_i   sharp, blurred  Schuler Eq. 4    quotient.Spectra.of
+k          cross, power    Schuler Eq. 4    quotient.Spectra.kernel
+beta_k     ridge           Schuler Eq. 4    quotient.Spectra.kernel
+x          latent          Schuler Eq. 5    quotient.image_quotient
+beta_x     weights         Schuler Eq. 5    quotient.image_quotient
+k(t, t')   draw            Schuler Eq. 6    training.samples.draw_kernel
+=========  ==============  ===============  ==================================
+"""
 
 from unblur_schuler.registration import unblur_stages, unblur_trainers
 

@@ -16,7 +16,7 @@ def cartoons(y: Tensor, kernel: Tensor, prices: Tensor) -> Tensor:
 
     About `argmin_x |k * x - y|^2 + price |grad x|_0`, by half-quadratic splitting: gradients
     too short for the present penalty become 0, and the image nearest to those left and to the
-    observation is a quotient like Eq. 5.
+    observation is a quotient (Schuler Eq. 5).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From coarse to fine: kernels carried from turn to turn and from scale to scale."""
+"""Coarse-to-fine estimation: the kernel of one iteration and scale is the input of the next."""
 
 from __future__ import annotations
 
@@ -14,157 +14,163 @@ from torch import Tensor, nn
 from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, shrink_image
 from unblur_schuler.quotient import Spectra
-from unblur_schuler.windows import Look, Window, everywhere, stacked
+from unblur_schuler.windows import AllWindows, Window, WindowSelection, stack_windows
 
-AT_ONCE = 384 * 384
-"""Pixels of the windows that are done at once, about."""
+BATCH_PIXELS = 384 * 384
+"""Approximate number of pixels of the windows that are processed as one batch."""
 
 OnStep = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Step:
-    """Where on the way from coarse to fine an estimator is.
+class Iteration:
+    """One iteration of the coarse-to-fine estimation.
 
     Attributes
     ----------
-    scale : int
-        Number of the scale, the coarsest being 0.
-    turn : int
-        Number of the turn at this scale.
+    level : int
+        Number of the scale, counted from 0 at the coarsest.
+    index : int
+        Number of the iteration at this scale, counted from 0.
     size : int
-        Extent of the kernel at this scale.
-    rise : float
-        How many times finer this scale is than the one that the kernel at hand comes from.
+        Extent of the kernel at this scale, in pixels.
+    upscaling : float
+        Size of this scale relative to that of the kernel so far: above 1 in the first iteration
+        of a finer scale, otherwise 1.
     """
 
-    scale: int
-    turn: int
+    level: int
+    index: int
     size: int
-    rise: float
+    upscaling: float
 
 
 class Network(nn.Module):
-    """What predicts features from an image and the kernel so far, and divides them.
+    """Predicts features from an image and the kernel so far, and divides them (Schuler Eq. 4).
 
     Attributes
     ----------
-    turns : int
-        Turns at every scale.
+    iterations : int
+        Iterations at every scale.
     """
 
-    turns: int
+    iterations: int
 
     @abstractmethod
-    def scales(self, size: int) -> list[PyramidLevel]:
+    def levels(self, size: int) -> list[PyramidLevel]:
         """Return the scales for a kernel of `size` pixels, the coarsest first."""
 
     @abstractmethod
     def features(
-        self, y: Tensor, kernel: Tensor | None, noise: Tensor, step: Step
+        self, y: Tensor, kernel: Tensor | None, noise: Tensor, iteration: Iteration
     ) -> tuple[Tensor, Tensor]:
-        """Return the features x and y of Eq. 4, (B, N, h, w) each.
+        """Return the features x_i and y_i of (Schuler Eq. 4), (B, N, h, w) each.
 
         Parameters
         ----------
         y : (B, 1, h, w)
             Blurred image at this scale, white = 1.
         kernel : (B, n, n), optional
-            Kernel so far, on the grid of the scale that it comes from; none at the start.
+            Kernel so far, on the grid of the scale that it was estimated at; None in the first
+            iteration of the coarsest scale.
         noise : (B,)
-            Standard deviation of the noise at this scale.
-        step : Step
-            Which turn this is.
+            Standard deviation of the noise at this scale, white = 1.
+        iteration : Iteration
+            Number of the iteration and its scale.
         """
 
     @abstractmethod
-    def kernel(self, spectra: Spectra, step: Step) -> Tensor:
-        """Return the kernel (B, n, n) by Eq. 4: non-negative, of sum 1."""
+    def kernel(self, spectra: Spectra, iteration: Iteration) -> Tensor:
+        """Return the kernel (B, n, n) of (Schuler Eq. 4), non-negative and of sum 1."""
 
-    def finished(self, kernel: Tensor) -> Tensor:
-        """Return the last turn's kernel (B, n, n) as it is to be used."""
+    def finalize(self, kernel: Tensor) -> Tensor:
+        """Return the result (B, n, n), from the kernel of the last iteration."""
         return kernel
 
-    def steps(self, size: int, turns: int | None = None) -> Iterator[tuple[Step, float]]:
-        """Yield every turn for a kernel of `size` pixels, and the ratio of its scale.
+    def schedule(
+        self, size: int, iterations: int | None = None
+    ) -> Iterator[tuple[Iteration, float]]:
+        """Yield every iteration for a kernel of `size` pixels, with the ratio of its scale.
 
-        `turns`, where given, replaces the network's own number.
+        `iterations`, if given, replaces the network's own number.
         """
         before = 1.0
-        for number, scale in enumerate(self.scales(size)):
-            for turn in range(turns or self.turns):
-                rise = scale.ratio / before if number and not turn else 1.0
-                yield Step(number, turn, scale.size, rise), scale.ratio
-            before = scale.ratio
+        for number, level in enumerate(self.levels(size)):
+            for index in range(iterations or self.iterations):
+                upscaling = level.ratio / before if number and not index else 1.0
+                yield Iteration(number, index, level.size, upscaling), level.ratio
+            before = level.ratio
 
 
-def descend(
+def estimate_coarse_to_fine(
     network: Network,
     y: Tensor,
     size: int,
     noise: Tensor,
     on_step: OnStep | None = None,
-    look: Look | None = None,
+    selection: WindowSelection | AllWindows | None = None,
 ) -> Tensor:
     """Return the kernels (B, n, n) of images.
 
-    The spectra are summed over windows, as in Welch's method: memory does not grow with the
-    pixels that are looked at.
+    The spectra are summed over windows, as in Welch's method, so that memory does not grow with
+    the number of pixels that are used.
 
     Parameters
     ----------
     network : Network
-        Predicts features.
+        Predicts the features.
     y : (B, 1, H, W)
         Blurred image, white = 1.
     size : int
-        Extent of the kernel, odd.
+        Extent of the kernel in pixels, odd.
     noise : (B,)
-        Standard deviation of the noise.
+        Standard deviation of the noise, white = 1.
     on_step : callable, optional
-        Called after every turn.
-    look : Look, optional
-        How much of each scale to look at, of a single image; all of it where there is none.
+        Called after every iteration.
+    selection : WindowSelection or AllWindows, optional
+        Windows of each scale that are used; by default they cover it. A `WindowSelection` is
+        for a single image.
     """
-    kernel, level, ratio_of_level = None, y, 0.0
-    for step, ratio in network.steps(size):
-        if ratio != ratio_of_level:
-            level, ratio_of_level = shrink_image(y, ratio), ratio
-            windows = look.windows(level, step.size) if look else everywhere(level.shape[-2:])
-        predict = partial(network.features, kernel=kernel, noise=noise * ratio, step=step)
-        spectra = summed(level, windows, predict)
-        kernel = recentre(network.kernel(spectra, step), by="unit-mass")
+    kernel, image, ratio_of_image = None, y, 0.0
+    selection = selection or AllWindows()
+    for iteration, ratio in network.schedule(size):
+        if ratio != ratio_of_image:
+            image, ratio_of_image = shrink_image(y, ratio), ratio
+            windows = selection.windows(image, iteration.size)
+        predict = partial(network.features, kernel=kernel, noise=noise * ratio, iteration=iteration)
+        spectra = accumulate_spectra(image, windows, predict)
+        kernel = recentre(network.kernel(spectra, iteration), by="unit-mass")
         if on_step is not None:
             on_step()
     assert kernel is not None
-    return network.finished(kernel)
+    return network.finalize(kernel)
 
 
-def summed(
+def accumulate_spectra(
     y: Tensor, windows: Sequence[Window], predict: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> Spectra:
-    """Return the spectra of the features that `predict` makes of each window, summed.
+    """Return the sum over windows of the spectra of their features (Schuler Eq. 4).
 
     Parameters
     ----------
     y : (B, 1, H, W)
-        Images; windows of a single one are done several at once.
+        Images; several windows of a single image are processed as one batch.
     windows : sequence of (rows, columns)
-        All of one extent.
+        Windows of one common extent.
     predict : callable
-        Maps (N, 1, h, w) to the features x and y of Eq. 4.
+        Maps (N, 1, h, w) to the features x_i and y_i.
     """
     if y.shape[0] > 1:
         return reduce(add, (Spectra.of(*predict(y[..., r, c])) for r, c in windows))
     rows, columns = windows[0]
-    count = max(AT_ONCE // ((rows.stop - rows.start) * (columns.stop - columns.start)), 1)
-    groups = (windows[i : i + count] for i in range(0, len(windows), count))
-    return reduce(add, (Spectra.of(*predict(stacked(y, group))).total() for group in groups))
+    batch = max(BATCH_PIXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)), 1)
+    groups = (windows[i : i + batch] for i in range(0, len(windows), batch))
+    return reduce(add, (Spectra.of(*predict(stack_windows(y, group))).total() for group in groups))
 
 
-def first_kernel(size: int, like: Tensor) -> Tensor:
-    """Return a round spot (B, size, size) of standard deviation 1, to start from."""
+def initial_kernel(size: int, like: Tensor) -> Tensor:
+    """Return the first kernel (B, size, size), a Gaussian of a standard deviation of one pixel."""
     offset = torch.arange(size, dtype=like.dtype, device=like.device) - size // 2
-    spot = torch.exp(-(offset**2) / 2)
-    spot = spot / spot.sum()
-    return torch.outer(spot, spot).expand(like.shape[0], size, size)
+    profile = torch.exp(-(offset**2) / 2)
+    profile = profile / profile.sum()
+    return torch.outer(profile, profile).expand(like.shape[0], size, size)

@@ -1,4 +1,4 @@
-"""The layouts of network that the stage and the training offer."""
+"""The network layouts that the stage and the training offer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from unblur_schuler.coarse_to_fine import Network
 from unblur_schuler.our_network import DeepNetwork
 from unblur_schuler.paper_network import PaperNetwork
 
-Layout = Literal["deep", "paper"]
+NetworkLayout = Literal["deep", "paper"]
+"""Our own network, or the paper's."""
 
 
-def untrained(layout: Layout) -> Network:
-    """Return a network of a layout before any training."""
+def build_network(layout: NetworkLayout) -> Network:
+    """Return an untrained network of a layout."""
     return DeepNetwork() if layout == "deep" else PaperNetwork()

@@ -1,4 +1,4 @@
-"""The quotient layers: a kernel, or an image, by division in Fourier space (Eqs. 3 to 5)."""
+"""The quotient layers: kernel and latent image by division in Fourier space (Schuler Eqs. 3-5)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from unblur.numerics.operators import extend_periodic, laplacian_otf
 
 @dataclass(frozen=True)
 class Spectra:
-    """What Eq. 4 divides, summed over features and, by addition, over tiles.
+    """Numerator and denominator of (Schuler Eq. 4), summed over features and, by `+`, windows.
 
     Attributes
     ----------
     cross : (B, T, T // 2 + 1) complex
-        Sum of `conj(F x) F y`, the numerator.
+        Numerator, the sum of `conj(F x_i) F y_i`.
     power : (B, T, T // 2 + 1)
-        Sum of `|F x|^2`.
+        Sum of `|F x_i|^2`.
     """
 
     cross: Tensor
@@ -29,10 +29,10 @@ class Spectra:
 
     @classmethod
     def of(cls, sharp: Tensor, blurred: Tensor) -> Spectra:
-        """Window feature images (B, N, h, w) and transform them on a square grid.
+        """Window feature images x_i and y_i, (B, N, h, w), and transform them on a square grid.
 
-        The windowed images are laid into a grid of the larger extent, rounded up to a fast
-        length, so that tiles of one nominal size add up.
+        The windowed images are zero-padded to a square of the larger extent, rounded up to a fast
+        length, so that the spectra of windows of one nominal size can be added.
         """
         edge = fast_length(max(sharp.shape[-2:]))
         window = tile_window(sharp.shape[-2], sharp.shape[-1]).to(sharp)
@@ -47,31 +47,36 @@ class Spectra:
         return Spectra(self.cross.sum(0, keepdim=True), self.power.sum(0, keepdim=True))
 
     def kernel(self, size: int, ridge: Tensor | float) -> Tensor:
-        """Return the quotient of Eq. 4 cropped to (B, size, size): of any sign, of any sum.
+        """Return the quotient of (Schuler Eq. 4), the minimum of (Schuler Eq. 3), cropped.
 
         Parameters
         ----------
         size : int
-            Extent of the kernel, at most that of the grid.
+            Extent of the kernel in pixels, at most that of the grid.
         ridge : float or tensor
-            The beta_k of Eq. 4 relative to the mean power, so that neither the features'
-            scale nor the image's size matters.
+            Weight beta_k relative to the mean power, so that neither the features' scale nor
+            the image's size matters.
+
+        Returns
+        -------
+        (B, size, size)
+            Values of any sign and any sum.
         """
         edge = self.power.shape[-2]
-        floor = ridge * self.power.mean((-2, -1), keepdim=True) + 1e-12
-        return otf_to_psf(self.cross / (self.power + floor), (edge, edge), (size, size))
+        beta_k = ridge * self.power.mean((-2, -1), keepdim=True) + 1e-12
+        return otf_to_psf(self.cross / (self.power + beta_k), (edge, edge), (size, size))
 
 
 @lru_cache(maxsize=64)
 def tile_window(height: int, width: int) -> Tensor:
-    """Return a window (height, width) that fades to zero over the outer quarter of each side.
+    """Return a window (height, width) that falls to zero over the outer quarter of each side.
 
-    Its flanks are those of the modified Bartlett-Hann window (paper, section 3.1.2).
+    Its flanks are those of the modified Bartlett-Hann window (Schuler Sec. 3.1.2).
     """
-    return torch.outer(_faded(height), _faded(width))
+    return torch.outer(_taper(height), _taper(width))
 
 
-def _faded(length: int) -> Tensor:
+def _taper(length: int) -> Tensor:
     flank = max(length // 4, 1)
     t = (torch.arange(flank) + 0.5) / (2 * flank) - 0.5
     rise = 0.62 - 0.48 * t.abs() + 0.38 * torch.cos(2 * torch.pi * t)
@@ -81,19 +86,19 @@ def _faded(length: int) -> Tensor:
     return window
 
 
-def image_quotient(y: Tensor, kernel: Tensor, levels: Tensor, slopes: bool = True) -> Tensor:
-    """Return the latent images of Eq. 5, one per level, cut to the window of `y`.
+def image_quotient(y: Tensor, kernel: Tensor, weights: Tensor, on_gradients: bool = True) -> Tensor:
+    """Return the latent images of (Schuler Eq. 5), one per weight, cropped to the extent of `y`.
 
     Parameters
     ----------
     y : (B, 1, h, w)
         Blurred image.
     kernel : (B, n, n)
-        Kernels, of sum 1.
-    levels : (B, L)
+        Kernels of sum 1.
+    weights : (B, L)
         Weights beta_x of the prior.
-    slopes : bool
-        Whether the prior is on derivatives rather than, as in the paper, on values.
+    on_gradients : bool
+        Whether the prior penalises gradients rather than values, as the paper's does.
 
     Returns
     -------
@@ -105,15 +110,23 @@ def image_quotient(y: Tensor, kernel: Tensor, levels: Tensor, slopes: bool = Tru
     lead = size // 2
     spectrum = fft(extend_periodic(y - mean, domain, (lead, lead)), 2)
     otf = psf_to_otf(kernel, domain)[:, None]
-    prior = laplacian_otf(domain, y) + 1e-3 if slopes else torch.ones((), device=y.device)
+    prior = laplacian_otf(domain, y) + 1e-3 if on_gradients else torch.ones((), device=y.device)
     power = otf.real.square() + otf.imag.square()
-    ratio = otf.conj() / (power + levels[..., None, None] * prior)
+    ratio = otf.conj() / (power + weights[..., None, None] * prior)
     latent = inverse_fft(ratio * spectrum, domain)
     return latent[..., lead : lead + y.shape[-2], lead : lead + y.shape[-1]] + mean
 
 
-def deconvolved_by_gaussian(kernel: Tensor, deviation: float) -> Tensor:
-    """Return kernels (B, n, n) divided by a Gaussian's spectrum: non-negative, of sum 1."""
+def deconvolve_gaussian(kernel: Tensor, deviation: float) -> Tensor:
+    """Return kernels (B, n, n) deconvolved by a Gaussian, non-negative and of sum 1.
+
+    Parameters
+    ----------
+    kernel : (B, n, n)
+        Kernels.
+    deviation : float
+        Standard deviation of the Gaussian in pixels.
+    """
     n = kernel.shape[-1]
     edge = fast_length(2 * n)
     offset = torch.arange(n, dtype=kernel.dtype, device=kernel.device) - n // 2

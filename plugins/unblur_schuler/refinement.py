@@ -1,4 +1,4 @@
-"""The last turns: cartoons with ever more edges, which tell the faint parts of a kernel."""
+"""The last iterations, without the network: L0-regularised latent images of ever more edges."""
 
 from __future__ import annotations
 
@@ -12,95 +12,104 @@ from unblur.numerics.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_agai
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import gradient
 from unblur_schuler.cartoon import cartoons
-from unblur_schuler.coarse_to_fine import OnStep, summed
-from unblur_schuler.windows import Look, everywhere
+from unblur_schuler.coarse_to_fine import OnStep, accumulate_spectra
+from unblur_schuler.windows import AllWindows, WindowSelection
 
-FIRST = 1e-2
-"""Price of an edge in the first turn."""
-SPECK = 0.03
-"""Share of the kernel below which a piece of it that touches no other becomes 0 after each turn."""
+INITIAL_L0_WEIGHT = 1e-2
+"""L0 weight of the first iteration, relative to the squared residual."""
+MIN_COMPONENT_MASS = 0.03
+"""Smallest mass of a connected component of the kernel that is kept, as a fraction of the sum."""
 
 
 @dataclass(frozen=True)
-class Strictness:
-    """How much is taken for an error.
+class RefinementThresholds:
+    """Constants of the refinement that depend on the noise.
 
     Attributes
     ----------
-    last : float
-        Price of an edge in the last turn.
+    final_l0_weight : float
+        L0 weight of the last iteration, relative to the squared residual.
     ridge : float
-        The beta_k of Eq. 4, relative to the mean power of the features.
-    faint : float
-        Share of the peak below which a value of the kernel becomes 0 after each turn.
+        Weight beta_k of (Schuler Eq. 4), relative to the mean power of the features.
+    threshold : float
+        Value of the kernel relative to its peak, below which it becomes 0 in each iteration.
     """
 
-    last: float
+    final_l0_weight: float
     ridge: float
-    faint: float
+    threshold: float
 
     @classmethod
-    def at(cls, noise: float) -> Strictness:
-        """Return what suits a noise of this standard deviation, at `CONTRAST`.
+    def at(cls, noise: float) -> RefinementThresholds:
+        """Return the constants for noise of a standard deviation, for images of std `CONTRAST`.
 
-        Up to `LOUD` it lies between `CLEAN` and `NOISY`; beyond, prices grow as
-        `price_against` does, and the ridge with the noise.
+        Up to the reference noise they are interpolated between `NOISE_FREE` and
+        `AT_REFERENCE_NOISE`; above it the L0 weight grows as `price_against` does, and the ridge
+        in proportion to the noise.
         """
         ratio = noise / LOUD
         if ratio < 1:
-            pairs = zip(astuple(CLEAN), astuple(NOISY), strict=True)
-            return cls(*(clean + ratio * (noisy - clean) for clean, noisy in pairs))
-        return cls(price_against(noise), NOISY.ridge * ratio, NOISY.faint)
+            pairs = zip(astuple(NOISE_FREE), astuple(AT_REFERENCE_NOISE), strict=True)
+            return cls(*(low + ratio * (high - low) for low, high in pairs))
+        reference = AT_REFERENCE_NOISE
+        return cls(price_against(noise), reference.ridge * ratio, reference.threshold)
 
 
-CLEAN, NOISY = Strictness(1e-4, 0.1, 0.04), Strictness(PRICE_WHEN_LOUD, 0.4, 0.06)
+NOISE_FREE = RefinementThresholds(1e-4, 0.1, 0.04)
+"""Constants without noise."""
+AT_REFERENCE_NOISE = RefinementThresholds(PRICE_WHEN_LOUD, 0.4, 0.06)
+"""Constants at the reference noise of `unblur.numerics`, about 1 % in photographs."""
 
 
-def refined(
+def refine_kernel(
     y: Tensor,
     kernel: Tensor,
-    turns: int,
+    iterations: int,
     noise: float,
     on_step: OnStep | None = None,
-    look: Look | None = None,
+    selection: WindowSelection | AllWindows | None = None,
 ) -> Tensor:
-    """Return kernels with what the network's few clear edges could not tell.
+    """Refine kernels at full resolution, without the network, to recover their low values.
 
-    In each turn the latent image is a cartoon for the kernel so far, at a lower price of an
-    edge than in the turn before, and the kernel is the quotient of the gradients (Eq. 4).
+    In each iteration the latent image is L0-regularised, with the kernel so far and a smaller
+    weight than before, and the kernel is the quotient of the gradients (Schuler Eq. 4).
 
     Parameters
     ----------
     y : (B, 1, H, W)
-        Blurred image.
+        Blurred image, white = 1.
     kernel : (B, n, n)
-        Kernels to start from, of sum 1.
-    turns : int
-        How many.
+        Initial kernels, of sum 1.
+    iterations : int
+        Number of iterations.
     noise : float
-        Standard deviation of the noise. The more there is, the stricter are the turns.
+        Standard deviation of the noise, white = 1, which sets the thresholds.
     on_step : callable, optional
-        Called after every turn.
-    look : Look, optional
-        How much of a single image to look at; all of it where there is none.
+        Called after every iteration.
+    selection : WindowSelection or AllWindows, optional
+        Windows that are used; by default they cover the image. A `WindowSelection` is for a
+        single image.
     """
     gain = CONTRAST / y.std((-2, -1), keepdim=True).clamp_min(1e-6)
     y = gain * y
-    strict = Strictness.at(noise * float(gain.mean()))
+    thresholds = RefinementThresholds.at(noise * float(gain.mean()))
     size = kernel.shape[-1]
-    windows = look.windows(y, size) if look else everywhere(y.shape[-2:])
-    for price in torch.logspace(0, 1, turns, base=strict.last / FIRST).mul(FIRST).tolist():
-        predict = partial(slopes, kernel=kernel, price=price)
-        raw = summed(y, windows, predict).kernel(size, strict.ridge)
-        cleaned = [remove_small_components(k, strict.faint, SPECK) for k in raw]
+    windows = (selection or AllWindows()).windows(y, size)
+    decay = thresholds.final_l0_weight / INITIAL_L0_WEIGHT
+    for weight in torch.logspace(0, 1, iterations, base=decay).mul(INITIAL_L0_WEIGHT).tolist():
+        predict = partial(gradient_features, kernel=kernel, l0_weight=weight)
+        raw = accumulate_spectra(y, windows, predict).kernel(size, thresholds.ridge)
+        cleaned = [
+            remove_small_components(k, thresholds.threshold, MIN_COMPONENT_MASS) for k in raw
+        ]
         kernel = recentre(torch.stack(cleaned), by="unit-mass")
         if on_step is not None:
             on_step()
     return kernel
 
 
-def slopes(y: Tensor, kernel: Tensor, price: float) -> tuple[Tensor, Tensor]:
-    """Return the gradients of the cartoon and of the image, (B, 2, h, w) each."""
-    latent = cartoons(y, kernel, y.new_tensor([price]))
+def gradient_features(y: Tensor, kernel: Tensor, l0_weight: float) -> tuple[Tensor, Tensor]:
+    """Return the gradients of the L0-regularised and the blurred image, (B, 2, h, w) each."""
+    latent = cartoons(y, kernel, y.new_tensor([l0_weight]))
     sharp, blurred = (gradient(x)[:, :, 0].transpose(0, 1) for x in (latent, y))
     return sharp, blurred

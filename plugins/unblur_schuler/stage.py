@@ -16,34 +16,36 @@ from unblur.model.stages import Estimate
 from unblur.numerics.colour import to_luma
 from unblur.numerics.contrast import contrast_of
 from unblur.numerics.noise import estimate_noise
-from unblur_schuler.coarse_to_fine import Network, descend
+from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
 from unblur_schuler.filling import filled
-from unblur_schuler.kernel_size import FIRST, grown, lit_extent, touches_border
-from unblur_schuler.refinement import refined
+from unblur_schuler.refinement import refine_kernel
+from unblur_schuler.size_search import INITIAL_SIZE, next_size, support_size, touches_border
 from unblur_schuler.weights import load_network
-from unblur_schuler.windows import Look
+from unblur_schuler.windows import AllWindows, WindowSelection
 
-IMAGE_EDGES = 2
-"""Edges of the kernel that an image measures at least."""
-FAINT = 0.02
-"""Share of the peak below which a value of the result counts as nothing."""
-GLANCE, STUDY = Look(count=1, widths=15), Look(count=10, widths=7)
-"""What the network looks at in every scale, and what the last turns do."""
+MIN_IMAGE_TO_KERNEL = 2
+"""Smallest extent of an image, in extents of the kernel."""
+RELATIVE_THRESHOLD = 0.02
+"""Value of the resulting kernel relative to its peak, below which it becomes 0."""
+NETWORK_WINDOWS = WindowSelection(number=1, widths=15)
+"""Windows of every scale that the network is applied to, one of 15 widths of the kernel."""
+REFINEMENT_WINDOWS = WindowSelection(number=10, widths=7)
+"""Windows that the refinement uses, ten of 7 widths of the kernel."""
 
 
 class Schuler(stages.KernelEstimator):
     """The kernel by a trained network that alternates feature extraction and division.
 
-    From a coarse scale to the full one, and in a few turns at each, a network predicts
+    From a coarse scale to the full one, and in a few iterations at each, a network predicts
     gradient-like images `x_i` of the sharp scene and `y_i` of the blurred one, and the kernel
-    is the quotient (Eq. 4)::
+    is the quotient (Schuler Eq. 4)::
 
         k = F^-1 [ sum_i conj(F x_i) F y_i / (sum_i |F x_i|^2 + beta) ]
 
-    cropped to its size and freed of negative values. In the last turns, at full size, the `x_i`
-    are gradients of latent images with ever more edges instead, which finds what is faint. It
-    assumes one kernel for the whole image, of motion without jumps, and a scene with edges like
-    the photographs that the network learned from.
+    cropped to its size and clipped at 0. In the last iterations, at full size and without the
+    network, the `x_i` are gradients of L0-regularised latent images with ever more edges, which
+    recovers the low values of the kernel. It assumes one kernel for the whole image, of motion
+    without jumps, and a scene with edges like the photographs of the training.
 
     Parameters
     ----------
@@ -52,15 +54,16 @@ class Schuler(stages.KernelEstimator):
 
     Notes
     -----
-    The spectra of Eq. 4 are summed over windows (Welch's method). With the area `telling` they
-    are those with the most gradient energy: one of 15 widths of the kernel for the network, at
-    every scale, and ten of 7 widths for the last turns. An estimate then takes about as long
-    on a large image as on a small one. `whole` looks at all of the image, at a time linear in its
-    pixels. Memory does not grow with the image. Colour images are estimated on their luma.
+    The spectra of (Schuler Eq. 4) are summed over windows (Welch's method). With `windows:
+    textured` they are those with the most gradient energy: one of 15 widths of the kernel for the
+    network, at every scale, and ten of 7 widths for the refinement. An estimate then takes about
+    as long on a large image as on a small one. `windows: all` uses all of the image, in a time
+    linear in its pixels. Memory does not grow with the image. Colour images are estimated on their
+    luma.
 
-    With the size `auto`, a kernel of 25 pixels is estimated first; the frame grows while the
-    kernel reaches its border and is then cut to what holds light, and the kernel is estimated
-    once more.
+    With `size: auto`, a kernel of 25 pixels is estimated first; the size grows while the kernel
+    touches its border and is then reduced to the support, for which the kernel is estimated once
+    more.
 
     Examples
     --------
@@ -87,8 +90,8 @@ class Schuler(stages.KernelEstimator):
 
         size: Literal["auto"] | int = Field(
             "auto",
-            description="Extent of the frame of the kernel in pixels, odd, 3 to 199, or auto; it "
-            "must hold all of the blur, and the image measures at least twice as much.",
+            description="Extent of the kernel in pixels, odd, 3 to 199, or auto; it must hold all "
+            "of the blur, and the image measures at least twice as much.",
         )
         model: str = Field(
             "deep",
@@ -96,17 +99,17 @@ class Schuler(stages.KernelEstimator):
             ".safetensors file that `unblur train schuler` wrote.",
         )
 
-        area: Literal["telling", "whole"] = Field(
-            "telling",
-            description="What is looked at: telling (the windows with the most edges, larger for "
-            "a larger kernel) or whole (all of the image, at several times the cost).",
+        windows: Literal["textured", "all"] = Field(
+            "textured",
+            description="Windows of the image that are used: textured (those with the most edges, "
+            "larger for a larger kernel) or all (the whole image, at several times the cost).",
         )
         refinements: int = Field(
             16,
             ge=0,
             le=100,
-            description="Turns at the end, at full size and without the network, that find the "
-            "faint parts of the kernel.",
+            description="Iterations at the end, at full size and without the network, that "
+            "recover the low values of the kernel.",
         )
 
         @field_validator("size")
@@ -124,46 +127,50 @@ class Schuler(stages.KernelEstimator):
         y = y if mask is None else filled(y, mask)
         contrast_of(y)
         noise = context.noise if context.noise is not None else estimate_noise(y, mask)
-        level = torch.full((1,), noise, device=y.device)
+        noises = torch.full((1,), noise, device=y.device)
         with torch.no_grad():
             if self.params.size == "auto":
-                kernel = self._unframed(network, y[None], level, context)
+                kernel = self._estimate_with_size(network, y[None], noises, context)
             else:
-                kernel = self._framed(network, y[None], self.params.size, level, context)
-            turns = self.params.refinements
-            tick = context.ticker(f"{self.name}, refining", turns)
-            kernel = refined(y[None], kernel[None], turns, noise, tick, self._look(STUDY))[0]
-        kernel = torch.where(kernel < FAINT * kernel.max(), 0, kernel)
+                kernel = self._estimate(network, y[None], self.params.size, noises, context)
+            iterations = self.params.refinements
+            tick = context.ticker(f"{self.name}, refining", iterations)
+            windows = self._windows(REFINEMENT_WINDOWS)
+            kernel = refine_kernel(y[None], kernel[None], iterations, noise, tick, windows)[0]
+        kernel = torch.where(kernel < RELATIVE_THRESHOLD * kernel.max(), 0, kernel)
         return Estimate.of(Kernel(kernel.cpu().numpy()).centred())
 
-    def _framed(
+    def _estimate(
         self, network: Network, y: Tensor, size: int, noise: Tensor, context: Context
     ) -> Tensor:
         _check_size(size, y)
-        tick = context.ticker(self.name, sum(1 for _ in network.steps(size)))
-        return descend(network, y, size, noise, tick, self._look(GLANCE))[0]
+        tick = context.ticker(self.name, sum(1 for _ in network.schedule(size)))
+        windows = self._windows(NETWORK_WINDOWS)
+        return estimate_coarse_to_fine(network, y, size, noise, tick, windows)[0]
 
-    def _look(self, telling: Look) -> Look | None:
-        return telling if self.params.area == "telling" else None
+    def _windows(self, textured: WindowSelection) -> WindowSelection | AllWindows:
+        return textured if self.params.windows == "textured" else AllWindows()
 
-    def _unframed(self, network: Network, y: Tensor, noise: Tensor, context: Context) -> Tensor:
-        """Return the kernel in the frame that suits it."""
-        most = min(y.shape[-2:]) // (2 * IMAGE_EDGES)
-        size = min(FIRST, most - 1 + most % 2)
-        kernel = self._framed(network, y, size, noise, context)
-        while touches_border(kernel) and grown(size) <= most:
-            size = grown(size)
-            kernel = self._framed(network, y, size, noise, context)
-        if lit_extent(kernel) < size:
-            kernel = self._framed(network, y, lit_extent(kernel), noise, context)
+    def _estimate_with_size(
+        self, network: Network, y: Tensor, noise: Tensor, context: Context
+    ) -> Tensor:
+        """Return the kernel, with the size that suits it."""
+        largest = min(y.shape[-2:]) // (2 * MIN_IMAGE_TO_KERNEL)
+        size = min(INITIAL_SIZE, largest - 1 + largest % 2)
+        kernel = self._estimate(network, y, size, noise, context)
+        while touches_border(kernel) and next_size(size) <= largest:
+            size = next_size(size)
+            kernel = self._estimate(network, y, size, noise, context)
+        if support_size(kernel) < size:
+            kernel = self._estimate(network, y, support_size(kernel), noise, context)
         return kernel
 
 
 def _check_size(size: int, y: Tensor) -> None:
-    edge = min(y.shape[-2:])
-    if size < 3 or edge < IMAGE_EDGES * size:
+    extent = min(y.shape[-2:])
+    if size < 3 or extent < MIN_IMAGE_TO_KERNEL * size:
         raise ImageError(
             f"an image of {tuple(y.shape[-2:])} pixels is too small to estimate a kernel of "
-            f"{max(size, 3)}; it takes {IMAGE_EDGES} times the kernel at least. Set kernel.size "
-            "to less, or give a larger image."
+            f"{max(size, 3)}; it takes {MIN_IMAGE_TO_KERNEL} times the kernel at least. Set "
+            "kernel.size to less, or give a larger image."
         )

@@ -1,4 +1,4 @@
-"""Which parts of an image are looked at: all of it, or the windows with the most edges."""
+"""Windows of an image that an estimate uses: the most textured ones, or all of them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-TILE, SHARED = 384, 64
-"""Largest edge in pixels of the tiles that cover an image, and what neighbours share."""
-SMALL = 300 * 300
-"""Pixels up to which an image is looked at as a whole."""
-LEAST = 128
-"""Smallest edge in pixels of a telling window."""
-WORTH = 0.8
-"""Share of an image from which the windows are not worth choosing: all of it is taken."""
+TILE, OVERLAP = 384, 64
+"""Largest extent of the windows that cover an image, and their overlap, in pixels."""
+SMALL_IMAGE = 300 * 300
+"""Number of pixels up to which all windows of an image are used."""
+MIN_WINDOW = 128
+"""Smallest extent of a selected window, in pixels."""
+MAX_COVERAGE = 0.8
+"""Fraction of the image that selected windows may cover; above it all windows are used."""
 
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How much of an image to look at: some square windows, in proportion to the kernel.
+class WindowSelection:
+    """The square windows of an image with the most gradient energy.
 
     Attributes
     ----------
-    count : int
-        Windows at most.
+    number : int
+        Largest number of windows.
     widths : int
-        Edge of a window in widths of the kernel.
+        Extent of a window in widths of the kernel.
     """
 
-    count: int
+    number: int
     widths: int
 
     def windows(self, y: Tensor, size: int) -> list[Window]:
@@ -49,38 +49,53 @@ class Look:
         Returns
         -------
         list of (rows, columns)
-            All of one extent; they cover the image if it is small, or little larger than they.
+            Windows of one common extent. They cover an image that is small or hardly larger
+            than they are.
         """
         extent = y.shape[-2:]
-        edge = max(LEAST, self.widths * size)
+        edge = max(MIN_WINDOW, self.widths * size)
         area = extent.numel()
-        if area <= SMALL or self.count * edge**2 >= WORTH * area:
-            return everywhere(extent)
-        return _telling(y[0, 0], [min(edge, n) for n in extent], self.count)
+        if area <= SMALL_IMAGE or self.number * edge**2 >= MAX_COVERAGE * area:
+            return AllWindows().windows(y, size)
+        return _most_textured(y[0, 0], [min(edge, n) for n in extent], self.number)
 
 
-def everywhere(extent: Sequence[int]) -> list[Window]:
-    """Return windows of at most `TILE` pixels that cover an image, all of one extent."""
-    rows, columns = (_spans(n) for n in extent)
-    return [(row, column) for row in rows for column in columns]
+@dataclass(frozen=True)
+class AllWindows:
+    """Overlapping windows of one common extent that cover an image.
+
+    Attributes
+    ----------
+    tile : int
+        Largest extent of a window, in pixels.
+    overlap : int
+        Smallest overlap of neighbouring windows, in pixels.
+    """
+
+    tile: int = TILE
+    overlap: int = OVERLAP
+
+    def windows(self, y: Tensor, size: int) -> list[Window]:
+        """Return the windows of images (..., H, W), whatever the size of the kernel."""
+        rows, columns = (self._spans(n) for n in y.shape[-2:])
+        return [(row, column) for row in rows for column in columns]
+
+    def _spans(self, extent: int) -> list[slice]:
+        number = max(-(-(extent - self.overlap) // (self.tile - self.overlap)), 1)
+        edge = -(-(extent + (number - 1) * self.overlap) // number)
+        starts = [round(i * (extent - edge) / max(number - 1, 1)) for i in range(number)]
+        return [slice(start, start + edge) for start in starts]
 
 
-def _spans(extent: int) -> list[slice]:
-    count = max(-(-(extent - SHARED) // (TILE - SHARED)), 1)
-    edge = -(-(extent + (count - 1) * SHARED) // count)
-    starts = [round(i * (extent - edge) / max(count - 1, 1)) for i in range(count)]
-    return [slice(start, start + edge) for start in starts]
-
-
-def _telling(y: Tensor, extent: Sequence[int], count: int) -> list[Window]:
+def _most_textured(y: Tensor, extent: Sequence[int], number: int) -> list[Window]:
     """Return windows of an image (H, W) on a grid of half their extent, the best first."""
     energy = y.diff(dim=0)[:, :-1].square() + y.diff(dim=1)[:-1].square()
-    # The last differences are missing, so that the outermost windows would not fit.
+    # There are no differences at the last row and column; zeros keep the outermost windows.
     energy = functional.pad(energy, (0, 1, 0, 1))
     steps = [n // 2 for n in extent]
     scores = functional.avg_pool2d(energy[None, None], tuple(extent), tuple(steps))[0, 0]
     found: list[Window] = []
-    while len(found) < count and bool((scores >= 0).any()):
+    while len(found) < number and bool((scores >= 0).any()):
         row, column = divmod(int(scores.argmax()), scores.shape[1])
         starts = row * steps[0], column * steps[1]
         rows, columns = (slice(s, s + n) for s, n in zip(starts, extent, strict=True))
@@ -89,6 +104,6 @@ def _telling(y: Tensor, extent: Sequence[int], count: int) -> list[Window]:
     return found
 
 
-def stacked(y: Tensor, windows: Sequence[Window]) -> Tensor:
+def stack_windows(y: Tensor, windows: Sequence[Window]) -> Tensor:
     """Return windows of an image (1, 1, H, W) as a batch (N, 1, h, w)."""
     return torch.cat([y[..., rows, columns] for rows, columns in windows])

@@ -41,9 +41,8 @@ def best_of(
     seed: int,
     data: Observation,
     attempt: Callable[[int], DipResult],
-    criterion: Callable[[DipResult, Observation], float] | None = None,
 ) -> Choice:
-    """Run an attempt with several seeds and keep the best.
+    """Run an attempt with several seeds and keep the best by `score_result`.
 
     Parameters
     ----------
@@ -55,8 +54,6 @@ def best_of(
         The data that the attempts are fitted to.
     attempt : callable
         Takes a seed; raises `Diverged` if it fails, and another seed is tried.
-    criterion : callable, optional
-        Score of a result, lower is better; `score_result` by default.
 
     Raises
     ------
@@ -77,8 +74,7 @@ def best_of(
             f"the networks diverged with each of {restarts + SPARE_SEEDS} seeds; "
             "try another kernel.size, another --seed, or kernel: map."
         )
-    score = criterion or score_result
-    return Choice(min(found, key=lambda result: score(result, data)), tuple(notes))
+    return Choice(min(found, key=lambda result: score_result(result, data)), tuple(notes))
 
 
 def score_result(result: DipResult, data: Observation) -> float:

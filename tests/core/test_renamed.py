@@ -197,12 +197,18 @@ def test_the_params_of_a_prior_inside_a_step_are_renamed(renamed_param):
     assert len(notes) == 1
 
 
+def classes_named(name):
+    """Return the stages of a name, or the training behind the word `train`."""
+    if name.startswith("train "):
+        return [registry().trainer(name.removeprefix("train "))]
+    return [cls for (_, own), cls in registry().stages.items() if own == name]
+
+
 @pytest.mark.parametrize(("stage", "old", "new"), PARAM_ROWS)
 def test_every_renamed_param_is_one_of_its_stage(stage, old, new):
     old, _, old_value = old.partition("=")
     new, _, new_value = new.partition("=")
-    named = [cls for (_, name), cls in registry().stages.items() if name == stage]
-    (cls,) = (cls for cls in named if new in cls.Params.model_fields)
+    (cls,) = (cls for cls in classes_named(stage) if new in cls.Params.model_fields)
     value = new_value or cls.Params.model_fields[new].get_default(call_default_factory=True)
     with pytest.warns(OldNameWarning, match=new):
         stated = cls({old: old_value or value}).params

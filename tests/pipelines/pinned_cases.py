@@ -264,7 +264,7 @@ _found: dict[str, tuple[str, dict[str, Any]]] = {
     "schuler-local": (
         "colour", chain(kernel_step("schuler", size=13, refinements=1), deconvolve("wiener"),
                         kernel="local", size=56)),
-    "schuler-whole": ("colour", chain(kernel_step("schuler", size=13, area="whole", refinements=1),
+    "schuler-whole": ("colour", chain(kernel_step("schuler", size=13, windows="all", refinements=1),
                                       deconvolve("wiener"))),
     "selfdeblur-paper-loss": (
         "grey", chain(kernel_step("selfdeblur", loss="paper", restarts=2, **_networks))),

@@ -11,6 +11,8 @@ from unblur_kotera.stage import Kotera, scale_levels, shrink_observation
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Observation
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def shaken():
@@ -32,7 +34,7 @@ def test_scales_are_those_of_the_paper():
     assert [s.size for s in scale_levels(5, 3)] == [5]
 
 
-def test_data_shrinks_with_its_mask():
+def test_data_is_reduced_with_its_mask():
     valid = torch.ones(40, 30, dtype=torch.bool)
     valid[10:14, 10:14] = False
     small = shrink_observation(Observation(torch.rand(1, 40, 30), valid), scale_levels(27, 3)[0])
@@ -48,7 +50,7 @@ def test_the_first_kernel_is_a_wide_gaussian():
     assert ratio == pytest.approx(np.exp(0.5 * (3 / 3.5) ** 2), rel=1e-4)
 
 
-def test_networks_are_fitted_to_where_they_shall_start():
+def test_networks_are_fitted_to_their_initial_values():
     goal = synthetic_scene((40, 44), seed=2).sharp
     kernel = gaussian((7, 7), 1.2).tensor()
     generators = Generators.drawn((1, 40, 44), 7, width=8, layers="one", seed=0, device="cpu")
@@ -78,7 +80,7 @@ def test_every_scale_counts_and_full_size_shows_previews(shaken):
     assert [r.done for r in reports if r.preview is not None] == [31]
 
 
-def test_weights_and_scales_matter(shaken):
+def test_weights_and_scales_change_the_result(shaken):
     plain = estimate(shaken.blurred, iterations=5).latent
     for params in ({"scales": 1}, {"kernel_l2_weight": 10.0}, {"tv_weight": 1.0}):
         assert not torch.equal(estimate(shaken.blurred, iterations=5, **params).latent, plain)

@@ -16,6 +16,7 @@ import pytest
 
 PAPERS = {
     "unblur_kotera": "Kotera",
+    "unblur_schuler": "Schuler",
     "unblur_selfdeblur": "Ren",
 }
 """First author of the paper of each plugin."""

@@ -9,7 +9,7 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_schuler.quotient import (
     Spectra,
-    deconvolved_by_gaussian,
+    deconvolve_gaussian,
     image_quotient,
     tile_window,
 )
@@ -29,7 +29,7 @@ def circulant(image):
     return np.stack(columns, 1)
 
 
-def test_kernel_quotient_minimises_eq_3():
+def test_kernel_quotient_minimises_schuler_eq_3():
     n, ridge = 8, 0.1
     x, y = draw(1, 3, n, n), draw(1, 3, n, n, seed=1)
     spectra = Spectra.of(x, y)
@@ -87,13 +87,13 @@ def test_image_quotient_is_differentiable():
     assert torch.autograd.gradcheck(latent, (kernel, levels.requires_grad_()))
 
 
-@pytest.mark.parametrize("slopes", [True, False])
-def test_image_quotient_undoes_part_of_the_blur(slopes):
+@pytest.mark.parametrize("on_gradients", [True, False])
+def test_image_quotient_undoes_part_of_the_blur(on_gradients):
     given = synthetic_scene((70, 64), lopsided((5, 8)), noise=0.002)
     kernel = given.kernel.tensor()[None]
     if kernel.shape[1] != kernel.shape[2]:
         kernel = torch.nn.functional.pad(kernel, (0, 0, 2, 1))
-    latent = image_quotient(given.blurred[None], kernel, torch.full((1, 1), 3e-3), slopes)[0]
+    latent = image_quotient(given.blurred[None], kernel, torch.full((1, 1), 3e-3), on_gradients)[0]
     inner = (slice(None), slice(9, -9), slice(9, -9))
     before = (given.blurred - given.sharp)[inner].square().mean()
     assert (latent - given.sharp)[inner].square().mean() < 0.5 * before
@@ -105,5 +105,5 @@ def test_deconvolution_by_a_gaussian_undoes_one():
     smooth = torch.nn.functional.conv2d(
         sharp[None], gaussian((5, 5), 0.5).tensor()[None, None], padding=2
     )[0]
-    found = deconvolved_by_gaussian(smooth, 0.5)
+    found = deconvolve_gaussian(smooth, 0.5)
     assert float((found - sharp).abs().max()) < 0.1 * float((smooth - sharp).abs().max())

@@ -1,4 +1,4 @@
-"""The training: examples, one step of either layout, and going on from weights."""
+"""The training: samples, a few steps of either layout, and training from given weights."""
 
 import pytest
 import torch
@@ -11,8 +11,14 @@ from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.plugins.weights import load_weights
 from unblur.testing import gaussian, synthetic_scene
 from unblur.training import train
-from unblur_schuler.training.curriculum import Lesson, lesson_at
-from unblur_schuler.training.data import SIZES, Example, draw_frame, draw_kernel, is_telling
+from unblur_schuler.training.curriculum import Curriculum, curriculum_for
+from unblur_schuler.training.samples import (
+    SIZES,
+    TrainingSample,
+    draw_kernel,
+    draw_size,
+    has_edges,
+)
 from unblur_schuler.training.trainer import SchulerTrainer
 
 QUICK = {"steps": 2, "batch": 1, "warmup": 0, "validate_every": 2, "crop": 64}
@@ -29,31 +35,31 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def test_examples_hold_what_made_them():
+def test_a_sample_holds_its_blur_and_its_truth():
     generator = torch.Generator().manual_seed(0)
     kernel = draw_kernel(generator)
     x = torch.rand(80, 90, generator=generator)
-    example = Example.of(x, kernel, 0.0, 35, generator)
+    example = TrainingSample.of(x, kernel, 0.0, 35, generator)
     torch.testing.assert_close(example.blurred[0, 0], blur_image(x, kernel))
     torch.testing.assert_close(example.sharp[0, 0], crop_valid(x, kernel))
-    assert example.frame == 35
+    assert example.size == 35
     assert kernel_similarity(example.kernel[0], kernel) == pytest.approx(1)
 
 
-def test_kernels_and_frames_are_odd_and_fit():
+def test_kernels_and_sizes_are_odd_and_fit():
     generator = torch.Generator().manual_seed(1)
     for _ in range(20):
         size = draw_kernel(generator).shape[0]
-        frame = draw_frame(size, generator)
+        estimated = draw_size(size, generator)
         assert size in SIZES
-        assert frame % 2 == 1
-        assert size <= frame <= size + 6
+        assert estimated % 2 == 1
+        assert size <= estimated <= size + 6
 
 
 def test_crops_without_edges_are_rejected():
-    assert not is_telling(torch.full((50, 50), 0.5))
+    assert not has_edges(torch.full((50, 50), 0.5))
     stripes = torch.arange(50).remainder(8).div(8).expand(50, 50)
-    assert is_telling(stripes)
+    assert has_edges(stripes)
 
 
 def test_flat_pictures_are_refused(tmp_path):
@@ -66,7 +72,7 @@ def test_flat_pictures_are_refused(tmp_path):
         trainer.sample(0)
 
 
-def test_same_index_same_example(pictures):
+def test_the_same_index_gives_the_same_sample(pictures):
     trainer = SchulerTrainer(QUICK)
     trainer.prepare(pictures)
     torch.testing.assert_close(trainer.sample(5).blurred, trainer.sample(5).blurred)
@@ -76,7 +82,7 @@ def test_same_index_same_example(pictures):
 
 
 @pytest.mark.parametrize("layout", ["deep", "paper"])
-def test_training_moves_the_weights_and_can_go_on(layout, pictures, tmp_path):
+def test_training_changes_the_weights_and_can_start_from_them(layout, pictures, tmp_path):
     output = tmp_path / "schuler.safetensors"
     trainer = SchulerTrainer({**QUICK, "layout": layout})
     before = {k: v.clone() for k, v in trainer.model().state_dict().items()}
@@ -88,7 +94,7 @@ def test_training_moves_the_weights_and_can_go_on(layout, pictures, tmp_path):
     torch.testing.assert_close(again.state_dict(), after)
 
 
-def test_adadelta_goes_on_as_if_it_had_not_been_stopped(pictures, tmp_path):
+def test_adadelta_resumes_as_if_it_had_not_been_stopped(pictures, tmp_path):
     trainer = SchulerTrainer({**QUICK, "optimiser": "adadelta", "rate": 1})
     assert isinstance(trainer.optimiser(trainer.model()), torch.optim.Adadelta)
     train(trainer, pictures, tmp_path / "whole.safetensors", Context())
@@ -103,40 +109,43 @@ def test_adadelta_goes_on_as_if_it_had_not_been_stopped(pictures, tmp_path):
     torch.testing.assert_close(parts, whole, atol=0, rtol=0)
 
 
-def test_the_staged_plan_adds_turn_after_turn():
-    """As in the paper: alone, then with the earlier ones held, then end to end."""
-    plan = [lesson_at("staged", index, turns=2, stage=20) for index in (0, 19, 20, 21, 22, 39, 40)]
-    alone, held, both = Lesson(1, 0, True), Lesson(2, 1, True), Lesson(2, 0, True)
+def test_the_staged_plan_adds_iteration_after_iteration():
+    """As in the paper: alone, then with the earlier ones fixed, then end to end."""
+    plan = [
+        curriculum_for("staged", index, iterations=2, stage=20)
+        for index in (0, 19, 20, 21, 22, 39, 40)
+    ]
+    alone, held, both = Curriculum(1, 0, True), Curriculum(2, 1, True), Curriculum(2, 0, True)
     assert plan == [alone, alone, held, held, both, both, both]
-    assert lesson_at("end-to-end", 0, turns=3, stage=20) == Lesson(3, 0, True)
-    assert lesson_at("by-turn", 4, turns=3, stage=20) == Lesson(2, 1, False)
+    assert curriculum_for("end-to-end", 0, iterations=3, stage=20) == Curriculum(3, 0, True)
+    assert curriculum_for("by-iteration", 4, iterations=3, stage=20) == Curriculum(2, 1, False)
 
 
 @pytest.mark.parametrize(
     ("plan", "index", "learning"),
     [
-        ("by-turn", 2, {2}),
+        ("by-iteration", 2, {2}),
         ("staged", 0, {0}),
         ("staged", 1, {1}),
         ("staged", 3, {0, 1, 2}),
         ("end-to-end", 0, {0, 1, 2}),
     ],
 )
-def test_a_plan_says_which_turns_learn(plan, index, learning, pictures):
+def test_a_plan_trains_its_iterations_alone(plan, index, learning, pictures):
     """The paper's layout, where every turn has weights of its own."""
     trainer = SchulerTrainer({**QUICK, "layout": "paper", "plan": plan, "stage": 1})
     trainer.prepare(pictures)
     model = trainer.model()
     trainer.loss(model, index, torch.device("cpu")).backward()
-    grown = {
-        number % model.turns
+    next_size = {
+        number % model.iterations
         for number, stage in enumerate(model.stages)
         if any(p.grad is not None and bool(p.grad.any()) for p in stage.parameters())
     }
-    assert grown == learning
+    assert next_size == learning
 
 
-def test_learning_one_example_by_heart(pictures):
+def test_the_loss_of_one_sample_can_be_reduced(pictures):
     torch.manual_seed(0)
     trainer = SchulerTrainer(QUICK)
     trainer.prepare(pictures)

@@ -52,7 +52,7 @@ def test_doubling_and_reflecting_agree_with_the_library():
 
 
 def test_a_bias_before_a_normalisation_would_change_nothing():
-    """Why the layout leaves them out."""
+    """The layout therefore has none."""
     net = ImageGenerator(1, 40, width=4)
     noise = drawn(1, 8, 40, 40)
     before = net(noise)
@@ -61,7 +61,7 @@ def test_a_bias_before_a_normalisation_would_change_nothing():
     torch.testing.assert_close(net(noise), before, rtol=0, atol=1e-5)
 
 
-def test_the_non_local_block_starts_as_the_identity_and_sums_over_all_places():
+def test_the_non_local_block_is_initially_the_identity_and_sums_over_all_positions():
     torch.manual_seed(0)
     block = NonLocalBlock(4).double()
     x = drawn(1, 4, 6, 8).double()
@@ -69,9 +69,9 @@ def test_the_non_local_block_starts_as_the_identity_and_sums_over_all_places():
     nn.init.ones_(block.norm.weight)
     theta, phi, g = (layer(x).detach() for layer in (block.theta, block.phi, block.g))
     phi, g = functional.max_pool2d(phi, 2), functional.max_pool2d(g, 2)
-    alike = torch.einsum("chw,cij->hwij", theta[0], phi[0]) / 12
-    looked = torch.einsum("hwij,cij->chw", alike, g[0])[None]
-    torch.testing.assert_close(block(x), x + block.norm(block.back(looked)))
+    similarity = torch.einsum("chw,cij->hwij", theta[0], phi[0]) / 12
+    attended = torch.einsum("hwij,cij->chw", similarity, g[0])[None]
+    torch.testing.assert_close(block(x), x + block.norm(block.back(attended)))
 
 
 @pytest.mark.parametrize(("layers", "linear"), [("none", 1), ("one", 2), ("two", 3)])
@@ -85,7 +85,7 @@ def test_the_kernel_network_makes_kernels(layers, linear):
 
 
 @pytest.mark.parametrize("n", [5, 8])
-def test_what_is_seen_is_the_valid_part_of_a_convolution(n):
+def test_the_prediction_is_the_valid_part_of_a_convolution(n):
     scene, kernel = drawn(2, 30, 27), drawn(n, n, seed=1)
     found = blur_valid(scene, kernel)
     for plane, expected in zip(found, scene, strict=True):
@@ -106,7 +106,7 @@ def test_similarity_takes_images_smaller_than_its_window():
     assert float(FixedTargetSSIM(a)(1 - a)) < 0.5
 
 
-def test_variation_and_energy_by_hand():
+def test_variation_and_mean_square_by_hand():
     ramp = torch.arange(4.0).expand(1, 3, 4)
     assert float(total_variation(ramp)) == pytest.approx(1)
     assert float(mean_square(torch.full((3, 3), 1 / 9))) == pytest.approx(1 / 81)

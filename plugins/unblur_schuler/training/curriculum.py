@@ -1,56 +1,56 @@
-"""Which turns of a network learn from a sample, and through what."""
+"""Which iterations of a network are trained on a sample, and how far gradients are propagated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Plan = Literal["by-turn", "staged", "end-to-end"]
-HELD = 0.1
-"""Share of a stage's samples in which the turns before the new one are held, if `staged`."""
+PlanName = Literal["by-iteration", "staged", "end-to-end"]
+HELD_SHARE = 0.1
+"""Fraction of a stage's samples in which the iterations before its own are fixed, if `staged`."""
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What is done with one sample at each scale.
+class Curriculum:
+    """Iterations that are trained on one sample, at each scale.
 
     Attributes
     ----------
-    turns : int
-        Turns that are made; the loss is on the last of them.
+    iterations : int
+        Number of iterations; the loss is that of the last one.
     first : int
-        The first turn that learns; those before it only lead there.
+        Number of the first iteration that is trained, counted from 0.
     linked : bool
-        Whether what the loss says goes back through the kernels of earlier turns and scales.
-        Otherwise the kernel that a turn is handed is taken as given.
+        Whether gradients are propagated through the kernels of earlier iterations and scales.
+        Otherwise the kernel that an iteration starts from is a constant.
     """
 
-    turns: int
+    iterations: int
     first: int
     linked: bool
 
 
-def lesson_at(plan: Plan, index: int, turns: int, stage: int) -> Lesson:
-    """Return what to do with a sample.
+def curriculum_for(plan: PlanName, index: int, iterations: int, stage: int) -> Curriculum:
+    """Return the iterations that are trained on a sample.
 
     Parameters
     ----------
     plan : str
-        `by-turn`: one turn after the other in a circle, each by itself. `staged`: as in the
-        paper (section 3.3), the first turn alone, then one more after every `stage` samples, the
-        earlier ones held at first, then all that there are. `end-to-end`: all from the start.
+        `by-iteration`: each iteration in turn, by itself. `staged`: as in the paper (Schuler
+        Sec. 3.3), the first iteration alone, then one more after every `stage` samples, the
+        earlier ones fixed at first, then all of them. `end-to-end`: all from the start.
     index : int
         Number of the sample.
-    turns : int
-        Turns of the network.
+    iterations : int
+        Iterations of the network.
     stage : int
-        Samples before the next turn is added, if `staged`.
+        Samples before the next iteration is added, if `staged`.
     """
-    if plan == "by-turn":
-        return Lesson(index % turns + 1, index % turns, linked=False)
+    if plan == "by-iteration":
+        return Curriculum(index % iterations + 1, index % iterations, linked=False)
     if plan == "end-to-end":
-        return Lesson(turns, 0, linked=True)
+        return Curriculum(iterations, 0, linked=True)
     added, within = divmod(index, stage)
-    if added >= turns:
-        return Lesson(turns, 0, linked=True)
-    return Lesson(added + 1, added if within < HELD * stage else 0, linked=True)
+    if added >= iterations:
+        return Curriculum(iterations, 0, linked=True)
+    return Curriculum(added + 1, added if within < HELD_SHARE * stage else 0, linked=True)

@@ -1,4 +1,4 @@
-"""How the weights are made: samples, loss and validation of `unblur train schuler`."""
+"""Samples, loss and validation of `unblur train schuler`."""
 
 from __future__ import annotations
 
@@ -27,69 +27,79 @@ from unblur.training.images import (
     read_luma_at_two_sizes,
     uniform,
 )
-from unblur_schuler.coarse_to_fine import Network, descend
-from unblur_schuler.layouts import Layout, untrained
+from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
+from unblur_schuler.layouts import NetworkLayout, build_network
 from unblur_schuler.quotient import Spectra
-from unblur_schuler.training.curriculum import Plan, lesson_at
-from unblur_schuler.training.data import (
-    LEAST_SHARE,
+from unblur_schuler.training.curriculum import PlanName, curriculum_for
+from unblur_schuler.training.samples import (
+    MIN_EDGE_SHARE,
     SIZES,
-    Example,
-    draw_frame,
+    TrainingSample,
     draw_kernel,
-    is_telling,
+    draw_size,
+    has_edges,
 )
-from unblur_schuler.training.losses import dissimilarity, edge_loss
+from unblur_schuler.training.training_losses import edge_loss, kernel_loss
 
-MOST_REJECTED = 200
-"""Crops in a row that may have too few edges."""
+MAX_REJECTED = 200
+"""Number of consecutive crops with too few edges after which the training is refused."""
 VALIDATION_PICTURES = 12
+"""Largest number of photographs that are kept for validation."""
 VALIDATION_NOISE = 0.01
-"""Of white, or the nearest to it that is trained for."""
+"""Standard deviation of the noise, white = 1, limited to the range of the training."""
 VALIDATION_SIZES = (9, 13, 17, 21, 25, 31)
+"""Extents of the kernels, in pixels, for the photographs in turn."""
 
 
 class SchulerParams(TrainingParams):
     """Settings of the training."""
 
-    layout: Layout = Field(default="deep", description="Our own network, or the paper's.")
+    stage_name: ClassVar[str] = "train schuler"
+
+    layout: NetworkLayout = Field(default="deep", description="Our own network, or the paper's.")
     crop: int = Field(
         default=96,
         ge=64,
-        description="Least extent of the blurred crops, in pixels; those for large kernels measure "
-        "four times the kernel.",
+        description="Smallest extent of the blurred crops, in pixels; those for large kernels "
+        "measure four times the kernel.",
     )
-    lowest: float = Field(default=0.003, gt=0, description="Least noise drawn, white = 1.")
-    highest: float = Field(default=0.05, gt=0, description="Most noise drawn, white = 1.")
+    lowest: float = Field(
+        default=0.003, gt=0, description="Smallest standard deviation of the noise, white = 1."
+    )
+    highest: float = Field(
+        default=0.05, gt=0, description="Largest standard deviation of the noise, white = 1."
+    )
     edges: float = Field(
         default=0.25,
         ge=0,
-        description="Weight of the likeness of the features to the scene's clear edges.",
+        description="Weight of the loss that compares the features with the scene's clear edges.",
     )
-    plan: Plan = Field(
-        default="by-turn",
-        description="by-turn (every turn by itself, all from the start), staged (the paper's: turn "
-        "after turn is added, each time trained through all of them) or end-to-end (through all).",
+    plan: PlanName = Field(
+        default="by-iteration",
+        description="by-iteration (every iteration by itself, all from the start), staged (the "
+        "paper's: one iteration after the other is added, each time trained through all of them) "
+        "or end-to-end (through all).",
     )
     stage: int = Field(
-        default=1000, ge=1, description="Steps before the next turn is added, if staged."
+        default=1000, ge=1, description="Steps before the next iteration is added, if staged."
     )
     optimiser: Literal["adam", "adadelta"] = Field(
         default="adam", description="Adam, or the paper's ADADELTA, for which set the rate to 1."
     )
     begin: Path | None = Field(
-        default=None, description="Weights of the same layout to go on from, .safetensors."
+        default=None, description="Weights of the same layout to start from, .safetensors."
     )
 
 
 class SchulerTrainer(Trainer):
-    """Trains a network on its own way from coarse to fine.
+    """Trains a network on the kernels of its own coarse-to-fine estimation.
 
-    The loss is how unlike a kernel is to the true one at its scale, plus how unlike the features
-    are to the scene's clear edges. Unless the plan says otherwise, the kernel that a turn is
-    handed is taken as given. So every turn learns from the start, on the kernels that the turns
-    before it really make, where the paper adds stage after stage. Both parts of the loss are
-    bounded, so that no example need be skipped for its error.
+    The loss is 1 minus the correlation of a kernel with the true one at its scale, plus a term
+    that compares the features with the scene's clear edges. With the plan `by-iteration` the
+    kernel that an iteration starts from is a constant, so that every iteration is trained from the
+    start, on the kernels that the iterations before it estimate; the paper adds stage after stage
+    (Schuler Sec. 3.3). Both terms of the loss are bounded, so that no sample has to be skipped for
+    its error.
     """
 
     name = "schuler"
@@ -98,21 +108,21 @@ class SchulerTrainer(Trainer):
     Params: ClassVar[type[TrainingParams]] = SchulerParams
 
     def model(self) -> nn.Module:
-        """Return the network of the chosen layout, from given weights if there are any."""
+        """Return the network of the chosen layout, with the weights of `begin` if it is set."""
         torch.manual_seed(self.params.seed)
-        network = untrained(self.params.layout)
+        network = build_network(self.params.layout)
         if self.params.begin is not None:
             network.load_state_dict(load_weights(self.params.begin))
         return network
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return Adam, or ADADELTA if the params say so."""
+        """Return the optimiser that the params choose, Adam or ADADELTA."""
         if self.params.optimiser == "adam":
             return super().optimiser(model)
         return torch.optim.Adadelta(model.parameters(), lr=self.params.rate)
 
     def prepare(self, data: Path) -> None:
-        """Read the pictures; one in nine, twelve at most, is kept for validation."""
+        """Read the photographs; one in nine, twelve at most, is kept for validation."""
         files = image_files(data)
         count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
         held = files[:: len(files) // count][:count]
@@ -120,7 +130,7 @@ class SchulerTrainer(Trainer):
         self.crops = Crops(pictures, self._edge(SIZES[-1]) + SIZES[-1] - 1)
         self.validation = [self._held_out(number, path) for number, path in enumerate(held)]
 
-    def sample(self, index: int) -> Example:
+    def sample(self, index: int) -> TrainingSample:
         """Return sample number `index`."""
         generator = self.generator(index)
         scene = self._scene(generator)
@@ -128,38 +138,40 @@ class SchulerTrainer(Trainer):
             scene = 1 - scene
         kernel = draw_kernel(generator)
         size = kernel.shape[0]
-        frame = draw_frame(size, generator)
+        estimated = draw_size(size, generator)
         need = self._edge(size) + size - 1
-        return Example.of(scene[:need, :need], kernel, self._noise(generator), frame, generator)
+        return TrainingSample.of(
+            scene[:need, :need], kernel, self._noise(generator), estimated, generator
+        )
 
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
-        """Return the mean loss of the turns on sample number `index`."""
+        """Return the loss of sample number `index`, of the last iteration, averaged over scales."""
         assert isinstance(model, Network)
         sample = self.sample(index).to(device)
         stage = self.params.stage * self.params.batch
-        lesson = lesson_at(self.params.plan, index, model.turns, stage)
+        curriculum = curriculum_for(self.params.plan, index, model.iterations, stage)
         losses = []
         kernel = None
-        for step, ratio in model.steps(sample.frame, lesson.turns):
-            with torch.set_grad_enabled(step.turn >= lesson.first):
+        for iteration, ratio in model.schedule(sample.size, curriculum.iterations):
+            with torch.set_grad_enabled(iteration.index >= curriculum.first):
                 y, x = (shrink_image(image, ratio) for image in (sample.blurred, sample.sharp))
-                sharp, blurred = model.features(y, kernel, sample.noise * ratio, step)
-                found = model.kernel(Spectra.of(sharp, blurred), step)
-            if step.turn == lesson.turns - 1:
-                truth = rescale_kernel(sample.kernel, step.size, ratio)
-                losses.append(dissimilarity(found, truth) + self.params.edges * edge_loss(sharp, x))
-            kernel = recentre(found if lesson.linked else found.detach(), by="unit-mass")
+                sharp, blurred = model.features(y, kernel, sample.noise * ratio, iteration)
+                found = model.kernel(Spectra.of(sharp, blurred), iteration)
+            if iteration.index == curriculum.iterations - 1:
+                truth = rescale_kernel(sample.kernel, iteration.size, ratio)
+                losses.append(kernel_loss(found, truth) + self.params.edges * edge_loss(sharp, x))
+            kernel = recentre(found if curriculum.linked else found.detach(), by="unit-mass")
         return torch.stack(losses).mean()
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return the mean and median similarity of the kernels found, and that per size."""
+        """Return mean and median similarity of the kernels, and the mean of each size."""
         assert isinstance(model, Network)
         found: dict[int, list[float]] = {}
         for sample in self.validation:
             there = sample.to(device)
-            kernel = descend(model, there.blurred, there.frame, there.noise)
+            kernel = estimate_coarse_to_fine(model, there.blurred, there.size, there.noise)
             score = kernel_similarity(kernel[0], there.kernel[0])
-            found.setdefault(there.frame, []).append(score)
+            found.setdefault(there.size, []).append(score)
         scores = [score for group in found.values() for score in group]
         per_size = {f"similarity-{n}": sum(group) / len(group) for n, group in found.items()}
         return {
@@ -169,13 +181,13 @@ class SchulerTrainer(Trainer):
         }
 
     def _scene(self, generator: torch.Generator) -> Tensor:
-        for _ in range(MOST_REJECTED):
+        for _ in range(MAX_REJECTED):
             scene = self.crops.draw(generator)
-            if is_telling(scene):
+            if has_edges(scene):
                 return scene
         raise ImageError(
-            f"training needs pictures with edges, but {MOST_REJECTED} random crops in a row have "
-            f"fewer than {LEAST_SHARE:.0%} of their pixels on one; give other pictures."
+            f"training needs pictures with edges, but {MAX_REJECTED} random crops in a row have "
+            f"fewer than {MIN_EDGE_SHARE:.0%} of their pixels on one; give other pictures."
         )
 
     def _edge(self, size: int) -> int:
@@ -185,7 +197,7 @@ class SchulerTrainer(Trainer):
         low, high = math.log(self.params.lowest), math.log(self.params.highest)
         return math.exp(low + (high - low) * uniform(generator))
 
-    def _held_out(self, number: int, path: Path) -> Example:
+    def _held_out(self, number: int, path: Path) -> TrainingSample:
         generator = torch.Generator().manual_seed(1000 + number)
         size = VALIDATION_SIZES[number % len(VALIDATION_SIZES)]
         kernel = gaussian_process_kernel(size, generator)
@@ -194,4 +206,4 @@ class SchulerTrainer(Trainer):
         top, left = ((n - edge) // 2 for n in picture.shape)
         scene = picture[top : top + edge, left : left + edge]
         noise = min(max(VALIDATION_NOISE, self.params.lowest), self.params.highest)
-        return Example.of(scene, kernel, noise, size, generator)
+        return TrainingSample.of(scene, kernel, noise, size, generator)

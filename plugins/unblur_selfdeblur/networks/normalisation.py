@@ -26,11 +26,14 @@ class Normalisation(nn.BatchNorm2d):
         Channels of the maps (1, C, H, W).
     slope : float
         Slope for negative values; 1 leaves out the ReLU.
+    compiled : bool
+        Use the compiled loops where they can be and are faster.
     """
 
-    def __init__(self, channels: int, slope: float = 1.0) -> None:
+    def __init__(self, channels: int, slope: float = 1.0, *, compiled: bool = True) -> None:
         super().__init__(channels, track_running_stats=False)
         self.slope = slope
+        self.compiled = compiled
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (1, C, H, W)."""
@@ -45,7 +48,8 @@ class Normalisation(nn.BatchNorm2d):
 
     def _compiles(self, x: Tensor) -> bool:
         return (
-            x.device.type == "cpu"
+            self.compiled
+            and x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and x.is_contiguous(memory_format=torch.channels_last)
             and x.shape[0] * x.shape[2] * x.shape[3] >= MIN_COMPILED_PIXELS
