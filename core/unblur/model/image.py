@@ -42,6 +42,12 @@ class Image:
         What the reader found and a writer of the same format puts back. Opaque to stages.
     source : str
         Where the image came from, for messages and provenance.
+    nodata : float, optional
+        Value that marks pixels without data, in the image's units, e.g. BLANK of FITS. They are
+        left out of every estimate and come back unchanged.
+    origin : mapping of axis to int
+        Position along "Y" and "X", in pixels, of the first pixel within the image of the file;
+        writers move world coordinates by it. Empty for a whole image.
 
     Raises
     ------
@@ -57,6 +63,8 @@ class Image:
     channels: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = "the image"
+    nodata: float | None = None
+    origin: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_axes(self.axes, self.data.ndim, self.source)
@@ -98,6 +106,8 @@ class Image:
     def cropped(self, rows: slice, columns: slice) -> Image:
         """Return the part of the image within `rows` and `columns`, in pixels, white kept.
 
+        The part's `origin` is that of the image moved by the first row and column.
+
         Raises
         ------
         ImageError
@@ -110,7 +120,12 @@ class Image:
                 f"{_span(columns)}; the image has {self.extent('Y')} rows, "
                 f"{self.extent('X')} columns."
             )
-        return self.with_data(inside)
+        first = {"Y": rows, "X": columns}
+        origin = {
+            axis: self.origin.get(axis, 0) + span.indices(self.extent(axis))[0]
+            for axis, span in first.items()
+        }
+        return self.with_data(inside, origin=origin)
 
 
 def _span(pixels: slice) -> str:

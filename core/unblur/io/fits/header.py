@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError
+from unblur.io.fits.wcs import move_reference_pixels
 from unblur.io.units import symbol
 from unblur.model.image import Image
 
@@ -28,29 +29,79 @@ BITPIX = {
 
 _ZERO = {"int8": -128, "uint16": 2**15, "uint32": 2**31, "uint64": 2**63}
 _CELESTIAL = ("RA", "DEC", "GLON", "GLAT", "ELON", "ELAT")
+_NOT_SPATIAL = frozenset(
+    [
+        "FREQ",
+        "ENER",
+        "WAVN",
+        "VRAD",
+        "WAVE",
+        "VOPT",
+        "ZOPT",
+        "AWAV",
+        "VELO",
+        "BETA",
+        "FELO",
+        "STOKES",
+        "TIME",
+        "UTC",
+    ]
+)
+"""Kinds of axis, by CTYPE, along which a point spread function of the sky does not act."""
 _WORDS = {"TIME": "T", "T": "T", "UTC": "T", "Z": "Z", "DEPTH": "Z", "CHANNEL": "C"}
 _NAMES = {"T": "TIME", "Z": "DEPTH", "C": "CHANNEL"}
 _STALE = ("DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "EXTEND")
 
 
 def fits_axes(header: Any, shape: Sequence[int], source: str) -> str:
-    """Return axis letters for an array; of axes beyond the last two only one may be unnamed.
+    """Return axis letters for an array; of axes beyond rows and columns only one may be unnamed.
 
     That one is C: a cube of FITS is a spectrum or a set of bands, hardly ever a volume. Axes
-    of length 1 without a name, such as a single Stokes parameter, are left out.
+    of length 1 without a name, such as a single Stokes parameter, are Q and left out. Rows and
+    columns are the last two axes, unless one of these is spectral, time or Stokes by its CTYPE
+    and two others are celestial.
+
+    Raises
+    ------
+    ImageError
+        If the header does not say which axis is which.
     """
     count = len(shape)
+    words = [_kind(header, count - axis) for axis in range(count)]
+    plane = _image_plane(words, shape, source)
     letters = []
-    for axis, extent in enumerate(shape[:-2]):
-        word = str(header.get(f"CTYPE{count - axis}", "")).split("-")[0].strip().upper()
-        letter = _WORDS.get(word, "Q" if extent == 1 else "C")
+    for axis, extent in enumerate(shape):
+        if axis in plane:
+            letters.append("YX"[plane.index(axis)])
+            continue
+        letter = _WORDS.get(words[axis], "Q" if extent == 1 else "C")
         letters.append(letter if letter == "Q" or letter not in letters else "?")
     if "?" in letters:
         raise ImageError(
             f"{source}: the cube's {count} axes of lengths {' x '.join(str(n) for n in shape)} "
             "are not all named in its header; name them with --axes, e.g. --axes TCYX."
         )
-    return "".join(letters) + "YX"
+    return "".join(letters)
+
+
+def _kind(header: Any, number: int) -> str:
+    """Return the first part of CTYPE, e.g. "RA" of "RA---TAN"."""
+    return str(header.get(f"CTYPE{number}", "")).split("-")[0].strip().upper()
+
+
+def _image_plane(words: Sequence[str], shape: Sequence[int], source: str) -> tuple[int, int]:
+    """Return which axes of an array are rows and columns, by the kinds of all axes."""
+    last = (len(words) - 2, len(words) - 1)
+    if len(words) == 2 or not any(words[axis] in _NOT_SPATIAL for axis in last):
+        return last
+    celestial = [axis for axis, word in enumerate(words) if word in _CELESTIAL]
+    if len(celestial) == 2:
+        return celestial[0], celestial[1]
+    named = ", ".join(f"{word or 'unnamed'} ({n})" for word, n in zip(words, shape, strict=True))
+    raise ImageError(
+        f"{source}: rows and columns would be axes that are not both spatial: {named}; name the "
+        f"axes of the array with --axes, e.g. --axes YXC for a spectrum along the last."
+    )
 
 
 def pixel_scale(header: Any, names: str) -> tuple[dict[str, float], dict[str, str]]:
@@ -65,7 +116,7 @@ def pixel_scale(header: Any, names: str) -> tuple[dict[str, float], dict[str, st
         number = count - axis
         step = _step(header, number)
         unit = symbol(str(header.get(f"CUNIT{number}", "")))
-        kind = str(header.get(f"CTYPE{number}", "")).split("-")[0].strip().upper()
+        kind = _kind(header, number)
         if letter in "CQ" or step is None or not (step > 0 and math.isfinite(step)):
             continue
         celestial = kind in _CELESTIAL
@@ -104,7 +155,9 @@ def result_header(image: Image, axes: str) -> list[Any]:
     primary = kept.get("primary")
     header = _structure(image, axes, primary is not None)
     if kept:
-        header.extend(_cleaned(fits.Header.fromstring(kept["header"], sep="\n")), strip=True)
+        given = _cleaned(fits.Header.fromstring(kept["header"], sep="\n"))
+        move_reference_pixels(given, first_pixels(image, axes))
+        header.extend(given, strip=True)
     else:
         _describe(header, image, axes)
     for line in image.metadata.get("history", ()):
@@ -126,9 +179,18 @@ def _structure(image: Image, axes: str, extension: bool) -> Any:
         header[f"NAXIS{number}"] = image.extent(axis)
     if extension:
         header["PCOUNT"], header["GCOUNT"] = 0, 1
-    if image.dtype.name in _ZERO:
-        header["BSCALE"], header["BZERO"] = 1, _ZERO[image.dtype.name]
+    zero = _ZERO.get(image.dtype.name, 0)
+    if zero:
+        header["BSCALE"], header["BZERO"] = 1, zero
+    if image.nodata is not None and image.dtype.kind in "iu":
+        header["BLANK"] = int(image.nodata) - zero
     return header
+
+
+def first_pixels(image: Image, axes: str) -> dict[int, int]:
+    """Return the first pixel of a cropped image along each FITS axis, counted from 0."""
+    letters = enumerate(reversed(axes), start=1)
+    return {number: image.origin.get(letter, 0) for number, letter in letters}
 
 
 def _cleaned(header: Any) -> Any:

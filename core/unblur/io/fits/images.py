@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
-from unblur.io.fits.header import BITPIX, fits_axes, pixel_scale, result_header
+from unblur.io.fits.companions import find_companions
+from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.regions import staged
 from unblur.io.tiff.writer import bands
@@ -28,6 +29,8 @@ from unblur.model.image import Image
 
 _BLOCK = 2880
 _BAND_BYTES = 2**22
+_MOSAIC_KEYS = ("BAYERPAT", "COLORTYP", "CFAPAT", "BAYRPAT")
+"""Keywords by which camera programs state the colour filters of a mosaic."""
 _WRITTEN = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 
 
@@ -52,6 +55,7 @@ class FitsReader(Reader):
             header = hdu.header
             primary = hdus[0].header if number else None
             shape = tuple(int(n) for n in hdu.shape)
+            _check_developed(header, source)
             if 0 in shape:
                 raise ImageError(f"{source}: the image is empty (shape {shape}).")
             names = (
@@ -59,19 +63,22 @@ class FitsReader(Reader):
                 if axes is None
                 else check_given(axes, shape, source)
             )
-            check = (0,) * (len(shape) - 1)
-            dtype = np.asarray(hdu.section[(*check, slice(0, 1))]).dtype.newbyteorder("=")
+            nodata = blank_value(header)
+            pixels = hdu.section if nodata is None else open_section(file, str(number))
+            first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])
+            dtype = first.dtype.newbyteorder("=")
             if lazy and file.suffix.lower() != ".gz":
                 stored = StoredPixels(open_section, file, str(number), shape, dtype)
                 native = [256 if a in "YX" else 1 for a in names]
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])
             else:
                 check_fits_memory(shape, dtype, file)
-                data = np.array(hdu.data, dtype=dtype)
+                data = np.array(hdu.data if nodata is None else pixels[...], dtype=dtype)
             sizes, units = pixel_scale(header, names)
             kept = {
                 "header": header.tostring(sep="\n"),
                 "primary": None if primary is None else primary.tostring(sep="\n"),
+                "companions": find_companions(hdus, number, file),
             }
         data, order = canonical(data, names)
         metadata: dict[str, Any] = {"format": "fits", "file_axes": names, "fits": kept}
@@ -80,13 +87,18 @@ class FitsReader(Reader):
             order,
             {a: s for a, s in sizes.items() if a in order},
             {a: u for a, u in units.items() if a in order},
+            nodata=nodata,
             metadata=metadata,
             source=source,
         )
 
 
 class FitsWriter(Writer):
-    """Writes FITS with the header of the input, in an extension if the input was in one."""
+    """Writes FITS with the header of the input, in an extension if the input was in one.
+
+    Extensions that belong to the image (errors, data quality, distortion tables) follow it as
+    the input has them.
+    """
 
     name = "fits"
     suffixes = _WRITTEN
@@ -110,9 +122,11 @@ class FitsWriter(Writer):
         ):
             for header in headers:
                 file.write(header.tostring().encode("ascii"))
-            data = source.data.transpose([image.axes.index(a) for a in axes])
-            size = sum(_put(file, block) for block in _blocks(data))
+            order = [image.axes.index(a) for a in axes if a in image.axes]
+            size = sum(_put(file, block) for block in _blocks(source.data.transpose(order)))
             file.write(b"\0" * (-size % _BLOCK))
+            for companion in image.metadata.get("fits", {}).get("companions", ()):
+                companion.write(file, first_pixels(image, axes), _extents(image, axes))
 
 
 class _Section:
@@ -133,7 +147,7 @@ class _Section:
 class _Unsigned:
     """Unsigned integers, which FITS stores as signed ones less half their range."""
 
-    def __init__(self, stored: MappedFile) -> None:
+    def __init__(self, stored: MappedFile | _Section) -> None:
         self._stored = stored
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
@@ -147,24 +161,52 @@ def open_section(path: Path, part: str) -> Any:
     """Return an array-like over HDU number `part` that reads where it is indexed.
 
     Values that lie in the file as they are, or shifted because they are unsigned, are read
-    directly; scaled and compressed ones by astropy, which is slower.
+    directly; scaled and compressed ones by astropy, which is slower. Integers keep their type
+    where BLANK marks some of them.
     """
     fits = _astropy()
     hdus = fits.open(path, memmap=False, uint=True)
     hdu = hdus[int(part)]
     header = hdu.header
-    plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and "BLANK" not in header
-    size = abs(int(header.get("BITPIX", 0))) // 8
-    zero = header.get("BZERO", 0)
-    half = 2 ** (8 * size - 1) if header.get("BITPIX", 0) in (16, 32, 64) else 0
-    if plain and header.get("BSCALE", 1) == 1 and zero in (0, half):
+    plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU)
+    if plain and path.suffix.lower() != ".gz" and _is_unscaled(header):
+        size = abs(int(header["BITPIX"])) // 8
         kind = "u" if size == 1 else "f" if header["BITPIX"] < 0 else "i"
         mapped = MappedFile(
             path, np.dtype(f">{kind}{size}"), int(hdu.fileinfo()["datLoc"]), tuple(hdu.shape)
         )
         hdus.close()
-        return mapped if zero == 0 else _Unsigned(mapped)
+        return _Unsigned(mapped) if header.get("BZERO", 0) else mapped
+    if blank_value(header) is not None:
+        zero = header.get("BZERO", 0)
+        hdus.close()
+        raw = _Section(fits.open(path, memmap=False, do_not_scale_image_data=True), int(part))
+        return _Unsigned(raw) if zero else raw
     return _Section(hdus, int(part))
+
+
+def blank_value(header: Any) -> int | None:
+    """Return the value, in the image's units, of integer pixels without data (BLANK)."""
+    if "BLANK" not in header or int(header.get("BITPIX", 0)) < 0 or not _is_unscaled(header):
+        return None
+    return int(header["BLANK"]) + int(header.get("BZERO", 0))
+
+
+def _is_unscaled(header: Any) -> bool:
+    """Return whether pixels are the stored numbers, or these moved because they are unsigned."""
+    bits = int(header.get("BITPIX", 0))
+    shifts = (0, 2 ** (bits - 1)) if bits in (16, 32, 64) else (0,)
+    return bool(header.get("BSCALE", 1) == 1 and header.get("BZERO", 0) in shifts)
+
+
+def _check_developed(header: Any, source: str) -> None:
+    """Raise `ImageError` for the raw mosaic of a colour camera."""
+    pattern = next((header[key] for key in _MOSAIC_KEYS if header.get(key)), None)
+    if pattern is not None:
+        raise ImageError(
+            f"{source} holds the raw mosaic of a colour camera ({str(pattern).strip()}); develop "
+            "it to colours first, e.g. in the program that stacks or calibrates the frames."
+        )
 
 
 @contextmanager
@@ -203,8 +245,13 @@ def _image_hdu(hdus: Any, part: str | None, path: Path) -> int:
 def _axes(image: Image) -> str:
     file_axes = str(image.metadata.get("file_axes", ""))
     if image.metadata.get("format") == "fits" and set(image.axes) <= set(file_axes):
-        return "".join(a for a in file_axes if a in image.axes)
+        # Q is an axis of length 1, which the image has dropped.
+        return "".join(a for a in file_axes if a in image.axes or a == "Q")
     return image.axes
+
+
+def _extents(image: Image, axes: str) -> dict[int, int]:
+    return {n: image.extent(axis) for n, axis in enumerate(reversed(axes), start=1)}
 
 
 def _blocks(data: Any) -> Iterator[NDArray[Any]]:
