@@ -4,6 +4,7 @@ import torch
 from pydantic import Field
 
 from unblur.model.kernel import Kernel
+from unblur.model.params import PriorChoice
 from unblur.model.stages import (
     Deconvolver,
     Estimate,
@@ -11,7 +12,6 @@ from unblur.model.stages import (
     Params,
     Postprocessor,
     Prior,
-    PriorChoice,
 )
 
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from unblur.model.image import Image as Image
     from unblur.model.kernel import Kernel as Kernel
     from unblur.model.kernel import KernelField as KernelField
+    from unblur.model.params import Params as Params
     from unblur.model.stages import Deconvolver as Deconvolver
     from unblur.model.stages import Estimate as Estimate
     from unblur.model.stages import KernelEstimator as KernelEstimator
-    from unblur.model.stages import Params as Params
     from unblur.model.stages import Postprocessor as Postprocessor
     from unblur.model.stages import Prior as Prior
     from unblur.model.stages import Stage as Stage
@@ -52,6 +52,7 @@ _HOMES = {
     "model.formats": ("Reader", "Writer"),
     "model.image": ("Image",),
     "model.kernel": ("Kernel", "KernelField"),
+    "model.params": ("Params",),
     "pipeline": ("Pipeline",),
     "plugins.manager": ("plugin_manager", "registry"),
     "plugins.markers": ("hook",),
@@ -59,7 +60,6 @@ _HOMES = {
         "Deconvolver",
         "Estimate",
         "KernelEstimator",
-        "Params",
         "Postprocessor",
         "Prior",
         "Stage",

@@ -51,6 +51,19 @@ class Cancelled(Exception):
     """The user asked to stop. Not an `UnblurError`: nothing is wrong."""
 
 
+def describe_exception(error: BaseException) -> str:
+    """Return the message of an `UnblurError`, or type and message of any other exception.
+
+    Example
+    -------
+    >>> describe_exception(UsageError("there is no stage 'x'."))
+    "there is no stage 'x'."
+    >>> describe_exception(ValueError("negative"))
+    'ValueError: negative'
+    """
+    return str(error) if isinstance(error, UnblurError) else f"{type(error).__name__}: {error}"
+
+
 def suggestion(unknown: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name nearest to `unknown`, else `""`."""
     near = difflib.get_close_matches(unknown, list(known), n=1, cutoff=0.5)

@@ -19,7 +19,8 @@ from pydantic import (
 )
 
 from unblur.errors import PipelineError, UsageError, suggestion
-from unblur.model.stages import Kind, PriorChoice, Stage, describe
+from unblur.model.params import PriorChoice, describe_errors
+from unblur.model.stages import Kind, Stage
 from unblur.old_names import current_params
 from unblur.plugins.manager import Registry, registry
 
@@ -151,7 +152,7 @@ class Pipeline(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise PipelineError(f"{source}: {describe(error, cls)}") from None
+            raise PipelineError(f"{source}: {describe_errors(error, cls)}") from None
 
     @classmethod
     def load(cls, name_or_path: str | Path, known: Registry | None = None) -> Pipeline:
@@ -217,7 +218,7 @@ class Pipeline(BaseModel):
         try:
             pipeline = type(self).model_validate(content)
         except ValidationError as error:
-            raise UsageError(describe(error, type(self))) from None
+            raise UsageError(describe_errors(error, type(self))) from None
         pipeline._notes = tuple(dict.fromkeys((*notes, *pipeline.notes)))
         return pipeline
 

@@ -16,7 +16,7 @@ MODULES: dict[str, str] = {
     "unblur.context": "unblur.model.context",
     "unblur.contrast": "unblur.numerics.contrast",
     "unblur.convolution": "unblur.accel.convolution",
-    "unblur.extent": "unblur.engine.kernels.kernel_size",
+    "unblur.extent": "unblur_classic.map.kernel_size",
     "unblur.formats": "unblur.model.formats",
     "unblur.fourier": "unblur.numerics.fourier",
     "unblur.hookspecs": "unblur.plugins.hookspecs",
@@ -46,6 +46,9 @@ MODULES: dict[str, str] = {
 """Successors of renamed modules; submodules of a renamed package follow it."""
 
 NAMES: dict[str, str] = {
+    "unblur.model.stages:PriorChoice": "unblur.model.params:PriorChoice",
+    "unblur.model.stages:describe": "unblur.model.params:describe_errors",
+    "unblur.model.stages:validated": "unblur.model.params:validate_params",
     "unblur.numerics.metrics:Aligned": "unblur.numerics.metrics:AlignedScore",
     "unblur.numerics.psf.properties:Anatomy": "unblur.numerics.psf.properties:PsfProperties",
     "unblur.numerics.psf:Finding": "unblur.numerics.psf:Diagnostic",
@@ -58,6 +61,7 @@ NAMES: dict[str, str] = {
     "unblur.training.images:picture_files": "unblur.training.images:image_files",
     "unblur.training.images:read_both_sizes": "unblur.training.images:read_luma_at_two_sizes",
     "unblur.training:Outcome": "unblur.training:TrainingResult",
+    "unblur_classic.map.kernel_size:estimate_extent": "unblur_classic.map.kernel_size:estimate_kernel_size",  # noqa: E501
 }
 """Successors of functions, classes and constants of public modules: `"module:Old": "module:New"`.
 

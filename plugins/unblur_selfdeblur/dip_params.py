@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from unblur.engine.kernels.kernel_size import estimate_extent
-from unblur.errors import ImageError
 from unblur.model import stages
 from unblur.model.context import Context
+from unblur.model.kernel import check_kernel_size
+from unblur.model.params import KernelSize
+from unblur.model.stages import KernelEstimator
+from unblur.plugins import registry
 from unblur_selfdeblur.networks.image_generator import WIDTH
 from unblur_selfdeblur.networks.kernel_generator import KernelNet
 from unblur_selfdeblur.optimisation import Observation
@@ -21,12 +23,14 @@ PUBLISHED_ITERATIONS = 5000
 """Number of iterations of the paper (Ren Sec. 4)."""
 FAST_ITERATIONS, FAST_WIDTH = 1000, 32
 """Iterations and channels that take a quarter of an hour on two cores at 255 x 255 pixels."""
+SIZE_ESTIMATOR = "map"
+"""Name of the kernel estimator whose `kernel_size` gives a size of auto."""
 
 
 class DipParams(stages.Params):
     """Params that `selfdeblur` and `kotera` share."""
 
-    size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
+    size: KernelSize = Field(
         "auto",
         description="Extent of the kernel in pixels, which must hold all of the blur; auto "
         "estimates it with `map` at a reduced size. It is at most half the image.",
@@ -76,21 +80,18 @@ class DipParams(stages.Params):
         return FAST_WIDTH if self.preset == "fast" else WIDTH
 
 
-def kernel_size(size: Literal["auto"] | int, data: Observation, context: Context) -> int:
+def kernel_size(size: KernelSize, data: Observation, context: Context) -> int:
     """Return the extent of the kernel for an image, in pixels.
 
     Raises
     ------
     ImageError
         If the image measures less than twice as much along an axis.
+    UsageError
+        If `size` is "auto" and the estimator `map` is not installed.
     """
-    extent = min(data.blurred.shape[-2:])
     if size == "auto":
-        return estimate_extent(data.blurred, context)
-    if extent < 2 * size:
-        raise ImageError(
-            f"an image of {tuple(data.blurred.shape[-2:])} pixels is too small to estimate a "
-            f"kernel of {size}; it takes twice the kernel at least. Set kernel.size to "
-            f"{extent // 2} or less, or give a larger image."
-        )
+        estimator = cast(KernelEstimator, registry().stage("kernel", SIZE_ESTIMATOR)({}))
+        return cast(int, estimator.kernel_size(data.blurred, context))
+    check_kernel_size(size, data.blurred.shape[-2:])
     return size

@@ -12,7 +12,8 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.model.stages import Estimate, PriorChoice
+from unblur.model.params import PriorChoice
+from unblur.model.stages import Estimate
 from unblur.numerics.operators import Blur
 from unblur.numerics.synthesis import gaussian_kernel
 from unblur.plugins.manager import BrokenPlugin, Registry

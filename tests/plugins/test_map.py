@@ -12,7 +12,6 @@ from unblur.numerics.metrics import kernel_similarity, levin_aligned
 from unblur.numerics.pyramid import pyramid_levels
 from unblur.numerics.synthesis import motion_kernel
 from unblur.testing import synthetic_scene
-from unblur_classic.map import preprocessing as preparation
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.median import median_filtered
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
@@ -95,7 +94,7 @@ def test_knowing_the_noise_helps(seed):
     assert better > worse
 
 
-def test_the_first_look_is_told_the_noise_of_what_it_sees(shaken, monkeypatch):
+def test_the_kernel_size_is_estimated_with_the_noise_of_the_halved_image(shaken, monkeypatch):
     """An image of contrast 0.16, of which each pixel is the mean of four."""
     told = []
     estimate = MapEstimator.estimate
@@ -114,18 +113,6 @@ def test_the_first_look_is_told_the_noise_of_what_it_sees(shaken, monkeypatch):
 @pytest.mark.parametrize("size", [10, 15, "auto"])
 def test_the_frame_may_be_even_or_too_large_or_found_by_itself(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
-
-
-def test_the_first_look_prunes_as_the_estimate_does(shaken, monkeypatch):
-    looks = []
-
-    def look_at(image, context, look):
-        looks.append(look)
-        return 11
-
-    monkeypatch.setattr(preparation, "estimate_extent", look_at)
-    kernel_of(shaken.blurred, size="auto", threshold=0.07, iterations=1, refinements=0)
-    assert looks == [{"threshold": 0.07, "min_component_mass": 0.03}]
 
 
 @pytest.mark.parametrize(

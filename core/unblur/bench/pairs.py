@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unblur.errors import UsageError
-from unblur.model.stages import describe
+from unblur.model.params import describe_errors
 
 BLURRED = ("blurred_16bit", "blurred_y", "blurred")
 SHARP = ("sharp_16bit", "sharp", "truth")
@@ -132,7 +132,7 @@ def _read(path: Path) -> SetFile:
     try:
         return SetFile.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except ValidationError as error:
-        raise UsageError(f"{path}: {describe(error, SetFile)}") from None
+        raise UsageError(f"{path}: {describe_errors(error, SetFile)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: is not a set file ({error}).") from None
 

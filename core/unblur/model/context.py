@@ -46,7 +46,7 @@ class Progress:
         return self.elapsed * (self.total - self.done) / self.done
 
 
-def _silent(_: Progress) -> None: ...
+def _no_report(_: Progress) -> None: ...
 
 
 def _never() -> bool:
@@ -86,7 +86,7 @@ class Context:
     contrast: float | None = None
     brightness: float | None = None
     saturation_level: float | None = None
-    on_progress: Callable[[Progress], None] = field(default=_silent, repr=False, compare=False)
+    on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 
     def checkpoint(self) -> None:
@@ -137,6 +137,10 @@ class Context:
         import torch
 
         return torch.Generator(device=self.device).manual_seed(self.seed)
+
+    def silent(self) -> Context:
+        """Return a copy that reports no progress, for one piece of work among many."""
+        return replace(self, on_progress=_no_report)
 
     def with_(self, **changes: Any) -> Context:
         """Return a copy with some fields changed."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.errors import KernelError
+from unblur.errors import ImageError, KernelError
 
 Float = NDArray[np.float32]
 
@@ -175,3 +176,27 @@ class KernelField:
     def mean(self) -> Kernel:
         """The average of all kernels: the one kernel of a uniform field."""
         return Kernel(np.mean([k.weights for row in self.kernels for k in row], axis=0))
+
+
+def check_kernel_size(size: int, shape: Sequence[int], factor: int = 2) -> None:
+    """Raise `ImageError` if an image is too small to estimate a kernel of `size` pixels from.
+
+    Parameters
+    ----------
+    size : int
+        Extent of the kernel, in pixels.
+    shape : sequence of int
+        Spatial extents of the image, in pixels.
+    factor : int
+        Least extent of the image, as a multiple of the kernel's.
+
+    Example
+    -------
+    >>> check_kernel_size(31, (64, 80))
+    """
+    if min(shape) < factor * size:
+        raise ImageError(
+            f"an image of {tuple(shape)} pixels is too small to estimate a kernel of {size}; it "
+            f"takes {factor} times the kernel at least. Set kernel.size to {min(shape) // factor} "
+            "or less, or give a larger image."
+        )

@@ -1,4 +1,4 @@
-"""The four kinds of stage that a pipeline is made of, and the params that each one has.
+"""The four kinds of stage that a pipeline is made of.
 
 A stage sees torch tensors `(C, H, W)`, or `(C, Z, Y, X)` where it says so, float32, scaled so
 that the image's white is 1. The engine does the scaling, the tiling and the undoing of both.
@@ -7,16 +7,13 @@ that the image's white is 1. The engine does the scaling, the tiling and the und
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from unblur.errors import ParamsError, suggestion
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
-from unblur.old_names import current_params
+from unblur.model.params import Params as Params
+from unblur.model.params import validate_params
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,33 +22,11 @@ Kind = Literal["kernel", "deconvolve", "prior", "postprocess"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-class Params(BaseModel):
-    """Settings of a stage. Each field states bounds, unit and meaning in its `Field`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    stage_name: ClassVar[str] = ""
-    """Name of the stage that these params belong to; empty for a part of them."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_old_names(cls, given: Any) -> Any:
-        return current_params(cls.stage_name, given)[0] if isinstance(given, Mapping) else given
-
-
-class PriorChoice(Params):
-    """A prior inside another stage: which one, how strong, and its own params."""
-
-    prior: str = Field(description="Name of a registered prior, e.g. l0-gradient.")
-    weight: float = Field(gt=0, description="Weight of the prior against the data term.")
-    params: Mapping[str, Any] = Field(default={}, description="Params of the prior itself.")
-
-
 class Stage(ABC):
     """A named step with validated params.
 
     Subclass one of the four kinds below. Class attributes describe the stage to users;
-    `Params` is a nested pydantic model (see `unblur.model.stages.Params`).
+    `Params` is a nested pydantic model (see `unblur.model.params.Params`).
 
     Attributes
     ----------
@@ -84,7 +59,7 @@ class Stage(ABC):
 
     def __init__(self, params: Any = None, **values: Any) -> None:
         given = params if isinstance(params, self.Params) else {**(params or {}), **values}
-        self.params: Any = validated(self.Params, given, f"{self.kind} '{self.name}'")
+        self.params: Any = validate_params(self.Params, given, f"{self.kind} '{self.name}'")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.params})"
@@ -148,6 +123,14 @@ class KernelEstimator(Stage):
             1 = valid pixel, 0 = NaN, saturated or dead. The opposite of the masks of `numpy.ma`
             and astropy, where True marks an invalid value.
         """
+
+    def kernel_size(self, blurred: Tensor, context: Context) -> int | None:
+        """Return an extent in pixels that holds the kernel of `blurred`, or None by default.
+
+        Optional: other estimators call it for a kernel size of "auto". `blurred` is (C, H, W),
+        finite everywhere, white = 1.
+        """
+        return None
 
 
 class Deconvolver(Stage):
@@ -272,44 +255,3 @@ KIND_CLASSES: dict[Kind, type[Stage]] = {
     "prior": Prior,
     "postprocess": Postprocessor,
 }
-
-
-def validated(model: type[Params], given: Any, owner: str) -> Any:
-    """Return `given` as an instance of `model`, or raise `ParamsError` naming the rule broken."""
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise ParamsError(f"{owner}: {describe(error, model)}") from None
-
-
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return one sentence per broken rule: field, value, rule, and what was meant perhaps."""
-    sentences = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = list(_model_at(model, problem["loc"][:-1]).model_fields)
-            listed = ", ".join(known) or "none"
-            hint = suggestion(str(problem["loc"][-1]), known) or "."
-            sentences.append(f"there is no param '{place}'{hint} Known: {listed}.")
-        elif problem["type"] == "missing":
-            sentences.append(f"'{place}' is needed.")
-        else:
-            message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            given = f"'{place}' is {problem['input']!r}: " if place else ""
-            sentences.append(f"{given}{message}.")
-    return " ".join(sentences)
-
-
-def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
-    """Return the model whose fields are at a place inside another, e.g. in its list of steps."""
-    for part in place:
-        if isinstance(part, str) and part in model.model_fields:
-            held = [model.model_fields[part].annotation]
-            while held:
-                kind = held.pop()
-                if isinstance(kind, type) and issubclass(kind, BaseModel):
-                    model = kind
-                    break
-                held.extend(get_args(kind))
-    return model

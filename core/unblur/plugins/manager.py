@@ -12,7 +12,7 @@ from typing import Any
 
 import pluggy
 
-from unblur.errors import PluginError, UsageError, unknown_name
+from unblur.errors import PluginError, UsageError, describe_exception, unknown_name
 from unblur.model.formats import Reader, Writer
 from unblur.model.stages import KIND_CLASSES, Kind, Stage
 from unblur.plugins import hookspecs
@@ -106,7 +106,7 @@ def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:
             try:
                 register(manager, entry.load(), entry.name)
             except Exception as error:
-                _failures(manager).append(BrokenPlugin(entry.name, _cause(error)))
+                _failures(manager).append(BrokenPlugin(entry.name, describe_exception(error)))
     return manager
 
 
@@ -143,7 +143,7 @@ def collect(manager: pluggy.PluginManager) -> Registry:
         try:
             _collect_one(found, manager, name, plugin)
         except Exception as error:
-            found.broken.append(BrokenPlugin(name, _cause(error)))
+            found.broken.append(BrokenPlugin(name, describe_exception(error)))
     return found
 
 
@@ -239,9 +239,3 @@ def _failures(manager: pluggy.PluginManager) -> list[BrokenPlugin]:
     if not hasattr(manager, "unblur_failures"):
         manager.unblur_failures = []  # type: ignore[attr-defined]
     return manager.unblur_failures  # type: ignore[attr-defined,no-any-return]
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, PluginError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

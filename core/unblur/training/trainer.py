@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from unblur.model.stages import Params, validated
+from unblur.model.params import Params, validate_params
 
 
 class TrainingParams(Params):
@@ -60,7 +60,7 @@ class Trainer(ABC):
 
     def __init__(self, params: Any = None, **values: Any) -> None:
         given = params if isinstance(params, self.Params) else {**(params or {}), **values}
-        self.params: Any = validated(self.Params, given, f"trainer '{self.name}'")
+        self.params: Any = validate_params(self.Params, given, f"trainer '{self.name}'")
 
     @abstractmethod
     def model(self) -> nn.Module:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from unblur.model.stages import PriorChoice
+from unblur.model.params import PriorChoice
 
 Shape = Literal["switch", "integer", "number", "choice", "text", "group", "priors", "data"]
 

@@ -23,7 +23,7 @@ from napari_unblur.model.draft import Draft, DraftStep
 from napari_unblur.panels.section import clear_layout, quiet_button, wrapped
 from napari_unblur.panels.style import GAP
 from unblur.errors import UnblurError
-from unblur.model.stages import describe
+from unblur.model.params import describe_errors
 from unblur.pipeline import STEP_KINDS, Pipeline
 from unblur.plugins.manager import Registry
 
@@ -162,7 +162,7 @@ class StepsPanel(QWidget):
         try:
             draft.pipeline()
         except ValidationError as error:
-            order = "Add a step." if not draft.steps else describe(error, Pipeline)
+            order = "Add a step." if not draft.steps else describe_errors(error, Pipeline)
         self.trouble.setText(order)
         self.trouble.setVisible(bool(order))
         troubled = next((card for card in self.cards if card.check()), None)

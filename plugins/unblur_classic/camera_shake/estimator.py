@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import numpy as np
 import torch
 from pydantic import Field
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from unblur.model import stages
 from unblur.model.context import Context
+from unblur.model.params import KernelSize
 from unblur.model.stages import Estimate
 from unblur.numerics.camera import PoseGrid, camera_field, zero_mean_rotation
 from unblur.numerics.contrast import price_against
@@ -81,7 +80,7 @@ class CameraShake(stages.KernelEstimator):
     class Params(BlindParams):
         """Settings of MAP estimation, and how far the camera may turn."""
 
-        size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
+        size: KernelSize = Field(
             31,
             description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
             "the blur in every corner, or auto for that of the whole.",

@@ -40,7 +40,7 @@ def first_poses(given: Prepared, grid: PoseGrid, scout: str, context: Context) -
         Progress is reported for every part.
     """
     parts = _telling(given.y, grid.size)
-    silent = context.with_(on_progress=lambda _: None, noise=given.noise)
+    silent = context.silent().with_(noise=given.noise)
     kernels = [
         _local(given, part, grid.size, scout, silent)
         for part in context.track(parts, f"camera-shake, {scout}")

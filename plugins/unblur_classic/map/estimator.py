@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -13,11 +13,13 @@ from unblur.accel.malloc import retained_memory
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.model.stages import Estimate, PriorChoice
+from unblur.model.params import PriorChoice
+from unblur.model.stages import Estimate
 from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur.plugins.manager import registry
 from unblur_classic.map.alternating import WAYS, alternate, first_kernel
+from unblur_classic.map.kernel_size import estimate_kernel_size
 from unblur_classic.map.latent_update import WeightedPrior
 from unblur_classic.map.multi_start import depths_of, searched
 from unblur_classic.map.params import BlindParams
@@ -140,11 +142,20 @@ class MapEstimator(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
         p = self.params
-        look = {"threshold": p.threshold, "min_component_mass": p.min_component_mass}
-        given = prepared(blurred, context, mask, p, look)
+        given = prepared(blurred, context, mask, p, self._size_params)
         with retained_memory():
             kernel = self._searched(given, context)
         return Estimate.of(Kernel(recentre(kernel, grow=True).cpu().numpy()))
+
+    def kernel_size(self, blurred: Tensor, context: Context) -> int:
+        """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""
+        return estimate_kernel_size(blurred, context, self._size_params)
+
+    @property
+    def _size_params(self) -> dict[str, Any]:
+        """Params that the estimates of a kernel size share with this one."""
+        p = self.params
+        return {"threshold": p.threshold, "min_component_mass": p.min_component_mass}
 
     def _searched(self, given: Prepared, context: Context) -> Tensor:
         """Return the best kernel of all descents."""

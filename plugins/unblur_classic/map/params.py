@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from unblur.model import stages
-from unblur.model.stages import PriorChoice
+from unblur.model.params import KernelSize, PriorChoice
 
 
 class BlindParams(stages.Params):
     """Settings of every alternation."""
 
-    size: Literal["auto"] | Annotated[int, Field(ge=3, le=199)] = Field(
+    size: KernelSize = Field(
         "auto",
-        description="Extent of the frame of the kernel in pixels, 3 to 199, which must hold "
-        "all of the blur, or auto for what a first look at half the image's size finds; the "
-        "image measures at least twice as much.",
+        description="Extent of the kernel in pixels, 3 to 199, which must hold all of the "
+        "blur; auto estimates it at half the image's size. It is at most half the image.",
     )
     priors: tuple[PriorChoice, ...] = Field(
         (PriorChoice(prior="l0-gradient", weight=4e-3),),

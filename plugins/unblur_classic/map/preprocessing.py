@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unblur.engine.kernels.kernel_size import estimate_extent
-from unblur.errors import ImageError
 from unblur.model.context import Context
+from unblur.model.kernel import check_kernel_size
 from unblur.numerics.colour import to_luma
 from unblur.numerics.contrast import CONTRAST, contrast_of
 from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
+from unblur_classic.map.kernel_size import estimate_kernel_size
 from unblur_classic.map.median import median_filtered
 from unblur_classic.map.params import BlindParams
 
@@ -45,11 +45,11 @@ def prepared(
     context: Context,
     mask: Tensor | None,
     params: BlindParams,
-    look: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Return an image's luma at `CONTRAST`, and what is to be known of it.
 
-    `look` are further params of the looks by which an extent of auto is found.
+    `overrides` are further params of the estimates of a size of auto.
 
     Raises
     ------
@@ -63,21 +63,13 @@ def prepared(
     noise = context.noise if context.noise is not None else estimate_noise(luma[None], mask)
     context = context.with_(noise=gain * noise)
     y = gain * fill(luma, trusted)
-    size = estimate_extent(y[None], context, look) if params.size == "auto" else params.size
-    check_size(size, y)
+    size = (
+        estimate_kernel_size(y[None], context, overrides) if params.size == "auto" else params.size
+    )
+    check_kernel_size(size, y.shape)
     return Prepared(y, trusted, size, gain * noise)
 
 
 def gain_of(luma: Tensor, trusted: Tensor) -> float:
     """Return what brings an image to `CONTRAST`."""
     return CONTRAST / contrast_of(luma[trusted > 0])
-
-
-def check_size(size: int, y: Tensor) -> None:
-    """Raise `ImageError` for an image (H, W) that is less than twice as large as the kernel."""
-    if min(y.shape) < 2 * size:
-        raise ImageError(
-            f"an image of {tuple(y.shape)} pixels is too small to estimate a kernel of "
-            f"{size}; it takes twice the kernel at least. Set kernel.size to "
-            f"{min(y.shape) // 2} or less, or give a larger image."
-        )

@@ -59,8 +59,7 @@ class Judge:
 
     def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
         # What the context states of noise, levels and clipping is in the units of another image.
-        context = self.context.with_(
-            on_progress=lambda _: None,
+        context = self.context.silent().with_(
             noise=None,
             contrast=None,
             brightness=None,

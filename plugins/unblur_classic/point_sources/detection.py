@@ -16,6 +16,8 @@ from scipy.ndimage import (
     maximum_position,
 )
 
+from unblur.numerics.statistics import mad_std
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -258,7 +260,7 @@ def _noise(values: Array) -> float:
     """Return the noise from the values below 0, or their clipped deviation if these are few."""
     below = values[values < 0]
     if below.size > values.size / 8:
-        return 1.4826 * float(np.median(-below))
+        return float(mad_std(below, center=0.0))
     for _ in range(10):
         deviation = float(values.std())
         kept = values[np.abs(values - np.median(values)) <= 3 * deviation]

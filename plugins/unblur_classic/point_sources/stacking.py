@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import shift
 
 from unblur.model.context import Context
+from unblur.numerics.statistics import mad_std
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -101,9 +102,7 @@ class PsfStacker:
         )
         scores = np.nan_to_num(scores)
         accepted = scores[scores > MIN_CORRELATION]
-        spread = (
-            1.4826 * np.median(np.abs(accepted - np.median(accepted))) if accepted.size else 0.0
-        )
+        spread = mad_std(accepted) if accepted.size else 0.0
         minimum = (
             max(MIN_CORRELATION, float(np.median(accepted) - 5 * spread - 0.02))
             if accepted.size
@@ -127,7 +126,7 @@ class PsfStacker:
         stacked, weight = np.array(residuals), np.array(weights)
         if len(stacked) > 4:
             middle = np.median(stacked, axis=0)
-            spread = 1.4826 * np.median(np.abs(stacked - middle), axis=0)
+            spread = mad_std(stacked, axis=0)
             weight = weight * (np.abs(stacked - middle) <= 3 * spread + 1e-12)
         total = weight.sum(axis=0)
         self.psf = self.psf + (weight * stacked).sum(axis=0) / np.maximum(total, 1e-30)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from unblur.engine.tiles.reader import sound_blocks
 from unblur.model.image import SAMPLE_BLOCKS, Image
+from unblur.numerics.statistics import mad_std
 
 SUBSET = 2**16
 """Values of each block that go into the median."""
@@ -61,5 +62,4 @@ class Brightness:
 
 def _ten_deviations_below(values: NDArray[np.float64]) -> float:
     median = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - median)))
-    return median - 10 * spread
+    return median - 10 * float(mad_std(values, median))

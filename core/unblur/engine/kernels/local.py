@@ -97,7 +97,7 @@ def local_kernels(
     telling = [place for place, energy in texture.items() if energy > threshold]
     for place in context.track(telling, "kernels"):
         seen, mask = read(grid.tiles[place])
-        chain = run_until_kernel(seen, stages, _silenced(context), mask)
+        chain = run_until_kernel(seen, stages, context.silent(), mask)
         if chain.kernel is not None:
             found[place] = chain.kernel.weights.astype(np.float64)
     if not found:
@@ -244,7 +244,3 @@ def _completed(kernels: Grid, rows: int, columns: int) -> Grid:
             mean = np.sum([w / total * kernels[p] for p, w in weight.items()], axis=0)
             complete[i, j] = mean
     return complete
-
-
-def _silenced(context: Context) -> Context:
-    return context.with_(on_progress=Context().on_progress)

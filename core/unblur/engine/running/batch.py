@@ -13,7 +13,7 @@ from unblur.engine.job import DeblurJob, as_image, as_pipeline
 from unblur.engine.record.report import Report
 from unblur.engine.record.result import Result
 from unblur.engine.running.freeze import Frozen, freeze
-from unblur.errors import Cancelled, UnblurError
+from unblur.errors import Cancelled, describe_exception
 from unblur.model.context import Context, resolve_device
 from unblur.pipeline import Pipeline
 
@@ -123,11 +123,7 @@ def deblur_batch(
         except Cancelled:
             raise
         except Exception as error:
-            summary.failed[item.name] = _cause(error)
+            summary.failed[item.name] = describe_exception(error)
             continue
         summary.done[item.name] = result.report
     return summary
-
-
-def _cause(error: Exception) -> str:
-    return str(error) if isinstance(error, UnblurError) else f"{type(error).__name__}: {error}"

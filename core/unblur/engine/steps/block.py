@@ -72,7 +72,7 @@ class Recipe:
 
     def silent(self) -> Recipe:
         """Return the recipe whose steps report no progress, for one tile among many."""
-        return replace(self, context=self.context.with_(on_progress=Context().on_progress))
+        return replace(self, context=self.context.silent())
 
     def portable(self) -> Recipe:
         """Return the recipe without callbacks, for another process."""

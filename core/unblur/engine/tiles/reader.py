@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unblur.engine.tiles.memory import is_out_of_memory
 from unblur.engine.tiles.tiling import Box
-from unblur.errors import UnblurError
+from unblur.errors import describe_exception
 from unblur.model.image import AXES, Image, sample_blocks
 
 Array = NDArray[Any]
@@ -118,7 +118,7 @@ class Source:
                 values[place] = self.fetch(piece)
             except Exception as error:
                 gaps[place] = True
-                unread.append((piece, _cause(error)))
+                unread.append((piece, describe_exception(error)))
         absent = np.asarray(gaps.any(axis=1)) if unread else None
         return Reading(values, absent, unread)
 
@@ -170,7 +170,3 @@ def _sound(reading: Reading) -> Iterator[Array]:
     values = np.moveaxis(reading.values, 1, -1)[present]
     if values.size:
         yield values
-
-
-def _cause(error: Exception) -> str:
-    return str(error) if isinstance(error, UnblurError) else f"{type(error).__name__}: {error}"

@@ -10,7 +10,6 @@ from unblur.engine.intake.layout import name_block
 from unblur.engine.job import DeblurJob
 from unblur.engine.record.runlog import Outcome
 from unblur.engine.steps.block import Recipe
-from unblur.model.context import Context
 
 
 def run_whole(request: DeblurJob, recipe: Recipe, outcome: Outcome) -> None:
@@ -20,8 +19,7 @@ def run_whole(request: DeblurJob, recipe: Recipe, outcome: Outcome) -> None:
     blocks = list(request.layout.blocks())
     if len(blocks) > 1:
         # Planes are treated alike, so that a stack does not flicker.
-        silent = request.context.with_(on_progress=Context().on_progress)
-        recipe = replace(recipe, levels=request.levels(), context=silent)
+        recipe = replace(recipe, levels=request.levels(), context=request.context.silent())
     for index in request.context.track(blocks, "planes") if len(blocks) > 1 else blocks:
         name = name_block(request.layout, index)
         made = recipe.run(data[index])

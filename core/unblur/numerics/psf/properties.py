@@ -13,6 +13,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, label
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
+from unblur.numerics.statistics import mad_std
 
 Array = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ class PsfProperties:
     def has_diffraction(self) -> bool:
         """Whether the corners hold tails of the PSF, which vary and are symmetric, unlike noise."""
         corners = _corner_samples(self.ordered)
-        if _spread(corners) <= 0.05 * abs(float(np.median(corners))):
+        if mad_std(corners) <= 0.05 * abs(float(np.median(corners))):
             return False
         mirrored = np.flip(self.ordered)
         even = [axis for axis, n in enumerate(mirrored.shape) if n % 2 == 0]
@@ -101,13 +102,13 @@ class PsfProperties:
         height = float(self.ordered.max()) - level
         if height <= 0 or abs(level) < MIN_BACKGROUND * height or self.has_diffraction:
             return 0.0
-        near = np.abs(self.ordered - level) <= max(3 * _spread(corners), 0.02 * height)
+        near = np.abs(self.ordered - level) <= max(3 * mad_std(corners), 0.02 * height)
         return level if near.mean() > 0.25 else 0.0
 
     @cached_property
     def noise(self) -> float:
         """Standard deviation in the corners, in the units of the values; 0 if it is negligible."""
-        spread = _spread(_corner_samples(self.ordered))
+        spread = mad_std(_corner_samples(self.ordered))
         is_negligible = spread <= MAX_TAIL_SPREAD * float(self.ordered.max())
         return 0.0 if is_negligible or self.has_diffraction else spread
 
@@ -198,11 +199,6 @@ def _inside(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     inside = np.zeros(shape, bool)
     inside[tuple(slice(1, -1) if n > 2 else slice(None) for n in shape)] = True
     return inside
-
-
-def _spread(samples: Array) -> float:
-    """Return the standard deviation estimated from the median absolute deviation."""
-    return 1.4826 * float(np.median(np.abs(samples - np.median(samples))))
 
 
 def _correlation(a: Array, b: Array) -> float:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from unblur.errors import UsageError, unknown_name
 from unblur.model.kernel import Kernel
-from unblur.model.stages import Params, validated
+from unblur.model.params import Params, validate_params
 from unblur.numerics import synthesis
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def make_synthetic_psf(name: str, pairs: Sequence[str], seed: int) -> Kernel:
         raise UsageError(unknown_name("kernel", name, SYNTHETIC_PSFS))
     import torch
 
-    made: SyntheticPsf = validated(SYNTHETIC_PSFS[name], _values(pairs), f"kernel '{name}'")
+    made: SyntheticPsf = validate_params(SYNTHETIC_PSFS[name], _values(pairs), f"kernel '{name}'")
     return made.kernel(torch.Generator().manual_seed(seed))
 
 

@@ -1,4 +1,4 @@
-"""The quick look at how large a frame a kernel needs, and the memory kept meanwhile."""
+"""Blind estimation of the kernel size, and the memory kept meanwhile."""
 
 import numpy as np
 import pytest
@@ -6,27 +6,28 @@ import torch
 from PIL import Image
 
 from unblur.accel.malloc import retained_memory
-from unblur.engine.kernels.kernel_size import estimate_extent
 from unblur.model.context import Context
 from unblur.numerics.synthesis import motion_kernel
+from unblur.plugins import registry
 from unblur.testing import gaussian, synthetic_scene
+from unblur_classic.map.kernel_size import estimate_kernel_size
 
 SUPPORT = {1: 17, 2: 15, 3: 12, 4: 24, 5: 11, 6: 19, 7: 20, 8: 21}
 """Larger side of the box around all that is above 0 in Levin's kernels, in pixels."""
 
 
 @pytest.mark.parametrize("kernel", [3, 4, 5, 7])
-def test_levins_kernels_fit_into_the_frame(shared, kernel):
+def test_the_estimated_size_holds_levins_kernels(shared, kernel):
     folder = shared / "data" / "levin09" / "blurred_16bit"
     for image in (1, 3):
         values = np.asarray(Image.open(folder / f"im{image}_kernel{kernel}_img.png"))
         blurred = torch.tensor(values.astype(np.float32) / 65535)[None]
-        assert 1 <= estimate_extent(blurred, Context()) / SUPPORT[kernel] <= 1.6
+        assert 1 <= estimate_kernel_size(blurred, Context()) / SUPPORT[kernel] <= 1.6
 
 
-def test_a_large_blur_gets_a_larger_frame():
+def test_a_large_blur_gets_a_larger_size():
     small, large = (
-        estimate_extent(synthetic_scene((240, 240), kernel, seed=6).blurred, Context())
+        estimate_kernel_size(synthetic_scene((240, 240), kernel, seed=6).blurred, Context())
         for kernel in (motion_kernel(7, 30), motion_kernel(41, 30))
     )
     assert small <= 21
@@ -34,11 +35,18 @@ def test_a_large_blur_gets_a_larger_frame():
 
 
 @pytest.mark.parametrize("edge", [9, 16, 33])
-def test_the_frame_is_odd_and_at_most_half_the_image(edge):
+def test_the_size_is_odd_and_at_most_half_the_image(edge):
     blurred = synthetic_scene((edge, 60), gaussian((3, 3), 0.8)).blurred
-    extent = estimate_extent(blurred, Context())
+    extent = estimate_kernel_size(blurred, Context())
     assert extent % 2 == 1
     assert extent <= edge / 2
+
+
+def test_the_size_is_a_method_of_the_estimator_and_none_by_default():
+    blurred = synthetic_scene((96, 96), motion_kernel(7, 30), seed=6).blurred
+    stage = registry().stage("kernel", "map")()
+    assert stage.kernel_size(blurred, Context()) == estimate_kernel_size(blurred, Context())
+    assert registry().stage("kernel", "schuler")().kernel_size(blurred, Context()) is None
 
 
 def test_memory_is_given_back_after_an_error():
