@@ -9,9 +9,9 @@ network), `refinement` (the last iterations without a network), `windows` (selec
 
 Symbols
 -------
-=========  ==============  ===============  ==================================
+=========  ==============  ===============  =====================================
 symbol     name in code    equation         function
-=========  ==============  ===============  ==================================
+=========  ==============  ===============  =====================================
 f_j        filters         Schuler Eq. 2    paper_network.Features
 alpha_ij   last            Schuler Eq. 2    paper_network.Features.forward
 x_i, y_i   sharp, blurred  Schuler Eq. 4    quotient.Spectra.of
@@ -19,8 +19,8 @@ k          cross, power    Schuler Eq. 4    quotient.Spectra.kernel
 beta_k     ridge           Schuler Eq. 4    quotient.Spectra.kernel
 x          latent          Schuler Eq. 5    quotient.image_quotient
 beta_x     weights         Schuler Eq. 5    quotient.image_quotient
-k(t, t')   draw            Schuler Eq. 6    training.samples.draw_kernel
-=========  ==============  ===============  ==================================
+k(t, t')   draw            Schuler Eq. 6    training.training_samples.draw_kernel
+=========  ==============  ===============  =====================================
 """
 
 from unblur_schuler.registration import unblur_stages, unblur_trainers

@@ -12,14 +12,14 @@ from unblur.plugins.weights import load_weights
 from unblur.testing import gaussian, synthetic_scene
 from unblur.training import train
 from unblur_schuler.training.curriculum import Curriculum, curriculum_for
-from unblur_schuler.training.samples import (
+from unblur_schuler.training.trainer import SchulerTrainer
+from unblur_schuler.training.training_samples import (
     SIZES,
     TrainingSample,
     draw_kernel,
     draw_size,
     has_edges,
 )
-from unblur_schuler.training.trainer import SchulerTrainer
 
 QUICK = {"steps": 2, "batch": 1, "warmup": 0, "validate_every": 2, "crop": 64}
 
@@ -132,7 +132,7 @@ def test_the_staged_plan_adds_iteration_after_iteration():
     ],
 )
 def test_a_plan_trains_its_iterations_alone(plan, index, learning, pictures):
-    """The paper's layout, where every turn has weights of its own."""
+    """With the paper's layout, where every iteration has weights of its own."""
     trainer = SchulerTrainer({**QUICK, "layout": "paper", "plan": plan, "stage": 1})
     trainer.prepare(pictures)
     model = trainer.model()

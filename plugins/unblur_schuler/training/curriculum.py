@@ -36,9 +36,9 @@ def curriculum_for(plan: PlanName, index: int, iterations: int, stage: int) -> C
     Parameters
     ----------
     plan : str
-        `by-iteration`: each iteration in turn, by itself. `staged`: as in the paper (Schuler
-        Sec. 3.3), the first iteration alone, then one more after every `stage` samples, the
-        earlier ones fixed at first, then all of them. `end-to-end`: all from the start.
+        `by-iteration`: one iteration after the other, each by itself. `staged`: as in the paper
+        (Schuler Sec. 3.3), the first iteration alone, then one more after every `stage` samples,
+        the earlier ones fixed at first, then all of them. `end-to-end`: all from the start.
     index : int
         Number of the sample.
     iterations : int

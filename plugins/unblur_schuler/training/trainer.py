@@ -31,7 +31,8 @@ from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
 from unblur_schuler.layouts import NetworkLayout, build_network
 from unblur_schuler.quotient import Spectra
 from unblur_schuler.training.curriculum import PlanName, curriculum_for
-from unblur_schuler.training.samples import (
+from unblur_schuler.training.training_losses import edge_loss, kernel_loss
+from unblur_schuler.training.training_samples import (
     MIN_EDGE_SHARE,
     SIZES,
     TrainingSample,
@@ -39,7 +40,6 @@ from unblur_schuler.training.samples import (
     draw_size,
     has_edges,
 )
-from unblur_schuler.training.training_losses import edge_loss, kernel_loss
 
 MAX_REJECTED = 200
 """Number of consecutive crops with too few edges after which the training is refused."""
@@ -48,7 +48,7 @@ VALIDATION_PICTURES = 12
 VALIDATION_NOISE = 0.01
 """Standard deviation of the noise, white = 1, limited to the range of the training."""
 VALIDATION_SIZES = (9, 13, 17, 21, 25, 31)
-"""Extents of the kernels, in pixels, for the photographs in turn."""
+"""Extents of the kernels, in pixels, for one photograph after the other."""
 
 
 class SchulerParams(TrainingParams):

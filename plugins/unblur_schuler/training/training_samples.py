@@ -92,6 +92,6 @@ def draw_size(size: int, generator: torch.Generator) -> int:
 
 
 def has_edges(scene: Tensor) -> bool:
-    """Return whether enough pixels of a scene (H, W) are on an edge (Schuler Sec. 3.3)."""
+    """Return whether 6 % of the pixels of a scene (H, W) are on edges (Schuler Sec. 3.3)."""
     steep = gradient(scene).abs().amax(0) >= MIN_GRADIENT
     return float(steep.float().mean()) >= MIN_EDGE_SHARE
