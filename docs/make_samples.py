@@ -1,7 +1,7 @@
 """Make the sample images that ship with the napari widget.
 
 Usage: python docs/make_samples.py DATA, where DATA holds kodak/, microscopy/ and astronomy/.
-The files land in napari_plugin/napari_unblur/samples, which says where they come from.
+The files land in napari_plugin/napari_unblur/sample_data, which says where they come from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.signal import fftconvolve
 
 from unblur.numerics.synthesis import shake_kernel
 
-SAMPLES = Path(__file__).parent.parent / "napari_plugin" / "napari_unblur" / "samples"
+SAMPLES = Path(__file__).parent.parent / "napari_plugin" / "napari_unblur" / "sample_data"
 
 
 def photograph(data: Path) -> None:

@@ -36,7 +36,7 @@ class Scene:
         self.viewer.open_sample("unblur", sample)
         dock, self.widget = self.viewer.window.add_plugin_dock_widget("unblur", "Deblur")
         dock.show()
-        self.wait(lambda: self.widget.known is not None)
+        self.wait(lambda: self.widget.registry is not None)
 
     def wait(self, ready: Callable[[], bool]) -> None:
         """Let the window live until `ready`, and a moment longer."""
@@ -50,18 +50,20 @@ class Scene:
         while time.monotonic() < moment:
             QApplication.processEvents()
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until all work is done."""
         widget = self.widget
         self.wait(
-            lambda: not (widget.work.is_busy or widget.side.is_busy or widget.runner.is_active)
+            lambda: (
+                not (widget.queue.is_busy or widget.side_queue.is_busy or widget.runner.is_active)
+            )
         )
 
     def save(self, name: str) -> None:
         """Photograph the window and close it."""
         IMAGES.mkdir(exist_ok=True)
         self.viewer.window.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
-        self.widget.work.close()
+        self.widget.queue.close()
         self.viewer.close()
 
     def set_param(self, name: str, value: float) -> None:
@@ -87,7 +89,7 @@ def photograph() -> None:
     scene = Scene("photograph", "dark")
     scene.widget.open_pipeline("map-hyper-laplacian")
     scene.widget.run()
-    scene.settle()
+    scene.wait_until_idle()
     scene.save("napari-photograph.png")
 
 
@@ -99,7 +101,7 @@ def preview() -> None:
     scene.wait(lambda: True)
     scene.widget.footer.live.click()
     scene.wait(lambda: scene.widget.preview.layer is not None)
-    scene.settle()
+    scene.wait_until_idle()
     scene.save("napari-preview.png")
 
 
@@ -111,11 +113,11 @@ def stars() -> None:
     scene.mark(places, 14)
     scene.widget.psf.window_width.setValue(25)
     scene.widget.psf.estimate.click()
-    scene.settle()
+    scene.wait_until_idle()
     # The sky, 60 counts of the white that the engine chose for counts up to 2047.
     scene.set_param("background", 60 / 2047)
     scene.widget.run()
-    scene.settle()
+    scene.wait_until_idle()
     scene.save("napari-stars.png")
 
 
@@ -130,7 +132,7 @@ def beads() -> None:
     scene.widget.psf.window_width.setValue(25)
     scene.widget.psf.window_depth.setValue(19)
     scene.widget.psf.estimate.click()
-    scene.settle()
+    scene.wait_until_idle()
     scene.widget.run()
     scene.wait(lambda: "left" in scene.widget.footer.status.text())
     scene.save("napari-beads.png")

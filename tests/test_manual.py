@@ -22,7 +22,7 @@ from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.testing import gaussian, stars, synthetic_scene
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "napari_plugin/napari_unblur/samples"
+SAMPLES = ROOT / "napari_plugin/napari_unblur/sample_data"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

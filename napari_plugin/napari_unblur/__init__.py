@@ -1,1 +1,1 @@
-"""A napari widget for unblur: choose a layer and a pipeline, try it on what is in view, run it."""
+"""napari widget of unblur: choose a layer and a pipeline, preview the visible part, run."""

@@ -1,4 +1,4 @@
-"""A pipeline file dropped on the window opens in the widget."""
+"""napari reader of pipeline files, which opens them in the widget."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LAYERS_NONE: list[tuple[None]] = [(None,)]
-"""What a reader returns that adds no layer."""
+NO_LAYERS: list[tuple[None]] = [(None,)]
+"""Return value of a reader that adds no layer."""
 
 PLUGIN = "unblur"
+"""Name of the plugin in the manifest."""
+
 WIDGET = "Deblur"
+"""Name of the widget in the manifest."""
 
 
 def read_pipeline(path: str | list[str]) -> Callable[[Any], list[tuple[None]]] | None:
@@ -30,11 +33,11 @@ def _open(path: str | list[str]) -> list[tuple[None]]:
     viewer = napari.current_viewer()
     if viewer is not None:
         show_widget(viewer).open_pipeline(path if isinstance(path, str) else path[0])
-    return LAYERS_NONE
+    return NO_LAYERS
 
 
 def show_widget(viewer: Any) -> Any:
-    """Return the widget of `viewer`, opened if it was not."""
+    """Return the widget of `viewer`; open it if necessary."""
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     dock.show()
     return widget

@@ -1,137 +1,160 @@
-"""The dock widget: what each of its panels sets in motion."""
+"""The dock widget: connects the panels with the workers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qtpy.QtWidgets import QApplication
 
-from napari_unblur import gathering
-from napari_unblur.compare import Compare
+from napari_unblur import collect
 from napari_unblur.model.draft import Draft
-from napari_unblur.model.psf_request import Psf, fetch_psf
-from napari_unblur.panels.footer import duration
+from napari_unblur.model.layers import IN_MEMORY
+from napari_unblur.model.psf_request import fetch_psf
+from napari_unblur.panels.compare import Compare
+from napari_unblur.panels.footer import format_duration
 from napari_unblur.panels.frame import Frame
 from napari_unblur.panels.style import style_sheet
-from napari_unblur.work.preview import Preview, Trial
-from napari_unblur.work.queue import Lane, Task
-from napari_unblur.work.run import Run, show_kernel
-from napari_unblur.work.store import save_text
-from napari_unblur.work.warmup import load_methods
+from napari_unblur.work.layer_run import LayerRun
+from napari_unblur.work.preview import Preview
+from napari_unblur.work.queue import Task, TaskQueue
+from napari_unblur.work.result_layers import show_kernel
+from napari_unblur.work.warmup import InstalledMethods, load_methods
 from unblur.errors import UnblurError
 from unblur.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import napari
-    from napari_unblur.model.job import Outcome
-    from napari_unblur.model.region import Region
-    from napari_unblur.work.warmup import Methods
+    from napari_unblur.model.layer_job import JobResult
+    from napari_unblur.model.preview_region import PreviewRegion
+    from napari_unblur.model.preview_request import PreviewRequest
     from unblur.model.kernel import KernelField
     from unblur.plugins.manager import Registry
 
+T = TypeVar("T")
+
 
 class DeblurWidget(Frame):
-    """Choose a layer and a pipeline, preview what is in view, run on everything.
+    """Choose a layer and a pipeline, preview the visible part, run on the whole layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Provides the layers and receives the results.
+    in_memory : int
+        Largest size of a lazy layer that is loaded into memory as a whole, in bytes.
+    load : callable
+        Loads the installed methods, in a worker thread.
 
     Attributes
     ----------
+    registry : Registry, optional
+        The installed methods, once they are loaded.
     preview, runner, compare
-        What works behind them.
+        The objects behind the buttons Preview, Run, and Before / after.
+    queue, side_queue : TaskQueue
+        Tasks of preview and run; other tasks.
     """
 
-    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__(napari_viewer)
+    def __init__(
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        in_memory: int = IN_MEMORY,
+        load: Callable[[], InstalledMethods] = load_methods,
+    ) -> None:
+        super().__init__(napari_viewer, in_memory)
         self.viewer = napari_viewer
-        self.known: Registry | None = None
-        self._asked_for: str | None = None
-        self._found: KernelField | None = None
-        self.work = Lane(self)
-        self.side = Lane(self)
-        self.preview = Preview(napari_viewer, self.work, self._trial)
-        self.runner = Run(napari_viewer, self.work)
+        self.registry: Registry | None = None
+        self._pipeline_to_open: str | None = None
+        self._kernel: KernelField | None = None
+        self.queue = TaskQueue(self)
+        self.side_queue = TaskQueue(self)
+        self.preview = Preview(napari_viewer, self.queue, self._preview_request)
+        self.runner = LayerRun(napari_viewer, self.queue)
         self.compare = Compare(napari_viewer)
         self._connect_panels()
         self._connect_viewer()
         self._restyle()
-        self._source_changed()
-        loading = Task(lambda _: load_methods(), self._loaded, self.messages.say_error)
-        self.side.submit(loading)
+        self._layer_chosen()
+        self.side_queue.submit(Task(lambda _: load(), self._loaded, self.messages.add_error))
 
     def open_pipeline(self, name_or_path: str) -> None:
         """Load a pipeline by name or from a file and show its steps."""
-        if self.known is None:
-            self._asked_for = name_or_path
+        if self.registry is None:
+            self._pipeline_to_open = name_or_path
             return
         try:
-            pipeline = Pipeline.load(name_or_path, self.known)
+            pipeline = Pipeline.load(name_or_path, self.registry)
         except UnblurError as error:
-            self.messages.say_error(error)
+            self.messages.add_error(error)
             return
         self._show_draft(Draft.of(pipeline, name_or_path))
 
     def save_pipeline(self, path: str) -> None:
-        """Write the pipeline as edited to a YAML file."""
+        """Write the edited pipeline to a YAML file."""
+        from unblur.io.files import written_whole
+
         try:
-            draft = gathering.sound_draft(self.steps)
-            pipeline = draft.pipeline()
-            save_text(Path(path), pipeline.dump())
+            pipeline = collect.validated_draft(self.steps).pipeline()
+            with written_whole(Path(path), overwrite=True) as partial:
+                partial.write_text(pipeline.dump(), "utf-8")
         except UnblurError as error:
-            self.messages.say_error(error)
+            self.messages.add_error(error)
             return
         self._show_draft(Draft.of(pipeline, path))
-        self.messages.say(f"Saved the pipeline to {path}.", "done")
+        self.messages.add(f"Saved the pipeline to {path}.", "done")
 
     def copy_command(self) -> None:
-        """Put the equivalent `unblur run` line on the clipboard."""
-        try:
-            line = gathering.command(self)
-        except UnblurError as error:
-            self.messages.say_error(error)
-            return
-        QApplication.clipboard().setText(line)
-        self.messages.say(f"Copied: {line}")
+        """Copy the equivalent `unblur run` command to the clipboard."""
+        line = self._collect(collect.command)
+        if line is not None:
+            QApplication.clipboard().setText(line)
+            self.messages.add(f"Copied: {line}")
 
     def run(self) -> None:
-        """Deblur the layer, or what is ticked of it, in the background."""
-        try:
-            job = gathering.job(self)
-        except UnblurError as error:
-            self.messages.say_error(error)
+        """Deblur the layer, or the ticked part of it, in the background."""
+        job = self._collect(collect.layer_job)
+        if job is None:
             return
-        self.preview.hold()
-        self.footer.set_busy(f"Deblurring {job.source.name}…")
+        self.preview.unschedule()
+        self.footer.set_busy(f"Deblurring {job.snapshot.name}…")
         self.runner.start(job)
         self._check()
 
     def cancel(self) -> None:
-        """Stop the run or the preview."""
-        if self.work.is_busy:
+        """Cancel the run or the preview."""
+        if self.queue.is_busy:
             self.footer.set_stopping()
-            self.work.cancel()
+            self.queue.cancel()
+
+    def close_queues(self) -> None:
+        """Cancel all tasks without callbacks."""
+        self.queue.close()
+        self.side_queue.close()
 
     def _connect_panels(self) -> None:
-        self.input.changed.connect(self._source_changed)
+        self.input.changed.connect(self._layer_chosen)
         self.pipelines.chosen.connect(self.open_pipeline)
-        self.pipelines.save_wanted.connect(self.save_pipeline)
-        self.pipelines.copy_wanted.connect(self.copy_command)
-        self.psf.wanted.connect(self._fetch_psf)
-        self.psf.changed.connect(self._touched)
-        self.psf.field_wanted.connect(self._show_field)
+        self.pipelines.save_requested.connect(self.save_pipeline)
+        self.pipelines.copy_requested.connect(self.copy_command)
+        self.psf.requested.connect(self._fetch_psf)
+        self.psf.changed.connect(self._settings_changed)
+        self.psf.field_requested.connect(self._show_field)
         self.steps.changed.connect(self._steps_changed)
-        self.options.changed.connect(self._touched)
-        self.footer.preview_wanted.connect(self.preview.start)
+        self.options.changed.connect(self._settings_changed)
+        self.footer.preview_requested.connect(self.preview.start)
         self.footer.live_toggled.connect(self._set_live)
         self.footer.compare_toggled.connect(self.compare.toggle)
-        self.footer.run_wanted.connect(self.run)
-        self.footer.cancel_wanted.connect(self.cancel)
-        self.preview.began.connect(self._preview_began)
+        self.footer.run_requested.connect(self.run)
+        self.footer.cancel_requested.connect(self.cancel)
+        self.preview.started.connect(self._preview_started)
         self.preview.progressed.connect(self.footer.set_progress)
         self.preview.shown.connect(self._preview_shown)
         self.preview.failed.connect(self._failed)
         self.preview.stopped.connect(lambda: self._idle("Preview stopped."))
         self.runner.progressed.connect(self.footer.set_progress)
-        self.runner.said.connect(self.messages.say)
+        self.runner.message.connect(self.messages.add)
         self.runner.done.connect(self._done)
         self.runner.failed.connect(self._failed)
         self.runner.cancelled.connect(self._stopped)
@@ -155,38 +178,38 @@ class DeblurWidget(Frame):
     def _watch(self, event: Any) -> None:
         event.value.events.name.connect(self._layers_changed)
 
-    def _loaded(self, methods: Methods) -> None:
-        self.known = methods.registry
+    def _loaded(self, methods: InstalledMethods) -> None:
+        self.registry = methods.registry
         self.options.set_devices(methods.devices)
         self.pipelines.load(methods.registry)
-        first = self._asked_for or self.pipelines.first_usable()
+        first = self._pipeline_to_open or self.pipelines.first_usable()
         for broken in methods.registry.broken:
-            self.messages.say(f"Left out: {broken}. The other plugins work on.", "warning")
+            self.messages.add(f"{broken}. The other plugins are available.", "warning")
         if first is None:
-            self.messages.say("No pipeline can run here; open one from a file.", "warning")
+            self.messages.add("No pipeline can run here; open one from a file.", "warning")
             self._check()
         else:
             self.open_pipeline(first)
 
     def _show_draft(self, draft: Draft) -> None:
-        assert self.known is not None
-        self.steps.show_draft(draft, self.known)
+        assert self.registry is not None
+        self.steps.show_draft(draft, self.registry)
         self.pipelines.show_choice(draft.source, draft.origin.summary, edited=False)
         self.psf.set_estimable(not draft.needs_psf)
-        self._touched()
+        self._settings_changed()
 
     def _steps_changed(self) -> None:
         draft = self.steps.draft()
         if draft is not None:
             self.pipelines.show_choice(draft.source, draft.origin.summary, draft.is_edited)
             self.psf.set_estimable(not draft.needs_psf)
-        self._touched()
+        self._settings_changed()
 
-    def _source_changed(self) -> None:
-        self.options.show_source(self.input.source())
+    def _layer_chosen(self) -> None:
+        self.options.show_output_for(self.input.snapshot())
         self.psf.show_depth("Z" in self.input.chosen_roles())
         self.preview.remove()
-        self._touched()
+        self._settings_changed()
 
     def _layers_changed(self, _event: object = None) -> None:
         self.input.refresh()
@@ -195,27 +218,18 @@ class DeblurWidget(Frame):
 
     def _view_changed(self, _event: object = None) -> None:
         if not self.runner.is_active:
-            self.preview.touch()
+            self.preview.schedule()
 
-    def _touched(self) -> None:
+    def _settings_changed(self) -> None:
         if not self._check() and not self.runner.is_active:
-            self.preview.touch()
-
-    def problem(self) -> str:
-        """Return what keeps the widget from running, "" if nothing does."""
-        if self.known is None:
-            return "Loading the methods…"
-        source = self.input.source()
-        if source is None:
-            return "Open an image to begin."
-        return self.steps.problem() or self.psf.problem() or self.options.problem(source)
+            self.preview.schedule()
 
     def _check(self) -> str:
         problem = self.problem()
         if self.runner.is_active:
             self.footer.run.setEnabled(False)
             self.footer.preview.setEnabled(False)
-        elif self.work.is_busy:
+        elif self.queue.is_busy:
             self.footer.run.setEnabled(not problem)
         else:
             self.footer.set_ready(problem)
@@ -223,52 +237,59 @@ class DeblurWidget(Frame):
 
     def _set_live(self, live: bool) -> None:
         self.preview.live = live
-        self._touched()
+        self._settings_changed()
 
-    def _trial(self) -> Trial | None:
+    def _collect(self, function: Callable[[Frame], T]) -> T | None:
+        """Return data collected from the panels; show the error and return None on failure."""
         try:
-            return gathering.trial(self)
+            return function(self)
         except UnblurError as error:
-            self.messages.say_error(error)
+            self.messages.add_error(error)
             return None
 
-    def _preview_began(self, region: Region) -> None:
+    def _preview_request(self) -> PreviewRequest | None:
+        return self._collect(collect.preview_request)
+
+    def _preview_started(self, region: PreviewRegion) -> None:
         rows, columns = region.shape
         partly = "the middle of the view, " if region.is_partial else ""
         self.footer.set_busy(f"Preview of {partly}{rows} × {columns} pixels…")
 
-    def _preview_shown(self, outcome: Outcome) -> None:
+    def _preview_shown(self, result: JobResult) -> None:
         self.compare.layer = self.preview.layer
-        self._kernel_found(outcome)
-        self._idle(f"Preview in {duration(outcome.report.seconds)}. Key B: before / after.")
+        self._keep_kernel(result)
+        self._idle(f"Preview in {format_duration(result.report.seconds)}. Key B: before / after.")
 
-    def _done(self, outcome: Outcome, layer: Any) -> None:
+    def _done(self, result: JobResult, layer: Any) -> None:
         self.preview.remove()
         self.compare.layer = layer
-        self._kernel_found(outcome)
-        self.messages.say(f"Done in {duration(outcome.report.seconds)}: {layer.name}.", "done")
-        for text in (*outcome.report.warnings, *outcome.report.failures):
-            self.messages.say(text, "warning")
+        self._keep_kernel(result)
+        text = f"Done in {format_duration(result.report.seconds)}: {layer.name}."
+        self.messages.add(text, "done")
+        for text in (*result.report.warnings, *result.report.failures):
+            self.messages.add(text, "warning")
         self._idle("Key B: before / after.")
 
     def _stopped(self) -> None:
-        source = self.input.source()
-        kept = source is not None and source.is_large
+        snapshot = self.input.snapshot()
+        can_resume = snapshot is not None and snapshot.is_large
         self._idle(
-            "Stopped; Run goes on from the finished tiles." if kept else "Stopped; nothing changed."
+            "Stopped; Run continues from the finished tiles."
+            if can_resume
+            else "Stopped; nothing changed."
         )
 
-    def _kernel_found(self, outcome: Outcome) -> None:
-        if outcome.kernel is not None:
-            self._found = outcome.kernel
-            self.psf.show_estimated(outcome.kernel)
+    def _keep_kernel(self, result: JobResult) -> None:
+        if result.kernel is not None:
+            self._kernel = result.kernel
+            self.psf.show_estimated(result.kernel)
 
     def _failed(self, error: Exception) -> None:
-        self.messages.say_error(error)
+        self.messages.add_error(error)
         self._idle()
 
     def _idle(self, text: str = "") -> None:
-        if self.work.is_busy:
+        if self.queue.is_busy:
             return
         self.footer.set_idle()
         if not self._check():
@@ -276,24 +297,22 @@ class DeblurWidget(Frame):
         self.footer.compare.setEnabled(self.compare.is_possible)
 
     def _fetch_psf(self) -> None:
-        try:
-            request = gathering.psf_request(self)
-        except UnblurError as error:
-            self.messages.say_error(error)
+        request = self._collect(collect.psf_request)
+        if request is None:
             return
         self.psf.set_fetching()
-        self.side.submit(Task(lambda _: fetch_psf(request), self.psf.show_psf, self._psf_failed))
+        task = Task(lambda _: fetch_psf(request), self.psf.show_psf, self._psf_failed)
+        self.side_queue.submit(task)
 
     def _psf_failed(self, error: Exception) -> None:
-        nothing: Psf | None = None
-        self.psf.show_psf(nothing)
-        self.messages.say_error(error)
+        self.psf.show_psf(None)
+        self.messages.add_error(error)
 
     def _show_field(self) -> None:
-        field = self.psf.field() or self._found
-        source = self.input.source()
-        if field is not None and source is not None:
-            show_kernel(self.viewer, field, source, (0,) * len(source.shape), as_grid=True)
+        field = self.psf.field() or self._kernel
+        snapshot = self.input.snapshot()
+        if field is not None and snapshot is not None:
+            show_kernel(self.viewer, field, snapshot, (0,) * len(snapshot.shape), as_grid=True)
 
     def _restyle(self, _event: object = None) -> None:
         self.setStyleSheet(style_sheet(self.viewer.theme))

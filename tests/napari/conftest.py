@@ -1,4 +1,4 @@
-"""A display, a viewer and the widget in it, with stages whose speed the tests set."""
+"""Fixtures: a display, a viewer with the widget, and stages of adjustable speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ napari = pytest.importorskip("napari", reason="the extra 'napari' is not install
 
 
 def _start_display() -> None:
-    """Start an X server without a screen where there is none; Qt would abort the process."""
+    """Start a virtual X server if there is no display; without one Qt aborts the process."""
     if not sys.platform.startswith("linux"):
         return
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
@@ -27,15 +27,15 @@ def _start_display() -> None:
     server = shutil.which("Xvfb")
     if server is None:
         pytest.skip("no display and no Xvfb to make one", allow_module_level=True)
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     process = subprocess.Popen(
-        [server, "-displayfd", str(theirs), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
-        pass_fds=(theirs,),
+        [server, "-displayfd", str(write_end), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+        pass_fds=(write_end,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    os.close(theirs)
-    with os.fdopen(ours) as pipe:
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
         number = pipe.readline().strip()
     if not number:
         pytest.skip("Xvfb does not start", allow_module_level=True)
@@ -71,13 +71,15 @@ steps:
 
 @pytest.fixture(autouse=True)
 def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
-    """Keep the list of recent files out of the user's own settings.
+    """Keep the list of recent files of each test apart from the settings of the user.
 
-    Windows of the test that ended are collected here, on the UI thread: in the next test's
-    worker, where the collector may run as well, Qt would abort.
+    The windows of the test are garbage-collected here, on the UI thread: in a worker thread of
+    the next test, where the collector may run as well, Qt would abort.
     """
     from qtpy.QtCore import QSettings
 
+    if not gc.get_freeze_count():
+        gc.freeze()  # objects of the libraries are permanent; this shortens each collection
     folder = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
     yield
@@ -85,15 +87,12 @@ def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Any:
+def registry() -> Iterator[Any]:
     """The registry with the test stages and a broken plugin."""
     from unblur.plugins.manager import registry
 
-    registry()
-    if not gc.get_freeze_count():
-        gc.freeze()  # what the libraries brought stays; collecting the rest is quick then
-    stages_for_widget.extend(registry(), monkeypatch)
-    return registry()
+    with stages_for_widget.registered(registry()):
+        yield registry()
 
 
 @pytest.fixture
@@ -109,14 +108,14 @@ def pipeline_file(tmp_path: Path) -> Callable[[str, str], str]:
 
 
 @pytest.fixture
-def open_panel(known: Any, qtbot: Any, pipeline_file: Any) -> Iterator[Callable[..., Any]]:
-    """Make the widget for a viewer without a window: quick, and all but the canvas is there."""
+def open_panel(registry: Any, qtbot: Any, pipeline_file: Any) -> Iterator[Callable[..., Any]]:
+    """Make the widget for a viewer without a window, which is faster; it lacks only a canvas."""
     yield from _opener(lambda _show: napari.components.ViewerModel(), qtbot, pipeline_file)
 
 
 @pytest.fixture
 def open_widget(
-    make_napari_viewer: Any, known: Any, qtbot: Any, pipeline_file: Any
+    make_napari_viewer: Any, registry: Any, qtbot: Any, pipeline_file: Any
 ) -> Iterator[Callable[..., Any]]:
     """Open a window with the widget docked."""
     yield from _opener(lambda show: make_napari_viewer(show=show), qtbot, pipeline_file)
@@ -125,37 +124,46 @@ def open_widget(
 def _opener(
     make_viewer: Callable[[bool], Any], qtbot: Any, pipeline_file: Any
 ) -> Iterator[Callable[..., Any]]:
+    from napari_unblur.model.layers import IN_MEMORY
     from napari_unblur.widget import DeblurWidget
 
     opened: list[DeblurWidget] = []
 
-    def build(data: Any = None, *, pipeline: str = BLIND, show: bool = False, **style: Any) -> Any:
+    def build(
+        data: Any = None,
+        *,
+        pipeline: str = BLIND,
+        show: bool = False,
+        in_memory: int = IN_MEMORY,
+        **style: Any,
+    ) -> Any:
         viewer = make_viewer(show)
         if data is not None:
             viewer.add_image(data, **{"name": "image", **style})
-        widget = DeblurWidget(viewer)
+        widget = DeblurWidget(viewer, in_memory)
         opened.append(widget)
         if hasattr(viewer, "window"):
             viewer.window.add_dock_widget(widget, name="Deblur", area="right")
         else:
             qtbot.addWidget(widget)
-        qtbot.waitUntil(lambda: widget.known is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: widget.registry is not None, timeout=20_000)
         widget.open_pipeline(pipeline_file(pipeline))
         return widget
 
     yield build
     for widget in opened:
-        widget.work.close()
-        widget.side.close()
+        widget.close_queues()
 
 
 @pytest.fixture
-def settled(qtbot: Any) -> Callable[[Any], None]:
-    """Wait until neither lane of a widget has anything to do."""
+def wait_until_idle(qtbot: Any) -> Callable[[Any], None]:
+    """Wait until no task of a widget is running or waiting."""
 
     def wait(widget: Any, timeout: int = 20_000) -> None:
         qtbot.waitUntil(
-            lambda: not (widget.work.is_busy or widget.side.is_busy or widget.runner.is_active),
+            lambda: (
+                not (widget.queue.is_busy or widget.side_queue.is_busy or widget.runner.is_active)
+            ),
             timeout=timeout,
         )
 

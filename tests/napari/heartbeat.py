@@ -1,9 +1,8 @@
-"""Measures how long the UI thread was away from its events.
+"""Measurement of the time for which the UI thread does not process events.
 
-On a machine that is busy with other things a thread waits for its turn, which is nobody's
-fault here. So two figures are taken: the processor time that the UI thread spent in one turn of
-its loop, which load does not change, and the time on the clock, beside which a second process
-tells by how much the machine stretches time just then.
+On a loaded machine a thread waits for a processor, which the widget cannot help. So two times
+are measured: the processor time of the UI thread between two events, which does not depend on
+the load, and the elapsed time, to be compared with the delays that a second process measures.
 """
 
 from __future__ import annotations
@@ -15,18 +14,20 @@ import time
 from typing import Any
 
 STEP = 0.01
+"""Interval of the timer, in seconds."""
 
 
 class Heartbeat:
-    """A timer that ought to fire every 10 ms. Use as a context manager.
+    """A timer with an interval of 10 ms, used as a context manager.
 
     Attributes
     ----------
     worst, busiest : float
-        Longest time between two beats, by the clock and by the thread's processor time, s.
-    stretch, lag : float
-        How many times longer than its processor time a piece of work took at worst in the
-        second process, and how much too late it woke up, s.
+        Largest elapsed time and largest processor time between two timer events, in seconds.
+    stretch : float
+        Largest ratio of elapsed to processor time in the second process, dimensionless.
+    lag : float
+        Largest delay of a wake-up in the second process, in seconds.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Heartbeat:
         self._timer.timeout.connect(self._beat)
 
     def __enter__(self) -> Heartbeat:
-        # What earlier tests left in memory would be gone through at any moment, in this thread.
+        # Otherwise the collector could visit the objects of earlier tests during the measurement.
         gc.collect()
         gc.freeze()
         self._reference = subprocess.Popen(
@@ -61,13 +62,13 @@ class Heartbeat:
         self.stretch, self.lag = (float(word) for word in out.split())
 
     def allowed(self, limit: float) -> float:
-        """Return what `limit` seconds of work may take on the clock under the present load."""
+        """Return the elapsed time that `limit` seconds of work may take under the present load."""
         return limit * self.stretch + self.lag
 
     def __str__(self) -> str:
         return (
-            f"away for {self.worst:.3f} s, {self.busiest:.3f} s of them at work; "
-            f"load stretches time {self.stretch:.1f} times and wakes {self.lag:.3f} s late"
+            f"blocked for {self.worst:.3f} s, processor time {self.busiest:.3f} s; under load, "
+            f"elapsed / processor time is {self.stretch:.1f}, wake-ups are {self.lag:.3f} s late"
         )
 
     def _beat(self) -> None:
@@ -79,20 +80,20 @@ class Heartbeat:
 
 
 def reference() -> tuple[float, float]:
-    """Return the worst stretch of 5 ms of work and the worst delay of a 10 ms sleep."""
+    """Return the largest ratio for 5 ms of work, and the largest delay of a 10 ms sleep."""
     import select
 
     stretch, lag = 1.0, 0.0
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while not select.select([sys.stdin], [], [], 0)[0]:
-        began = time.perf_counter()
+        start = time.perf_counter()
         time.sleep(STEP)
-        woke, used = time.perf_counter(), time.thread_time()
+        wake_time, used = time.perf_counter(), time.thread_time()
         while time.thread_time() - used < STEP / 2:
             pass
-        stretch = max(stretch, (time.perf_counter() - woke) / (time.thread_time() - used))
-        lag = max(lag, woke - began - STEP)
+        stretch = max(stretch, (time.perf_counter() - wake_time) / (time.thread_time() - used))
+        lag = max(lag, wake_time - start - STEP)
     return stretch, lag
 
 

@@ -1,9 +1,11 @@
-"""Small stages and a broken plugin, registered for the tests of the widget."""
+"""Simple stages and a broken plugin, registered for the tests of the widget."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -21,14 +23,14 @@ from unblur.plugins.manager import BrokenPlugin, Registry
 BROKEN = BrokenPlugin("shiny", "ModuleNotFoundError: No module named 'shiny_cuda'")
 
 
-class Quiet(stages.Prior):
+class Energy(stages.Prior):
     """Half the squared norm."""
 
-    name = "quiet"
+    name = "energy"
     summary = "Half the squared norm."
 
     class Params(stages.Params):
-        sharpness: float = Field(default=1.0, gt=0, description="How steep it is.")
+        sharpness: float = Field(default=1.0, gt=0, description="Slope.")
 
     def energy(self, x: Tensor) -> Tensor:
         return (x * x).sum() / 2
@@ -41,7 +43,7 @@ class Quiet(stages.Prior):
 
 
 class Guess(stages.KernelEstimator):
-    """Says that the blur is a Gaussian; takes as long as it is told."""
+    """Returns a Gaussian, after a time that is set by its params."""
 
     name = "guess"
     summary = "A Gaussian kernel, whatever the image."
@@ -51,11 +53,11 @@ class Guess(stages.KernelEstimator):
             default="auto", description="Extent of the kernel in pixels; auto takes 9."
         )
         priors: tuple[PriorChoice, ...] = Field(
-            default=(PriorChoice(prior="quiet", weight=4e-3),), description="Priors."
+            default=(PriorChoice(prior="energy", weight=4e-3),), description="Priors."
         )
         deviation: float = Field(default=1.5, gt=0, le=20, description="Width in pixels.")
-        rounds: int = Field(default=1, ge=1, le=100_000, description="Rounds to make.")
-        pause: float = Field(default=0.0, ge=0, description="Seconds that a round takes.")
+        rounds: int = Field(default=1, ge=1, le=100_000, description="Number of rounds.")
+        pause: float = Field(default=0.0, ge=0, description="Time that a round takes, in seconds.")
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         for _ in context.track(range(self.params.rounds), self.name):
@@ -72,16 +74,16 @@ class Sharpen(stages.Deconvolver):
     dimensions = frozenset({2, 3})
 
     class Weights(stages.Params):
-        flat: float = Field(default=0.1, ge=0, le=1, description="In flat places.")
+        flat: float = Field(default=0.1, ge=0, le=1, description="In flat regions.")
         edges: float = Field(default=0.9, ge=0, le=1, description="At edges.")
 
     class Params(stages.Params):
         iterations: int = Field(default=5, ge=1, le=5000, description="Iterations.")
         step: float = Field(default=0.5, gt=0, lt=2, description="Length of a step.")
-        mode: Literal["fast", "careful"] = Field(default="fast", description="How to go on.")
+        mode: Literal["fast", "careful"] = Field(default="fast", description="Kind of step.")
         positive: bool = Field(default=False, description="Keep values above 0.")
         noise: float | None = Field(default=None, ge=0, description="Noise, white = 1.")
-        pause: float = Field(default=0.0, ge=0, description="Seconds that a step takes.")
+        pause: float = Field(default=0.0, ge=0, description="Time that a step takes, in seconds.")
         taps: tuple[int, ...] = Field(default=(1, 2), description="Anything.")
 
     def deconvolve(
@@ -99,7 +101,7 @@ class Sharpen(stages.Deconvolver):
 
 
 class Fails(stages.Postprocessor):
-    """Raises what it is told to."""
+    """Raises the error that its params name."""
 
     name = "fails"
     summary = "Raises an error."
@@ -114,7 +116,7 @@ class Fails(stages.Postprocessor):
 
 
 class Limit(stages.Postprocessor):
-    """Cuts values below 0 and above 1."""
+    """Clips values to [0, 1]."""
 
     name = "limit"
     summary = "Values stay within [0, 1]."
@@ -125,12 +127,17 @@ class Limit(stages.Postprocessor):
         return torch.clip(image, 0, 1)
 
 
-STAGES = (Quiet, Guess, Sharpen, Fails, Limit)
+STAGES = (Energy, Guess, Sharpen, Fails, Limit)
 
 
-def extend(known: Registry, monkeypatch: Any) -> None:
-    """Add the stages and the broken plugin to the registry for one test."""
+@contextmanager
+def registered(registry: Registry) -> Iterator[None]:
+    """Add the stages and the broken plugin to the registry, and remove them at the end."""
     for cls in STAGES:
-        monkeypatch.setitem(known.stages, (cls.kind, cls.name), cls)
-        monkeypatch.setitem(known.origins, cls, "tests")
-    monkeypatch.setattr(known, "broken", [*known.broken, BROKEN])
+        registry.stages[cls.kind, cls.name] = cls
+        registry.origins[cls] = "tests"
+    registry.broken.append(BROKEN)
+    yield
+    registry.broken.remove(BROKEN)
+    for cls in STAGES:
+        del registry.stages[cls.kind, cls.name], registry.origins[cls]

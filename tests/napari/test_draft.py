@@ -1,4 +1,4 @@
-"""Editing a pipeline, listing pipelines, and the command that does the same."""
+"""Editing a pipeline, the entries of the pipeline menu, and the equivalent command."""
 
 from __future__ import annotations
 
@@ -37,39 +37,39 @@ def test_an_untouched_draft_is_the_pipeline():
     assert not draft().is_edited
 
 
-def test_new_steps_go_where_their_kind_belongs():
+def test_new_steps_are_added_at_the_position_of_their_kind():
     bare = draft("summary: x\nsteps:\n  - postprocess: limit\n")
-    grown = bare.adding("deconvolve", "sharpen").adding("kernel", "guess")
-    assert [s.kind for s in grown.adding("postprocess", "limit").steps] == [
+    extended = bare.with_added("deconvolve", "sharpen").with_added("kernel", "guess")
+    assert [s.kind for s in extended.with_added("postprocess", "limit").steps] == [
         "kernel",
         "deconvolve",
         "postprocess",
         "postprocess",
     ]
-    assert grown.is_edited
-    assert not grown.same_stages
-    grown.pipeline()
+    assert extended.is_edited
+    assert not extended.same_stages
+    extended.pipeline()
 
 
-def test_what_needs_a_psf():
+def test_a_deconvolver_without_estimator_needs_a_psf():
     assert not draft().needs_psf
     assert draft().without_step(0).needs_psf
     assert not draft().without_step(0).has_kernel_step
 
 
-def test_a_pipeline_whose_stage_nobody_provides_says_so(known):
+def test_missing_stages_are_named(registry):
     absent = Pipeline.parse("summary: x\nsteps:\n  - deconvolve: magic\n", "test")
-    reason = missing_stage(absent, known)
+    reason = missing_stage(absent, registry)
     assert "'magic' (deconvolve)" in reason
     assert "shiny_cuda" in reason
-    assert missing_stage(Pipeline.parse(TEXT, "test"), known) == ""
+    assert missing_stage(Pipeline.parse(TEXT, "test"), registry) == ""
 
 
-def test_the_menu_lists_pipelines_recent_files_and_broken_plugins(known, pipeline_file):
+def test_the_menu_lists_pipelines_recent_files_and_broken_plugins(registry, pipeline_file):
     good = pipeline_file(TEXT, "good.yaml")
     bad = pipeline_file("summary: x\nsteps:\n  - deconvolve: magic\n", "bad.yaml")
-    recent = recent_entries(known, [good, bad, "/nowhere/gone.yaml"])
-    lines = [*registered_entries(known), *recent, *broken_entries(known)]
+    recent = recent_entries(registry, [good, bad, "/nowhere/gone.yaml"])
+    lines = [*registered_entries(registry), *recent, *broken_entries(registry)]
     listed = {entry.key: entry for entry in lines}
     assert "wiener" in listed
     assert listed["wiener"].needs_psf
@@ -81,18 +81,16 @@ def test_the_menu_lists_pipelines_recent_files_and_broken_plugins(known, pipelin
     assert "shiny_cuda" in listed["shiny"].problem
 
 
-def test_recent_files_are_few_and_each_once():
+def test_recent_files_are_limited_and_unique():
     recent = ["a", "b"]
     for name in "cdefgha":
         recent = with_recent(recent, name)
     assert recent == ["a", "h", "g", "f", "e", "d"]
 
 
-def test_command_sets_what_changed_and_quotes_it():
+def test_the_command_sets_and_quotes_edited_params():
     step = DraftStep("deconvolve", "sharpen", {"iterations": 7, "mode": "careful"})
-    line = run_command(
-        draft().with_step(1, step), source="/data/my cells.tif", device="cpu", seed=3
-    )
+    line = run_command(draft().with_step(1, step), image="/data/my cells.tif", device="cpu", seed=3)
     assert shlex.split(line) == [
         "unblur", "run", "test.yaml", "/data/my cells.tif",
         "-o", "/data/my cells-deblurred.tif",
@@ -101,10 +99,12 @@ def test_command_sets_what_changed_and_quotes_it():
     ]  # fmt: skip
 
 
-def test_command_overrides_reproduce_the_draft():
-    step = DraftStep("kernel", "guess", {"size": 11, "priors": [{"prior": "quiet", "weight": 0.1}]})
+def test_the_settings_of_the_command_reproduce_the_draft():
+    step = DraftStep(
+        "kernel", "guess", {"size": 11, "priors": [{"prior": "energy", "weight": 0.1}]}
+    )
     edited = draft().with_step(0, step)
-    words = shlex.split(run_command(edited, source="a.tif"))
+    words = shlex.split(run_command(edited, image="a.tif"))
     settings = [words[i + 1].partition("=") for i, w in enumerate(words) if w == "--set"]
     import yaml
 
@@ -112,13 +112,13 @@ def test_command_overrides_reproduce_the_draft():
     assert edited.origin.override(given) == edited.pipeline()
 
 
-def test_command_refuses_what_the_line_cannot_say():
+def test_a_draft_with_other_steps_has_no_command():
     with pytest.raises(UsageError, match="save the pipeline"):
-        run_command(draft().without_step(2), source="a.tif")
+        run_command(draft().without_step(2), image="a.tif")
 
 
 @pytest.mark.parametrize(
-    ("source", "output"),
+    ("image", "output"),
     [
         ("cells.ome.tif", "cells-deblurred.ome.tif"),
         ("a.b.png", "a.b-deblurred.png"),
@@ -126,5 +126,5 @@ def test_command_refuses_what_the_line_cannot_say():
         ("noname", "noname-deblurred.tif"),
     ],
 )
-def test_output_lies_beside_the_input(source, output):
-    assert f"-o {output}" in run_command(draft(), source=source)
+def test_the_output_is_beside_the_input(image, output):
+    assert f"-o {output}" in run_command(draft(), image=image)

@@ -1,4 +1,4 @@
-"""The whole way through a real window with real mouse and key events, and nothing freezes."""
+"""A session in a real window with mouse and key events, during which the UI stays responsive."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from heartbeat import Heartbeat
 from qtpy.QtCore import Qt
 
 from conftest import BLIND
-from napari_unblur.model.layers import MARK
+from napari_unblur.model.layers import PREVIEW_KEY
 from unblur.pipeline import Pipeline
 
 LIMIT = 0.1
-"""Seconds that the UI thread may be away from its events."""
+"""Longest time for which the UI thread may process no events, in seconds."""
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def type_number(qtbot, box, text):
     qtbot.keyClick(box, Qt.Key.Key_Tab)
 
 
-def test_preview_run_cancel_run_save(open_widget, click, qtbot, settled, tmp_path, monkeypatch):
+def test_preview_run_cancel_run_save(
+    open_widget, click, qtbot, wait_until_idle, tmp_path, monkeypatch
+):
     data = np.random.default_rng(0).integers(0, 60_000, (700, 900), dtype=np.uint16)
     widget = open_widget(data, show=True)
     viewer = widget.viewer
@@ -42,7 +44,7 @@ def test_preview_run_cancel_run_save(open_widget, click, qtbot, settled, tmp_pat
     click(widget.footer.preview)
     qtbot.waitUntil(lambda: "image (preview)" in names(), timeout=20_000)
     preview = viewer.layers["image (preview)"]
-    assert preview.metadata[MARK]
+    assert preview.metadata[PREVIEW_KEY]
     canvas.setFocus()
     qtbot.keyClick(canvas, Qt.Key.Key_B)
     assert not preview.visible
@@ -61,7 +63,7 @@ def test_preview_run_cancel_run_save(open_widget, click, qtbot, settled, tmp_pat
     assert heart.worst < heart.allowed(LIMIT), str(heart)
 
     click(widget.footer.cancel)
-    settled(widget, timeout=5000)
+    wait_until_idle(widget, timeout=5000)
     assert "Stopped" in widget.footer.status.text()
     assert "image (deblurred)" not in names()
 
@@ -73,7 +75,7 @@ def test_preview_run_cancel_run_save(open_widget, click, qtbot, settled, tmp_pat
 
     target = tmp_path / "tuned.yaml"
     monkeypatch.setattr(
-        "napari_unblur.panels.pipeline.QFileDialog.getSaveFileName",
+        "napari_unblur.panels.pipeline_panel.QFileDialog.getSaveFileName",
         lambda *_args, **_kwargs: (str(target), ""),
     )
     click(widget.pipelines.save)
@@ -87,15 +89,15 @@ def test_the_window_fits_a_small_screen(open_widget, qtbot):
     window = widget.viewer.window._qt_window
     window.resize(1280, 800)
     qtbot.waitUntil(lambda: window.height() <= 800, timeout=5000)
-    widget.messages.say("A long message that needs more than one line to be told in full. " * 3)
+    widget.messages.add("A long message that needs more than one line. " * 3)
     for section in widget.sections.values():
         section.header.setChecked(True)
     qtbot.wait(50)
     assert window.width() <= 1280
-    frame = widget.rect()
+    area = widget.rect()
     for button in (widget.footer.run, widget.footer.cancel, widget.footer.preview):
         corner = button.mapTo(widget, button.rect().bottomRight())
-        assert frame.contains(corner)
+        assert area.contains(corner)
         assert button.width() >= button.minimumSizeHint().width()
     assert widget.scroll_area.widget().width() <= widget.scroll_area.viewport().width()
     assert widget.scroll_area.height() > 250

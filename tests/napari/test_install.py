@@ -1,4 +1,4 @@
-"""The widget appears in napari's menus, with samples and a reader for pipeline files."""
+"""The widget, its sample data and its reader are registered with napari."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from npe2 import PluginManifest
 
 import napari_unblur
 from conftest import BLIND, KNOWN_PSF
-from napari_unblur.readers import LAYERS_NONE, read_pipeline, show_widget
+from napari_unblur.readers import NO_LAYERS, read_pipeline, show_widget
 from napari_unblur.widget import DeblurWidget
 
 MANIFEST = Path(napari_unblur.__file__).parent / "napari.yaml"
@@ -36,7 +36,7 @@ def test_the_entry_point_leads_to_the_manifest():
 
 def test_importing_the_package_imports_neither_torch_nor_a_window():
     code = (
-        "import sys, napari_unblur, napari_unblur.samples, napari_unblur.readers;"
+        "import sys, napari_unblur, napari_unblur.sample_data, napari_unblur.readers;"
         "print([m for m in ('torch', 'napari', 'qtpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -65,9 +65,8 @@ def test_menus_offer_the_widget_and_the_samples(make_napari_viewer, qtbot):
     docks = window._wrapped_dock_widgets
     widget = next(d.inner_widget() for k, d in docks.items() if "Deblur" in k)
     assert isinstance(widget, DeblurWidget)
-    qtbot.waitUntil(lambda: widget.known is not None, timeout=20_000)
-    widget.work.close()
-    widget.side.close()
+    qtbot.waitUntil(lambda: widget.registry is not None, timeout=20_000)
+    widget.close_queues()
 
 
 def test_samples_open(make_napari_viewer):
@@ -84,8 +83,8 @@ def test_samples_open(make_napari_viewer):
         assert np.ptp(layer.data) > 50
 
 
-def test_samples_are_small_and_say_where_they_come_from():
-    folder = MANIFEST.parent / "samples"
+def test_samples_are_small_and_their_origin_is_documented():
+    folder = MANIFEST.parent / "sample_data"
     pictures = [p for p in folder.iterdir() if p.suffix in (".png", ".tif")]
     assert len(pictures) == 3
     assert sum(p.stat().st_size for p in pictures) < 500_000
@@ -94,7 +93,7 @@ def test_samples_are_small_and_say_where_they_come_from():
 
 
 def test_a_pipeline_file_dropped_on_the_window_opens_in_the_widget(
-    make_napari_viewer, known, pipeline_file, qtbot
+    make_napari_viewer, registry, pipeline_file, qtbot
 ):
     viewer = make_napari_viewer()
     assert viewer.open(pipeline_file(BLIND, "mine.yaml"), plugin=None) == []
@@ -105,14 +104,13 @@ def test_a_pipeline_file_dropped_on_the_window_opens_in_the_widget(
     assert widget.pipelines.menu.currentText() == "mine.yaml"
     viewer.open(pipeline_file(KNOWN_PSF, "other.yaml"), plugin=None)
     assert [s.name for s in widget.steps.draft().steps] == ["sharpen"]
-    widget.work.close()
-    widget.side.close()
+    widget.close_queues()
 
 
-def test_other_yaml_is_left_to_other_readers(tmp_path):
+def test_other_yaml_files_are_not_read(tmp_path):
     other = tmp_path / "environment.yaml"
     other.write_text("dependencies: [numpy]\n")
     assert read_pipeline(str(other)) is None
     assert read_pipeline(str(tmp_path / "missing.yaml")) is None
     assert read_pipeline([str(other)]) is None
-    assert LAYERS_NONE == [(None,)]
+    assert NO_LAYERS == [(None,)]

@@ -1,4 +1,4 @@
-"""Layers become images and results become layers, whatever their axes."""
+"""Conversion of layers to images and back, for any order of axes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from napari.layers import Image as ImageLayer
 
-from napari_unblur.model.layers import Cut, Source, like, white_of
+from napari_unblur.model.layers import LayerCrop, LayerSnapshot, layer_style, layer_white
 from unblur.errors import ImageError
 
 
 def whole(source, roles):
-    return Cut(tuple(slice(0, n) for n in source.shape), tuple(roles))
+    return LayerCrop(tuple(slice(0, n) for n in source.shape), tuple(roles))
 
 
 def test_plane():
     data = np.arange(12, dtype=np.uint16).reshape(3, 4)
-    source = Source.of(ImageLayer(data, scale=(0.5, 0.25), units=("um", "um")))
+    source = LayerSnapshot.of(ImageLayer(data, scale=(0.5, 0.25), units=("um", "um")))
     image = whole(source, ()).image(source)
     assert image.axes == "YX"
     assert image.pixel_size == {"Y": 0.5, "X": 0.25}
@@ -26,9 +26,9 @@ def test_plane():
     assert np.shares_memory(image.data, data)
 
 
-def test_colours_are_channels_and_come_back_last():
+def test_colours_become_channels_and_are_restored_as_last_axis():
     data = np.random.default_rng(0).integers(0, 255, (5, 6, 4), dtype=np.uint8)
-    source = Source.of(ImageLayer(data, rgb=True))
+    source = LayerSnapshot.of(ImageLayer(data, rgb=True))
     cut = whole(source, ())
     image = cut.image(source)
     assert (image.axes, image.shape) == ("CYX", (4, 5, 6))
@@ -37,9 +37,9 @@ def test_colours_are_channels_and_come_back_last():
 
 
 @pytest.mark.parametrize("roles", [("Z", "C"), ("C", "Z"), ("T", "C"), ("Z", "T")])
-def test_axes_in_any_order_come_back_as_they_were(roles):
+def test_the_order_of_axes_is_restored(roles):
     data = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
-    source = Source.of(ImageLayer(data))
+    source = LayerSnapshot.of(ImageLayer(data))
     cut = whole(source, roles)
     image = cut.image(source)
     assert image.axes == "".join(a for a in "TCZYX" if a in (*roles, "Y", "X"))
@@ -50,7 +50,7 @@ def test_axes_in_any_order_come_back_as_they_were(roles):
 
 def test_a_stack_of_colours():
     data = np.zeros((4, 6, 7, 3), np.uint8)
-    source = Source.of(ImageLayer(data, rgb=True))
+    source = LayerSnapshot.of(ImageLayer(data, rgb=True))
     cut = whole(source, ("T",))
     assert cut.image(source).axes == "TCYX"
     assert cut.restore(source, cut.image(source).data).shape == data.shape
@@ -58,8 +58,8 @@ def test_a_stack_of_colours():
         whole(source, ("C",)).image(source)
 
 
-def test_two_axes_with_one_meaning_are_refused():
-    source = Source.of(ImageLayer(np.zeros((2, 3, 4, 5)), name="cells"))
+def test_two_axes_with_one_role_raise():
+    source = LayerSnapshot.of(ImageLayer(np.zeros((2, 3, 4, 5)), name="cells"))
     with pytest.raises(ImageError, match="cells: two axes are set to depth"):
         whole(source, ("Z", "Z")).image(source)
 
@@ -76,48 +76,53 @@ def test_two_axes_with_one_meaning_are_refused():
         ((9, 7, 8, 8), ("z", "channel", "y", "x"), ("Z", "C")),
     ],
 )
-def test_meanings_are_guessed_from_labels_and_lengths(shape, labels, roles):
+def test_roles_are_guessed_from_labels_and_lengths(shape, labels, roles):
     layer = ImageLayer(np.zeros(shape, np.uint8), axis_labels=labels)
-    assert Source.of(layer).guessed_roles() == roles
+    assert LayerSnapshot.of(layer).guessed_roles() == roles
 
 
-def test_a_part_lies_where_it_was_cut_out():
+def test_a_crop_keeps_its_position():
     data = np.zeros((6, 10, 12), np.float32)
     layer = ImageLayer(
-        data, scale=(3, 2, 1), translate=(100, 10, 1), rotate=30, units=("um", "um", "um")
+        data,
+        scale=(3, 2, 1),
+        translate=(100, 10, 1),
+        rotate=30,
+        shear=(0.2, -0.1, 0.3),
+        units=("um",) * 3,
     )
-    source = Source.of(layer)
-    style = like(source, "part", (4, 5, 6))
+    source = LayerSnapshot.of(layer)
+    style = layer_style(source, "part", (4, 5, 6))
     part = ImageLayer(data[4:5, 5:8, 6:9], **style)
     assert np.allclose(part.data_to_world((0, 0, 0)), layer.data_to_world((4, 5, 6)))
     assert np.allclose(part.data_to_world((0, 2, 1)), layer.data_to_world((4, 7, 7)))
     assert part.units == layer.units
 
 
-def test_lazy_layers_stay_lazy_until_asked():
+def test_lazy_layers_stay_lazy():
     def forbidden(block):
         raise AssertionError("computed")
 
     lazy = da.zeros((8, 8), chunks=4, dtype=np.uint8).map_blocks(
         forbidden, dtype=np.uint8, meta=np.zeros((0, 0), np.uint8)
     )
-    source = Source("lazy", lazy, False, ("y", "x"), (1.0, 1.0), ("pixel",) * 2, None, {})
-    image = Cut((slice(0, 4), slice(0, 8)), ()).image(source, white=255)
+    source = LayerSnapshot("lazy", lazy, False, ("y", "x"), (1.0, 1.0), ("pixel",) * 2, None, {})
+    image = LayerCrop((slice(0, 4), slice(0, 8)), ()).image(source, white=255)
     assert image.is_lazy
     assert image.shape == (4, 8)
 
 
-def test_multiscale_layers_give_their_finest_level():
+def test_multiscale_layers_are_read_at_the_finest_level():
     levels = [np.zeros((64, 64), np.uint8), np.zeros((32, 32), np.uint8)]
-    source = Source.of(ImageLayer(levels, multiscale=True))
+    source = LayerSnapshot.of(ImageLayer(levels, multiscale=True))
     assert source.shape == (64, 64)
     assert not source.is_large
 
 
-def test_white_is_that_of_the_whole_layer():
+def test_the_white_value_is_that_of_the_whole_layer():
     data = np.zeros((8, 8), np.float32)
     data[7, 7] = 500
-    source = Source.of(ImageLayer(data))
-    part = Cut((slice(0, 4), slice(0, 4)), ())
-    assert white_of(source) == 500
-    assert part.image(source, white_of(source)).white == 500
+    source = LayerSnapshot.of(ImageLayer(data))
+    part = LayerCrop((slice(0, 4), slice(0, 4)), ())
+    assert layer_white(source) == 500
+    assert part.image(source, layer_white(source)).white == 500

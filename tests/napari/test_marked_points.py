@@ -1,11 +1,11 @@
-"""A PSF averaged from marked points, against the one that made them."""
+"""The PSF averaged from marked points equals that of the synthetic image."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from napari_unblur.model.points import psf_from_points
+from napari_unblur.model.marked_points import psf_from_points
 from unblur.errors import KernelError
 
 
@@ -39,7 +39,7 @@ def test_marks_need_not_be_exact():
     assert np.abs(off.weights - on.weights).max() < 0.01 * on.weights.max()
 
 
-def test_neighbours_and_border_are_left_out():
+def test_sources_near_another_or_the_border_are_left_out():
     crowded = [*CENTRES, (85.0, 52.0)]
     image = field(crowded)
     marks = [*CENTRES, (85, 52), (2, 2)]
@@ -55,13 +55,13 @@ def test_volumes():
     assert np.abs(kernel.weights - truth / truth.sum()).max() < 0.05 * (truth / truth.sum()).max()
 
 
-def test_nothing_there_is_told():
+def test_points_without_a_source_raise():
     flat = np.random.default_rng(1).normal(size=(80, 80))
     with pytest.raises(KernelError, match="none of the 2 points"):
         psf_from_points(flat, [(40, 40), (20, 20)], (21, 21))
 
 
-def test_nan_is_background():
+def test_nan_is_treated_as_background():
     image = field(CENTRES)
     image[0, :] = np.nan
     kernel, count = psf_from_points(image, CENTRES, (21, 21))

@@ -1,4 +1,4 @@
-"""Choosing layer, pipeline and params; saving the pipeline, copying the command."""
+"""Choice of layer, pipeline and params; saving the pipeline, copying the command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stages_for_widget import Sharpen
 
 from conftest import BLIND, KNOWN_PSF
 from napari_unblur.forms.editors import NumberEditor
-from napari_unblur.forms.fields import PriorsEditor
+from napari_unblur.forms.params_form import PriorsEditor
 from unblur.pipeline import Pipeline
 
 IMAGE = np.random.default_rng(0).random((40, 50)).astype(np.float32)
@@ -20,7 +20,7 @@ def card(widget, name):
     return next(c for c in widget.steps.cards if c.step.name == name)
 
 
-def test_begins_with_a_pipeline_and_says_what_is_missing(open_widget):
+def test_the_widget_starts_with_a_pipeline_and_needs_an_image(open_widget):
     widget = open_widget()
     assert widget.steps.cards
     assert widget.footer.status.text() == "Open an image to begin."
@@ -76,7 +76,7 @@ def test_typing_changes_the_pipeline(open_panel, qtbot):
     assert "Edited." in widget.pipelines.summary.text()
 
 
-def test_nested_priors_can_be_added_weighed_and_removed(open_panel, qtbot):
+def test_priors_can_be_added_weighted_and_removed(open_panel, qtbot):
     widget = open_panel(IMAGE)
     priors = card(widget, "guess").form.editors["priors"]
     assert isinstance(priors, PriorsEditor)
@@ -85,25 +85,25 @@ def test_nested_priors_can_be_added_weighed_and_removed(open_panel, qtbot):
     first = priors.rows[0]
     first.weight.box.setValue(0.02)
     first.form.editors["sharpness"].box.setValue(3.0)
-    assert priors.value()[0] == {"prior": "quiet", "weight": 0.02, "params": {"sharpness": 3.0}}
+    assert priors.value()[0] == {"prior": "energy", "weight": 0.02, "params": {"sharpness": 3.0}}
     widget.steps.draft().pipeline().build()
     priors.rows[1].removed.emit()
     assert len(widget.steps.draft().steps[0].params["priors"]) == 1
 
 
-def test_a_bad_value_is_told_beside_it_and_stops_the_run(open_panel):
+def test_an_invalid_value_is_reported_in_its_card_and_prevents_the_run(open_panel):
     widget = open_panel(IMAGE)
     taps = card(widget, "sharpen").form.editors["taps"]
     taps.box.setPlainText("[one]")
-    assert "taps" in card(widget, "sharpen").trouble.text()
+    assert "taps" in card(widget, "sharpen").problem_label.text()
     assert not widget.footer.run.isEnabled()
     assert "taps" in widget.footer.status.text()
     taps.box.setPlainText("[1]")
-    assert card(widget, "sharpen").trouble.text() == ""
+    assert card(widget, "sharpen").problem_label.text() == ""
     assert widget.footer.run.isEnabled()
 
 
-def test_stages_of_any_plugin_can_be_swapped_added_and_removed(open_panel):
+def test_stages_of_any_plugin_can_be_replaced_added_and_removed(open_panel):
     widget = open_panel(IMAGE)
     menu = card(widget, "sharpen").menu
     names = [menu.itemText(i) for i in range(menu.count())]
@@ -119,14 +119,14 @@ def test_stages_of_any_plugin_can_be_swapped_added_and_removed(open_panel):
     assert widget.psf.origin == "layer"
 
 
-def test_two_kernel_steps_are_refused_in_words(open_panel):
+def test_two_kernel_steps_are_reported(open_panel):
     widget = open_panel(IMAGE)
     widget.steps.add("kernel", "guess")
     assert "one kernel step" in widget.footer.status.text()
     assert not widget.footer.run.isEnabled()
 
 
-def test_broken_plugins_are_grey_with_their_reason(open_panel):
+def test_broken_plugins_are_disabled_with_their_reason(open_panel):
     widget = open_panel(IMAGE)
     for menu in (widget.pipelines.menu, card(widget, "sharpen").menu):
         texts = [menu.itemText(i) for i in range(menu.count())]
@@ -141,7 +141,7 @@ def test_saving_and_opening_again(open_panel, tmp_path, monkeypatch):
     card(widget, "sharpen").form.editors["iterations"].box.setValue(42)
     target = tmp_path / "mine.yaml"
     monkeypatch.setattr(
-        "napari_unblur.panels.pipeline.QFileDialog.getSaveFileName",
+        "napari_unblur.panels.pipeline_panel.QFileDialog.getSaveFileName",
         lambda *_args, **_kwargs: (str(target.with_suffix("")), ""),
     )
     widget.pipelines.save.click()
@@ -154,14 +154,14 @@ def test_saving_and_opening_again(open_panel, tmp_path, monkeypatch):
     assert widget.steps.draft().pipeline() == saved
 
 
-def test_saving_where_one_may_not_is_told(open_panel, tmp_path):
+def test_a_failure_to_save_is_reported(open_panel, tmp_path):
     widget = open_panel(IMAGE)
     widget.save_pipeline(str(tmp_path / "nowhere" / "mine.yaml"))
     assert "cannot be written" in widget.messages.text
     assert list(tmp_path.glob("**/*.partial")) == []
 
 
-def test_copied_command_is_the_run(open_panel, tmp_path):
+def test_the_copied_command_is_that_of_the_run(open_panel, tmp_path):
     widget = open_panel(IMAGE)
     card(widget, "sharpen").form.editors["iterations"].box.setValue(6)
     widget.options.seed.setValue(5)
@@ -180,11 +180,10 @@ def test_recent_files_are_offered_again(open_panel, qtbot, pipeline_file):
     first.open_pipeline(pipeline_file(KNOWN_PSF, "remembered.yaml"))
     second = DeblurWidget(first.viewer)
     qtbot.addWidget(second)
-    qtbot.waitUntil(lambda: second.known is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: second.registry is not None, timeout=20_000)
     menu = second.pipelines.menu
     assert "remembered.yaml" in [menu.itemText(i) for i in range(menu.count())]
-    second.work.close()
-    second.side.close()
+    second.close_queues()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -194,7 +193,7 @@ def test_both_themes_have_a_style(open_panel, theme):
     assert "#runButton" in widget.styleSheet()
 
 
-def test_nothing_is_wider_than_the_panel(open_panel, qtbot):
+def test_all_controls_fit_the_width_of_the_panel(open_panel, qtbot):
     data = np.zeros((2, 3, 20, 20), np.float32)
     widget = open_panel(data, pipeline=BLIND, scale=(1, 1, 0.022, 0.022), units=("um",) * 4)
     widget.viewer.add_points([(0, 0, 5, 5)], name="a layer of points with a rather long name")
@@ -202,12 +201,12 @@ def test_nothing_is_wider_than_the_panel(open_panel, qtbot):
     for section in widget.sections.values():
         section.header.setChecked(True)
     content = widget.scroll_area.widget()
-    # What is left of the panel's own width beside the scroll bar.
+    # The width of the panel without the scroll bar.
     assert content.minimumSizeHint().width() <= 320
     assert widget.footer.minimumSizeHint().width() <= 324
 
 
-def test_wheel_scrolls_the_panel_and_leaves_values_alone(open_panel, qtbot):
+def test_the_wheel_does_not_change_values(open_panel, qtbot):
     from qtpy.QtCore import QPoint, QPointF
     from qtpy.QtGui import QWheelEvent
 

@@ -1,4 +1,4 @@
-"""One small editor for each shape of param; all speak in plain values."""
+"""One editor for each shape of param; their values are plain, as in pipeline files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unblur.forms.schema import Bounds, FormField, shown
-from napari_unblur.panels.section import Menu, calm_wheel
-from napari_unblur.panels.style import GAP
+from napari_unblur.forms.controls import GAP, Menu, guard_wheel
+from napari_unblur.forms.field_schema import Bounds, FormField, format_value
 
 _INT_LIMIT = 2**31 - 1
+"""Largest integer of a Qt spin box."""
 
 
 class Editor(QWidget):
-    """Edits one value. `changed` fires on what the user does, never on `set_value`."""
+    """Base of editors of one value; `changed` is emitted on user input, not on `set_value`."""
 
     changed = Signal()
 
@@ -46,8 +46,8 @@ class Editor(QWidget):
         raise NotImplementedError
 
 
-class SwitchEditor(Editor):
-    """A tick box."""
+class CheckBoxEditor(Editor):
+    """A check box."""
 
     def __init__(self, field: FormField) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class SwitchEditor(Editor):
         self.box.clicked.connect(lambda _checked: self.changed.emit())
 
     def value(self) -> bool:
-        """Return whether the box is ticked."""
+        """Return whether the box is checked."""
         return self.box.isChecked()
 
     def set_value(self, value: Any) -> None:
-        """Tick the box or not."""
+        """Check or uncheck the box."""
         self.box.setChecked(bool(value))
 
 
@@ -73,7 +73,7 @@ class ChoiceEditor(Editor):
         super().__init__()
         self.menu = Menu()
         for choice in field.choices:
-            self.menu.add_entry(shown(choice), choice)
+            self.menu.add_entry(format_value(choice), choice)
         self.row.addWidget(self.menu)
         self.set_value(field.default)
         self.menu.activated.connect(lambda _index: self.changed.emit())
@@ -88,17 +88,17 @@ class ChoiceEditor(Editor):
 
 
 class NumberEditor(Editor):
-    """A spin box; where words may stand in place of the number, a menu before it."""
+    """A spin box, after a menu of the words that are allowed in place of the number."""
 
     def __init__(self, field: FormField) -> None:
         super().__init__()
-        self.box = WholeBox(field) if field.shape == "integer" else RealBox(field)
+        self.box = IntegerBox(field) if field.shape == "integer" else RealBox(field)
         self.box.setAccessibleName(field.label)
         self.menu: Menu | None = None
         if field.words:
             self.menu = Menu()
             for word in field.words:
-                self.menu.add_entry(shown(word), word)
+                self.menu.add_entry(format_value(word), word)
             self.menu.add_entry("set to", _NUMBER)
             self.row.addWidget(self.menu, 1)
             self.menu.activated.connect(self._pick)
@@ -111,7 +111,7 @@ class NumberEditor(Editor):
         self.box.valueChanged.connect(lambda _value: self.changed.emit())
 
     def value(self) -> Any:
-        """Return the number, or the word that stands in its place."""
+        """Return the number, or the word in its place."""
         if self.menu is not None and self.menu.currentData() is not _NUMBER:
             return self.menu.currentData()
         return self.box.number()
@@ -153,7 +153,7 @@ class TextEditor(Editor):
 
 
 class DataEditor(Editor):
-    """Anything else, written as in a pipeline file: YAML on a few lines."""
+    """A text field for any other value, as YAML."""
 
     def __init__(self, field: FormField) -> None:
         super().__init__()
@@ -161,12 +161,12 @@ class DataEditor(Editor):
         self.box.setMaximumHeight(64)
         self.box.setPlaceholderText("as in a pipeline file, e.g. [1, 2]")
         self.row.addWidget(self.box)
-        self._silent = False
+        self._setting_value = False
         self.set_value(field.default)
-        self.box.textChanged.connect(self._tell)
+        self.box.textChanged.connect(self._text_changed)
 
     def value(self) -> Any:
-        """Return what the YAML says; the text itself where it is not YAML."""
+        """Return the parsed YAML, or the text itself where it is not YAML."""
         try:
             return yaml.safe_load(self.box.toPlainText())
         except yaml.YAMLError:
@@ -174,18 +174,18 @@ class DataEditor(Editor):
 
     def set_value(self, value: Any) -> None:
         """Show the value as YAML."""
-        self._silent = True
+        self._setting_value = True
         text = yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n")
         self.box.setPlainText(text.strip())
-        self._silent = False
+        self._setting_value = False
 
-    def _tell(self) -> None:
-        if not self._silent:
+    def _text_changed(self) -> None:
+        if not self._setting_value:
             self.changed.emit()
 
 
-class WholeBox(QSpinBox):
-    """A spin box for integers within a field's bounds."""
+class IntegerBox(QSpinBox):
+    """A spin box for integers within the bounds of a field."""
 
     def __init__(self, field: FormField) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class WholeBox(QSpinBox):
         high = bounds.high - 1 if bounds.high_open else bounds.high
         self.setRange(int(max(low, -_INT_LIMIT)), int(min(high, _INT_LIMIT)))
         self.setSingleStep(1)
-        calm_wheel(self)
+        guard_wheel(self)
 
     def number(self) -> int:
         """Return the integer."""
@@ -206,7 +206,7 @@ class WholeBox(QSpinBox):
 
 
 class RealBox(QDoubleSpinBox):
-    """A spin box for reals of any magnitude: shows 0.004 and 1e-05, steps by a tenth."""
+    """A spin box for reals of any magnitude, with 6 significant digits and relative steps."""
 
     def __init__(self, field: FormField) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class RealBox(QDoubleSpinBox):
         self.setDecimals(12)
         self.setRange(max(self._bounds.low, -1e12), min(self._bounds.high, 1e12))
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-        calm_wheel(self)
+        guard_wheel(self)
 
     def number(self) -> float:
         """Return the real."""
@@ -231,15 +231,15 @@ class RealBox(QDoubleSpinBox):
         self.setValue(float(f"{value + steps * size:.3g}"))
 
     def textFromValue(self, value: float) -> str:
-        """Return the shortest way to write the value."""
+        """Return the value with 6 significant digits."""
         return f"{value:.6g}"
 
     def valueFromText(self, text: str) -> float:
-        """Return the value that the text says."""
+        """Return the value of the text."""
         return float(text)
 
     def validate(self, text: str, position: int) -> Any:
-        """Accept anything that is a number, and what may still become one."""
+        """Accept numbers within the bounds, and text that can become a number."""
         try:
             value = float(text)
         except ValueError:
@@ -252,4 +252,4 @@ class RealBox(QDoubleSpinBox):
 
 
 _NUMBER = object()
-"""Marks the menu line behind which the number stands."""
+"""Data of the menu entry that stands for the number."""

@@ -1,1 +1,1 @@
-"""State of the widget, free of Qt."""
+"""State of the widget as plain data, without Qt."""

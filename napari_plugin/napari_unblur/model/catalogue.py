@@ -1,4 +1,4 @@
-"""Which pipelines can be chosen: shipped ones, ones from plugins, files used lately."""
+"""Entries of the pipeline menu: shipped pipelines, those of plugins, recent files."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from unblur.plugins.manager import Registry
 
 Group = Literal["Pipelines", "Recent files", "Broken plugins"]
 
-RECENT_COUNT = 6
+MAX_RECENT = 6
+"""Largest number of recent files, dimensionless."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the pipeline menu.
+class PipelineEntry:
+    """One entry of the pipeline menu.
 
     Attributes
     ----------
     key : str
-        What `Pipeline.load` and `unblur run` take: a name, or the path of a file.
+        Name or path, as for `Pipeline.load` and `unblur run`.
     title, summary : str
-        For the menu and its tooltip.
+        Text of the entry and of its tooltip.
     group : str
-        Under which heading it stands.
+        Heading above the entry.
     problem : str
-        Why it cannot be chosen, "" where it can.
+        Reason why it cannot be chosen, "" if it can.
     needs_psf : bool
-        Whether the user must bring a PSF.
+        Whether the user must provide a PSF.
     """
 
     key: str
@@ -43,35 +44,38 @@ class Entry:
     needs_psf: bool = False
 
 
-def registered_entries(known: Registry) -> list[Entry]:
-    """Return the lines for registered pipelines, those that can run here first."""
-    found = [_entry(name, name, "Pipelines", known) for name in sorted(known.pipelines)]
+def registered_entries(registry: Registry) -> list[PipelineEntry]:
+    """Return the entries of registered pipelines, those that can run here first."""
+    found = [_entry(name, name, "Pipelines", registry) for name in sorted(registry.pipelines)]
     return sorted(found, key=lambda entry: bool(entry.problem))
 
 
-def recent_entries(known: Registry, recent: Sequence[str]) -> list[Entry]:
-    """Return the lines for files used lately, those that are still there."""
+def recent_entries(registry: Registry, recent: Sequence[str]) -> list[PipelineEntry]:
+    """Return the entries of recent files that still exist."""
     return [
-        _entry(path, Path(path).name, "Recent files", known)
+        _entry(path, Path(path).name, "Recent files", registry)
         for path in recent
         if Path(path).is_file()
     ]
 
 
-def broken_entries(known: Registry) -> list[Entry]:
-    """Return the grey lines for plugins that could not be used."""
-    return [Entry(item.name, item.name, "", "Broken plugins", item.cause) for item in known.broken]
+def broken_entries(registry: Registry) -> list[PipelineEntry]:
+    """Return the disabled entries of plugins that could not be loaded."""
+    return [
+        PipelineEntry(item.name, item.name, "", "Broken plugins", item.cause)
+        for item in registry.broken
+    ]
 
 
 def with_recent(recent: Sequence[str], path: str) -> list[str]:
-    """Return the list of recent files with `path` at its head."""
-    return [path, *(p for p in recent if p != path)][:RECENT_COUNT]
+    """Return the list of recent files with `path` first."""
+    return [path, *(p for p in recent if p != path)][:MAX_RECENT]
 
 
-def _entry(key: str, title: str, group: Group, known: Registry) -> Entry:
+def _entry(key: str, title: str, group: Group, registry: Registry) -> PipelineEntry:
     try:
-        pipeline = Pipeline.load(key, known)
+        pipeline = Pipeline.load(key, registry)
     except UnblurError as error:
-        return Entry(key, title, "", group, str(error))
-    problem = missing_stage(pipeline, known)
-    return Entry(key, title, pipeline.summary, group, problem, pipeline.needs_psf)
+        return PipelineEntry(key, title, "", group, str(error))
+    problem = missing_stage(pipeline, registry)
+    return PipelineEntry(key, title, pipeline.summary, group, problem, pipeline.needs_psf)

@@ -1,4 +1,4 @@
-"""The `unblur run` line that does the same as the widget."""
+"""The `unblur run` command that is equivalent to a run of the widget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unblur.errors import UsageError
 def run_command(
     draft: Draft,
     *,
-    source: str | None,
+    image: str | None,
     output: str | None = None,
     psf: str | None = None,
     device: str = "auto",
@@ -26,28 +26,32 @@ def run_command(
     Parameters
     ----------
     draft : Draft
-        Its params appear as `--set STEP.PARAM=VALUE` where they differ from what was loaded.
-    source, psf : str, optional
-        Files of the image and of the PSF; INPUT and PSF.tif stand in where there is none.
+        The pipeline. Params that were edited appear as `--set STEP.PARAM=VALUE`.
+    image : str, optional
+        File of the image, by default a placeholder, INPUT.tif.
     output : str, optional
-        Where the result goes; beside the input by default.
+        File of the result; by default beside the image.
+    psf : str, optional
+        File of the PSF.
+    device, seed
+        As for `unblur.deblur`.
 
     Raises
     ------
     UsageError
-        If steps were added, removed or swapped: then the pipeline must be saved first.
+        If steps were added, removed or replaced; such a pipeline must be saved first.
     """
     if not draft.same_stages:
         raise UsageError(
             "the steps differ from those of the loaded pipeline; save the pipeline as a file "
             "first, then copy the command."
         )
-    given = source or "INPUT.tif"
-    parts = ["unblur", "run", draft.source, given, "-o", output or _beside(given)]
+    given = image or "INPUT.tif"
+    parts = ["unblur", "run", draft.source, given, "-o", output or _output_beside(given)]
     if psf:
         parts += ["--psf", psf]
     for key, value in _settings(draft).items():
-        parts += ["--set", f"{key}={_written(value)}"]
+        parts += ["--set", f"{key}={_format_value(value)}"]
     if device != "auto":
         parts += ["--device", device]
     if seed:
@@ -68,15 +72,15 @@ def _settings(draft: Draft) -> dict[str, Any]:
     return settings
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, str):
         return value
     plain = dict(value) if isinstance(value, Mapping) else value
     return json.dumps(plain)
 
 
-def _beside(source: str) -> str:
-    path = Path(source)
+def _output_beside(image: str) -> str:
+    path = Path(image)
     suffix = (
         "".join(path.suffixes[-2:])
         if path.name.lower().endswith((".ome.tif", ".ome.zarr"))

@@ -1,4 +1,4 @@
-"""A pipeline while it is being edited: steps come and go, params change, nothing is on disk."""
+"""A pipeline while it is being edited, before it is saved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unblur.plugins.manager import Registry
 
 @dataclass(frozen=True)
 class DraftStep:
-    """One step: kind and name of the stage, and the params that were written down."""
+    """One step: kind and name of the stage, and the params that are set explicitly."""
 
     kind: Kind
     name: str
@@ -22,7 +22,7 @@ class DraftStep:
 
 @dataclass(frozen=True)
 class Draft:
-    """The steps as edited, and the pipeline they started from.
+    """The edited steps, and the pipeline they were derived from.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Draft:
     origin : Pipeline
         The pipeline as it was loaded.
     steps : tuple of DraftStep
-        As they stand now.
+        The edited steps.
     """
 
     source: str
@@ -40,7 +40,7 @@ class Draft:
 
     @classmethod
     def of(cls, pipeline: Pipeline, source: str) -> Draft:
-        """Return the draft that equals `pipeline`."""
+        """Return an unedited draft of `pipeline`."""
         plain = pipeline.model_dump(mode="json")["steps"]
         steps = tuple(
             DraftStep(step.kind, step.name, written["params"])
@@ -49,7 +49,7 @@ class Draft:
         return cls(source, pipeline, steps)
 
     def pipeline(self) -> Pipeline:
-        """Return the pipeline as edited; raises pydantic's `ValidationError` for a bad order."""
+        """Return the edited pipeline; raises pydantic's `ValidationError` for a wrong order."""
         steps = [{s.kind: s.name, "params": dict(s.params)} for s in self.steps]
         return Pipeline.model_validate(
             {"summary": self.origin.summary, "steps": steps, "tiles": self.origin.tiles}
@@ -57,12 +57,12 @@ class Draft:
 
     @property
     def is_edited(self) -> bool:
-        """Whether anything differs from the pipeline that was loaded."""
+        """Whether the draft differs from the pipeline that was loaded."""
         return self.steps != Draft.of(self.origin, self.source).steps
 
     @property
     def same_stages(self) -> bool:
-        """Whether only params differ, so that `--set` can say all of it."""
+        """Whether at most params differ, which `--set` can express."""
         before = [(step.kind, step.name) for step in self.origin.steps]
         return before == [(step.kind, step.name) for step in self.steps]
 
@@ -73,7 +73,7 @@ class Draft:
 
     @property
     def needs_psf(self) -> bool:
-        """Whether a deconvolver stands there without an estimator to feed it."""
+        """Whether a deconvolver has no kernel estimator before it."""
         kinds = {step.kind for step in self.steps}
         return "deconvolve" in kinds and "kernel" not in kinds
 
@@ -87,28 +87,28 @@ class Draft:
         """Return the draft with one step removed."""
         return replace(self, steps=self.steps[:index] + self.steps[index + 1 :])
 
-    def adding(self, kind: Kind, name: str) -> Draft:
-        """Return the draft with one more step, put where its kind belongs.
+    def with_added(self, kind: Kind, name: str) -> Draft:
+        """Return the draft with one more step, at the position of its kind.
 
         A kernel step goes first, a deconvolver before the trailing postprocessors, a
         postprocessor last.
         """
         steps = list(self.steps)
-        place = len(steps)
+        position = len(steps)
         if kind == "kernel":
-            place = 0
+            position = 0
         elif kind == "deconvolve":
-            while place and steps[place - 1].kind == "postprocess":
-                place -= 1
-        steps.insert(place, DraftStep(kind, name))
+            while position and steps[position - 1].kind == "postprocess":
+                position -= 1
+        steps.insert(position, DraftStep(kind, name))
         return replace(self, steps=tuple(steps))
 
 
-def missing_stage(pipeline: Pipeline, known: Registry) -> str:
-    """Return why `pipeline` cannot run here ("" if it can): the stages nobody registered."""
-    absent = [s for s in pipeline.steps if (s.kind, s.name) not in known.stages]
-    if not absent:
+def missing_stage(pipeline: Pipeline, registry: Registry) -> str:
+    """Return a sentence on the stages that no plugin provides, "" if there are none."""
+    missing = [s for s in pipeline.steps if (s.kind, s.name) not in registry.stages]
+    if not missing:
         return ""
-    names = ", ".join(f"'{step.name}' ({step.kind})" for step in absent)
-    blame = "; ".join(str(broken) for broken in known.broken)
-    return f"No installed plugin provides {names}." + (f" Broken: {blame}" if blame else "")
+    names = ", ".join(f"'{step.name}' ({step.kind})" for step in missing)
+    reasons = "; ".join(str(broken) for broken in registry.broken)
+    return f"No installed plugin provides {names}." + (f" Broken: {reasons}" if reasons else "")

@@ -1,4 +1,4 @@
-"""Between a napari layer and an `unblur.Image`: axes, scale, units, and all the way back."""
+"""Conversion of napari image layers to `unblur.Image` and back: axes, scale, units, style."""
 
 from __future__ import annotations
 
@@ -6,41 +6,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unblur.errors import ImageError
 from unblur.model.image import AXES, Image, default_white
 
-if TYPE_CHECKING:
-    import napari
+PREVIEW_KEY = "unblur_preview"
+"""Key in the metadata of preview layers, which are never offered as input."""
 
-MARK = "unblur_preview"
-"""Key in the metadata of layers that the widget shows for a while and never offers as input."""
+REPORT_KEY = "unblur"
+"""Key in the metadata of result layers that holds the report of the run."""
 
 ROLES = {"T": "time", "C": "channel", "Z": "depth"}
-"""What a leading axis can be; the last two are always rows and columns."""
+"""Roles of leading axes, by letter; the last two axes are always rows and columns."""
 
 IN_MEMORY = 2**28
-"""Bytes up to which a layer that is read in pieces is taken into memory whole."""
+"""Largest size of a lazy layer that is loaded into memory as a whole, in bytes."""
 
 _LABELS = {"t": "T", "time": "T", "c": "C", "ch": "C", "channel": "C", "z": "Z", "depth": "Z"}
 _COLOURS = ("red", "green", "blue", "alpha")
 _FEW_CHANNELS = 4
+"""Largest length of an axis that is taken for channels, in samples."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """What the widget needs of an image layer, copied so that a worker can use it.
+class LayerSnapshot:
+    """Data and metadata of an image layer, copied so that a worker thread can use them.
 
     Attributes
     ----------
     name : str
         The layer's name.
     data : array
-        Full resolution: numpy, dask, zarr or like them; axes (leading..., Y, X) and, where
-        `rgb`, colours last.
+        The finest resolution: numpy, dask, zarr or similar; axes (leading..., Y, X), then the
+        colours where `rgb`.
     rgb : bool
         Whether the last axis holds colours.
     labels : tuple of str
@@ -52,10 +54,10 @@ class Source:
     path : str, optional
         The file that the layer was read from.
     style : mapping
-        Keyword arguments that make another layer look like this one.
+        Keyword arguments of a layer with the same position and appearance.
     is_large : bool
-        Whether the values are read piece by piece and too many for memory, so that the result
-        goes to disk.
+        Whether the layer is lazy and too large for memory, so that the result is written to
+        disk.
     """
 
     name: str
@@ -69,8 +71,16 @@ class Source:
     is_large: bool = False
 
     @classmethod
-    def of(cls, layer: napari.layers.Image) -> Source:
-        """Copy what is needed of `layer`; no pixel is touched."""
+    def of(cls, layer: Any, in_memory: int = IN_MEMORY) -> LayerSnapshot:
+        """Copy the metadata of a layer; pixels are referenced, not read.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            The layer.
+        in_memory : int
+            Largest size of a lazy layer that is loaded into memory as a whole, in bytes.
+        """
         data = layer.data[0] if layer.multiscale else layer.data
         style = {
             "scale": layer.scale.copy(),
@@ -90,7 +100,7 @@ class Source:
             "rgb": layer.rgb,
         }
         if layer.rgb:
-            # Colours are shown as they are; napari ignores the rest for them.
+            # napari ignores colour maps for RGB layers.
             style.pop("colormap")
         return cls(
             name=layer.name,
@@ -101,24 +111,24 @@ class Source:
             units=tuple(f"{unit:~}" if unit != "pixel" else "pixel" for unit in layer.units),
             path=_file_of(layer),
             style=style,
-            is_large=not isinstance(data, np.ndarray) and _bytes(data) > IN_MEMORY,
+            is_large=not isinstance(data, np.ndarray) and _nbytes(data) > in_memory,
         )
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Extent of the axes, without the colours."""
+        """Extent of each axis, without the colours, in pixels."""
         shape = tuple(int(n) for n in self.data.shape)
         return shape[:-1] if self.rgb else shape
 
     @property
     def leading(self) -> tuple[int, ...]:
-        """Extent of the axes before rows and columns."""
+        """Extent of each axis before rows and columns."""
         return self.shape[:-2]
 
     def guessed_roles(self) -> tuple[str, ...]:
-        """Return a role for each leading axis: by its label, else by its length and place."""
+        """Return a role for each leading axis, from its label, else its length and position."""
         named = [_LABELS.get(label.strip().lower(), "") for label in self.labels[:-2]]
-        free = [r for r in _likely(self.leading, self.rgb) if r not in named]
+        free = [r for r in _roles_by_length(self.leading, self.rgb) if r not in named]
         roles = []
         for role in named:
             if role and role not in roles:
@@ -127,28 +137,35 @@ class Source:
                 roles.append(next((r for r in free if r not in roles), "T"))
         return tuple(roles)
 
-    def world(self, offset: Sequence[float]) -> Any:
-        """Return the `translate` of a layer whose first pixel is this layer's at `offset`."""
-        from napari.utils.transforms import Affine
+    def translate(self, offset: Sequence[float]) -> NDArray[np.float64]:
+        """Return the `translate` of a layer whose first pixel is this layer's at `offset`.
 
-        style = self.style
-        return Affine(
-            scale=style["scale"],
-            rotate=style["rotate"],
-            shear=style["shear"],
-            translate=style["translate"],
-            ndim=len(self.shape),
-        )(np.asarray(offset, float))
+        Parameters
+        ----------
+        offset : sequence of float
+            Position in pixels along each axis, colours left out.
+
+        Returns
+        -------
+        (ndim,) array
+            In the units of the layer; `scale`, `rotate` and `shear` are applied as napari does.
+        """
+        style, ndim = self.style, len(self.shape)
+        shear = np.eye(ndim)
+        shear[np.triu_indices(ndim, 1)] = style["shear"]
+        linear = np.asarray(style["rotate"]) @ shear @ np.diag(style["scale"])
+        position: NDArray[np.float64] = linear @ np.asarray(offset, float) + style["translate"]
+        return position
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A part of a layer: one slice per axis, and what the leading axes mean.
+class LayerCrop:
+    """A part of a layer: one slice for each axis, and the roles of the leading axes.
 
     Attributes
     ----------
     index : tuple of slice
-        Along each axis, colours left out; never an integer, so that axes stay.
+        Along each axis, colours left out; never an integer, so that no axis is dropped.
     roles : tuple of str
         "T", "C" or "Z" for each leading axis.
     """
@@ -156,27 +173,27 @@ class Cut:
     index: tuple[slice, ...]
     roles: tuple[str, ...]
 
-    def image(self, source: Source, white: float = 0.0) -> Image:
-        """Return the part as an image with canonical axes. May be slow; call it in a worker.
+    def image(self, snapshot: LayerSnapshot, white: float = 0.0) -> Image:
+        """Return the part as an image with canonical axes. May read files; call it in a worker.
 
         Raises
         ------
         ImageError
             If two axes have the same role.
         """
-        letters = self._letters(source)
+        letters = self._letters(snapshot)
         repeated = next((a for a in letters if letters.count(a) > 1), "")
         if repeated:
             raise ImageError(
-                f"{source.name}: two axes are set to {ROLES.get(repeated, repeated)}; give each "
-                "its own meaning under Input"
-                + (" (the colours are the channels of this layer)." if source.rgb else ".")
+                f"{snapshot.name}: two axes are set to {ROLES.get(repeated, repeated)}; choose a "
+                "different role for each under Input"
+                + (" (the colours are the channels of this layer)." if snapshot.rgb else ".")
             )
-        data = sliced(source.data, (*self.index, slice(None)) if source.rgb else self.index)
+        data = lazy_slice(snapshot.data, (*self.index, slice(None)) if snapshot.rgb else self.index)
         order = sorted(range(len(letters)), key=lambda i: AXES.index(letters[i]))
         axes = "".join(letters[i] for i in order)
-        sizes = dict(zip(letters, source.scale, strict=False))
-        units = dict(zip(letters, source.units, strict=False))
+        sizes = dict(zip(letters, snapshot.scale, strict=False))
+        units = dict(zip(letters, snapshot.units, strict=False))
         known = [a for a in axes if units.get(a, "pixel") != "pixel" and a != "C"]
         return Image(
             data=data.transpose(order),
@@ -184,26 +201,26 @@ class Cut:
             pixel_size={a: sizes[a] for a in known},
             units={a: units[a] for a in known},
             white=white,
-            channels=_COLOURS[: source.data.shape[-1]] if source.rgb else (),
-            source=source.name,
+            channels=_COLOURS[: snapshot.data.shape[-1]] if snapshot.rgb else (),
+            source=snapshot.name,
         )
 
-    def restore(self, source: Source, data: Any) -> Any:
-        """Return values with canonical axes in the layer's own order."""
-        letters = self._letters(source)
+    def restore(self, snapshot: LayerSnapshot, data: Any) -> Any:
+        """Return values with canonical axes in the layer's own order of axes."""
+        letters = self._letters(snapshot)
         order = sorted(range(len(letters)), key=lambda i: AXES.index(letters[i]))
         return data.transpose([order.index(i) for i in range(len(order))])
 
     def offset(self) -> tuple[int, ...]:
-        """Return where the part begins."""
+        """Return the position of the first pixel of the part."""
         return tuple(s.start or 0 for s in self.index)
 
-    def _letters(self, source: Source) -> str:
-        return "".join(self.roles) + "YX" + ("C" if source.rgb else "")
+    def _letters(self, snapshot: LayerSnapshot) -> str:
+        return "".join(self.roles) + "YX" + ("C" if snapshot.rgb else "")
 
 
-def sliced(data: Any, index: tuple[slice, ...]) -> Any:
-    """Return a part of an array: a view of a numpy one, a dask array of any other."""
+def lazy_slice(data: Any, index: tuple[slice, ...]) -> Any:
+    """Return a part of an array: a view of a numpy array, a dask array of any other."""
     if isinstance(data, np.ndarray) or hasattr(data, "dask"):
         return data[index]
     import dask.array as da
@@ -212,26 +229,28 @@ def sliced(data: Any, index: tuple[slice, ...]) -> Any:
     return from_array(data, chunks=getattr(data, "chunks", "auto"))[index]
 
 
-def white_of(source: Source) -> float:
-    """Return the value that counts as 1 in the whole layer. Slow for large layers of floats."""
-    return default_white(sliced(source.data, (slice(None),) * source.data.ndim))
+def layer_white(snapshot: LayerSnapshot) -> float:
+    """Return the value of the whole layer that is scaled to 1. Slow for large float layers."""
+    return default_white(lazy_slice(snapshot.data, (slice(None),) * snapshot.data.ndim))
 
 
-def like(source: Source, name: str, offset: Sequence[int], **changes: Any) -> dict[str, Any]:
-    """Return keyword arguments for a layer that lies and looks like `source`."""
-    style = dict(source.style)
+def layer_style(
+    snapshot: LayerSnapshot, name: str, offset: Sequence[int], **changes: Any
+) -> dict[str, Any]:
+    """Return keyword arguments of a layer with the appearance of `snapshot`, placed at `offset`."""
+    style = dict(snapshot.style)
     if any(offset):
-        style["translate"] = source.world(offset)
+        style["translate"] = snapshot.translate(offset)
     return {**style, "name": name, **changes}
 
 
-def _bytes(data: Any) -> int:
+def _nbytes(data: Any) -> int:
     size: int = np.dtype(data.dtype).itemsize
     return prod(int(n) for n in data.shape) * size
 
 
-def _likely(lengths: Sequence[int], rgb: bool) -> list[str]:
-    # A short axis is channels unless colours are; of the others, depth comes after time.
+def _roles_by_length(lengths: Sequence[int], rgb: bool) -> list[str]:
+    # A short axis is taken for channels, unless the layer is RGB. Time comes before depth.
     roles = ["Z"] if len(lengths) == 1 else ["T", "Z"] if len(lengths) == 2 else ["T", "C", "Z"]
     short = [i for i, n in enumerate(lengths) if n <= _FEW_CHANNELS]
     if short and not rgb and "C" not in roles:

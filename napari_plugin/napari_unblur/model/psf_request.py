@@ -1,4 +1,4 @@
-"""Fetching a PSF from a layer, a file or marked points, and what the PSF doctor says of it."""
+"""Reading a PSF from a layer, a file or marked points, and its validation."""
 
 from __future__ import annotations
 
@@ -10,67 +10,67 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unblur.model.kernels import as_psf_array
-from napari_unblur.model.layers import sliced
-from napari_unblur.model.points import psf_from_points
+from napari_unblur.model.kernel_layers import as_psf_array
+from napari_unblur.model.layers import lazy_slice
+from napari_unblur.model.marked_points import psf_from_points
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel, KernelField
 
 if TYPE_CHECKING:
     from unblur.numerics.psf import Diagnostic
 
-Origin = Literal["estimated", "layer", "file", "points"]
+PsfOrigin = Literal["estimated", "layer", "file", "points"]
 
 
 @dataclass(frozen=True, eq=False)
-class Psf:
-    """A PSF as it was found, with what the doctor says.
+class PsfCandidate:
+    """A PSF as it was read, with the result of its validation.
 
     Attributes
     ----------
     kernels : KernelField, optional
-        Ready for use; `None` where the values break a rule of kernels.
-    findings : tuple of Diagnostic
-        The doctor's remarks; empty if all is well.
+        The PSF if it is usable; None if its values are not those of a kernel.
+    diagnostics : tuple of Diagnostic
+        Diagnostics of the PSF doctor.
     repaired : Kernel, optional
-        What the doctor makes of it, where something can be repaired.
+        The repaired PSF, where it can be repaired.
     note : str
-        Where it came from, e.g. "from 4 of 6 points".
+        Origin of the PSF, e.g. "Averaged from 4 of 6 points."
     """
 
     kernels: KernelField | None
-    findings: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     repaired: Kernel | None = None
     note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class PsfRequest:
-    """What to fetch.
+    """Where to read a PSF from, and facts about the image for its validation.
 
     Attributes
     ----------
     origin : str
         "layer", "file" or "points".
-    data : array, optional
-        The layer's values, for "layer"; the image's planes, for "points".
     name : str
-        Of the layer or file, for messages.
+        Name of the layer, or path of the file.
+    data : array, optional
+        Values of the layer for "layer"; of the image for "points".
     points : sequence of positions
-        In pixels of `data`, for "points".
+        Marked positions in pixels of `data`, for "points".
     size : tuple of int
-        Extent of the PSF to estimate, for "points".
+        Size of the PSF to estimate along each axis, in pixels, for "points".
     image_shape : tuple of int
-        (Planes,) rows and columns of the image it is for.
+        (Planes,) rows and columns of the image to deblur.
     rgb : bool
         Whether the last axis of `data` holds colours, which are averaged.
     drop : tuple of int
-        Axes of length 1 of `data` that are left out, for "points".
+        Axes of length 1 of `data` to remove, for "points".
     pixel_size, image_pixel_size : mapping of axis to float
-        Of the PSF and of the image, where known.
+        Pixel size of the PSF and of the image, where known.
     """
 
-    origin: Origin
+    origin: PsfOrigin
     name: str = ""
     data: Any = None
     points: Sequence[Sequence[float]] = ()
@@ -82,13 +82,13 @@ class PsfRequest:
     image_pixel_size: Mapping[str, float] = field(default_factory=dict)
 
 
-def fetch_psf(request: PsfRequest) -> Psf:
-    """Fetch and examine a PSF. Reads files; call it in a worker.
+def fetch_psf(request: PsfRequest) -> PsfCandidate:
+    """Read and validate a PSF. May read files; call it in a worker.
 
     Raises
     ------
     UnblurError
-        If there is nothing that could be a PSF.
+        If the source holds no PSF.
     """
     from unblur.numerics.psf import repair
 
@@ -97,16 +97,16 @@ def fetch_psf(request: PsfRequest) -> Psf:
     values = _values(request)
     if request.origin == "layer":
         array = as_psf_array(values, request.name)
-        return _examined(array, request, f"From the layer {request.name}.")
+        return _validate(array, request, f"From the layer {request.name}.")
     kernel, count = psf_from_points(values, request.points, request.size)
     flat = kernel.weights[0] if request.size[0] == 1 else kernel.weights
-    # What noise the average has left goes at once: there is no original to be true to.
+    # The residual noise of the average is removed at once: there is no original to preserve.
     clean = repair(flat, image_shape=request.image_shape[-flat.ndim :] or None)
     note = f"Averaged from {count} of {len(request.points)} points."
-    return _examined(clean.weights, request, note)
+    return _validate(clean.weights, request, note)
 
 
-def _from_file(request: PsfRequest) -> Psf:
+def _from_file(request: PsfRequest) -> PsfCandidate:
     from unblur.io import read_image, read_kernel
 
     path = Path(request.name)
@@ -114,16 +114,16 @@ def _from_file(request: PsfRequest) -> Psf:
     try:
         kernels = read_kernel(path)
     except KernelError:
-        # The file breaks a rule of kernels: let the doctor say which, and mend it.
+        # Its values are not those of a kernel: read them as an image, to diagnose and repair.
         kernels = None
     if kernels is not None and not kernels.is_uniform:
         rows, columns = kernels.shape
-        return Psf(kernels, note=f"{note[:-1]}: a grid of {rows} × {columns} kernels.")
+        return PsfCandidate(kernels, note=f"{note[:-1]}: a grid of {rows} × {columns} kernels.")
     array = as_psf_array(read_image(path).data, path.name)
-    return _examined(array, request, note)
+    return _validate(array, request, note)
 
 
-def _examined(array: NDArray[Any], request: PsfRequest, note: str) -> Psf:
+def _validate(array: NDArray[Any], request: PsfRequest, note: str) -> PsfCandidate:
     from unblur.numerics.psf import repair, validate
 
     facts: dict[str, Any] = {
@@ -131,29 +131,31 @@ def _examined(array: NDArray[Any], request: PsfRequest, note: str) -> Psf:
         "pixel_size": request.pixel_size or None,
         "image_pixel_size": request.image_pixel_size or None,
     }
-    findings = tuple(validate(array, **facts))
+    diagnostics = tuple(validate(array, **facts))
     ready: KernelField | None = None
-    mended: Kernel | None = None
+    repaired: Kernel | None = None
     try:
         ready = KernelField.single(Kernel(array))
     except KernelError:
         ready = None
-    if any(is_repairable(finding) for finding in findings):
+    if any(is_repairable(diagnostic) for diagnostic in diagnostics):
         try:
-            mended = repair(array, **facts)
+            repaired = repair(array, **facts)
         except KernelError:
-            mended = None
-    return Psf(ready, findings, mended, note)
+            repaired = None
+    return PsfCandidate(ready, diagnostics, repaired, note)
 
 
-def is_repairable(finding: Diagnostic) -> bool:
-    """Whether the doctor himself can do something about it that changes the result."""
-    return finding.level != "ok" and bool(finding.repair) and finding.repair[:7] != "Nothing"
+def is_repairable(diagnostic: Diagnostic) -> bool:
+    """Whether `repair` changes the PSF in response to this diagnostic."""
+    return (
+        diagnostic.level != "ok" and bool(diagnostic.repair) and diagnostic.repair[:7] != "Nothing"
+    )
 
 
 def _values(request: PsfRequest) -> NDArray[Any]:
     data = request.data
-    part = sliced(data, (slice(None),) * data.ndim)
+    part = lazy_slice(data, (slice(None),) * data.ndim)
     values = np.asarray(part.compute() if hasattr(part, "dask") else part)
     if request.rgb:
         values = values[..., :3].mean(axis=-1)

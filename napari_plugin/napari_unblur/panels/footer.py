@@ -1,4 +1,4 @@
-"""The part of the panel that never scrolls away: preview, run, progress, cancel."""
+"""The part of the widget below the scroll area: preview, run, progress, cancel."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unblur.panels.style import GAP
+from napari_unblur.forms.controls import GAP
 from unblur.model.context import Progress
 
 COMPARE_KEY = "B"
-"""Pressed over the canvas, shows before and after in turn."""
+"""Key over the canvas that switches between before and after."""
 
 
 class Footer(QWidget):
-    """Buttons and the progress of what they started."""
+    """Buttons, and the progress of the task that they started."""
 
-    preview_wanted = Signal()
+    preview_requested = Signal()
     live_toggled = Signal(bool)
     compare_toggled = Signal()
-    run_wanted = Signal()
-    cancel_wanted = Signal()
+    run_requested = Signal()
+    cancel_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.preview = QPushButton("Preview")
-        self.preview.setToolTip("Deblur what is in view, as it will look in the result.")
+        self.preview.setToolTip("Deblur the visible part; equals the result of Run there.")
         self.live = QCheckBox("live")
-        self.live.setToolTip("Preview again whenever a param, the slice or the view changes.")
+        self.live.setToolTip("Repeat the preview when a param, the slice or the view changes.")
         self.compare = QPushButton("Before / after")
         self.compare.setToolTip(f"Hide or show the result. Key {COMPARE_KEY} over the image.")
         self.compare.setEnabled(False)
         self.run = QPushButton("Run")
         self.run.setObjectName("runButton")
-        self.run.setToolTip("Deblur the whole layer, or what is ticked of it, in the background.")
+        self.run.setToolTip("Deblur the whole layer, or its ticked axes, in the background.")
         self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop the run or the preview within one tile or iteration.")
+        self.cancel.setToolTip("Stop the run or the preview after the current tile or iteration.")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.status = QLabel()
@@ -61,62 +61,62 @@ class Footer(QWidget):
         layout.addLayout(second)
         layout.addWidget(self.bar)
         layout.addWidget(self.status)
-        self.preview.clicked.connect(lambda _checked=False: self.preview_wanted.emit())
+        self.preview.clicked.connect(lambda _checked=False: self.preview_requested.emit())
         self.live.toggled.connect(self.live_toggled)
         self.compare.clicked.connect(lambda _checked=False: self.compare_toggled.emit())
-        self.run.clicked.connect(lambda _checked=False: self.run_wanted.emit())
-        self.cancel.clicked.connect(lambda _checked=False: self.cancel_wanted.emit())
+        self.run.clicked.connect(lambda _checked=False: self.run_requested.emit())
+        self.cancel.clicked.connect(lambda _checked=False: self.cancel_requested.emit())
         self.set_idle()
 
     def set_ready(self, problem: str) -> None:
-        """Enable the buttons, or grey them with the reason as their tooltip and below them."""
+        """Enable the buttons, or disable them and show the problem."""
         for button in (self.run, self.preview):
             button.setEnabled(not problem)
         self.status.setText(problem)
         self.status.setToolTip(problem)
 
     def set_busy(self, text: str) -> None:
-        """Show that something runs whose extent is not known yet."""
+        """Show that a task runs whose length is not known yet."""
         self.bar.setRange(0, 0)
         self._show_bar(True)
         self.cancel.setEnabled(True)
         self.status.setText(text)
 
     def set_progress(self, progress: Progress) -> None:
-        """Show how far the work has come and how long it will take."""
+        """Show the progress of the task and the time left."""
         self.bar.setRange(0, max(progress.total, 1))
         self.bar.setValue(progress.done)
-        self.status.setText(progress_text(progress))
+        self.status.setText(format_progress(progress))
 
     def set_stopping(self) -> None:
-        """Show that the wish to stop was heard."""
+        """Show that the task is being stopped."""
         self.cancel.setEnabled(False)
         self.status.setText("Stopping…")
 
     def set_idle(self, text: str = "") -> None:
-        """Show that nothing runs."""
+        """Show that no task runs."""
         self._show_bar(False)
         self.cancel.setEnabled(False)
         self.status.setText(text)
 
     def _show_bar(self, visible: bool) -> None:
-        # The bar keeps its place, so that nothing jumps when work begins.
+        # The hidden bar keeps its space, so that the layout does not move when a task starts.
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
         self.bar.setVisible(visible)
 
 
-def progress_text(progress: Progress) -> str:
+def format_progress(progress: Progress) -> str:
     """Return e.g. "map · 12 of 40 · 8 s left"."""
     parts = [progress.label, f"{progress.done} of {progress.total}"]
     if math.isfinite(progress.remaining) and progress.done < progress.total:
-        parts.append(f"{duration(progress.remaining)} left")
+        parts.append(f"{format_duration(progress.remaining)} left")
     return " · ".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """Return a time in the unit that people use for its length."""
+def format_duration(seconds: float) -> str:
+    """Return a time with the unit that fits its length."""
     if seconds < 1:
         return "under 1 s"
     if seconds < 90:

@@ -1,4 +1,4 @@
-"""The panels put together: what scrolls above, what stays below."""
+"""Layout of all panels: those that scroll, and the footer below them."""
 
 from __future__ import annotations
 
@@ -7,37 +7,45 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_unblur.forms.controls import GAP
+from napari_unblur.model.layers import IN_MEMORY
 from napari_unblur.panels.footer import Footer
-from napari_unblur.panels.input import InputPanel
+from napari_unblur.panels.input_panel import InputPanel
 from napari_unblur.panels.messages import Messages
-from napari_unblur.panels.options import OptionsPanel
-from napari_unblur.panels.pipeline import PipelinePanel
-from napari_unblur.panels.psf import PsfPanel
+from napari_unblur.panels.options_panel import OptionsPanel
+from napari_unblur.panels.pipeline_panel import PipelinePanel
+from napari_unblur.panels.psf_panel import PsfPanel
 from napari_unblur.panels.section import Section
-from napari_unblur.panels.steps import StepsPanel
-from napari_unblur.panels.style import GAP
+from napari_unblur.panels.steps_panel import StepsPanel
 
 if TYPE_CHECKING:
     import napari
 
 WIDTH = 340
-"""Narrowest width in pixels at which nothing is cut off."""
+"""Smallest width at which no control is cut off, in pixels of the screen."""
 
 
 class Frame(QWidget):
-    """The dock widget as one sees it, without what it does.
+    """All panels of the widget, without what their buttons start.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Provides the layers.
+    in_memory : int
+        Largest size of a lazy layer that is loaded into memory as a whole, in bytes.
 
     Attributes
     ----------
     input, pipelines, psf, steps, options, footer, messages
         The panels, from top to bottom.
-    sections : dict of title to Section
-        What folds.
+    sections : dict of str to Section
+        The sections that can be folded, by title.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, in_memory: int = IN_MEMORY) -> None:
         super().__init__()
-        self.input = InputPanel(viewer)
+        self.input = InputPanel(viewer, in_memory)
         self.pipelines = PipelinePanel()
         self.psf = PsfPanel(viewer)
         self.steps = StepsPanel()
@@ -54,21 +62,30 @@ class Frame(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self._above(), 1)
+        layout.addWidget(self._scrolled_part(), 1)
         layout.addWidget(line)
-        layout.addWidget(self._below())
+        layout.addWidget(self._fixed_part())
 
-    def _above(self) -> QWidget:
+    def problem(self) -> str:
+        """Return what prevents a run, "" if nothing does."""
+        if not self.pipelines.is_loaded:
+            return "Loading the methods…"
+        snapshot = self.input.snapshot()
+        if snapshot is None:
+            return "Open an image to begin."
+        return self.steps.problem() or self.psf.problem() or self.options.problem(snapshot)
+
+    def _scrolled_part(self) -> QWidget:
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(6, 4, 8, 4)
         column.setSpacing(2)
         for title, panel, tooltip in (
-            ("Input", self.input, "Which layer, and what its axes mean."),
-            ("Pipeline", self.pipelines, "The chain of steps; a shipped one or your own."),
-            ("PSF", self.psf, "The blur of one point of light, if you know it."),
+            ("Input", self.input, "The layer, and the role of each of its axes."),
+            ("Pipeline", self.pipelines, "The sequence of steps: a shipped one or your own."),
+            ("PSF", self.psf, "The image of a point source, if it is known."),
             ("Parameters", self.steps, "The steps of the pipeline and their params."),
-            ("Options", self.options, "Device, seed, place of large results."),
+            ("Options", self.options, "Device, seed, output of large results."),
         ):
             section = Section(title, tooltip, folded=title == "Options")
             section.add(panel)
@@ -80,7 +97,7 @@ class Frame(QWidget):
         self.scroll_area.setWidget(content)
         return self.scroll_area
 
-    def _below(self) -> QWidget:
+    def _fixed_part(self) -> QWidget:
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(8, 6, 8, 6)

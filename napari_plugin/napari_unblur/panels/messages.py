@@ -1,4 +1,4 @@
-"""Where the widget speaks: the last few messages, each with what to do."""
+"""The latest messages of the widget."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Literal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_unblur.panels.section import quiet_button, wrapped
+from napari_unblur.forms.controls import flat_button, wrapped_label
 from unblur.errors import UnblurError
 
-Level = Literal["info", "done", "warning", "error"]
+Severity = Literal["info", "done", "warning", "error"]
 
-KEPT = 3
+MAX_MESSAGES = 3
+"""Largest number of messages shown, dimensionless."""
 
 logger = logging.getLogger(__name__)
 
 
 class Messages(QWidget):
-    """The last messages, newest first; each can be dismissed."""
+    """The latest messages, newest first, each with a button that dismisses it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,32 +30,32 @@ class Messages(QWidget):
         self.setVisible(False)
         self.items: list[MessageBox] = []
 
-    def say(self, text: str, level: Level = "info") -> None:
-        """Show a message on top; the same one again only moves there."""
+    def add(self, text: str, severity: Severity = "info") -> None:
+        """Show a message on top; a message with the same text is moved there."""
         for item in [i for i in self.items if i.text == text]:
             self._drop(item)
-        for item in self.items[KEPT - 1 :]:
+        for item in self.items[MAX_MESSAGES - 1 :]:
             self._drop(item)
-        box = MessageBox(text, level)
+        box = MessageBox(text, severity)
         box.button.clicked.connect(lambda: self._drop(box))
         self.items.insert(0, box)
         self._layout.insertWidget(0, box)
         self.setVisible(True)
 
-    def say_error(self, error: Exception) -> None:
-        """Show an error: its own sentence, or for a fault nobody foresaw what to do with it."""
-        self.say(sentence(error), "error")
+    def add_error(self, error: Exception) -> None:
+        """Show an error; log its traceback if it is not an `UnblurError`."""
+        self.add(error_text(error), "error")
         if not isinstance(error, UnblurError):
             logger.error("unexpected error in a worker", exc_info=error)
 
     def clear(self) -> None:
-        """Take all messages away."""
+        """Remove all messages."""
         for item in list(self.items):
             self._drop(item)
 
     @property
     def text(self) -> str:
-        """All messages, newest first, one per line."""
+        """All messages, newest first, one on each line."""
         return "\n".join(item.text for item in self.items)
 
     def _drop(self, item: MessageBox) -> None:
@@ -67,34 +68,34 @@ class Messages(QWidget):
 
 
 class MessageBox(QFrame):
-    """One message with a coloured edge for its level."""
+    """One message, with an edge coloured by its severity."""
 
-    def __init__(self, text: str, level: Level) -> None:
+    def __init__(self, text: str, severity: Severity) -> None:
         super().__init__()
         self.setObjectName("message")
-        self.setProperty("level", level)
+        self.setProperty("severity", severity)
         self.text = text
-        self.level = level
-        label = wrapped(text, "messageText")
-        self.button = quiet_button("✕", "Dismiss", lambda: None)
+        self.severity = severity
+        label = wrapped_label(text, "messageText")
+        self.button = flat_button("✕", "Dismiss", lambda: None)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 2, 4)
         layout.addWidget(label, 1)
         layout.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignTop)
 
 
-def sentence(error: Exception) -> str:
-    """Return what to tell the user about an error."""
+def error_text(error: Exception) -> str:
+    """Return the sentences that are shown for an error."""
     if isinstance(error, UnblurError):
         text = str(error)
         return text[:1].upper() + text[1:]
     if isinstance(error, MemoryError):
         return (
-            "There is not enough memory for this. Run on fewer planes or channels, or save the "
-            "image as zarr and open that: it is then worked on tile by tile."
+            "The image does not fit in memory. Run on fewer planes or channels, or save it as "
+            "zarr and open that: it is then deblurred tile by tile."
         )
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return (
-        f"Something went wrong that unblur did not expect ({what}). The image is unchanged. "
-        "If it happens again, please report it with the traceback from the terminal."
+        f"Unexpected error: {cause}. The image is unchanged. "
+        "Please report it with the traceback from the terminal."
     )

@@ -1,1 +1,1 @@
-"""Background work of the widget."""
+"""Tasks of the widget in worker threads."""

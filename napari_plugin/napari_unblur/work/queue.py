@@ -1,4 +1,4 @@
-"""Work away from the UI thread: one task at a time, watched by a timer, stopped on request."""
+"""Tasks in worker threads: one at a time, polled by a timer, cancelled on request."""
 
 from __future__ import annotations
 
@@ -11,21 +11,31 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_unblur.model.job import Control
+from napari_unblur.model.layer_job import WorkerCallbacks
 from unblur.errors import Cancelled
 from unblur.model.context import Progress
 
 POLL_MS = 30
-"""How often the window looks at its worker."""
+"""Interval at which the UI thread polls the running task, in milliseconds."""
 
-Work = Callable[[Control], Any]
+TaskFunction = Callable[[WorkerCallbacks], Any]
 
 
 @dataclass(eq=False)
 class Task:
-    """A piece of work and whom to tell about it; callbacks run on the UI thread."""
+    """A function for a worker thread, and the callbacks for its result on the UI thread.
 
-    work: Work
+    Attributes
+    ----------
+    function : callable
+        Takes `WorkerCallbacks` and returns the result.
+    on_done, on_failed, on_cancelled : callable
+        One of them is called at the end: with the result, with the exception, or with nothing.
+    on_progress, on_message : callable
+        Called meanwhile.
+    """
+
+    function: TaskFunction
     on_done: Callable[[Any], None] = lambda _: None
     on_failed: Callable[[Exception], None] = lambda _: None
     on_cancelled: Callable[[], None] = lambda: None
@@ -37,33 +47,33 @@ class Task:
     result: Any = None
     error: Exception | None = None
     thread: threading.Thread | None = None
-    began: float = 0.0
+    start_time: float = 0.0
 
     def start(self) -> None:
-        """Begin the work in a thread of its own."""
-        self.began = time.monotonic()
+        """Start the function in a thread of its own."""
+        self.start_time = time.monotonic()
         self.thread = threading.Thread(target=self._run, name="unblur", daemon=True)
         self.thread.start()
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the thread has ended."""
         return self.thread is not None and not self.thread.is_alive()
 
     def _run(self) -> None:
-        control = Control(self._report, self.stop.is_set, self.messages.append)
+        callbacks = WorkerCallbacks(self._report, self.stop.is_set, self.messages.append)
         try:
-            self.result = self.work(control)
-        except Exception as error:  # told to the user by whoever asked for the work
+            self.result = self.function(callbacks)
+        except Exception as error:  # passed to `on_failed` on the UI thread
             self.error = error
 
     def _report(self, progress: Progress) -> None:
-        # The window looks when it has time; only the latest report matters.
+        # The UI thread polls; only the latest report is needed.
         self.latest = progress
 
 
-class Lane(QObject):
-    """Runs one task at a time; a newer one cancels and replaces those before it."""
+class TaskQueue(QObject):
+    """Runs one task at a time; a new task cancels the running one and replaces the waiting one."""
 
     started = Signal()
     ended = Signal()
@@ -75,7 +85,7 @@ class Lane(QObject):
         self._delivering = False
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._poll)
 
     @property
     def is_busy(self) -> bool:
@@ -83,38 +93,38 @@ class Lane(QObject):
         return self._active is not None or self._waiting is not None
 
     def submit(self, task: Task) -> None:
-        """Run `task` as soon as the one before has stopped, which it is asked to do at once."""
+        """Cancel the running task, if there is one, and start `task` when it has stopped."""
         if self._active is None:
-            self._begin(task)
+            self._start(task)
             return
         self._active.stop.set()
         self._waiting = task
 
     def cancel(self) -> None:
-        """Ask the running task to stop and forget the waiting one."""
+        """Cancel the running task and drop the waiting one."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.on_cancelled()
         if self._active is not None:
             self._active.stop.set()
 
-    def close(self, patience: float = 2.0) -> None:
-        """Stop everything and tell nobody; waits a little for the thread to end."""
+    def close(self, timeout: float = 2.0) -> None:
+        """Cancel all tasks without callbacks; wait up to `timeout` seconds for the thread."""
         self._timer.stop()
         self._waiting = None
         task, self._active = self._active, None
         if task is not None and task.thread is not None:
             task.stop.set()
-            task.thread.join(patience)
+            task.thread.join(timeout)
 
-    def _begin(self, task: Task) -> None:
+    def _start(self, task: Task) -> None:
         self._active = task
         task.start()
         self._timer.start()
         self.started.emit()
 
-    def _look(self) -> None:
-        # napari's progress bars process events while they draw: do not enter twice.
+    def _poll(self) -> None:
+        # napari's progress bars process events while they are drawn: prevent re-entry.
         if self._delivering or self._active is None:
             return
         self._delivering = True
@@ -124,18 +134,18 @@ class Lane(QObject):
             self._delivering = False
 
     def _deliver(self, task: Task) -> None:
-        over = task.is_over
+        is_finished = task.is_finished
         while task.messages:
             task.on_message(task.messages.popleft())
         report, task.latest = task.latest, None
         if report is not None and not task.stop.is_set():
             task.on_progress(report)
-        if not over:
+        if not is_finished:
             return
         self._active = None
         following, self._waiting = self._waiting, None
         if following is not None:
-            self._begin(following)
+            self._start(following)
         else:
             self._timer.stop()
         try:

@@ -1,4 +1,4 @@
-"""Loading what is heavy without stopping the window."""
+"""Import of torch and all plugins without blocking the user interface."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LIBRARIES = ("libc10", "libtorch_cpu", "libtorch", "libtorch_python")
 
 
 @dataclass(frozen=True)
-class Methods:
-    """What this machine offers: the installed plugins' stages and pipelines, and the devices."""
+class InstalledMethods:
+    """Stages and pipelines of the installed plugins, and the devices of this machine."""
 
     registry: Registry
     devices: list[str]
 
 
-def load_methods() -> Methods:
-    """Load torch, the engine and all plugins. Takes seconds; call it off the UI thread."""
+def load_methods() -> InstalledMethods:
+    """Import torch, the engine and all plugins. Takes seconds; call it in a worker thread."""
     _open_libraries()
     import torch
 
@@ -35,15 +35,15 @@ def load_methods() -> Methods:
         devices += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return Methods(registry(), devices)
+    return InstalledMethods(registry(), devices)
 
 
 def _open_libraries() -> None:
-    """Open torch's shared libraries while other threads run on.
+    """Open the shared libraries of torch without blocking other threads.
 
-    Python holds its lock while it opens an extension module, and torch's libraries take about
-    half a second: long enough to freeze the window. The loader called as a foreign function
-    lets go of the lock, and the import that follows finds the libraries open.
+    Python holds the global interpreter lock while it opens an extension module, and those of
+    torch take about half a second, during which the window would freeze. `dlopen` called as a
+    foreign function releases the lock, and the import that follows finds the libraries open.
     """
     if "torch" in sys.modules or sys.platform == "win32":
         return
@@ -57,4 +57,4 @@ def _open_libraries() -> None:
     for name in _LIBRARIES:
         path = Path(spec.origin).parent / "lib" / f"{name}{suffix}"
         if path.is_file():
-            opener(str(path).encode(), 2)  # RTLD_NOW; a failure is the import's to report.
+            opener(str(path).encode(), 2)  # RTLD_NOW; the import reports any failure.

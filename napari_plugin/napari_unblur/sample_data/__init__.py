@@ -1,4 +1,4 @@
-"""Small images to try the widget on; SOURCES.md beside this file says where they come from."""
+"""Sample images of the widget; their origin is in SOURCES.md beside this file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent
+"""Folder of the image files."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def photograph() -> list[LayerData]:
-    """Return a photograph shaken by a hand; for the blind pipelines."""
+    """Return a photograph with camera shake, for the blind pipelines."""
     from PIL import Image as Picture
 
     path = FOLDER / "photograph.png"
@@ -23,18 +24,18 @@ def photograph() -> list[LayerData]:
 
 
 def beads() -> list[LayerData]:
-    """Return a confocal stack of four beads; mark them with points to get the PSF."""
+    """Return a confocal stack of four beads, from which the PSF can be estimated."""
     step = {"scale": (0.125, 0.022, 0.022), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
-    look = {"colormap": "green", "contrast_limits": (0, 120)}
-    return [(_tiff("beads.tif"), {"name": "beads", **look, **step}, "image")]
+    style = {"colormap": "green", "contrast_limits": (0, 120)}
+    return [(_tiff("beads.tif"), {"name": "beads", **style, **step}, "image")]
 
 
 def stars() -> list[LayerData]:
-    """Return a field of stars as a space telescope would see it; for `points` pipelines."""
+    """Return a star field of a space telescope, for the `points` pipelines."""
     values = _tiff("stars.tif")
-    look = {"contrast_limits": (40, 700), "gamma": 0.5, "colormap": "gray"}
+    style = {"contrast_limits": (40, 700), "gamma": 0.5, "colormap": "gray"}
     step = {"scale": (0.063, 0.063), "units": ("arcsec",) * 2, "axis_labels": ("y", "x")}
-    return [(values, {"name": "stars", **look, **step}, "image")]
+    return [(values, {"name": "stars", **style, **step}, "image")]
 
 
 def _tiff(name: str) -> Any:

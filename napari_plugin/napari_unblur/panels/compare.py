@@ -1,4 +1,4 @@
-"""Before and after at the press of a key: hides and shows the layer that holds the result."""
+"""Before and after: hides or shows the result layer on a key press."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 class Compare:
-    """Knows which layer is "after" and toggles it."""
+    """Hides and shows one layer, the result or the preview.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Receives the key binding.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image, optional
+        The layer.
+    """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
@@ -22,21 +33,21 @@ class Compare:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is an "after" to hide."""
+        """Whether the layer is in the viewer."""
         return self.layer is not None and self.layer in self._viewer.layers
 
     @property
     def shows_after(self) -> bool:
-        """Whether the result is what one sees."""
+        """Whether the layer is in the viewer and visible."""
         return self.is_possible and self.layer is not None and bool(self.layer.visible)
 
     def toggle(self) -> None:
-        """Show what was hidden, hide what was shown."""
+        """Hide the layer if it is visible, else show it."""
         if self.is_possible and self.layer is not None:
             self.layer.visible = not self.layer.visible
 
     def close(self) -> None:
-        """Give the key back."""
+        """Remove the key binding."""
         self._viewer.bind_key(COMPARE_KEY, None, overwrite=True)
 
     def _pressed(self, _viewer: object) -> None:

@@ -1,4 +1,4 @@
-"""Choosing the layer, and what its axes mean."""
+"""Choice of the layer, and of the roles of its axes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,34 @@ from napari.layers import Image as ImageLayer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_unblur.model.layers import MARK, ROLES, Cut, Source
-from napari_unblur.model.region import View
-from napari_unblur.panels.section import Menu, clear_layout, wrapped
-from napari_unblur.panels.style import GAP
+from napari_unblur.forms.controls import GAP, Menu, clear_layout, wrapped_label
+from napari_unblur.model.layers import IN_MEMORY, PREVIEW_KEY, ROLES, LayerCrop, LayerSnapshot
+from napari_unblur.model.preview_region import Viewport
 
 if TYPE_CHECKING:
     import napari
 
 
 class InputPanel(QWidget):
-    """A menu of image layers and a row for each leading axis of the chosen one."""
+    """A menu of image layers, and a row for each leading axis of the chosen layer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Provides the layers.
+    in_memory : int
+        Largest size of a lazy layer that is loaded into memory as a whole, in bytes.
+    """
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, in_memory: int = IN_MEMORY) -> None:
         super().__init__()
         self._viewer = viewer
+        self._in_memory = in_memory
         self.menu = Menu()
         self.menu.setAccessibleName("Layer")
-        self.hint = wrapped()
+        self.hint = wrapped_label()
         self.roles: list[Menu] = []
         self.ticks: list[QCheckBox] = []
         self._axes = QWidget()
@@ -41,23 +49,23 @@ class InputPanel(QWidget):
         for widget in (self.menu, self.hint, self._axes):
             layout.addWidget(widget)
         self._shown: ImageLayer | None = None
-        self._remembered: dict[int, tuple[tuple[str, ...], tuple[bool, ...]]] = {}
+        self._previous_choices: dict[int, tuple[tuple[str, ...], tuple[bool, ...]]] = {}
         self.menu.activated.connect(lambda _index: self._switch())
         self.refresh(prefer=viewer.layers.selection.active)
 
     @property
     def layer(self) -> ImageLayer | None:
-        """The chosen layer, if there is one."""
+        """The chosen layer, None if there is none."""
         layer: ImageLayer | None = self.menu.currentData()
         return layer
 
     def choose(self, layer: ImageLayer) -> None:
-        """Choose a layer, as a click on the menu would."""
+        """Choose a layer, as with the menu."""
         if self.menu.choose(layer):
             self._switch()
 
     def refresh(self, prefer: object = None) -> None:
-        """List the layers anew, keeping the choice where its layer is still there."""
+        """Update the menu of layers; keep the choice if its layer still exists."""
         kept = self.layer
         self.menu.blockSignals(True)
         self.menu.clear()
@@ -72,36 +80,36 @@ class InputPanel(QWidget):
         if self.layer is not self._shown or not candidates:
             self._switch()
 
-    def source(self) -> Source | None:
-        """Return a copy of what a worker needs of the layer."""
-        return None if self.layer is None else Source.of(self.layer)
+    def snapshot(self) -> LayerSnapshot | None:
+        """Return a snapshot of the chosen layer, None if there is none."""
+        return None if self.layer is None else LayerSnapshot.of(self.layer, self._in_memory)
 
     def chosen_roles(self) -> tuple[str, ...]:
-        """Return what each leading axis is."""
+        """Return the role of each leading axis."""
         return tuple(menu.currentData() for menu in self.roles)
 
-    def whole_cut(self, source: Source, position: tuple[int, ...]) -> Cut:
-        """Return the part to run on: all of each ticked axis, the current place of the others."""
+    def crop(self, snapshot: LayerSnapshot, position: tuple[int, ...]) -> LayerCrop:
+        """Return the part to run on: all of each ticked axis, the current slice of the others."""
         index = [
             slice(0, n) if tick.isChecked() else slice(p, p + 1)
-            for tick, n, p in zip(self.ticks, source.leading, position, strict=True)
+            for tick, n, p in zip(self.ticks, snapshot.leading, position, strict=True)
         ]
-        rows, columns = source.shape[-2:]
-        return Cut((*index, slice(0, rows), slice(0, columns)), self.chosen_roles())
+        rows, columns = snapshot.shape[-2:]
+        return LayerCrop((*index, slice(0, rows), slice(0, columns)), self.chosen_roles())
 
     def position(self) -> tuple[int, ...]:
-        """Return the index of the viewer's slice along each leading axis of the layer."""
+        """Return the index of the current slice along each leading axis of the layer."""
         if self.layer is None:
             return ()
-        leading = Source.of(self.layer).leading
+        leading = LayerSnapshot.of(self.layer).leading
         point = self.layer.world_to_data(self._viewer.dims.point)
         return tuple(
             max(0, min(round(float(p)), n - 1))
             for p, n in zip(point[: len(leading)], leading, strict=True)
         )
 
-    def view(self) -> View | None:
-        """Return what of the layer is in view, `None` unless rows and columns are displayed."""
+    def viewport(self) -> Viewport | None:
+        """Return the visible part of the layer, None unless rows and columns are displayed."""
         layer = self.layer
         if layer is None:
             return None
@@ -109,47 +117,47 @@ class InputPanel(QWidget):
         ndim = self._viewer.dims.ndim
         if self._viewer.dims.ndisplay != 2 or set(displayed) != {ndim - 2, ndim - 1}:
             return None
-        shape = Source.of(layer).shape
+        shape = LayerSnapshot.of(layer).shape
         level = layer.downsample_factors[layer.data_level] if layer.multiscale else [1] * len(shape)
         corners = tuple(
             tuple(int(c * f) for c, f in zip(corner[-2:], level[-2:], strict=True))
             for corner in (row[: len(shape)] for row in layer.corner_pixels)
         )
-        return View(corners, self.position())  # type: ignore[arg-type]
+        return Viewport(corners, self.position())  # type: ignore[arg-type]
 
     def _switch(self) -> None:
         if self._shown is not None:
-            self._remembered[id(self._shown)] = (self.chosen_roles(), self._ticked())
+            self._previous_choices[id(self._shown)] = (self.chosen_roles(), self._ticked())
         self._shown = self.layer
         clear_layout(self._grid)
         self.roles, self.ticks = [], []
-        source = self.source()
-        if source is None:
+        snapshot = self.snapshot()
+        if snapshot is None:
             self.hint.setText("Open an image first: File → Open, or File → Open Sample → unblur.")
         else:
-            self.hint.setText(describe(source))
-            self._show_axes(source)
+            self.hint.setText(describe_layer(snapshot))
+            self._show_axes(snapshot)
         self._axes.setVisible(bool(self.roles))
         self.changed.emit()
 
     def _ticked(self) -> tuple[bool, ...]:
         return tuple(tick.isChecked() for tick in self.ticks)
 
-    def _show_axes(self, source: Source) -> None:
-        guess = (source.guessed_roles(), (True,) * len(source.leading))
-        roles, ticks = self._remembered.get(id(self._shown), guess)
-        if len(roles) != len(source.leading):
-            roles, ticks = guess
-        for row, extent in enumerate(source.leading):
+    def _show_axes(self, snapshot: LayerSnapshot) -> None:
+        default = (snapshot.guessed_roles(), (True,) * len(snapshot.leading))
+        roles, ticks = self._previous_choices.get(id(self._shown), default)
+        if len(roles) != len(snapshot.leading):
+            roles, ticks = default
+        for row, extent in enumerate(snapshot.leading):
             label = QLabel(f"Axis {row}")
-            label.setToolTip("What the steps of this axis of the layer are.")
+            label.setToolTip("The role of this axis of the layer.")
             menu = Menu()
-            for letter, word in ROLES.items():
-                menu.add_entry(word, letter)
+            for letter, role in ROLES.items():
+                menu.add_entry(role, letter)
             menu.choose(roles[row])
             menu.setToolTip(label.toolTip())
             tick = QCheckBox(f"all {extent}")
-            tick.setToolTip("Run on every step of this axis; otherwise only on the one in view.")
+            tick.setToolTip("Run on every slice of this axis; otherwise only on the current one.")
             tick.setChecked(ticks[row])
             menu.activated.connect(lambda _index: self.changed.emit())
             tick.clicked.connect(lambda _checked: self.changed.emit())
@@ -160,17 +168,17 @@ class InputPanel(QWidget):
 
 
 def is_input(layer: object) -> bool:
-    """Whether a layer can be deblurred: an image that the widget did not show for a while."""
-    return isinstance(layer, ImageLayer) and MARK not in layer.metadata
+    """Whether a layer can be deblurred: an image layer that is not a preview."""
+    return isinstance(layer, ImageLayer) and PREVIEW_KEY not in layer.metadata
 
 
-def describe(source: Source) -> str:
-    """Return size, type and pixel size of a layer in one line."""
-    size = " × ".join(str(n) for n in source.shape)
-    words = [size, "RGB" if source.rgb else "", str(source.data.dtype)]
-    unit = source.units[-1]
+def describe_layer(snapshot: LayerSnapshot) -> str:
+    """Return the size, type and pixel size of a layer in one line."""
+    size = " × ".join(str(n) for n in snapshot.shape)
+    parts = [size, "RGB" if snapshot.rgb else "", str(snapshot.data.dtype)]
+    unit = snapshot.units[-1]
     if unit != "pixel":
-        words.append(f"{source.scale[-1]:g} {unit} per pixel")
-    if source.is_large:
-        words.append("read in pieces")
-    return " · ".join(word for word in words if word)
+        parts.append(f"{snapshot.scale[-1]:g} {unit} per pixel")
+    if snapshot.is_large:
+        parts.append("read in chunks")
+    return " · ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Choosing a pipeline, opening one from a file, saving the edited one, copying the command."""
+"""Choice of a pipeline; buttons to open, to save and to copy the command."""
 
 from __future__ import annotations
 
@@ -8,41 +8,43 @@ from typing import Any
 from qtpy.QtCore import QSettings, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_unblur.forms.controls import GAP, Menu, wrapped_label
 from napari_unblur.model.catalogue import (
-    Entry,
+    PipelineEntry,
     broken_entries,
     recent_entries,
     registered_entries,
     with_recent,
 )
-from napari_unblur.panels.section import Menu, wrapped
-from napari_unblur.panels.style import GAP
 from unblur.plugins.manager import Registry
 
 FILTER = "Pipelines (*.yaml *.yml)"
+"""Filter of file dialogs."""
 
 
 class PipelinePanel(QWidget):
-    """The pipeline menu. `chosen` carries a name or a path; the buttons ask the session."""
+    """The pipeline menu and its buttons; `chosen` is emitted with a name or a path."""
 
     chosen = Signal(str)
-    save_wanted = Signal(str)
-    copy_wanted = Signal()
+    save_requested = Signal(str)
+    copy_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: Registry | None = None
-        self._registered: list[Entry] = []
+        self._registry: Registry | None = None
+        self._registered: list[PipelineEntry] = []
         self.menu = Menu()
         self.menu.setAccessibleName("Pipeline")
         self.menu.setEnabled(False)
         self.menu.setPlaceholderText("choose…")
         self.menu.add_entry("loading the methods…", None)
-        self.summary = wrapped()
-        self.open = _button("Open…", "Open a pipeline file.", self._browse)
-        self.save = _button("Save…", "Save the pipeline with its params as YAML.", self._ask)
+        self.summary = wrapped_label()
+        self.open = _button("Open…", "Open a pipeline file.", self._browse_input)
+        self.save = _button(
+            "Save…", "Save the pipeline with its params as YAML.", self._browse_output
+        )
         self.copy = _button(
-            "Copy command", "Copy the `unblur run` line that does the same.", self.copy_wanted.emit
+            "Copy command", "Copy the equivalent `unblur run` command.", self.copy_requested.emit
         )
         self.menu.activated.connect(lambda _index: self._activate())
         buttons = QHBoxLayout()
@@ -57,41 +59,50 @@ class PipelinePanel(QWidget):
         layout.addWidget(self.summary)
         layout.addLayout(buttons)
 
-    def load(self, known: Registry) -> None:
-        """Fill the menu from what the installed plugins registered."""
-        self._known = known
-        self._registered = registered_entries(known)
+    def load(self, registry: Registry) -> None:
+        """Fill the menu with the pipelines of the installed plugins."""
+        self._registry = registry
+        self._registered = registered_entries(registry)
         for widget in (self.menu, self.open, self.save, self.copy):
             widget.setEnabled(True)
         self._fill()
 
-    def entry(self) -> Entry | None:
-        """Return the chosen line."""
-        entry: Entry | None = self.menu.currentData()
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the menu was filled."""
+        return self._registry is not None
+
+    def entry(self) -> PipelineEntry | None:
+        """Return the chosen entry."""
+        entry: PipelineEntry | None = self.menu.currentData()
         return entry
 
     def first_usable(self) -> str | None:
-        """Return what to begin with: the first pipeline that needs no PSF, else the first."""
+        """Return the pipeline to start with: the first without a PSF, else the first."""
         usable = [e for e in self._entries() if not e.problem]
         blind = [e for e in usable if not e.needs_psf]
         return next((e.key for e in (*blind, *usable)), None)
 
     def show_choice(self, key: str, summary: str, edited: bool) -> None:
-        """Show which pipeline is loaded and whether it was edited since."""
+        """Show the loaded pipeline, and whether it was edited."""
         if self._select(key) is False:
             self._remember(key)
             self._select(key)
         self.summary.setText(f"{summary} Edited." if edited else summary)
 
     def remember(self, path: str) -> None:
-        """Put a file at the head of the recent ones."""
+        """Add a file to the recent ones and choose it."""
         self._remember(path)
         self._select(path)
 
     def _select(self, key: str) -> bool:
         for index in range(self.menu.count()):
             entry = self.menu.itemData(index)
-            if isinstance(entry, Entry) and entry.key == key and self.menu.is_enabled(index):
+            if (
+                isinstance(entry, PipelineEntry)
+                and entry.key == key
+                and self.menu.is_enabled(index)
+            ):
                 self.menu.setCurrentIndex(index)
                 return True
         return False
@@ -101,11 +112,11 @@ class PipelinePanel(QWidget):
         settings.setValue("recent", with_recent(_recent(settings), path))
         self._fill()
 
-    def _entries(self) -> list[Entry]:
-        if self._known is None:
+    def _entries(self) -> list[PipelineEntry]:
+        if self._registry is None:
             return []
-        recent = recent_entries(self._known, _recent(user_settings()))
-        return [*self._registered, *recent, *broken_entries(self._known)]
+        recent = recent_entries(self._registry, _recent(user_settings()))
+        return [*self._registered, *recent, *broken_entries(self._registry)]
 
     def _fill(self) -> None:
         self.menu.clear()
@@ -123,23 +134,24 @@ class PipelinePanel(QWidget):
         if entry is not None and not entry.problem:
             self.chosen.emit(entry.key)
 
-    def _browse(self) -> None:
+    def _browse_input(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a pipeline", filter=FILTER)
         if path:
             self.chosen.emit(path)
 
-    def _ask(self) -> None:
+    def _browse_output(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
             self, "Save the pipeline", "pipeline.yaml", filter=FILTER
         )
         if path:
             target = Path(path)
-            known = target.suffix.lower() in (".yaml", ".yml")
-            self.save_wanted.emit(str(target if known else target.with_name(f"{target.name}.yaml")))
+            if target.suffix.lower() not in (".yaml", ".yml"):
+                target = target.with_name(f"{target.name}.yaml")
+            self.save_requested.emit(str(target))
 
 
 def user_settings() -> QSettings:
-    """Return where the widget remembers things between sessions."""
+    """Return the settings that the widget keeps between sessions."""
     scope = QSettings.Scope.UserScope
     return QSettings(QSettings.Format.IniFormat, scope, "unblur", "napari-unblur")
 

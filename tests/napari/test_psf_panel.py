@@ -1,4 +1,4 @@
-"""The PSF from a layer, a file or points; the doctor's findings; the kernels over the image."""
+"""The PSF from a layer, a file or points; its diagnostics; the kernels over the image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import KNOWN_PSF
-from napari_unblur.model.kernels import field_layer, field_mosaic, thumbnail
-from napari_unblur.model.layers import Source
+from napari_unblur.model.kernel_layers import field_layer, field_mosaic, thumbnail
+from napari_unblur.model.layers import LayerSnapshot
 from unblur.io import write_kernel
 from unblur.model.kernel import Kernel, KernelField
 from unblur.numerics.synthesis import gaussian_kernel
@@ -16,76 +16,76 @@ RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((60, 70)).astype(np.float32)
 
 
-def choose_layer(widget, name, settled):
+def choose_layer(widget, name, wait_until_idle):
     widget.psf.choose("layer")
     widget.psf.layers.choose(widget.viewer.layers[name])
     widget.psf.layers.activated.emit(widget.psf.layers.currentIndex())
-    settled(widget)
+    wait_until_idle(widget)
 
 
-def test_a_pipeline_without_estimator_asks_for_a_psf(open_panel, settled):
+def test_a_pipeline_without_estimator_needs_a_psf(open_panel, wait_until_idle):
     widget = open_panel(IMAGE, pipeline=KNOWN_PSF)
     assert widget.psf.origin == "layer"
     assert "Choose the layer that holds the PSF" in widget.footer.status.text()
     widget.viewer.add_image(gaussian_kernel(1.0, size=9).weights, name="measured")
-    choose_layer(widget, "measured", settled)
+    choose_layer(widget, "measured", wait_until_idle)
     assert widget.psf.field().mean.shape == (9, 9)
     assert widget.footer.run.isEnabled()
-    assert "nothing amiss" in widget.psf.doctor.findings.text()
+    assert "no problem" in widget.psf.doctor.diagnostics.text()
     assert not widget.psf.doctor.picture.isHidden()
 
 
-def test_the_doctor_speaks_and_repairs(open_panel, settled):
+def test_diagnostics_are_shown_and_repaired(open_panel, wait_until_idle):
     widget = open_panel(IMAGE, pipeline=KNOWN_PSF)
-    sick = np.zeros((21, 21), np.float32)
-    sick[2:11, 4:13] = gaussian_kernel(1.5, size=9).weights * 1000
-    sick += 5 + RANDOM.normal(0, 0.1, sick.shape).astype(np.float32)
-    sick[0, 0] = -3
-    widget.viewer.add_image(sick, name="sick")
-    choose_layer(widget, "sick", settled)
-    words = widget.psf.doctor.findings.text()
-    assert "pedestal" in words
-    assert "samples are negative" in words
-    assert "Repair subtracts" in words
+    damaged = np.zeros((21, 21), np.float32)
+    damaged[2:11, 4:13] = gaussian_kernel(1.5, size=9).weights * 1000
+    damaged += 5 + RANDOM.normal(0, 0.1, damaged.shape).astype(np.float32)
+    damaged[0, 0] = -3
+    widget.viewer.add_image(damaged, name="damaged")
+    choose_layer(widget, "damaged", wait_until_idle)
+    text = widget.psf.doctor.diagnostics.text()
+    assert "pedestal" in text
+    assert "samples are negative" in text
+    assert "Repair subtracts" in text
     assert widget.psf.field() is None
     assert not widget.footer.run.isEnabled()
     assert "press Repair" in widget.footer.status.text()
     widget.psf.doctor.repair.click()
-    mended = widget.psf.field().mean
-    peak = np.unravel_index(mended.weights.argmax(), mended.shape)
-    assert peak == tuple(n // 2 for n in mended.shape)
+    repaired = widget.psf.field().mean
+    peak = np.unravel_index(repaired.weights.argmax(), repaired.shape)
+    assert peak == tuple(n // 2 for n in repaired.shape)
     assert widget.footer.run.isEnabled()
     assert "Repaired" in widget.psf.doctor.note.text()
-    assert "pedestal" not in widget.psf.doctor.findings.text()
+    assert "pedestal" not in widget.psf.doctor.diagnostics.text()
 
 
-def test_a_psf_from_a_file(open_panel, settled, tmp_path):
+def test_a_psf_from_a_file(open_panel, wait_until_idle, tmp_path):
     widget = open_panel(IMAGE, pipeline=KNOWN_PSF)
     path = tmp_path / "psf.tif"
     write_kernel(gaussian_kernel(1.5, size=9), path)
     widget.psf.choose("file")
     widget.psf.path.setText(str(path))
     widget.psf.path.editingFinished.emit()
-    settled(widget)
+    wait_until_idle(widget)
     assert widget.psf.field().mean.shape == (9, 9)
     widget.pipelines.copy.click()
     assert f"--psf {path}" in widget.messages.text
     widget.footer.run.click()
-    settled(widget)
+    wait_until_idle(widget)
     assert widget.viewer.layers[-1].metadata["unblur"]["kernel"]["origin"] == "given"
 
 
-def test_a_missing_psf_file_is_told(open_panel, settled, tmp_path):
+def test_a_missing_psf_file_is_reported(open_panel, wait_until_idle, tmp_path):
     widget = open_panel(IMAGE, pipeline=KNOWN_PSF)
     widget.psf.choose("file")
     widget.psf.path.setText(str(tmp_path / "gone.tif"))
     widget.psf.path.editingFinished.emit()
-    settled(widget)
+    wait_until_idle(widget)
     assert "gone.tif" in widget.messages.text
     assert not widget.footer.run.isEnabled()
 
 
-def test_a_psf_from_points(open_widget, settled):
+def test_a_psf_from_points(open_widget, wait_until_idle):
     stars = np.zeros((90, 90), np.float32)
     for row, column in ((20, 20), (25, 65), (68, 42)):
         stars[row - 4 : row + 5, column - 4 : column + 5] += gaussian_kernel(1.2, size=9).weights
@@ -98,7 +98,7 @@ def test_a_psf_from_points(open_widget, settled):
     widget.psf.points.choose(widget.viewer.layers["marks"])
     widget.psf.window_width.setValue(15)
     widget.psf.estimate.click()
-    settled(widget)
+    wait_until_idle(widget)
     found = widget.psf.field().mean
     truth = gaussian_kernel(1.2, size=found.shape).weights
     assert max(found.shape) <= 15
@@ -107,17 +107,17 @@ def test_a_psf_from_points(open_widget, settled):
     assert widget.psf.doctor.repair.isHidden()
 
 
-def test_points_on_nothing_are_told(open_panel, settled):
+def test_points_without_a_source_are_reported(open_panel, wait_until_idle):
     widget = open_panel(IMAGE * 0, pipeline=KNOWN_PSF)
     widget.viewer.add_points([(20, 20)], name="marks")
     widget.psf.choose("points")
     widget.psf.points.choose(widget.viewer.layers["marks"])
     widget.psf.estimate.click()
-    settled(widget)
+    wait_until_idle(widget)
     assert "none of the 1 points" in widget.messages.text.lower()
 
 
-def test_a_volume_gets_a_volume(open_panel, settled):
+def test_the_psf_of_a_volume_is_a_volume(open_panel, wait_until_idle):
     grid = np.indices((21, 40, 40))
     bead = np.exp(
         -sum(((g - c) / w) ** 2 for g, c, w in zip(grid, (10, 20, 20), (2, 1, 1), strict=True))
@@ -130,12 +130,12 @@ def test_a_volume_gets_a_volume(open_panel, settled):
     widget.psf.window_depth.setValue(11)
     widget.psf.window_width.setValue(9)
     widget.psf.estimate.click()
-    settled(widget)
+    wait_until_idle(widget)
     shape = widget.psf.field().mean.shape
     assert shape[0] > shape[1] == shape[2]
     assert shape[0] <= 11
     widget.footer.run.click()
-    settled(widget)
+    wait_until_idle(widget)
     assert widget.viewer.layers["image (deblurred)"].data.shape == (21, 40, 40)
     assert widget.viewer.layers["image PSF"].data.shape == shape
 
@@ -147,10 +147,10 @@ def two_by_three():
     return KernelField(kernels, (15.0, 45.0), (10.0, 35.0, 60.0))
 
 
-def test_the_field_lies_over_the_image_with_each_kernel_at_its_place():
+def test_each_kernel_of_a_field_is_shown_at_its_position():
     from napari.layers import Image as ImageLayer
 
-    source = Source.of(ImageLayer(IMAGE, scale=(2, 2), translate=(100, 0)))
+    source = LayerSnapshot.of(ImageLayer(IMAGE, scale=(2, 2), translate=(100, 0)))
     field = two_by_three()
     content = field_layer(field, source, (0, 0))
     layer = ImageLayer(content.pop("data"), **content)
@@ -163,13 +163,13 @@ def test_the_field_lies_over_the_image_with_each_kernel_at_its_place():
     assert (field_mosaic(field).reshape(2, 9, 3, 9).max(axis=(1, 3)) == 1).all()
 
 
-def test_show_over_the_image(open_panel, settled, tmp_path):
+def test_show_over_the_image(open_panel, wait_until_idle, tmp_path):
     widget = open_panel(IMAGE, pipeline=KNOWN_PSF)
     write_kernel(two_by_three(), tmp_path / "field.tif")
     widget.psf.choose("file")
     widget.psf.path.setText(str(tmp_path / "field.tif"))
     widget.psf.path.editingFinished.emit()
-    settled(widget)
+    wait_until_idle(widget)
     assert "2 × 3 kernels" in widget.psf.doctor.note.text()
     widget.psf.doctor.view_field.click()
     assert widget.viewer.layers["image PSF field"].data.shape == (18, 27)

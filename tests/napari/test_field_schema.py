@@ -1,4 +1,4 @@
-"""Forms are described by the pydantic models of the stages."""
+"""Description of forms, derived from the pydantic models of the stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, ValidationError
 from stages_for_widget import Guess, Sharpen
 
-from napari_unblur.forms.schema import Bounds, changed_values, form_fields
+from napari_unblur.forms.field_schema import Bounds, changed_values, form_fields
 from unblur.model.stages import Params
 from unblur.plugins.manager import registry
 
@@ -41,7 +41,7 @@ def test_bounds_come_from_the_field():
     assert str(fields["noise"].bounds) == "at least 0"
 
 
-def test_a_word_may_stand_for_a_number_and_bounds_reach_into_the_union():
+def test_words_in_place_of_a_number_and_bounds_within_a_union():
     size = fields_of(Guess.Params)["size"]
     assert (size.shape, size.words, size.default) == ("integer", ("auto",), "auto")
     assert size.bounds == Bounds(3, 99)
@@ -50,41 +50,41 @@ def test_a_word_may_stand_for_a_number_and_bounds_reach_into_the_union():
 
 def test_priors_and_nested_models():
     class Inner(Params):
-        depth: int = Field(default=2, description="How deep, in pixels.")
+        depth: int = Field(default=2, description="Depth, in pixels.")
 
     class Outer(Params):
         inner: Inner = Inner()
-        maybe: Inner | None = None
+        optional: Inner | None = None
 
     fields = fields_of(Outer)
     assert fields["inner"].shape == "group"
     assert fields["inner"].inner[0].unit == "px"
     assert fields["inner"].default == {"depth": 2}
-    assert fields["maybe"].shape == "data"
+    assert fields["optional"].shape == "data"
     assert fields_of(Guess.Params)["priors"].shape == "priors"
-    assert fields_of(Guess.Params)["priors"].default[0]["prior"] == "quiet"
+    assert fields_of(Guess.Params)["priors"].default[0]["prior"] == "energy"
 
 
 def test_enums_become_menus():
-    class Way(Enum):
+    class Direction(Enum):
         UP = "up"
         DOWN = "down"
 
     class Model(Params):
-        way: Way = Way.UP
+        direction: Direction = Direction.UP
 
-    assert fields_of(Model)["way"].choices == ("up", "down")
-    assert fields_of(Model)["way"].default == "up"
+    assert fields_of(Model)["direction"].choices == ("up", "down")
+    assert fields_of(Model)["direction"].default == "up"
 
 
-def test_tooltip_says_what_is_allowed():
+def test_the_tooltip_contains_bounds_and_default():
     tooltip = fields_of(Sharpen.Params)["iterations"].tooltip
     assert "Iterations." in tooltip
     assert "1 to 5000" in tooltip
     assert "Default: 5" in tooltip
 
 
-def test_rarely_changed_params_are_not_basic():
+def test_advanced_params_are_not_basic():
     class Model(Params):
         first: int = 1
         hidden: Annotated[int, Field(json_schema_extra={"advanced": True})] = 1
@@ -99,7 +99,7 @@ def test_rarely_changed_params_are_not_basic():
     ]
 
 
-def test_only_changes_and_what_was_written_down_are_kept():
+def test_only_edited_and_explicit_values_are_kept():
     fields = form_fields(Sharpen.Params)
     values = {field.name: field.default for field in fields}
     assert changed_values(fields, values, {}) == {}
@@ -110,7 +110,7 @@ def test_only_changes_and_what_was_written_down_are_kept():
 
 
 @pytest.mark.parametrize("key", list(registry().stages), ids="-".join)
-def test_every_installed_stage_has_a_form_that_shows_its_defaults(key):
+def test_every_installed_stage_has_a_form_with_its_defaults(key):
     cls = registry().stages[key]
     fields = form_fields(cls.Params)
     assert [field.name for field in fields] == list(cls.Params.model_fields)

@@ -1,4 +1,4 @@
-"""From a stage's pydantic params to a plain description of a form. No window is needed here."""
+"""Description of a form as plain data, derived from the pydantic params of a stage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unblur.model.params import PriorChoice
 Shape = Literal["switch", "integer", "number", "choice", "text", "group", "priors", "data"]
 
 BASIC_COUNT = 4
-"""So many fields of a stage are shown at once; authors put what matters first."""
+"""Number of fields of a stage that are shown unfolded, from the first on, dimensionless."""
 
 _UNITS = (
     (r"\bpixels?\b", "px"),
@@ -32,7 +32,7 @@ _UNITS = (
 
 @dataclass(frozen=True)
 class Bounds:
-    """The interval that a number lies in; an open end excludes the bound itself."""
+    """The interval of a number; an open end excludes the bound itself."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -51,27 +51,27 @@ class Bounds:
 
 @dataclass(frozen=True)
 class FormField:
-    """One line of a form.
+    """One field of a form.
 
     Attributes
     ----------
     name, label, description, unit : str
-        The param's name, its words for the screen, its tooltip, and the unit shown beside it.
+        The name of the param, its label, its tooltip, and its unit.
     shape : str
-        Which editor fits: switch, integer, number, choice, text, group (a nested model),
-        priors (a list of them) or data (anything else, edited as YAML).
+        Kind of editor: switch, integer, number, choice, text, group (a nested model), priors
+        (a list of priors) or data (any other value, edited as YAML).
     default : object
-        In plain form (numbers, strings, lists, mappings), as a pipeline file holds it.
+        Default in plain form (numbers, strings, lists, mappings), as in a pipeline file.
     bounds : Bounds
-        Of an integer or a number.
+        Bounds of an integer or a number.
     choices : tuple
-        Of a choice.
+        Values of a choice.
     words : tuple
-        Values that may stand in place of a number, e.g. "auto" or None.
+        Values that are allowed in place of a number, e.g. "auto" or None.
     inner : tuple of FormField
         Fields of a group.
     basic : bool
-        Whether the field is shown at once; the others are folded away.
+        Whether the field is always shown; the others are folded.
     """
 
     name: str
@@ -88,25 +88,25 @@ class FormField:
 
     @property
     def tooltip(self) -> str:
-        """The description, the bounds and the default, for hovering."""
+        """The description, the bounds and the default."""
         lines = [self.description or self.label]
         if str(self.bounds):
             lines.append(f"Allowed: {self.bounds}.")
         if self.shape in ("switch", "integer", "number", "choice", "text"):
-            lines.append(f"Default: {shown(self.default)}.")
+            lines.append(f"Default: {format_value(self.default)}.")
         return "\n".join(lines)
 
 
 def form_fields(model: type[BaseModel]) -> tuple[FormField, ...]:
-    """Return the lines of the form for `model`, in the order of its fields."""
+    """Return the fields of the form of `model`, in the order of the model."""
     return tuple(
         _form_field(name, info, position)
         for position, (name, info) in enumerate(model.model_fields.items())
     )
 
 
-def shown(value: Any) -> str:
-    """Return a value the way a form shows it."""
+def format_value(value: Any) -> str:
+    """Return a value as text for a form."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -115,20 +115,20 @@ def shown(value: Any) -> str:
 
 
 def changed_values(
-    fields: tuple[FormField, ...], values: Mapping[str, Any], keep: Mapping[str, Any]
+    fields: tuple[FormField, ...], values: Mapping[str, Any], explicit: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the values that differ from their defaults or that were written down in `keep`."""
+    """Return the values that differ from their defaults or whose names are in `explicit`."""
     return {
         field.name: values[field.name]
         for field in fields
-        if field.name in values and (field.name in keep or values[field.name] != field.default)
+        if field.name in values and (field.name in explicit or values[field.name] != field.default)
     }
 
 
 def _form_field(name: str, info: FieldInfo, position: int) -> FormField:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     description = " ".join((info.description or "").split())
-    kind = _Kind(info.annotation, info.metadata)
+    parsed = _AnnotationShape(info.annotation, info.metadata)
     default = None
     if not info.is_required():
         raw = info.get_default(call_default_factory=True)
@@ -137,19 +137,19 @@ def _form_field(name: str, info: FieldInfo, position: int) -> FormField:
         name=name,
         label=str(extra.get("label", name.replace("_", " ").capitalize())),
         description=description,
-        unit=str(extra.get("unit", _unit(description) if kind.is_numeric else "")),
-        shape=kind.shape,
+        unit=str(extra.get("unit", _unit(description) if parsed.is_numeric else "")),
+        shape=parsed.shape,
         default=default,
-        bounds=kind.bounds,
-        choices=kind.choices,
-        words=kind.words,
-        inner=form_fields(kind.model) if kind.shape == "group" and kind.model else (),
+        bounds=parsed.bounds,
+        choices=parsed.choices,
+        words=parsed.words,
+        inner=form_fields(parsed.model) if parsed.shape == "group" and parsed.model else (),
         basic=not extra.get("advanced", position >= BASIC_COUNT),
     )
 
 
-class _Kind:
-    """What an annotation amounts to: the type to edit, and words allowed in its place."""
+class _AnnotationShape:
+    """Shape, constraints and allowed words of a type annotation."""
 
     def __init__(self, annotation: Any, metadata: list[Any]) -> None:
         self.constraints = list(metadata)
@@ -169,7 +169,7 @@ class _Kind:
             self.choices = literals
         elif len(others) == 1:
             self.words = literals
-            self._one(others[0])
+            self._set_shape(others[0])
 
     @property
     def is_numeric(self) -> bool:
@@ -180,7 +180,7 @@ class _Kind:
         bounds = Bounds()
         for rule in self.constraints:
             for part in rule if isinstance(rule, at.GroupedMetadata) else (rule,):
-                bounds = _tightened(bounds, part)
+                bounds = _with_constraint(bounds, part)
         return bounds
 
     def _bare(self, member: Any) -> Any:
@@ -191,7 +191,7 @@ class _Kind:
             return bare
         return member
 
-    def _one(self, annotation: Any) -> None:
+    def _set_shape(self, annotation: Any) -> None:
         simple: dict[Any, Shape] = {
             bool: "switch",
             int: "integer",
@@ -221,7 +221,7 @@ def _literals(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _tightened(bounds: Bounds, rule: Any) -> Bounds:
+def _with_constraint(bounds: Bounds, rule: Any) -> Bounds:
     if isinstance(rule, at.Ge):
         return Bounds(_number(rule.ge), bounds.high, False, bounds.high_open)
     if isinstance(rule, at.Gt):

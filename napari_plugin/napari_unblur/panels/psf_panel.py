@@ -1,4 +1,4 @@
-"""Where the PSF comes from: the pipeline, a layer, a file, or marked points."""
+"""Choice of the PSF: from the pipeline, a layer, a file, or marked points."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unblur.model.layers import MARK
-from napari_unblur.model.psf_request import Origin, Psf
-from napari_unblur.panels.doctor import DoctorPanel
-from napari_unblur.panels.section import Menu, calm_wheel, row_of
-from napari_unblur.panels.style import GAP
+from napari_unblur.forms.controls import GAP, Menu, guard_wheel, row_of
+from napari_unblur.model.layers import PREVIEW_KEY
+from napari_unblur.model.psf_request import PsfCandidate, PsfOrigin
+from napari_unblur.panels.doctor_panel import DoctorPanel
 from unblur.model.kernel import KernelField
 
 if TYPE_CHECKING:
     import napari
 
-THUMBNAIL = 72
-
-_ORIGINS: dict[Origin, str] = {
+_ORIGINS: dict[PsfOrigin, str] = {
     "estimated": "Estimated by the pipeline",
     "layer": "From a layer",
     "file": "From a file",
@@ -38,16 +35,19 @@ _ORIGINS: dict[Origin, str] = {
 
 
 class PsfPanel(QWidget):
-    """The choice of a PSF. `wanted` asks the session to fetch it; `changed` tells of a new one."""
+    """The choice of the PSF.
 
-    wanted = Signal()
+    `requested` is emitted when a PSF has to be read, `changed` when the PSF in use changes.
+    """
+
+    requested = Signal()
     changed = Signal()
-    field_wanted = Signal()
+    field_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self._psf: Psf | None = None
+        self._psf: PsfCandidate | None = None
         self._use_repaired = False
         self._fetching = False
         self.menu = Menu()
@@ -59,7 +59,7 @@ class PsfPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
         layout.addWidget(self.menu)
-        self.details: dict[Origin, QWidget] = {
+        self.details: dict[PsfOrigin, QWidget] = {
             "layer": self._layer_row(),
             "file": self._file_row(),
             "points": self._points_row(),
@@ -67,26 +67,26 @@ class PsfPanel(QWidget):
         for detail in self.details.values():
             layout.addWidget(detail)
         self.doctor = DoctorPanel()
-        self.doctor.repair_wanted.connect(self._repair)
-        self.doctor.field_wanted.connect(self.field_wanted)
+        self.doctor.repair_requested.connect(self._repair)
+        self.doctor.field_requested.connect(self.field_requested)
         layout.addWidget(self.doctor)
         self.refresh()
         self._switch()
 
     @property
-    def origin(self) -> Origin:
-        """Where the PSF comes from."""
-        origin: Origin = self.menu.currentData()
+    def origin(self) -> PsfOrigin:
+        """The chosen origin."""
+        origin: PsfOrigin = self.menu.currentData()
         return origin
 
-    def choose(self, origin: Origin) -> None:
-        """Choose an origin, as a click on the menu would."""
+    def choose(self, origin: PsfOrigin) -> None:
+        """Choose an origin, as with the menu."""
         self.menu.choose(origin)
         self._switch()
 
     def set_estimable(self, estimable: bool) -> None:
-        """Say whether the pipeline can estimate the PSF; if not, the user must bring one."""
-        reason = "" if estimable else "This pipeline does not estimate the PSF: bring one."
+        """Set whether the pipeline estimates the PSF; if not, the user must provide one."""
+        reason = "" if estimable else "This pipeline does not estimate the PSF; choose one."
         self.menu.set_enabled(0, estimable, reason)
         if not estimable and self.origin == "estimated":
             self.choose("layer")
@@ -94,7 +94,7 @@ class PsfPanel(QWidget):
             self.choose("estimated")
 
     def refresh(self) -> None:
-        """List the layers anew, keeping choices whose layer is still there."""
+        """Update the menus of layers; keep each choice if its layer still exists."""
         images = [x for x in reversed(self._viewer.layers) if _may_be_psf(x)]
         marks = [x for x in reversed(self._viewer.layers) if isinstance(x, PointsLayer)]
         for menu, layers, empty in (
@@ -114,7 +114,7 @@ class PsfPanel(QWidget):
             self._switch()
 
     def field(self) -> KernelField | None:
-        """Return the PSF to use, `None` where the pipeline estimates it or there is none yet."""
+        """Return the PSF to use, None if the pipeline estimates it or there is none yet."""
         if self.origin == "estimated" or self._psf is None:
             return None
         if self._use_repaired and self._psf.repaired is not None:
@@ -122,7 +122,7 @@ class PsfPanel(QWidget):
         return self._psf.kernels
 
     def problem(self) -> str:
-        """Return why there is no PSF though one is wanted, "" if all is well."""
+        """Return why there is no PSF although one is needed, "" if there is no problem."""
         if self.origin == "estimated" or self.field() is not None:
             return ""
         if self._fetching:
@@ -135,21 +135,21 @@ class PsfPanel(QWidget):
             "points": "Mark beads or stars in a Points layer, then press Estimate.",
         }[self.origin]
 
-    def show_depth(self, deep: bool) -> None:
-        """Offer a depth for the window if the image has planes."""
-        self.window_depth.setVisible(deep)
-        if not deep:
+    def show_depth(self, is_volume: bool) -> None:
+        """Show the depth of the window if the image is a volume."""
+        self.window_depth.setVisible(is_volume)
+        if not is_volume:
             self.window_depth.setValue(1)
 
     def set_fetching(self) -> None:
-        """Show that the PSF is on its way."""
+        """Show that the PSF is being read."""
         self._psf = None
         self._fetching = True
         self.doctor.show_waiting()
         self.changed.emit()
 
-    def show_psf(self, psf: Psf | None) -> None:
-        """Take a PSF and show it with the doctor's findings."""
+    def show_psf(self, psf: PsfCandidate | None) -> None:
+        """Use a PSF and show it with its diagnostics."""
         self._fetching = False
         self._psf = psf
         self._use_repaired = False
@@ -157,7 +157,7 @@ class PsfPanel(QWidget):
         self.changed.emit()
 
     def show_estimated(self, field: KernelField) -> None:
-        """Show the kernel that the pipeline has found."""
+        """Show the kernel that the pipeline estimated."""
         if self.origin == "estimated":
             self.doctor.show_estimated(field)
 
@@ -173,7 +173,7 @@ class PsfPanel(QWidget):
         if (self.origin == "layer" and self.layers.currentData() is not None) or (
             self.origin == "file" and self.path.text()
         ):
-            self.wanted.emit()
+            self.requested.emit()
 
     def _layer_row(self) -> QWidget:
         self.layers = Menu()
@@ -194,13 +194,13 @@ class PsfPanel(QWidget):
         self.points = Menu()
         self.points.setToolTip("A Points layer with a point on each bead or star.")
         self.window_width = _odd_box(
-            5, 25, " px", "Width of the window around each point: wider than the blur."
+            5, 25, " px", "Width of the window around each point; larger than the blur."
         )
         self.window_depth = _odd_box(
-            1, 1, " planes deep", "Depth of the window: 1 gives a 2-D PSF, more a 3-D one."
+            1, 1, " planes deep", "Depth of the window: 1 gives a 2-D PSF, more a 3-D PSF."
         )
         self.estimate = QPushButton("Estimate")
-        self.estimate.clicked.connect(lambda _checked=False: self.wanted.emit())
+        self.estimate.clicked.connect(lambda _checked=False: self.requested.emit())
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -223,7 +223,7 @@ class PsfPanel(QWidget):
 
 
 def _may_be_psf(layer: object) -> bool:
-    return isinstance(layer, ImageLayer) and not layer.rgb and MARK not in layer.metadata
+    return isinstance(layer, ImageLayer) and not layer.rgb and PREVIEW_KEY not in layer.metadata
 
 
 def _odd_box(low: int, value: int, suffix: str, tooltip: str) -> QSpinBox:
@@ -233,5 +233,5 @@ def _odd_box(low: int, value: int, suffix: str, tooltip: str) -> QSpinBox:
     box.setValue(value)
     box.setSuffix(suffix)
     box.setToolTip(tooltip)
-    calm_wheel(box)
+    guard_wheel(box)
     return box
