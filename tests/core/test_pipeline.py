@@ -2,8 +2,8 @@ import json
 
 import jsonschema
 import pytest
-from stages_for_tests import ALL
 
+from stages_for_tests import ALL
 from unblur.errors import ParamsError, PipelineError, UsageError
 from unblur.pipeline import MAX_FILE_BYTES, Pipeline, json_schema
 from unblur.plugins.manager import collect, plugin_manager, register

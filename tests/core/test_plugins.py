@@ -1,6 +1,6 @@
 import pytest
-from stages_for_tests import ALL, Copy, Flat
 
+from stages_for_tests import ALL, Copy, Flat
 from unblur.errors import PluginError, UsageError
 from unblur.model.formats import Reader, Writer
 from unblur.model.stages import Deconvolver

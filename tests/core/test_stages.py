@@ -1,6 +1,6 @@
 import pytest
-from stages_for_tests import ALL, Double, Flat
 
+from stages_for_tests import ALL, Double, Flat
 from unblur.errors import ParamsError
 
 
