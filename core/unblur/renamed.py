@@ -73,6 +73,7 @@ ATTRIBUTES: dict[str, str] = {
     "unblur.engine.api:deblur.holes": "nonfinite",
     "unblur.engine.record.report:MaskRecord.holes": "nonfinite",
     "unblur.model.context:Context.ceiling": "saturation_level",
+    "unblur.model.formats:RegionWriter.grain": "write_alignment",
     "unblur.model.kernel:Kernel.reach": "half_width",
     "unblur.model.stages:Deconvolver.settled": "calibrate",
     "unblur.model.stages:Postprocessor.settled": "calibrate",

@@ -1,6 +1,6 @@
 """Reading and writing images and kernels in every format the project knows.
 
-Values are never rescaled, and what a format says besides its pixels (axes, channel names,
+Values are never rescaled, and the metadata of a format besides its pixels (axes, channel names,
 pixel size, headers, profiles, chunks) is put back when a result is written.
 """
 

@@ -1,4 +1,4 @@
-"""Files and stores on disk: finding them, and writing them whole or not at all."""
+"""Files and stores on disk: checks, temporary names, and atomic writing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPOUND_SUFFIXES = (
     ".fit.gz",
     ".fts.gz",
 )
-"""Suffixes of two words of the built-in formats, in lower case with the dots."""
+"""Compound suffixes of the built-in formats, in lower case with the dots."""
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "a PNG file"),
@@ -44,15 +44,14 @@ _SIGNATURES = (
     (b"BM", "a BMP file"),
 )
 FOREIGN = frozenset({"an HDF5 file", "a GIF file", "a PDF", "a BMP file"})
-"""What no reader reads, under whatever name."""
-
+"""File types that no reader supports, whatever their suffix."""
 
 _REMOVALS = 50
 _FULL = "the disk took only a part"
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix in lower case, of several words if a format has such a one: ".ome.tif".
+    """Return the suffix in lower case, including compound suffixes such as ".ome.tif".
 
     The plugins are loaded only if the name has several dots and ends in no built-in suffix.
     """
@@ -75,7 +74,7 @@ def _builtin_suffixes() -> frozenset[str]:
 
 
 def _plugin_suffix(name: str) -> str:
-    """Return the longest suffix of a plugin's format in which `name` ends, or ""."""
+    """Return the longest suffix of a plugin's format at the end of `name`, or ""."""
     from unblur.plugins.manager import registry
 
     known = registry()
@@ -85,7 +84,7 @@ def _plugin_suffix(name: str) -> str:
 
 
 def split_part(path: Path) -> tuple[Path, str | None]:
-    """Split `night.fits[2]` into `night.fits` and "2"; a file really so named stays whole."""
+    """Split `night.fits[2]` into `night.fits` and "2", unless a file of that name exists."""
     match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", path.name)
     if match is None or path.exists():
         return path, None
@@ -93,7 +92,7 @@ def split_part(path: Path) -> tuple[Path, str | None]:
 
 
 def check_input(path: Path) -> None:
-    """Raise `ImageError` unless there is a readable file or a zarr store at `path`."""
+    """Raise `ImageError` unless `path` is a readable file or a zarr store."""
     try:
         if path.is_dir():
             if not is_store(path):
@@ -103,7 +102,7 @@ def check_input(path: Path) -> None:
                 )
             return
         if not path.exists():
-            raise ImageError(_absent(path))
+            raise ImageError(_missing_file_message(path))
         if path.stat().st_size == 0:
             raise ImageError(f"{path} is empty (0 bytes); copy or export it again.")
         with path.open("rb"):
@@ -113,12 +112,12 @@ def check_input(path: Path) -> None:
 
 
 def is_store(path: Path) -> bool:
-    """Return whether `path` is a folder that holds a zarr array or group."""
+    """Return whether `path` is a folder with a zarr array or group."""
     return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"))
 
 
-def what_it_is(path: Path) -> str | None:
-    """Return what the first bytes of a file say it is, e.g. "a PNG file", or `None`."""
+def file_type(path: Path) -> str | None:
+    """Return the file type by the first bytes of a file, e.g. "a PNG file", or `None`."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -127,9 +126,9 @@ def what_it_is(path: Path) -> str | None:
 
 
 def check_vacant(path: Path, overwrite: bool) -> None:
-    """Raise `OutputError` unless something new can be put at `path`.
+    """Raise `OutputError` unless a file or store can be created at `path`.
 
-    The folder must be there and writable, and nothing may be in the way unless `overwrite`.
+    The folder must exist and be writable, and `path` must not exist unless `overwrite` is true.
     """
     folder = path.parent
     if not folder.is_dir():
@@ -144,10 +143,10 @@ def check_vacant(path: Path, overwrite: bool) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """Return the name under which `path` is kept while it is being written.
+    """Return the temporary name of `path` while it is being written.
 
-    Hidden, in the same folder, with the same suffix, and the same on every call, so that an
-    interrupted run finds its work again.
+    The name is hidden, in the same folder, with the same suffix, and the same on every call, so
+    that an interrupted run can be resumed.
     """
     suffix = path.name[len(path.name) - len(suffix_of(path)) :]
     stem = path.name[: len(path.name) - len(suffix)]
@@ -155,15 +154,15 @@ def partial_path(path: Path) -> Path:
 
 
 def scratch_path(path: Path) -> Path:
-    """Return where the regions of an output are kept until they are put together: beside it."""
+    """Return the path of the scratch store that holds the regions of an unfinished output."""
     return path.with_name(f"{path.name}.scratch")
 
 
 def publish(partial: Path, path: Path, *, overwrite: bool = False) -> None:
-    """Give a finished file or store its final name; what stood there before goes last.
+    """Rename a finished file or store to its final name, replacing what was there.
 
-    The scratch store of regions, from which an interrupted `finish` could be done again, is
-    removed after that.
+    The scratch store of its regions, from which an interrupted `finish` can be repeated, is
+    removed afterwards.
     """
     check_vacant(path, overwrite)
     with explained(path):
@@ -187,7 +186,7 @@ def _rename(partial: Path, path: Path) -> None:
 
 @contextmanager
 def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary name for `path`; rename it at the end, or remove it on any failure."""
+    """Yield a temporary name for `path`; rename it at the end, or remove it after an error."""
     check_vacant(path, overwrite)
     unique = path.with_name(f"{uuid.uuid4().hex[:8]}-{path.name}")
     partial = partial_path(unique)
@@ -201,13 +200,13 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` met while writing `path` into an `OutputError` that says what to do."""
+    """Convert an `OSError` raised while writing `path` to an `OutputError` with advice."""
     try:
         yield
     except OSError as error:
         cause = reason(error)
         if error.errno is None and "requested and" in cause:
-            cause = _FULL  # numpy's way to say that not all bytes found room
+            cause = _FULL  # numpy's message after an incomplete write
         advice = {
             errno.EDQUOT: "; your quota is used up",
             errno.ENAMETOOLONG: "; choose a shorter name",
@@ -218,10 +217,10 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, if it is there.
+    """Remove a file or a folder with its contents, if it exists.
 
-    After a failure, threads that were writing other chunks may still put them into a folder,
-    so that is looked at again until it stays away.
+    After a failure, threads that were writing other chunks may still create files in the folder,
+    so the removal is repeated until the folder does not reappear.
     """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
@@ -234,14 +233,14 @@ def remove(path: Path) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Return the cause in one short line, without the library's wrapping."""
+    """Return the cause of an error in one short line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     lines = str(error).strip().splitlines()
     return lines[0][:160].rstrip(".") if lines else type(error).__name__
 
 
-def _absent(path: Path) -> str:
+def _missing_file_message(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no file {path}: the folder {folder} does not exist."

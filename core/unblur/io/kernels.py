@@ -1,12 +1,12 @@
 """Kernels in files: one PSF in any image format, or a stack of PSFs with their positions.
 
-A kernel field is a stack (N, h, w) or (N, d, h, w) and the place of each PSF on the image, as
-(row, column) in pixels. The places must form a grid, and may come in any order:
+A kernel field is a stack (N, h, w) or (N, d, h, w) with the position of each PSF on the image, as
+(row, column) in pixels. The positions must form a grid, in any order:
 
 - TIFF: JSON in the first page's ImageDescription, `{"unblur": "kernels", "positions":
-  [[y, x], ...]}`, which `write_kernel` makes, so that one file is enough; the pages are the
-  PSFs one after the other, of volumes plane by plane;
-- any format: a file beside it with the suffix .json, `{"positions": [[y, x], ...]}`;
+  [[y, x], ...]}`, as written by `write_kernel`; the pages are the PSFs one after another,
+  volumes plane by plane;
+- any format: a file of the same name with the suffix .json, `{"positions": [[y, x], ...]}`;
 - zarr: an attribute `positions` of the array;
 - .npz: an array `positions` (N, 2) beside the array `kernels`.
 """
@@ -37,16 +37,16 @@ _MARK = {"unblur": "kernels"}
 
 @dataclass(frozen=True)
 class KernelFile:
-    """What a file says of a kernel, before anything is checked or repaired.
+    """The content of a kernel file, not yet checked or repaired.
 
     Attributes
     ----------
     values : (h, w), (d, h, w), (N, h, w) or (N, d, h, w)
-        As stored, in the file's dtype.
+        Values as stored, in the file's dtype.
     positions : (N, 2) or None
-        Rows and columns on the image, where the file is a stack of kernels.
+        Positions on the image, rows and columns in pixels, if the file is a stack of kernels.
     image : Image
-        The file as an image, for pixel sizes and metadata.
+        The file as an image, with pixel sizes and metadata.
     """
 
     values: NDArray[Any]
@@ -55,16 +55,17 @@ class KernelFile:
 
 
 def read_kernel(path: str | os.PathLike[str]) -> KernelField:
-    """Read a blur kernel from any image format, or a field of them; see the module for both.
+    """Read a blur kernel from any image format, or a kernel field.
 
-    A colour picture of a grey kernel is taken as grey. Values are divided by their sum.
+    The module docstring describes the files. A colour image with equal channels is taken as grey.
+    Values are divided by their sum.
 
     Raises
     ------
     ImageError
         If the file cannot be read.
     KernelError
-        If what it holds is no kernel: another number of axes, colours that differ, negative or
+        If the content is not a kernel: wrong number of axes, channels that differ, negative or
         NaN values, a sum that is not positive, or positions that do not form a grid.
     """
     found = read_kernel_values(path)
@@ -77,15 +78,15 @@ def read_kernel(path: str | os.PathLike[str]) -> KernelField:
 
 
 def read_kernel_values(path: str | os.PathLike[str]) -> KernelFile:
-    """Read a kernel file without judging the values, which the PSF doctor wants to see raw."""
-    place = Path(path)
-    file, part = split_part(place)
+    """Read a kernel file without checking its values, for `unblur.numerics.psf.validate`."""
+    target = Path(path)
+    file, part = split_part(target)
     npz = file.suffix.lower() == ".npz"
     if npz and part is None and "kernels" in _npz_names(file):
-        place = file.with_name(f"{file.name}[kernels]")
-    image = read_image(place, axes=_stack_axes(place))
+        target = file.with_name(f"{file.name}[kernels]")
+    image = read_image(target, axes=_stack_axes(target))
     positions = _positions(file, image)
-    return KernelFile(_values(image, place, positions is not None), positions, image)
+    return KernelFile(_values(image, target, positions is not None), positions, image)
 
 
 def write_kernel(
@@ -100,25 +101,25 @@ def write_kernel(
     OutputError
         If a field is to be written to another format than TIFF, or as `write_image` does.
     """
-    place = Path(path)
+    target = Path(path)
     field = KernelField.single(kernel) if isinstance(kernel, Kernel) else kernel
-    if suffix_of(place) in SUFFIXES:
-        return _write_tiff(field, place, overwrite)
+    if suffix_of(target) in SUFFIXES:
+        return _write_tiff(field, target, overwrite)
     if not field.is_uniform:
-        raise OutputError(f"{place}: a field of kernels is written to TIFF; name it .tif.")
+        raise OutputError(f"{target}: a field of kernels is written to TIFF; name it .tif.")
     weights = field.kernels[0][0].weights
     axes = "ZYX" if weights.ndim == 3 else "YX"
-    return write_image(Image(np.array(weights), axes, white=1.0), place, overwrite=overwrite)
+    return write_image(Image(np.array(weights), axes, white=1.0), target, overwrite=overwrite)
 
 
 def _write_tiff(field: KernelField, path: Path, overwrite: bool) -> Path:
     import tifffile
 
-    places = [[y, x] for y in field.rows for x in field.columns]
+    positions = [[y, x] for y in field.rows for x in field.columns]
     stack = np.stack([kernel.weights for row in field.kernels for kernel in row])
     note: dict[str, Any] = dict(_MARK)
     if not field.is_uniform:
-        note["positions"] = places
+        note["positions"] = positions
     with written_whole(path, overwrite=overwrite) as partial:
         tifffile.imwrite(
             partial,
@@ -134,33 +135,33 @@ def _write_tiff(field: KernelField, path: Path, overwrite: bool) -> Path:
 def _field(stack: NDArray[Any], positions: NDArray[np.float64]) -> KernelField:
     count = len(positions)
     if stack.ndim == 3 and len(stack) > count and len(stack) % count == 0:
-        stack = stack.reshape(count, -1, *stack.shape[1:])  # the planes of volumes, one by one
+        stack = stack.reshape(count, -1, *stack.shape[1:])  # volumes, stored plane by plane
     if stack.ndim not in (3, 4) or len(stack) != len(positions):
         raise KernelError(
             f"a field needs a stack of as many kernels as positions, got {len(positions)} "
             f"positions for an array of shape {stack.shape}."
         )
     rows, columns = (_centres(positions[:, axis]) for axis in (0, 1))
-    places = {
+    indices = {
         (int(np.argmin(np.abs(rows - y))), int(np.argmin(np.abs(columns - x)))): number
         for number, (y, x) in enumerate(positions)
     }
-    if len(places) != len(positions) or len(places) != len(rows) * len(columns):
+    if len(indices) != len(positions) or len(indices) != len(rows) * len(columns):
         raise KernelError(
             f"positions of a field form a grid, but these {len(positions)} lie on "
             f"{len(rows)} rows and {len(columns)} columns; interpolate them to a grid first."
         )
     kernels = tuple(
-        tuple(Kernel(stack[places[i, j]]) for j in range(len(columns))) for i in range(len(rows))
+        tuple(Kernel(stack[indices[i, j]]) for j in range(len(columns))) for i in range(len(rows))
     )
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
 
 
 def _centres(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distinct coordinates in ascending order; those within half a pixel are one."""
+    """Return the distinct coordinates in ascending order; equal within half a pixel."""
     ordered = np.sort(values)
-    apart = [0] + [i + 1 for i, (a, b) in enumerate(pairwise(ordered)) if b - a > 0.5]
-    return np.array([ordered[i] for i in apart])
+    starts = [0] + [i + 1 for i, (a, b) in enumerate(pairwise(ordered)) if b - a > 0.5]
+    return np.array([ordered[i] for i in starts])
 
 
 def _values(image: Image, path: Path, is_stack: bool) -> NDArray[Any]:
@@ -171,13 +172,13 @@ def _values(image: Image, path: Path, is_stack: bool) -> NDArray[Any]:
         axis = image.axes.index("C")
         if not (kept == np.take(kept, [0], axis=axis)).all():
             raise KernelError(
-                f"{path}: the colours of this kernel differ; save the one you mean in grey."
+                f"{path}: the colour channels of this kernel differ; save one of them in grey."
             )
         values = np.take(kept, 0, axis=axis)
     while values.ndim > (3 if is_stack else 2) and values.shape[0] == 1:
         values = values[0]
-    most = 4 if is_stack else 3
-    if values.ndim > most or (values.ndim == 2 and is_stack):
+    max_ndim = 4 if is_stack else 3
+    if values.ndim > max_ndim or (values.ndim == 2 and is_stack):
         raise KernelError(
             f"{path}: a kernel has two axes, or three with depth, got shape {image.shape}; a "
             "stack of kernels needs their positions, in a .json file beside it."
@@ -186,7 +187,7 @@ def _values(image: Image, path: Path, is_stack: bool) -> NDArray[Any]:
 
 
 def _stack_axes(path: Path) -> str | None:
-    """Return axes for files of four axes, which only a field of volumes has."""
+    """Return the axes of files with four axes, which only a field of volumes has."""
     file, _ = split_part(path)
     if suffix_of(file) not in SUFFIXES or not file.is_file():
         return None
@@ -196,7 +197,7 @@ def _stack_axes(path: Path) -> str | None:
         with tifffile.TiffFile(file) as tif:
             return "TZYX" if tif.series and len(tif.series[0].shape) == 4 else None
     except Exception:
-        return None  # whatever is wrong with the file, reading it says so
+        return None  # reading the file raises the error that describes its defect
 
 
 def _positions(file: Path, image: Image) -> NDArray[np.float64] | None:
@@ -239,7 +240,7 @@ def _npz_names(path: Path) -> list[str]:
         with np.load(path, allow_pickle=False) as held:
             return list(held.files)
     except Exception:
-        return []  # whatever is wrong with the file, reading it says so
+        return []  # reading the file raises the error that describes its defect
 
 
 def _npz(path: Path, name: str) -> NDArray[Any]:

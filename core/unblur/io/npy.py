@@ -1,4 +1,4 @@
-"""Numpy's own files: one array in .npy, several in .npz. Pickles are never loaded."""
+"""NumPy files: one array in .npy, several in .npz. Pickles are never loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unblur.errors import ImageError, suggestion
 from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_order
 from unblur.io.files import split_part
-from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.model.formats import Reader, Writer
 from unblur.model.image import Image
 
@@ -20,7 +20,7 @@ from unblur.model.image import Image
 class NpyReader(Reader):
     """Reads .npy, and the first array with two axes or more, or `name.npz[array]`, of .npz.
 
-    The files hold values alone, so that axes are guessed from the shape unless given.
+    The files contain values only, so the axes are guessed from the shape unless given.
     """
 
     name = "npy"
@@ -57,7 +57,7 @@ class NpyReader(Reader):
 
 
 class NpyWriter(Writer):
-    """Writes the values, in the axis order they came in, to .npy; nothing else has room there."""
+    """Writes the values, in the axis order of the input, to .npy, which holds no metadata."""
 
     name = "npy"
     suffixes = (".npy",)
@@ -80,7 +80,7 @@ class NpyWriter(Writer):
         with path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             offset = file.tell()
-            # A full disk is met here, as an error, and not later, as a fault of a mapping.
+            # A full disk raises an error here; a mapping would crash the process later.
             _reserve(file, int(np.prod(data.shape)) * dtype.itemsize)
         target: Any = MappedFile(path, dtype, offset, data.shape, "r+")
         da.store(data, target, lock=False)
@@ -90,7 +90,7 @@ def open_mapped(path: Path, part: str) -> Any:
     """Return an array-like over the array in a .npy file."""
     found = np.load(path, mmap_mode="r", allow_pickle=False)
     if not found.flags.c_contiguous:
-        return found  # columns first, which MappedFile is not
+        return found  # column-major, which MappedFile does not support
     return MappedFile(path, found.dtype, found.offset, found.shape)
 
 

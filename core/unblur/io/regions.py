@@ -1,4 +1,4 @@
-"""Images written region by region, for formats that can only be written from top to bottom."""
+"""Writing of images region by region, in place or through a scratch store."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from unblur.model.formats import RegionWriter, Writer
 from unblur.model.image import Image
 
 SIDE = 512
-"""Side of a chunk in rows and columns where nobody asked for another."""
+"""Default side of a chunk in rows and columns, in pixels."""
 
 
 class ZarrRegions(RegionWriter):
-    """Regions written straight into a zarr array, aligned ones without any lock.
+    """Regions written directly into a zarr array, without a lock if they are aligned.
 
     Parameters
     ----------
     array : zarr.Array
-        Open for writing, on a shared disk if several machines write.
+        Array open for writing, on a shared disk if several machines write.
     folder : Path
-        What `discard` removes: the array's store, or the group around it.
+        Folder that `discard` removes: the array's store, or the group around it.
     order : sequence of int, optional
-        Which of the regions' axes each axis of the array is, where the array has another order.
+        For each axis of the array the corresponding axis of the regions; default: the same.
     resumed : bool
-        Whether the array was there before.
+        Whether the array existed before.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class ZarrRegions(RegionWriter):
         self.folder = folder
         self.order = tuple(order if order is not None else range(array.ndim))
         back = [self.order.index(axis) for axis in range(array.ndim)]
-        grain = array.shards or array.chunks
+        chunk_shape = array.shards or array.chunks
         self.shape = tuple(int(array.shape[axis]) for axis in back)
-        self.grain = tuple(int(grain[axis]) for axis in back)
+        self.write_alignment = tuple(int(chunk_shape[axis]) for axis in back)
         self.dtype = np.dtype(array.dtype)
         self._lock = threading.Lock()
 
@@ -61,14 +61,14 @@ class ZarrRegions(RegionWriter):
         vars(self).update(state, _lock=threading.Lock())
 
     def write(self, region: tuple[slice, ...], values: NDArray[Any]) -> None:
-        """Store `values`; regions that cut chunks take turns, as they read before they write."""
+        """Store `values`; unaligned regions, which read chunks before they write, hold a lock."""
         check_region(region, values, self.shape)
-        aligned = is_aligned(region, self.grain, self.shape)
+        aligned = is_aligned(region, self.write_alignment, self.shape)
         with explained(self.folder), nullcontext() if aligned else self._lock:
             self.array[tuple(region[a] for a in self.order)] = values.transpose(self.order)
 
     def finish(self) -> None:
-        """Nothing is left to do: the array is whole once every region is written."""
+        """Do nothing: the array is complete when every region is written."""
 
     def discard(self) -> None:
         """Remove the store."""
@@ -76,23 +76,23 @@ class ZarrRegions(RegionWriter):
 
 
 class ScratchRegions(RegionWriter):
-    """Regions kept in a scratch store beside the output, which a writer streams from at the end.
+    """Regions in a scratch store beside the output, from which a writer streams the file.
 
-    Takes the image's size in scratch space (compressed) until `unblur.io.publish` has given the
-    finished file its name.
+    The scratch store takes the (compressed) size of the image until `unblur.io.publish` renames
+    the finished file.
 
     Parameters
     ----------
     writer : Writer
-        Writes the file in the end.
+        Writer of the final file.
     like : Image
-        What the result has besides its values.
+        Image with the metadata, shape and dtype of the result.
     path : Path
-        The file's temporary name; the scratch store lies beside it.
+        Temporary name of the file; the scratch store is beside it.
     chunks : sequence of int, optional
-        Extents of a piece along `like.axes`.
+        Extents of a chunk along `like.axes`.
     resume : bool
-        Take up the scratch store of an interrupted run.
+        Continue with the scratch store of an interrupted run.
     """
 
     def __init__(
@@ -105,13 +105,13 @@ class ScratchRegions(RegionWriter):
         resume: bool = False,
     ) -> None:
         self._writer, self._path = writer, path
-        self._like = like.with_data(_Absent(like.shape, like.dtype))
+        self._like = like.with_data(_ShapeOnly(like.shape, like.dtype))
         folder = scratch_path(path)
         self.resumed = resume and is_store(folder)
         array = scratch_array(folder, like.shape, like.dtype, chunks, resume=resume)
         self._regions = ZarrRegions(array, folder)
         self.shape, self.dtype = self._regions.shape, self._regions.dtype
-        self.grain = self._regions.grain
+        self.write_alignment = self._regions.write_alignment
 
     def write(self, region: tuple[slice, ...], values: NDArray[Any]) -> None:
         """Store `values` in the scratch store."""
@@ -121,7 +121,7 @@ class ScratchRegions(RegionWriter):
         """Write the file from the scratch store."""
         remove(self._path)
         with explained(self._path):
-            self._writer.write(self._like.with_data(lazily(self._regions.array)), self._path)
+            self._writer.write(self._like.with_data(as_dask(self._regions.array)), self._path)
 
     def discard(self) -> None:
         """Remove the scratch store and the unfinished file."""
@@ -137,12 +137,12 @@ def scratch_array(
     *,
     resume: bool = False,
 ) -> Any:
-    """Create a zarr array for intermediate values, or open the one that is there.
+    """Create a zarr array for intermediate values, or open the existing one.
 
     Raises
     ------
     OutputError
-        If `resume` finds an array of another shape, type or chunking.
+        If `resume` finds an array of another shape, dtype or chunk shape.
     """
     import zarr
 
@@ -159,28 +159,28 @@ def scratch_array(
 
 
 def check_same(
-    array: Any, shape: Sequence[int], dtype: np.dtype[Any], grain: Sequence[int], path: Path
+    array: Any, shape: Sequence[int], dtype: np.dtype[Any], chunk_shape: Sequence[int], path: Path
 ) -> None:
-    """Raise `OutputError` unless an interrupted store is what would be created now."""
+    """Raise `OutputError` unless the store of an interrupted run has the present layout."""
     found = (tuple(array.shape), np.dtype(array.dtype), tuple(array.shards or array.chunks))
-    if found != (tuple(shape), np.dtype(dtype), tuple(grain)):
+    if found != (tuple(shape), np.dtype(dtype), tuple(chunk_shape)):
         raise OutputError(
-            f"{path} was left by a run on another image or with other tiles (shape {found[0]}, "
-            f"{found[1]}, pieces of {found[2]}); remove it or run without --resume."
+            f"{path} belongs to a run on another image or with other tiles (shape {found[0]}, "
+            f"{found[1]}, chunks of {found[2]}); remove it or run without --resume."
         )
 
 
 def default_chunks(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return chunks of one plane, `SIDE` square: rows and columns are the last two axes."""
+    """Return a chunk shape of one plane and `SIDE` square; rows and columns are the last axes."""
     return (1,) * (len(shape) - 2) + (min(SIDE, shape[-2]), min(SIDE, shape[-1]))
 
 
 @contextmanager
 def staged(image: Image, path: Path, page_axes: str) -> Iterator[Image]:
-    """Yield the image fit to be read page by page without computing any chunk twice.
+    """Yield the image such that reading it page by page computes no chunk twice.
 
-    A dask array whose chunks reach over several pages is first stored, each chunk computed
-    once, in a scratch store beside `path` that has chunks of one page.
+    A dask array with chunks across several pages is first written, each chunk computed once, to
+    a scratch store beside `path` with chunks of one page.
     """
     if all(
         max(chunks) == 1 or axis in page_axes
@@ -196,12 +196,12 @@ def staged(image: Image, path: Path, page_axes: str) -> Iterator[Image]:
     try:
         array = scratch_array(folder, image.shape, image.dtype, chunks)
         store_dask(image.data, array)
-        yield image.with_data(lazily(array))
+        yield image.with_data(as_dask(array))
     finally:
         remove(folder)
 
 
-def lazily(array: Any) -> Any:
+def as_dask(array: Any) -> Any:
     """Return a dask array over the chunks of a zarr array."""
     import dask.array as da
 
@@ -210,18 +210,19 @@ def lazily(array: Any) -> Any:
 
 
 def store_dask(data: Any, array: Any) -> None:
-    """Compute a dask array into a zarr array, each chunk once, no two threads in one chunk."""
+    """Write a dask array to a zarr array: each chunk is computed once and written by one thread."""
     import dask.array as da
 
-    grain = array.shards or array.chunks
+    chunk_shape = array.shards or array.chunks
     aligned = tuple(
-        g * max(1, round(max(chunks) / g)) for chunks, g in zip(data.chunks, grain, strict=True)
+        g * max(1, round(max(chunks) / g))
+        for chunks, g in zip(data.chunks, chunk_shape, strict=True)
     )
     da.store(data.rechunk(aligned), array, lock=False)
 
 
 def check_region(region: tuple[slice, ...], values: NDArray[Any], shape: Sequence[int]) -> None:
-    """Raise `ValueError` unless a region has plain bounds within `shape` that fit the values."""
+    """Raise `ValueError` unless a region lies within `shape` and has the extent of the values."""
     bounds = [(s.start, s.stop) for s in region]
     extents = tuple(stop - start for start, stop in bounds)
     inside = all(0 <= a < b <= n for (a, b), n in zip(bounds, shape, strict=True))
@@ -229,16 +230,16 @@ def check_region(region: tuple[slice, ...], values: NDArray[Any], shape: Sequenc
         raise ValueError(f"region {bounds} of {tuple(shape)} does not take values {values.shape}")
 
 
-def is_aligned(region: tuple[slice, ...], grain: Sequence[int], shape: Sequence[int]) -> bool:
-    """Return whether a region consists of whole pieces of the store."""
+def is_aligned(region: tuple[slice, ...], chunk_shape: Sequence[int], shape: Sequence[int]) -> bool:
+    """Return whether a region consists of whole chunks of the store."""
     return all(
         s.start % g == 0 and (s.stop % g == 0 or s.stop == n)
-        for s, g, n in zip(region, grain, shape, strict=True)
+        for s, g, n in zip(region, chunk_shape, shape, strict=True)
     )
 
 
-class _Absent:
-    """Stands for values that are not there yet."""
+class _ShapeOnly:
+    """Placeholder for the values of an image, with shape and dtype only."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype, self.ndim = shape, dtype, len(shape)

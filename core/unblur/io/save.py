@@ -1,4 +1,4 @@
-"""Saving an image in any format: whole or not at all, and never over something by mistake."""
+"""Writing of images in any format, atomically and without accidental replacement."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from unblur.io.raster.jpeg import JpegWriter
 from unblur.io.raster.png import PngWriter
 from unblur.io.regions import ScratchRegions
 from unblur.io.tiff.writer import OmeTiffWriter, TiffWriter
+from unblur.io.zarr.arrays import ZarrWriter
 from unblur.io.zarr.ome_writer import OmeZarrWriter
-from unblur.io.zarr.store import ZarrWriter
 from unblur.model.formats import RegionWriter, Writer
 from unblur.model.image import Image
 
@@ -32,49 +32,49 @@ WRITERS: tuple[type[Writer], ...] = (
     FitsWriter,
     NpyWriter,
 )
-"""The built-in writers, in the order in which they are asked."""
+"""The built-in writers, in the order in which they are tried."""
 
 
 def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Write an image in the format that the name's suffix says, and return the path.
+    """Write an image in the format of the name's suffix, and return the path.
 
-    The file appears under its name only when it is whole. Values are stored as they are, in
-    their own dtype. A dask-backed image is computed and written piece by piece.
+    The file appears under its name only when it is complete. Values are stored unchanged, in
+    their dtype. A dask-backed image is computed and written chunk by chunk.
 
     Raises
     ------
     OutputError
-        If the name is taken and `overwrite` is false, its folder is missing or read-only, the
+        If the file exists and `overwrite` is false, its folder is missing or read-only, the
         suffix is unknown, the format cannot hold the image, or the disk is full.
     """
-    place = Path(path)
-    writer = check_output(image, place, overwrite=overwrite)
-    with written_whole(place, overwrite=overwrite) as partial:
+    target = Path(path)
+    writer = check_output(image, target, overwrite=overwrite)
+    with written_whole(target, overwrite=overwrite) as partial:
         try:
             writer.write(image, partial)
         except (UnblurError, OSError):
             raise
         except Exception as error:
             raise OutputError(
-                f"{place} cannot be written as {writer.name.upper()} ({reason(error)}); try .tif "
+                f"{target} cannot be written as {writer.name.upper()} ({reason(error)}); try .tif "
                 "or .zarr."
             ) from error
-    return place
+    return target
 
 
 def check_output(like: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> Writer:
-    """Return the writer for `path` after making sure, before any work, that it will do.
+    """Check before any work that an image can be written to `path`, and return the writer.
 
-    `like` has the axes, shape, dtype and channels of the image to come; no value is looked at.
+    `like` has the axes, shape, dtype and channels of the result; its values are not read.
 
     Raises
     ------
     OutputError
-        As `write_image` does, save for what only shows while writing.
+        As `write_image`, except for errors that occur only while writing.
     """
-    place = Path(path)
-    writer = writer_for(like, place)
-    check_vacant(place, overwrite)
+    target = Path(path)
+    writer = writer_for(like, target)
+    check_vacant(target, overwrite)
     writer.check(like)
     return writer
 
@@ -89,22 +89,22 @@ def create_store(
 ) -> RegionWriter:
     """Return a store for an image that will be written region by region, in any order.
 
-    Zarr and OME-Zarr are filled in place. Any other format keeps the regions in a scratch store
-    beside `partial` and is written from there, piece by piece, by `finish`.
+    Zarr and OME-Zarr are filled in place. For any other format the regions are stored in a
+    scratch store beside `partial`, from which `finish` writes the file chunk by chunk.
 
     Parameters
     ----------
     partial : str or Path
         The temporary name, from `partial_path`; `publish` gives the finished file its own.
     like : Image
-        Axes, shape, white and metadata of the image to come; its values are not looked at.
+        Image with the axes, shape, white and metadata of the result; its values are not read.
     dtype : dtype, optional
-        Type of the values to come, if it is not that of `like`.
+        Type of the values to be written, if different from that of `like`.
     chunks : sequence of int, optional
         Extents of a chunk along `like.axes`; by default the chunks of the input (and its
         shards), else planes of 512 x 512.
     resume : bool
-        Take up what an interrupted run left under that name, if anything.
+        Continue with the store of an interrupted run, if there is one.
 
     Raises
     ------
@@ -126,20 +126,20 @@ def create_store(
     >>> int(read_image(final).data.sum())
     168
     """
-    place = Path(partial)
+    target = Path(partial)
     if dtype is not None and np.dtype(dtype) != like.dtype:
         like = like.with_data(like.data.astype(dtype))
-    writer = writer_for(like, place)
+    writer = writer_for(like, target)
     writer.check(like)
-    with explained(place):
-        own = writer.regions(like, place, chunks=chunks, resume=resume)
-        if own is not None:
-            return own
-        return ScratchRegions(writer, like, place, chunks=chunks, resume=resume)
+    with explained(target):
+        regions = writer.regions(like, target, chunks=chunks, resume=resume)
+        if regions is not None:
+            return regions
+        return ScratchRegions(writer, like, target, chunks=chunks, resume=resume)
 
 
 def writer_for(image: Image, path: Path) -> Writer:
-    """Return the writer for a file of that name, or raise `OutputError` listing what is known."""
+    """Return the writer for a file name, or raise `OutputError` with the known suffixes."""
     for cls in WRITERS:
         if cls().can_write(path, image):
             return cls()

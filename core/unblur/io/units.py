@@ -1,4 +1,4 @@
-"""Units of length, angle and time: one symbol here, many spellings in files."""
+"""Units of length, angle and time: symbols, spellings in files, and conversion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPELLINGS = {
     "h": ("hour", "hours"),
     "d": ("day", "days"),
 }
-"""The symbol used in `Image.units`, then other spellings; the first is that of OME-Zarr."""
+"""Symbols in `Image.units` with their other spellings; the first is that of OME-Zarr."""
 
 _NANOMETRES = {
     "m": 1e9,
@@ -39,19 +39,19 @@ _SYMBOL = {word: symbol for symbol, words in _SPELLINGS.items() for word in word
 
 
 def symbol(unit: str) -> str:
-    """Return the symbol for a unit however it was spelled; an unknown unit stays as it is."""
+    """Return the symbol of a unit in any spelling; an unknown unit is returned unchanged."""
     unit = unit.strip()
     return _SYMBOL.get(unit, unit)
 
 
 def long_name(unit: str) -> str:
-    """Return the name that OME-Zarr gives a unit, e.g. "micrometer" for "µm"."""
+    """Return the name of a unit in OME-Zarr, e.g. "micrometer" for "µm"."""
     names = _SPELLINGS.get(unit)
     return names[0] if names else unit
 
 
 def length(size: float, unit: str, target: str) -> float | None:
-    """Return a length in another unit, or `None` if either unit is no length.
+    """Return a length in another unit, or `None` if either unit is not a length.
 
     >>> length(0.5, "µm", "nm")
     500.0

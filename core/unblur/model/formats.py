@@ -85,9 +85,9 @@ class RegionWriter(ABC):
         Extent of the whole image, axes as in the `like` image it was made for.
     dtype : dtype
         Type of the stored values.
-    grain : tuple of int
+    write_alignment : tuple of int
         Extents whose multiples bound what is stored in one piece (a chunk or a shard). Regions
-        that begin and end on multiples of the grain, or at the image's end, may be written by
+        that begin and end on multiples of it, or at the image's end, may be written by
         several processes at once. Any other region may be written too, by the threads of one
         process only, and costs a read of the pieces that it cuts.
     resumed : bool
@@ -102,7 +102,7 @@ class RegionWriter(ABC):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    grain: tuple[int, ...]
+    write_alignment: tuple[int, ...]
     resumed: bool = False
 
     @abstractmethod

@@ -96,10 +96,10 @@ def test_names_match_as_whole_words():
 
 def test_sets_are_narrowed(pairs):
     found = load_set(pairs)
-    assert [p.name for p in found.narrowed("im2*", None).pairs] == ["im2_kernel1", "im2_kernel2"]
-    assert [p.name for p in found.narrowed(None, 2).pairs] == ["im1_kernel1", "im2_kernel1"]
+    assert [p.name for p in found.subset("im2*", None).pairs] == ["im2_kernel1", "im2_kernel2"]
+    assert [p.name for p in found.subset(None, 2).pairs] == ["im1_kernel1", "im2_kernel1"]
     with pytest.raises(UsageError, match="matches 'x'"):
-        found.narrowed("x", None)
+        found.subset("x", None)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_axes_that_are_unknown_or_do_not_fit(tmp_path):
 
 def test_a_header_that_promises_more_than_memory_is_refused(tmp_path):
     zarr.create_array(tmp_path / "huge.zarr", shape=(10**6, 10**6), dtype="u2", chunks=(1024, 1024))
-    with pytest.raises(ImageError, match=r"huge\.zarr says that it holds \d+ GiB"):
+    with pytest.raises(ImageError, match=r"huge\.zarr declares \d+ GiB"):
         read_image(tmp_path / "huge.zarr")
     assert read_image(tmp_path / "huge.zarr", lazy=True).shape == (10**6, 10**6)
 

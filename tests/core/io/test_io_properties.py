@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from unblur.io import read_image, write_image
 from unblur.io.axes import canonical, in_file_order
-from unblur.io.lazy import grown
+from unblur.io.lazy_pixels import grown
 from unblur.io.units import length, long_name, symbol
-from unblur.io.zarr.pyramids import halve, pieces
+from unblur.io.zarr.pyramids import chunk_regions, halve
 from unblur.model.image import AXES, Image
 
 SETTINGS = settings(
@@ -111,9 +111,9 @@ def test_lazy_chunks_are_whole_pieces_of_the_file(shape, native, itemsize):
     st.lists(st.integers(1, 30), min_size=1, max_size=3),
     st.lists(st.integers(1, 9), min_size=3, max_size=3),
 )
-def test_pieces_cover_everything_once(shape, grain):
+def test_pieces_cover_everything_once(shape, chunk_shape):
     seen = np.zeros(shape, int)
-    for region in pieces(shape, grain[: len(shape)]):
+    for region in chunk_regions(shape, chunk_shape[: len(shape)]):
         seen[region] += 1
     assert (seen == 1).all()
 

@@ -15,7 +15,7 @@ import zarr
 from unblur.errors import OutputError
 from unblur.io import create_store, partial_path, publish, read_image, write_image
 from unblur.io.regions import ZarrRegions
-from unblur.io.zarr.pyramids import pieces
+from unblur.io.zarr.pyramids import chunk_regions
 from unblur.model.image import Image
 
 RNG = np.random.default_rng(5)
@@ -30,20 +30,22 @@ LIKE = Image(
 NAMES = ["a.ome.zarr", "a.zarr", "a.tif", "a.ome.tif", "a.fits", "a.npy"]
 
 
-def fill(store, data, grain, order):
-    regions = list(pieces(data.shape, grain))
+def fill(store, data, chunk_shape, order):
+    regions = list(chunk_regions(data.shape, chunk_shape))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: store.write(regions[i], data[regions[i]]), order(len(regions))))
 
 
-@pytest.mark.parametrize("grain", ["own", (1, 77, 113)])
+@pytest.mark.parametrize("chunk_shape", ["own", (1, 77, 113)])
 @pytest.mark.parametrize("name", NAMES)
-def test_threads_may_write_any_regions_in_any_order(tmp_path, name, grain):
+def test_threads_may_write_any_regions_in_any_order(tmp_path, name, chunk_shape):
     final = tmp_path / name
     store = create_store(partial_path(final), LIKE, chunks=(1, 64, 96))
     assert store.shape == DATA.shape
-    assert store.grain == (1, 64, 96)
-    fill(store, DATA, store.grain if grain == "own" else grain, RNG.permutation)
+    assert store.write_alignment == (1, 64, 96)
+    fill(
+        store, DATA, store.write_alignment if chunk_shape == "own" else chunk_shape, RNG.permutation
+    )
     assert not final.exists()
     store.finish()
     publish(partial_path(final), final)
@@ -59,7 +61,7 @@ def test_threads_may_write_any_regions_in_any_order(tmp_path, name, grain):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_result_is_that_of_writing_at_once(tmp_path, name):
     store = create_store(partial_path(tmp_path / name), LIKE)
-    fill(store, DATA, store.grain, range)
+    fill(store, DATA, store.write_alignment, range)
     store.finish()
     publish(partial_path(tmp_path / name), tmp_path / name)
     whole = write_image(LIKE.with_data(DATA), tmp_path / f"whole-{name}")
@@ -75,7 +77,7 @@ def test_the_result_is_that_of_writing_at_once(tmp_path, name):
 def test_an_interrupted_store_is_taken_up(tmp_path, name):
     partial = partial_path(tmp_path / name)
     first = create_store(partial, LIKE, chunks=(1, 64, 96))
-    regions = list(pieces(DATA.shape, first.grain))
+    regions = list(chunk_regions(DATA.shape, first.write_alignment))
     for region in regions[::2]:
         first.write(region, DATA[region])
     del first
@@ -108,9 +110,9 @@ def test_a_new_run_takes_nothing_from_an_interrupted_one(tmp_path, name):
 def test_another_images_remains_are_not_taken_up(tmp_path, name):
     partial = partial_path(tmp_path / name)
     create_store(partial, LIKE, chunks=(1, 64, 96))
-    with pytest.raises(OutputError, match="left by a run on another image"):
+    with pytest.raises(OutputError, match="belongs to a run on another image"):
         create_store(partial, LIKE, chunks=(1, 64, 64), resume=True)
-    with pytest.raises(OutputError, match="left by a run on another image"):
+    with pytest.raises(OutputError, match="belongs to a run on another image"):
         create_store(partial, LIKE, dtype=np.float32, chunks=(1, 64, 96), resume=True)
 
 
@@ -136,7 +138,7 @@ def test_another_dtype_and_the_files_own_axis_order(tmp_path):
             like.data, metadata={"format": "zarr", "file_axes": "YXZ"}
         )  # fmt: skip
         store = create_store(partial_path(tmp_path / name), image, dtype="float32")
-        fill(store, values, store.grain, RNG.permutation)
+        fill(store, values, store.write_alignment, RNG.permutation)
         store.finish()
         publish(partial_path(tmp_path / name), tmp_path / name)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.moveaxis(values, 0, -1))
@@ -156,7 +158,7 @@ def test_shards_of_the_input_are_the_grain(tmp_path):
     metadata = {"chunks": (1, 32, 32), "shards": (1, 64, 128)}
     like = Image(LIKE.data, "ZYX", metadata=metadata)
     store = create_store(tmp_path / "a.ome.zarr", like)
-    assert store.grain == (1, 64, 128)
+    assert store.write_alignment == (1, 64, 128)
     fill(store, DATA, (2, 100, 100), RNG.permutation)
     store.finish()
     group = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")
@@ -166,7 +168,7 @@ def test_shards_of_the_input_are_the_grain(tmp_path):
 
 def test_a_full_disk_is_an_output_error_and_the_store_stays(tmp_path, monkeypatch):
     store = create_store(tmp_path / "a.ome.zarr", LIKE)
-    region = next(iter(pieces(DATA.shape, store.grain)))
+    region = next(iter(chunk_regions(DATA.shape, store.write_alignment)))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -188,7 +188,7 @@ def _plan(
 
 def _grain(store: RegionWriter, request: DeblurJob) -> tuple[int, ...]:
     """Return the store's grain along TCZYX."""
-    own = dict(zip(request.image.axes, store.grain, strict=True))
+    own = dict(zip(request.image.axes, store.write_alignment, strict=True))
     return tuple(own.get(axis, 1) for axis in AXES)
 
 

@@ -1,6 +1,6 @@
-"""FITS, the format of astronomy: headers with the world coordinates, counts in their own units.
+"""FITS images with their headers and world coordinates, values in physical units.
 
-Needs astropy, which the extra `astro` installs.
+Requires astropy, which the extra `astro` installs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.fits.companions import find_companions
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
-from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.regions import staged
 from unblur.io.tiff.writer import bands
 from unblur.model.formats import Reader, Writer, require_dtype
@@ -37,8 +37,9 @@ _WRITTEN = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 class FitsReader(Reader):
     """Reads the first image in a FITS file, or `name.fits[2]`, `name.fits[SCI]`, `[SCI,2]`.
 
-    Scaled integers come as the physical values that the header defines; unsigned ones as such.
-    Axes beyond rows and columns are channels unless the header calls them time or depth.
+    Scaled integers are converted to the physical values that the header defines; unsigned
+    integers are returned as such. Axes beyond rows and columns are channels unless the header
+    names them time or depth.
     """
 
     name = "fits"
@@ -46,7 +47,7 @@ class FitsReader(Reader):
     has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the image; lazy ones read sections as needed, but .gz is unpacked whole."""
+        """Return the image; lazy images read sections on demand, .gz at once."""
         file, part = split_part(path)
         source = str(path)
         with _opened(file) as hdus:
@@ -104,7 +105,7 @@ class FitsWriter(Writer):
     suffixes = _WRITTEN
 
     def check(self, image: Image) -> None:
-        """Raise `OutputError` for dtypes that FITS lacks, or if astropy is missing."""
+        """Raise `OutputError` for dtypes that FITS does not have, or if astropy is missing."""
         require_dtype(image, tuple(BITPIX), "FITS", "convert it, or write .tif instead")
         try:
             _astropy()
@@ -123,16 +124,16 @@ class FitsWriter(Writer):
             for header in headers:
                 file.write(header.tostring().encode("ascii"))
             order = [image.axes.index(a) for a in axes if a in image.axes]
-            size = sum(_put(file, block) for block in _blocks(source.data.transpose(order)))
+            size = sum(_write_block(file, block) for block in _blocks(source.data.transpose(order)))
             file.write(b"\0" * (-size % _BLOCK))
             for companion in image.metadata.get("fits", {}).get("companions", ()):
                 companion.write(file, first_pixels(image, axes), _extents(image, axes))
 
 
 class _Section:
-    """The pixels of an HDU, read where they are indexed; keeps the file open.
+    """The pixels of an HDU, read when indexed; keeps the file open.
 
-    Threads take turns, since they share one position in the file.
+    A lock serialises threads, which share one position in the file.
     """
 
     def __init__(self, hdus: Any, number: int) -> None:
@@ -145,7 +146,7 @@ class _Section:
 
 
 class _Unsigned:
-    """Unsigned integers, which FITS stores as signed ones less half their range."""
+    """Unsigned integers, which FITS stores as signed integers offset by half their range."""
 
     def __init__(self, stored: MappedFile | _Section) -> None:
         self._stored = stored
@@ -158,11 +159,11 @@ class _Unsigned:
 
 
 def open_section(path: Path, part: str) -> Any:
-    """Return an array-like over HDU number `part` that reads where it is indexed.
+    """Return an array-like over HDU number `part` that reads the indexed region.
 
-    Values that lie in the file as they are, or shifted because they are unsigned, are read
-    directly; scaled and compressed ones by astropy, which is slower. Integers keep their type
-    where BLANK marks some of them.
+    Unscaled values, and unsigned ones with an offset, are read directly; scaled and compressed
+    values are read by astropy, which is slower. Integers keep their type where BLANK marks some of
+    them.
     """
     fits = _astropy()
     hdus = fits.open(path, memmap=False, uint=True)
@@ -213,7 +214,7 @@ def _check_developed(header: Any, source: str) -> None:
 def _opened(path: Path) -> Iterator[Any]:
     fits = _astropy()
     with warnings.catch_warnings():
-        # A file that is too short is only warned about, and then padded by nothing good.
+        # astropy only warns about a truncated file and pads it with arbitrary values.
         warnings.filterwarnings("ignore", module="astropy")
         warnings.filterwarnings("error", message=".*truncated.*")
         try:
@@ -265,8 +266,8 @@ def _blocks(data: Any) -> Iterator[NDArray[Any]]:
             yield from (plane[top : top + height] for top in range(0, len(plane), height))
 
 
-def _put(file: IO[bytes], block: NDArray[Any]) -> int:
-    """Write values in FITS's own types, big-endian; unsigned ones shifted by half their range."""
+def _write_block(file: IO[bytes], block: NDArray[Any]) -> int:
+    """Write values in the types of FITS, big-endian; unsigned ones offset by half their range."""
     stored = np.ascontiguousarray(block)
     if stored.dtype.kind == "u" and stored.dtype.itemsize > 1:
         stored = (stored ^ _half(stored.dtype.itemsize)).view(f"i{stored.dtype.itemsize}")

@@ -1,4 +1,4 @@
-"""JPEG, whose every writing loses a little; EXIF with the orientation, ICC and comments stay."""
+"""JPEG, a lossy format; EXIF with the orientation, ICC profile and comments are preserved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError, OutputError
-from unblur.io.files import what_it_is
+from unblur.io.files import file_type
 from unblur.io.raster.samples import (
     check_bomb,
     check_picture,
@@ -21,37 +21,40 @@ from unblur.model.formats import Reader, Writer, require_dtype
 from unblur.model.image import Image
 
 QUALITY = 95
-"""Quality on the usual scale to 100; colour is stored at full resolution besides."""
+"""Quality of the compression, on the scale of libjpeg from 1 to 100.
+
+Colour is stored at full resolution.
+"""
 
 LONGEST = 65500
-"""Longest side that the JPEG library writes, in pixels."""
+"""Longest side that the JPEG library can write, in pixels."""
 
-_INKS = ("cyan", "magenta", "yellow", "black")
+_CMYK_CHANNELS = ("cyan", "magenta", "yellow", "black")
 _EXIF = b"Exif\0\0"
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 class JpegReader(Reader):
-    """Reads JPEG. Pixels stay as they lie in the file; the EXIF orientation goes with them."""
+    """Reads JPEG. Pixels are not rotated; the EXIF orientation is preserved as metadata."""
 
     name = "jpeg"
     suffixes = _SUFFIXES
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the picture, whole."""
+        """Return the image; `lazy` is ignored."""
         from PIL.JpegImagePlugin import JpegImageFile
 
-        kind = what_it_is(path)
+        kind = file_type(path)
         if kind != "a JPEG file":
             raise ImageError(
                 f"{path} is {kind or 'not a JPEG file'}; rename it or export it again."
             )
-        # Opened by its own class: `PIL.Image.open` would refuse the largest real photographs.
+        # Opened by its own class, because `PIL.Image.open` rejects the largest photographs.
         with path.open("rb") as file, JpegImageFile(file) as picture:
             width, height = picture.size
             check_bomb(width, height, len(picture.getbands()), path.stat().st_size, str(path))
             info = {str(key): value for key, value in picture.info.items()}
-            names = _INKS if picture.mode == "CMYK" else ()
+            names = _CMYK_CHANNELS if picture.mode == "CMYK" else ()
             values = np.array(picture)
         metadata: dict[str, Any] = {
             "format": "jpeg",
@@ -65,7 +68,7 @@ class JpegReader(Reader):
 
 
 class JpegWriter(Writer):
-    """Writes JPEG at quality 95 without colour subsampling. Values change a little: it is lossy."""
+    """Writes JPEG at quality 95 without colour subsampling. The compression is lossy."""
 
     name = "jpeg"
     suffixes = _SUFFIXES
@@ -74,7 +77,7 @@ class JpegWriter(Writer):
     def check(self, image: Image) -> None:
         """Raise `OutputError` for stacks, alpha, other dtypes and other numbers of channels."""
         require_dtype(image, ("uint8",), "JPEG", "write .png or .tif instead")
-        check_picture(image, "JPEG", (1, 4) if image.channels == _INKS else (1, 3))
+        check_picture(image, "JPEG", (1, 4) if image.channels == _CMYK_CHANNELS else (1, 3))
         rows, columns = image.extent("Y"), image.extent("X")
         if max(rows, columns) > LONGEST:
             raise OutputError(
@@ -83,7 +86,7 @@ class JpegWriter(Writer):
             )
 
     def write(self, image: Image, path: Path) -> None:
-        """Write the picture with the EXIF, ICC, XMP and comment it came with."""
+        """Write the image with the EXIF, ICC, XMP and comment of its input."""
         from PIL import Image as pil
 
         kept = image.metadata.get("jpeg", {})
@@ -97,17 +100,17 @@ class JpegWriter(Writer):
         else:
             density = pixels_per_metre(image)
             inch = [] if density is None else [n * 0.0254 for n in density]
-            # Whole dots per inch are all that the header takes; a wrong size is worse than none.
+            # The header holds whole dots per inch only; a wrong size is worse than none.
             if inch and all(abs(n - round(n)) < 0.005 * n and n < 65536 for n in inch):
                 options["dpi"] = (inch[1], inch[0])
-        mode = "CMYK" if image.channels == _INKS else None
+        mode = "CMYK" if image.channels == _CMYK_CHANNELS else None
         samples = to_samples(image)
-        picture = pil.fromarray(samples) if mode is None else _inked(samples)
+        picture = pil.fromarray(samples) if mode is None else _cmyk_image(samples)
         with path.open("wb") as file:
             picture.save(file, "JPEG", quality=QUALITY, subsampling=0, **options)
 
 
-def _inked(samples: Any) -> Any:
+def _cmyk_image(samples: Any) -> Any:
     from PIL import Image as pil
 
     height, width = samples.shape[:2]

@@ -1,4 +1,4 @@
-"""PNG with 1, 8 or 16 bits, palettes and alpha; what else the file says is kept chunk by chunk."""
+"""PNG with 1, 8 or 16 bits, palettes and alpha; metadata are preserved chunk by chunk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError
-from unblur.io.files import what_it_is
+from unblur.io.files import file_type
 from unblur.io.raster.samples import (
     check_bomb,
     check_picture,
@@ -24,8 +24,10 @@ from unblur.model.formats import Reader, Writer, require_dtype
 from unblur.model.image import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""First bytes of a PNG file."""
 
 Chunk = tuple[bytes, bytes]
+"""Type and data of a PNG chunk."""
 
 _KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -33,19 +35,19 @@ _HISTORY, _WHITE = b"History", b"White level"
 
 
 class PngReader(Reader):
-    """Reads PNG: palettes become colours, 1-bit pictures bool, 16 bits stay 16."""
+    """Reads PNG: palettes become colours, 1-bit images bool, 16-bit images uint16."""
 
     name = "png"
     suffixes = (".png",)
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the picture, whole."""
+        """Return the image; `lazy` is ignored."""
         import imagecodecs
 
         raw = path.read_bytes()
         if not raw.startswith(SIGNATURE):
             raise ImageError(
-                f"{path} is {what_it_is(path) or 'not a PNG file'}; rename it or export it again."
+                f"{path} is {file_type(path) or 'not a PNG file'}; rename it or export it again."
             )
         chunks = split_chunks(raw, path)
         width, height, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[0][1])
@@ -87,7 +89,7 @@ class PngWriter(Writer):
         check_picture(image, "PNG", (1, 2, 3, 4))
 
     def write(self, image: Image, path: Path) -> None:
-        """Write the picture and put back the chunks it came with."""
+        """Write the image and the metadata chunks of its input."""
         values = to_samples(image)
         head, *rest = split_chunks(_encode(values), path)
         kept = list(image.metadata.get("png", {}).get("chunks", ()))
@@ -108,19 +110,19 @@ class PngWriter(Writer):
 
 
 def split_chunks(raw: bytes, path: Path) -> list[Chunk]:
-    """Return the (type, data) chunks of a PNG; raise `ImageError` if it is cut short or altered."""
+    """Return the (type, data) chunks of a PNG; raise `ImageError` if it is truncated or damaged."""
     chunks: list[Chunk] = []
-    at = len(SIGNATURE)
+    offset = len(SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
-        size, kind = struct.unpack(">I4s", raw[at : at + 8].ljust(8, b"\xff"))
-        data = raw[at + 8 : at + 8 + size]
-        crc = raw[at + 8 + size : at + 12 + size]
+        size, kind = struct.unpack(">I4s", raw[offset : offset + 8].ljust(8, b"\xff"))
+        data = raw[offset + 8 : offset + 8 + size]
+        crc = raw[offset + 8 + size : offset + 12 + size]
         if len(crc) < 4:
             raise ImageError(f"{path} is cut short after {len(raw)} bytes; copy it again.")
         if struct.unpack(">I", crc)[0] != zlib.crc32(kind + data):
             raise ImageError(f"{path} is damaged: a check sum is wrong; copy it again.")
         chunks.append((kind, data))
-        at += 12 + size
+        offset += 12 + size
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise ImageError(f"{path} is damaged: its header is missing; copy it again.")
     return chunks

@@ -1,4 +1,4 @@
-"""What PNG and JPEG have in common: one flat picture with one to four colour samples."""
+"""Colour samples of PNG and JPEG: a 2-D image with one to four samples per pixel."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from unblur.io.units import plane_size
 from unblur.model.image import ALPHA, Image
 
 BOMB_PIXELS = 178_956_970
-"""Pictures of fewer pixels are never taken for decompression bombs; Pillow's own limit."""
+"""Largest image that is never rejected as a decompression bomb (Pillow's limit), in pixels."""
 
 BOMB_RATIO = 100
-"""A larger picture is one if its pixels take this many times the bytes of its file."""
+"""Ratio of pixel bytes to file bytes above which a larger image is rejected, dimensionless."""
 
 
 def check_bomb(width: int, height: int, pixel_bytes: int, file_bytes: int, source: str) -> None:
-    """Raise `ImageError` for a file that is tiny beside the enormous picture it unpacks to."""
+    """Raise `ImageError` for a file that decompresses to an implausibly large image."""
     if width * height == 0:
         raise ImageError(f"{source}: the image is empty (shape {(height, width)}).")
     if width * height > BOMB_PIXELS and width * height * pixel_bytes > BOMB_RATIO * file_bytes:
         raise ImageError(
-            f"{source} unpacks from {file_bytes} bytes to {width} x {height} pixels, as a "
-            "decompression bomb does; if it is a picture, convert it to TIFF."
+            f"{source} decompresses from {file_bytes} bytes to {width} x {height} pixels like a "
+            "decompression bomb; if it is a genuine image, convert it to TIFF."
         )
 
 
@@ -42,11 +42,11 @@ def from_samples(
 ) -> Image:
     """Return the image of decoded samples (H, W) or (H, W, C), colours along axis C.
 
-    `pixels_per_metre` is (vertical, horizontal); what programs write for a screen is ignored.
+    `pixels_per_metre` is (vertical, horizontal); default screen resolutions are ignored.
     """
-    own = "YX" if values.ndim == 2 else "YXC"
-    if axes is not None and check_given(axes, values.shape, source) != own:
-        raise ImageError(f"{source}: a picture has the axes {own}; leave out --axes {axes}.")
+    file_axes = "YX" if values.ndim == 2 else "YXC"
+    if axes is not None and check_given(axes, values.shape, source) != file_axes:
+        raise ImageError(f"{source}: the image has the axes {file_axes}; leave out --axes {axes}.")
     sizes = {}
     if pixels_per_metre is not None and min(pixels_per_metre) > 0:
         dpi = pixels_per_metre[1] * 0.0254
@@ -55,19 +55,26 @@ def from_samples(
     channels = tuple(names or ()) or (COLOURS[values.shape[2]] if values.ndim == 3 else ())
     data = values if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
     units = dict.fromkeys(sizes, "µm")
-    metadata = {**metadata, "file_axes": own, "sizes": dict(sizes)}
+    metadata = {**metadata, "file_axes": file_axes, "sizes": dict(sizes)}
     return Image(
-        data, own if own == "YX" else "CYX", sizes, units, white, channels, metadata, source
+        data,
+        file_axes if file_axes == "YX" else "CYX",
+        sizes,
+        units,
+        white,
+        channels,
+        metadata,
+        source,
     )
 
 
 def check_picture(image: Image, holder: str, counts: Sequence[int]) -> None:
-    """Raise `OutputError` unless the image is one picture with so many colour samples."""
+    """Raise `OutputError` unless the image is 2-D with one of the given numbers of samples."""
     stack = {a: image.extent(a) for a in "TZ" if image.extent(a) > 1}
     if stack:
         listed = ", ".join(f"{n} along {a}" for a, n in stack.items())
         raise OutputError(
-            f"{holder} holds a single picture, but {image.source} has {listed}; write .tif or "
+            f"{holder} holds a single 2-D image, but {image.source} has {listed}; write .tif or "
             ".ome.zarr instead."
         )
     count = image.extent("C")

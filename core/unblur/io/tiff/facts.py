@@ -1,4 +1,4 @@
-"""What the tags of a TIFF say about its pixels: sizes, units, colour samples, bit depth."""
+"""Metadata from the tags of a TIFF: pixel sizes, units, colour samples, bit depth."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from unblur.io.units import symbol
 _DESCRIPTIVE = (269, 271, 272, 285, 305, 306, 315, 316, 700, 33432, 33723, 34377)
 _GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 KEPT_TAGS = frozenset((*_DESCRIPTIVE, *_GEOGRAPHIC))
-"""Tags that describe the picture and not its storage; they are written back as they were."""
+"""Codes of tags that describe the image and not its storage; they are preserved."""
 
 LOSSLESS = frozenset((1, 5, 8, 32773, 32946, 34925, 50000))
-"""Compressions that keep every value: none, LZW, deflate, PackBits, LZMA, zstd."""
+"""Codes of lossless compressions: none, LZW, deflate, PackBits, LZMA, zstd."""
 
 SCREEN_DPI = (72.0, 96.0)
-"""Resolutions that programs write when nobody measured one; they give no pixel size."""
+"""Default resolutions of programs, which do not define a pixel size, in dots per inch."""
 
 MAX_SAMPLE_VALUE = 281
+"""Code of the tag MaxSampleValue."""
+
 ALPHA_CODES = (1, 2)
+"""Codes of the tag ExtraSamples that denote alpha."""
 _RGB, _SEPARATED, _PALETTE, _CFA = 2, 5, 3, 32803
 
 
 @dataclass(frozen=True)
 class TiffFacts:
-    """All of a series that is not pixels. `kept` is what a TIFF writer puts back."""
+    """Metadata of a series; the TIFF writer restores the entries of `kept`."""
 
     pixel_size: Mapping[str, float]
     units: Mapping[str, str]
@@ -42,7 +45,7 @@ class TiffFacts:
 
 
 def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
-    """Gather the facts about one series of an open `tifffile.TiffFile`."""
+    """Return the metadata of one series of an open `tifffile.TiffFile`."""
     page = series.keyframe
     ome_xml = tif.ome_metadata if tif.is_ome else None
     ome = read_facts(ome_xml, number) if ome_xml else OmeFacts({}, {}, (), None)
@@ -87,7 +90,7 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
 
 
 def sample_names(page: Any) -> tuple[str, ...]:
-    """Return names of the samples of a colour page; empty for a single grey one."""
+    """Return the names of the samples of a colour page; empty for a single grey sample."""
     extra = tuple(int(e) for e in page.extrasamples)
     plain = page.samplesperpixel - len(extra)
     if page.samplesperpixel == 1 or plain < 1:
@@ -108,15 +111,15 @@ def sample_names(page: Any) -> tuple[str, ...]:
 
 
 def is_mosaic(page: Any) -> bool:
-    """Return whether the page holds the raw Bayer mosaic of a camera."""
+    """Return whether the page is the raw Bayer mosaic of a camera."""
     return int(page.photometric) == _CFA
 
 
 def colour_table(page: Any, is_imagej: bool) -> Any:
-    """Return the (2**bits, 3) palette of a colour picture, or `None` for intensities.
+    """Return the (2**bits, 3) palette of a colour image, or `None` for intensities.
 
-    A palette whose brightness never falls as its index rises is a display table laid over
-    intensities, and those are what is wanted; any other is a picture in few colours.
+    A palette whose brightness increases monotonically with the index is a display table for
+    intensities and is ignored; any other palette defines the colours of the image.
     """
     if int(page.photometric) != _PALETTE or page.colormap is None or is_imagej:
         return None
@@ -134,7 +137,7 @@ def _sample_layout(page: Any) -> str | None:
 
 
 def _white(page: Any, dtype: Any, bits: Any) -> float:
-    """Return the white that the bit depth states, 0 where it states nothing special."""
+    """Return the white value of the bit depth, 0 if it is that of the dtype."""
     kind = np.dtype(dtype)
     if kind.kind != "u":
         return 0.0
@@ -168,7 +171,7 @@ def _plane_size(
     unit = {2: "inch", 3: "cm"}.get(code, "")
     width, height = xd / xn, yd / yn
     if width == height == 1 and imagej is None:
-        return {}, {}  # what is written for want of a size
+        return {}, {}  # the default without a size
     if imagej is not None:
         unit = symbol(str(imagej.get("unit", "")))
         if unit in ("", "pixel", "pixels"):
@@ -185,7 +188,7 @@ def _plane_size(
 
 
 def _stack_sizes(sizes: dict[str, float], units: dict[str, str], found: Mapping[str, Any]) -> None:
-    """Add Z and T from ImageJ's `spacing` and `finterval`, or from the same keys of our own."""
+    """Add Z and T from ImageJ's `spacing` and `finterval`, or from the same keys of unblur."""
     unit = symbol(str(found.get("unit", "")))
     for axis, key, axis_unit in (("Z", "spacing", unit), ("T", "finterval", "s")):
         value = found.get(key)

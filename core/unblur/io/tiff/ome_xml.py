@@ -1,4 +1,4 @@
-"""OME-XML: what an OME-TIFF says about its pixels, and saying it again for a result."""
+"""OME-XML, the metadata of OME-TIFF: reading, and writing for a result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPES = {
     "float32": "float",
     "float64": "double",
 }
-"""OME's name of each dtype that it knows."""
+"""OME names of the dtypes that the schema defines."""
 
 _HISTORY = "Annotation:unblur-history"
 _INCREMENT = {"T": "TimeIncrement"} | {a: f"PhysicalSize{a}" for a in "ZYX"}
@@ -35,7 +35,7 @@ _DEFAULT_UNIT = {"T": "s", "Z": "µm", "Y": "µm", "X": "µm"}
 
 @dataclass(frozen=True)
 class OmeFacts:
-    """What OME-XML says of one image beyond the pixels; see `Image` for the meanings."""
+    """Metadata of one image in OME-XML; see `Image` for the meanings."""
 
     pixel_size: Mapping[str, float]
     units: Mapping[str, str]
@@ -44,9 +44,9 @@ class OmeFacts:
 
 
 def parse(xml: str) -> ET.Element | None:
-    """Return the root of an OME-XML document, or `None` if it is none."""
+    """Return the root of an OME-XML document, or `None` if it is not one."""
     try:
-        # Entities are not loaded, and expat itself stops their expansion.
+        # External entities are not loaded, and expat limits the expansion of internal ones.
         root = ET.fromstring(xml)  # noqa: S314
     except ET.ParseError:
         return None
@@ -54,7 +54,7 @@ def parse(xml: str) -> ET.Element | None:
 
 
 def read_facts(xml: str, number: int = 0) -> OmeFacts:
-    """Return the facts about the image of that number; empty ones if the document is broken."""
+    """Return the metadata of the image with that number; empty if the document is invalid."""
     root = parse(xml)
     pixels = None if root is None else _pixels(root, number)
     if pixels is None:
@@ -77,14 +77,14 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
     Parameters
     ----------
     image : Image
-        Supplies axes, shape, dtype, pixel size, channel names and white.
+        Image with the axes, shape, dtype, pixel size, channel names and white.
     samples : int
-        How many channels are interleaved in each plane: all of a colour picture, else 1.
+        Number of interleaved channels per plane: all channels of a colour image, else 1.
     original : str, optional
-        The document that the image came with. All of it is kept (instrument, objective, stage,
-        annotations) but for what describes the pixels' layout, and for other images in it.
+        The document of the input. It is preserved (instrument, objective, stage, annotations)
+        except for the description of the pixels' layout and for other images in it.
     number : int
-        Which of the original's images this one was.
+        Number of this image in the original document.
     """
     root = parse(original) if original else None
     pixels = None if root is None else _pixels(root, number)
@@ -92,13 +92,13 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
         root = ET.Element(f"{{{SCHEMA}}}OME")
         element = ET.SubElement(root, f"{{{SCHEMA}}}Image", ID="Image:0", Name=image.source)
         pixels = ET.SubElement(element, f"{{{SCHEMA}}}Pixels", ID="Pixels:0")
-    _forget_other_images(root, pixels)
+    _remove_other_images(root, pixels)
     _describe_layout(pixels, image)
     _describe_sizes(pixels, image)
     _describe_channels(pixels, image, samples)
     _add_history(root, image.metadata.get("history", ()))
     ET.register_namespace("", _namespace(root))
-    # ASCII with character references, as the TIFF tag wants it.
+    # ASCII with character references, as the TIFF tag requires.
     document: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
     return document.decode("ascii")
 
@@ -153,7 +153,7 @@ def _channel_names(image: Image, samples: int) -> Sequence[str]:
     return image.channels if samples == 1 and image.channels not in COLOURS.values() else ()
 
 
-def _forget_other_images(root: ET.Element, pixels: ET.Element) -> None:
+def _remove_other_images(root: ET.Element, pixels: ET.Element) -> None:
     root.attrib.pop("UUID", None)
     for child in list(root):
         if _local(child) == "Image" and pixels not in list(child):
@@ -186,7 +186,7 @@ def read_history(xml: str) -> tuple[str, ...]:
 
 
 def significant_bits(image: Image) -> int | None:
-    """Return how many bits the image uses where those are fewer than its integer type has."""
+    """Return the number of bits of the image if it is smaller than that of its dtype."""
     if image.dtype.kind != "u" or image.white >= np.iinfo(image.dtype).max:
         return None
     bits = int(image.white + 1).bit_length() - 1

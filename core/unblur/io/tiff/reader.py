@@ -1,4 +1,4 @@
-"""Reading TIFF: plain, BigTIFF, OME-TIFF, ImageJ hyperstacks, pyramids, stripped or tiled."""
+"""Reading of TIFF: plain, BigTIFF, OME-TIFF, ImageJ hyperstacks, pyramids, strips or tiles."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
-from unblur.io.lazy import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.tiff.facts import colour_table, is_mosaic, read_tags
 from unblur.model.formats import Reader
 from unblur.model.image import Image
 
-# tifffile reports damage to its logger; what matters here is found and raised below.
+# tifffile logs defects of files; those that matter raise errors below.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
@@ -26,8 +26,8 @@ SUFFIXES = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
 class TiffReader(Reader):
     """Reads the first series of a TIFF, or series n of `name.tif[n]`; of a pyramid, the base.
 
-    Colour samples become axis C. Palettes become colours, unless they are a display table over
-    intensities. A stack whose pages nobody named is taken as Z, or as C if it has 1, 3 or 4.
+    Colour samples become axis C. Palettes become colours, unless they are a display table for
+    intensities. An axis of pages without a name is Z, or C if its length is 1, 3 or 4.
     """
 
     name = "tiff"
@@ -35,7 +35,7 @@ class TiffReader(Reader):
     has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the image; lazy ones read strips or tiles as needed."""
+        """Return the image; lazy images read strips or tiles on demand."""
         import tifffile
 
         file, part = split_part(path)
@@ -63,8 +63,8 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
     channels, kept = facts.channels, dict(facts.kept)
     if table is not None:
         if "C" in names:
-            raise ImageError(f"{path}: a palette with several samples is not understood.")
-        data, names = _look_up(data, table), names + "C"
+            raise ImageError(f"{path}: a palette with several samples is not supported.")
+        data, names = _apply_palette(data, table), names + "C"
         native = (*native, 3)
         channels = ("red", "green", "blue")
         kept.update(samples="contig", photometric=2, extrasamples=(), sizes=facts.pixel_size)
@@ -106,9 +106,9 @@ def open_series(path: Path, part: str) -> Any:
 
 
 def check_chain(tif: Any, path: Path) -> None:
-    """Raise `ImageError` if the list of pages breaks off, as in a file cut short.
+    """Raise `ImageError` if the list of pages ends prematurely, as in a truncated file.
 
-    Readers often take the pages before the break for the whole stack.
+    Many readers return the pages before the break as if they were all.
     """
     count = len(tif.pages)
     last = tif.pages[count - 1]
@@ -180,11 +180,11 @@ def _file_axes(series: Any, given: str | None, source: str) -> str:
         return check_given(given, series.shape, source)
     names = str(series.axes)
     if "S" in names:
-        at = names.find("C")
-        if at >= 0 and series.shape[at] > 1:
+        axis = names.find("C")
+        if axis >= 0 and series.shape[axis] > 1:
             raise ImageError(
                 f"{source}: colour pictures in several channels (axes {names}) are not "
-                "understood; save each channel as a file of its own."
+                "supported; save each channel as a file of its own."
             )
         names = names.replace("C", "Q").replace("S", "C")
     return named_axes(names, series.shape, source)
@@ -196,7 +196,7 @@ def _native_chunk(series: Any) -> tuple[int, ...]:
     if page.is_tiled:
         rows, columns = page.tilelength, page.tilewidth
     elif series.dataoffset is not None:
-        rows, columns = 256, 256  # a plain array in the file has no pieces of its own
+        rows, columns = 256, 256  # a contiguous array has no strips or tiles
     else:
         rows, columns = page.rowsperstrip or page.imagelength, page.imagewidth
     extent = {"Y": rows, "X": columns}
@@ -205,7 +205,7 @@ def _native_chunk(series: Any) -> tuple[int, ...]:
     return tuple(min(extent.get(a, 1), n) for a, n in zip(series.axes, series.shape, strict=True))
 
 
-def _look_up(data: Any, table: Any) -> Any:
+def _apply_palette(data: Any, table: Any) -> Any:
     """Return the colours (..., 3) of palette indices, lazily for dask arrays."""
     if not hasattr(data, "dask"):
         return table[data]

@@ -1,4 +1,4 @@
-"""Writing TIFF, whole or tile by tile, in the dialect the input had."""
+"""Writing of TIFF, at once or tile by tile, in the dialect of the input."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.io.regions import staged
-from unblur.io.tiff.layout import TiffLayout, kept_facts, page_options, tile_of
 from unblur.io.tiff.ome_xml import TYPES
+from unblur.io.tiff.pages import TiffLayout, kept_facts, page_options, tile_of
 from unblur.io.tiff.reader import SUFFIXES
 from unblur.model.formats import Writer, require_dtype
 from unblur.model.image import Image
@@ -25,18 +25,17 @@ _TYPES = (
 
 
 class TiffWriter(Writer):
-    """Writes OME-TIFF, ImageJ or plain TIFF, as the input was or as the name says.
+    """Writes OME-TIFF, ImageJ or plain TIFF, according to the input or the name.
 
-    Pixels are never rescaled. Lossless compression and tiles are kept as the input had them.
-    What comes as a dask array is written in tiles, computed one row of chunks at a time, and
-    as BigTIFF where it needs that.
+    Pixels are never rescaled. Lossless compression and tiles of the input are preserved. A dask
+    array is written in tiles, computed one row of chunks at a time, and as BigTIFF if necessary.
     """
 
     name = "tiff"
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
 
     def check(self, image: Image) -> None:
-        """Raise `OutputError` for a dtype that TIFF does not know."""
+        """Raise `OutputError` for a dtype that TIFF does not support."""
         require_dtype(image, _TYPES, "TIFF", "write .zarr or .npy instead")
 
     def write(self, image: Image, path: Path) -> None:
@@ -64,13 +63,13 @@ class TiffWriter(Writer):
 
 
 class OmeTiffWriter(TiffWriter):
-    """Writes OME-TIFF: a TIFF with the axes, sizes and channels in XML as microscopes write it."""
+    """Writes OME-TIFF: a TIFF with the axes, sizes and channels in XML."""
 
     name = "ome-tiff"
     suffixes = (".ome.tif", ".ome.tiff", ".ome.btf")
 
     def check(self, image: Image) -> None:
-        """Raise `OutputError` for a dtype that the OME schema does not know."""
+        """Raise `OutputError` for a dtype that the OME schema does not define."""
         require_dtype(image, tuple(TYPES), "OME-TIFF", "write .tif or .ome.zarr instead")
 
 
@@ -78,7 +77,7 @@ def iterate_tiles(data: Any, layout: TiffLayout, tile: tuple[int, int]) -> Itera
     """Yield the tiles of all pages in file order, each at most `tile` in extent.
 
     `data` is a dask array with axes in the order of `layout`. Every chunk is computed once,
-    and no more than one row of chunks and one row of tiles is held.
+    and at most one row of chunks and one row of tiles is in memory.
     """
     contig = layout.samples == "contig"
     planes = data.shape[: data.ndim - (3 if contig else 2)]
@@ -90,19 +89,19 @@ def iterate_tiles(data: Any, layout: TiffLayout, tile: tuple[int, int]) -> Itera
 
 def bands(plane: Any, height: int) -> Iterator[NDArray[Any]]:
     """Yield a plane (H, W) or (H, W, C) in bands of `height` rows, computing each chunk once."""
-    left: list[NDArray[Any]] = []  # rows of earlier chunks, fewer than a band
+    pending: list[NDArray[Any]] = []  # rows of earlier chunks, fewer than a band
     stop = 0
     for rows in plane.chunks[0]:
         start, stop = stop, stop + rows
         block = np.asarray(plane[start:stop])
-        first = height - sum(len(part) for part in left)
-        if left and len(block) >= first:
-            yield np.concatenate([*left, block[:first]])
-            left, block = [], block[first:]
-        whole = len(block) - len(block) % height if not left else 0
+        first = height - sum(len(part) for part in pending)
+        if pending and len(block) >= first:
+            yield np.concatenate([*pending, block[:first]])
+            pending, block = [], block[first:]
+        whole = len(block) - len(block) % height if not pending else 0
         for top in range(0, whole, height):
             yield block[top : top + height]
         if whole < len(block):
-            left.append(block[whole:].copy())
-    if left:
-        yield np.concatenate(left)
+            pending.append(block[whole:].copy())
+    if pending:
+        yield np.concatenate(pending)

@@ -1,6 +1,6 @@
 """OME-Zarr 0.4 and 0.5: multiscale images in zarr groups of versions 2 and 3.
 
-The layout is that of https://ngff.openmicroscopy.org: a group whose attributes name axes,
+The layout is defined by https://ngff.openmicroscopy.org: a group whose attributes name axes,
 units and the scale of each level of a pyramid, and an array for each level.
 """
 
@@ -14,10 +14,10 @@ from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import is_store
 from unblur.io.units import symbol
-from unblur.io.zarr.store import (
+from unblur.io.zarr.arrays import (
     OWN,
+    chunk_metadata,
     letters,
-    pieces_of,
     read_array,
     read_values,
     storage,
@@ -29,8 +29,8 @@ from unblur.model.image import AXES, Image
 class ZarrReader(Reader):
     """Reads OME-Zarr images at full resolution, and plain zarr arrays.
 
-    Of a group with several images (a plate, a set of series) the path goes on inside the store,
-    e.g. `plate.zarr/A/1/0`.
+    For a group with several images (a plate, a set of series) the path continues inside the
+    store, e.g. `plate.zarr/A/1/0`.
     """
 
     name = "zarr"
@@ -41,7 +41,7 @@ class ZarrReader(Reader):
         return path.is_dir() and is_store(path)
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the image; lazy ones read chunks as needed."""
+        """Return the image; lazy images read chunks on demand."""
         import zarr
 
         found = zarr.open(path, mode="r")
@@ -97,8 +97,8 @@ def _read_multiscale(
     elif stated is None or len(stated) != array.ndim:
         listed = ", ".join(str(entry["name"]) for entry in entries)
         raise ImageError(
-            f"{source}: the axes {listed} of {array.ndim}-dimensional data do not all have a "
-            "meaning here; name them with --axes, letters of TCZYX."
+            f"{source}: the axes {listed} of {array.ndim}-dimensional data are not all "
+            "known; name them with --axes, letters of TCZYX."
         )
     else:
         names = stated
@@ -111,7 +111,7 @@ def _read_multiscale(
     own = attributes.get(OWN, {})
     metadata: dict[str, Any] = {
         "format": "ome-zarr",
-        **pieces_of(array, names, order),
+        **chunk_metadata(array, names, order),
         "ome-zarr": {
             **storage(array),
             "attributes": attributes,

@@ -1,4 +1,4 @@
-"""Writing OME-Zarr 0.4 and 0.5, whole or region by region, with the pyramid."""
+"""Writing of OME-Zarr 0.4 and 0.5, at once or region by region, with the pyramid."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from unblur.io.axes import COLOURS
 from unblur.io.files import explained, is_store, remove, suffix_of
 from unblur.io.regions import ZarrRegions, check_same, store_dask
 from unblur.io.units import long_name
+from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
 from unblur.io.zarr.ome_reader import labels
 from unblur.io.zarr.pyramids import fill_level, level_shapes
-from unblur.io.zarr.store import OWN, TYPES, create_like, piece_of
 from unblur.model.formats import Writer, require_dtype
 from unblur.model.image import Image
 
@@ -23,27 +23,27 @@ _COLOUR = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
 class OmeZarrWriter(Writer):
     """Writes OME-Zarr with a pyramid: version 0.4 where the input was 0.4, else 0.5.
 
-    Attributes of the input stay, channels and rendering settings among them; chunks, shards
-    and codecs are the input's. A level halves rows and columns of the one below by means of
-    2x2 pixels.
+    The attributes of the input are preserved, including channels and rendering settings, and its
+    chunks, shards and codecs are used. Each level halves the rows and columns of the finer one by
+    means over 2x2 pixels.
     """
 
     name = "ome-zarr"
     suffixes = (".zarr",)
 
     def can_write(self, path: Path, image: Image) -> bool:
-        """Return whether the name ends in .ome.zarr, or in .zarr for all but plain arrays."""
+        """Return whether the name ends in .ome.zarr, or in .zarr unless the input was a plain array."""
         suffix = suffix_of(path)
         return suffix == ".ome.zarr" or (
             suffix == ".zarr" and image.metadata.get("format") != "zarr"
         )
 
     def check(self, image: Image) -> None:
-        """Raise `OutputError` for a dtype that zarr does not know."""
+        """Raise `OutputError` for a dtype that zarr does not support."""
         require_dtype(image, TYPES, "OME-Zarr", "convert it first")
 
     def write(self, image: Image, path: Path) -> None:
-        """Write the image and its pyramid; a dask array goes in chunk by chunk."""
+        """Write the image and its pyramid; a dask array is written chunk by chunk."""
         regions = self.regions(image, path, chunks=None, resume=False)
         if image.is_lazy:
             store_dask(image.data, regions.array)
@@ -61,7 +61,7 @@ class OmeZarrWriter(Writer):
         resumed = resume and is_store(path / "0")
         if resumed:
             array = zarr.open_group(path, mode="r+")["0"]
-            check_same(array, like.shape, like.dtype, chunks or piece_of(like), path)
+            check_same(array, like.shape, like.dtype, chunks or stored_chunk_shape(like), path)
         else:
             remove(path)
             with explained(path):
@@ -80,7 +80,7 @@ class OmeZarrRegions(ZarrRegions):
         self._attributes = group_attributes(like)
 
     def finish(self) -> None:
-        """Add the smaller levels and the attributes that make the group an image."""
+        """Add the coarser levels and the attributes of a multiscale image."""
         import zarr
 
         group = zarr.open_group(self.folder, mode="r+")
@@ -155,7 +155,7 @@ def _axis(image: Image, axis: str) -> dict[str, str]:
 
 
 def _level_transform(image: Image, level: int, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return scale and translation of a level, whose pixels are centred on those they average."""
+    """Return scale and translation of a level, whose pixels lie at the centre of those averaged."""
     factor = 2**level
     scale = [float(image.pixel_size.get(a, 1.0)) * (factor if a in "YX" else 1) for a in image.axes]
     origin = stored.get("translation", {})

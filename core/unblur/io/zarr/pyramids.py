@@ -1,4 +1,4 @@
-"""Smaller copies of a stored image, each made block by block from the one below."""
+"""Resolution pyramids of stored images, computed chunk by chunk from fine to coarse levels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 COARSEST = 256
-"""Rows and columns at which a pyramid ends: that much is seen at a glance."""
+"""Largest extent of the coarsest level of a pyramid, in pixels."""
 
 
 def level_shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the extent of each level, from full size; rows and columns are the last two axes.
+    """Return the shape of each level, from full size; rows and columns are the last two axes.
 
     Each level halves rows and columns, rounding up, until both are at most `COARSEST`.
 
@@ -33,8 +33,8 @@ def level_shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
 def halve(block: NDArray[Any]) -> NDArray[Any]:
     """Return means of 2x2 pixels over the last two axes, in the block's own dtype.
 
-    An odd last row or column stands for itself. Integers are rounded, halves up. NaN is left
-    out of the mean, and remains only where all four are NaN.
+    An odd last row or column is repeated. Integers are rounded, halves up. NaN is excluded from
+    the mean, and remains only where all four pixels are NaN.
     """
     if any(n % 2 for n in block.shape[-2:]):
         odd = [(0, 0)] * (block.ndim - 2) + [(0, n % 2) for n in block.shape[-2:]]
@@ -57,30 +57,31 @@ def halve(block: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(mean, dtype=block.dtype)
 
 
-def fill_level(below: Any, level: Any) -> None:
-    """Compute the stored array `level` from the one below it, twice as large.
+def fill_level(finer: Any, level: Any) -> None:
+    """Compute the stored array `level` from the next finer one.
 
-    Works piece by piece (a chunk, or a shard) on a few threads; holds a few pieces at a time.
+    Chunks, or shards, are computed on a few threads; only a few are in memory at a time.
     """
-    grain = level.shards or level.chunks
+    chunk_shape = level.shards or level.chunks
 
-    def fill(piece: tuple[slice, ...]) -> None:
-        *rest, rows, columns = piece
+    def fill(region: tuple[slice, ...]) -> None:
+        *rest, rows, columns = region
         source = [
             slice(2 * s.start, min(2 * s.stop, n))
-            for s, n in zip((rows, columns), below.shape[-2:], strict=True)
+            for s, n in zip((rows, columns), finer.shape[-2:], strict=True)
         ]
-        level[piece] = halve(np.asarray(below[(*rest, *source)]))
+        level[region] = halve(np.asarray(finer[(*rest, *source)]))
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(fill, pieces(level.shape, grain)):
+        for _ in pool.map(fill, chunk_regions(level.shape, chunk_shape)):
             pass
 
 
-def pieces(shape: Sequence[int], grain: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """Yield the regions of a grid of pieces over an array."""
+def chunk_regions(shape: Sequence[int], chunk_shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Yield the regions of the chunks of an array."""
     steps = [
-        [slice(a, min(a + g, n)) for a in range(0, n, g)] for n, g in zip(shape, grain, strict=True)
+        [slice(a, min(a + g, n)) for a in range(0, n, g)]
+        for n, g in zip(shape, chunk_shape, strict=True)
     ]
     yield from product(*steps)
 

@@ -8,7 +8,7 @@ import tifffile
 
 from unblur.errors import ImageError, OutputError
 from unblur.io import read_image, write_image
-from unblur.io.tiff import layout as layout_module
+from unblur.io.tiff import pages as layout_module
 from unblur.io.tiff.writer import bands
 from unblur.model.image import Image
 

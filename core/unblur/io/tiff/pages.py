@@ -1,4 +1,4 @@
-"""How an image is laid out in a TIFF: which dialect, what goes onto a page, which tags."""
+"""Layout of an image in a TIFF: dialect, axes of a page, tags."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from unblur.io.units import length, plane_size
 from unblur.model.image import ALPHA, Image
 
 CLASSIC_LIMIT = 2**32 - 2**25
-"""Bytes beyond which a TIFF needs the 64-bit offsets of BigTIFF; some are left for its tags."""
+"""Largest size of the pixels in a TIFF without BigTIFF's 64-bit offsets, in bytes.
+
+It leaves space for the tags.
+"""
 
 IMAGEJ_LIMIT = 2**28
-"""Bytes up to which a lazy ImageJ stack is computed whole; ImageJ has no tiles to stream into."""
+"""Largest lazy ImageJ stack that is computed at once, in bytes; ImageJ does not read tiles."""
 
 TILE = 512
-"""Side of a tile where the input had none, in pixels."""
+"""Default side of a tile, in pixels."""
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _GREY, _RGB, _SEPARATED = 1, 2, 5
@@ -31,16 +34,16 @@ _GREY, _RGB, _SEPARATED = 1, 2, 5
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """The plan of one TIFF.
+    """The layout of one TIFF.
 
     Attributes
     ----------
     flavour : str
-        "ome", "imagej" or "plain": the dialect in which axes and sizes are written down.
+        Dialect of the metadata: "ome", "imagej" or "plain".
     axes : str
-        Order in which the pixels are stored.
+        Axis order of the stored pixels.
     samples : str or None
-        "contig" or "separate" where axis C lies inside a page, else `None`.
+        "contig" or "separate" if axis C lies inside a page, else `None`.
     big : bool
         Whether offsets have 64 bits.
     """
@@ -52,7 +55,7 @@ class TiffLayout:
 
     @classmethod
     def of(cls, image: Image, path: Path) -> TiffLayout:
-        """Choose the layout: the input's own where it came from a TIFF."""
+        """Return the layout for an image, that of the input if it was a TIFF."""
         kept = kept_facts(image)
         samples = _samples(image, kept)
         flavour = _flavour(image, path, kept, samples)
@@ -68,17 +71,17 @@ class TiffLayout:
 
     @property
     def band_axes(self) -> str:
-        """The axes of what is written in one go: rows, columns, and interleaved samples."""
+        """The axes written together: rows, columns, and interleaved samples."""
         return "YXC" if self.samples == "contig" else "YX"
 
 
 def size_of(image: Image) -> float:
-    """Return how many bytes the pixels take."""
+    """Return the size of the pixels, in bytes."""
     return float(np.prod([float(n) for n in image.shape])) * image.dtype.itemsize
 
 
 def kept_facts(image: Image) -> Mapping[str, Any]:
-    """Return what the TIFF reader found, empty for images from elsewhere."""
+    """Return the metadata that the TIFF reader kept; empty for images from other formats."""
     found = image.metadata.get("tiff", {})
     return found if isinstance(found, Mapping) else {}
 
@@ -105,7 +108,7 @@ def page_options(image: Image, layout: TiffLayout) -> dict[str, Any]:
         options["extrasamples"] = _extrasamples(image, kept)
     compression = kept.get("compression", 1)
     if compression != 1:
-        # Lossy codes would alter the result; deflate takes their place.
+        # Lossy codecs would change the result and are replaced by deflate.
         options["compression"] = compression if compression in LOSSLESS else 8
         fits = {2: "iu", 3: "f"}.get(kept.get("predictor", 1), "")
         options["predictor"] = True if image.dtype.kind in fits else None

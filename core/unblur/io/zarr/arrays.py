@@ -11,13 +11,13 @@ import numpy as np
 from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, guess_axes, in_file_order, reordered
 from unblur.io.files import explained, is_store, remove
-from unblur.io.lazy import StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import StoredPixels, check_fits_memory
 from unblur.io.regions import ZarrRegions, check_same, default_chunks, store_dask
 from unblur.model.formats import RegionWriter, Writer, require_dtype
 from unblur.model.image import Image
 
 OWN = "unblur"
-"""Key of our own attributes, for what the format has no place for."""
+"""Key of the attributes of unblur, for metadata that the format does not define."""
 
 TYPES = (
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
@@ -35,7 +35,7 @@ _LETTER = {word: letter for letter, words in _AXIS_WORDS.items() for word in wor
 
 
 def letters(names: Sequence[str | None]) -> str | None:
-    """Return axis letters for the names of dimensions, or `None` if one is not understood."""
+    """Return axis letters for the names of dimensions, or `None` if one is unknown."""
     found = [_LETTER.get(str(name).lower()) for name in names]
     known = [letter for letter in found if letter]
     if len(known) < len(found) or len(set(known)) < len(known) or not {"Y", "X"} <= set(known):
@@ -61,13 +61,13 @@ def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> An
 
 
 def storage(array: Any) -> dict[str, Any]:
-    """Return how an array is stored, for `create_like` to store another in the same way."""
+    """Return the zarr version and codecs of an array, as input of `create_like`."""
     version = array.metadata.zarr_format
     codecs = [c.to_dict() if version == 3 else c.get_config() for c in array.compressors]
     return {"version": version, "compressors": codecs}
 
 
-def pieces_of(array: Any, names: str, axes: str) -> dict[str, Any]:
+def chunk_metadata(array: Any, names: str, axes: str) -> dict[str, Any]:
     """Return the chunks and shards of an array in the order of `axes`, as image metadata."""
     found = {"chunks": reordered(array.chunks, names, axes)}
     if array.shards:
@@ -79,8 +79,8 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
     """Return the image in a plain zarr array."""
     source = str(path)
     attributes = dict(array.attrs)
-    own = attributes.get(OWN, {})
-    own = own if isinstance(own, Mapping) else {}
+    extra = attributes.get(OWN, {})
+    extra = extra if isinstance(extra, Mapping) else {}
     if axes is not None:
         names = check_given(axes, array.shape, source)
     else:
@@ -91,29 +91,29 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
     data, order = canonical(read_values(path, "", array, names, lazy), names)
-    own = own if own.get("axes") == order else {}
+    extra = extra if extra.get("axes") == order else {}
     metadata: dict[str, Any] = {
         "format": "zarr",
         "file_axes": names,
-        **pieces_of(array, names, order),
+        **chunk_metadata(array, names, order),
         "zarr": {**storage(array), "attributes": attributes},
     }
-    if own.get("history"):
-        metadata["history"] = tuple(own["history"])
+    if extra.get("history"):
+        metadata["history"] = tuple(extra["history"])
     return Image(
         data,
         order,
-        {a: float(s) for a, s in own.get("pixel_size", {}).items() if a in order},
-        {a: str(u) for a, u in own.get("units", {}).items() if a in order},
-        float(own.get("white", 0.0)),
-        tuple(own.get("channels", ())),
+        {a: float(s) for a, s in extra.get("pixel_size", {}).items() if a in order},
+        {a: str(u) for a, u in extra.get("units", {}).items() if a in order},
+        float(extra.get("white", 0.0)),
+        tuple(extra.get("channels", ())),
         metadata,
         source,
     )
 
 
 def create_like(
-    where: Any,
+    target: Any,
     image: Image,
     axes: str,
     stored: Mapping[str, Any],
@@ -125,16 +125,16 @@ def create_like(
 
     Parameters
     ----------
-    where : Path or zarr.Group
-        A path for a single array, or the group that gets the member `name`.
+    target : Path or zarr.Group
+        Path of a single array, or the group that gets the member `name`.
     image : Image
-        Supplies shape and dtype, and chunks and shards where it has any.
+        Image with the shape and dtype, and with chunks and shards if it has any.
     axes : str
-        The order in which the array is stored.
+        Axis order of the array.
     stored : mapping
-        What `storage` found, or {"version": 2 or 3}.
+        Result of `storage`, or {"version": 2 or 3}.
     chunks : sequence of int, optional
-        Others than the image's, along `axes`, and without shards.
+        Chunk shape along `axes` instead of the image's, without shards.
     """
     import zarr
 
@@ -153,12 +153,12 @@ def create_like(
     else:
         options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
     if name is None:
-        return zarr.create_array(where, zarr_format=version, fill_value=0, **options)
-    return where.create_array(name, fill_value=0, **options)
+        return zarr.create_array(target, zarr_format=version, fill_value=0, **options)
+    return target.create_array(name, fill_value=0, **options)
 
 
 def own_attributes(image: Image) -> dict[str, Any]:
-    """Return what a plain array has no other place for, as JSON values."""
+    """Return the metadata that a plain array does not define, as JSON values."""
     found = {
         "axes": image.axes,
         "pixel_size": {a: float(s) for a, s in image.pixel_size.items()},
@@ -177,11 +177,11 @@ class ZarrWriter(Writer):
     suffixes = (".zarr",)
 
     def check(self, image: Image) -> None:
-        """Raise `OutputError` for a dtype that zarr does not know."""
+        """Raise `OutputError` for a dtype that zarr does not support."""
         require_dtype(image, TYPES, "zarr", "convert it first")
 
     def write(self, image: Image, path: Path) -> None:
-        """Write the image; a dask array goes in chunk by chunk."""
+        """Write the image; a dask array is written chunk by chunk."""
         data, axes = in_file_order(image.data, image.axes, image.metadata.get("file_axes"))
         array = self._create(image, axes, path, None)
         if image.is_lazy:
@@ -192,15 +192,15 @@ class ZarrWriter(Writer):
     def regions(
         self, like: Image, path: Path, *, chunks: Sequence[int] | None, resume: bool
     ) -> RegionWriter:
-        """Return the array itself, to be filled in any order."""
+        """Return the array, to be filled in any order."""
         import zarr
 
         axes = _stored_axes(like)
         resumed = resume and is_store(path)
         if resumed:
             array = zarr.open_array(path, mode="r+")
-            grain = reordered(chunks or piece_of(like), like.axes, axes)
-            check_same(array, reordered(like.shape, like.axes, axes), like.dtype, grain, path)
+            chunk_shape = reordered(chunks or stored_chunk_shape(like), like.axes, axes)
+            check_same(array, reordered(like.shape, like.axes, axes), like.dtype, chunk_shape, path)
         else:
             remove(path)
             pieces = None if chunks is None else reordered(chunks, like.axes, axes)
@@ -220,8 +220,8 @@ class ZarrWriter(Writer):
         return array
 
 
-def piece_of(image: Image) -> tuple[int, ...]:
-    """Return the extents of what `create_like` stores in one piece: a shard or a chunk."""
+def stored_chunk_shape(image: Image) -> tuple[int, ...]:
+    """Return the shape of what `create_like` stores as one object: a shard or a chunk."""
     shards = image.metadata.get("shards")
     stored = image.metadata.get("zarr", {})
     use = shards is not None and stored.get("version", 3) == 3

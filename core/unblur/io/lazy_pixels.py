@@ -1,4 +1,4 @@
-"""Arrays that stay in their file until a piece of them is asked for."""
+"""Lazy arrays that read regions of a file when they are indexed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ from unblur.errors import ImageError
 from unblur.io.files import reason
 
 PIECE_BYTES = 2**22
-"""About how much one chunk of a lazy image holds: few chunks, each small beside memory."""
+"""Target size of a chunk of a lazy image, in bytes.
+
+It keeps the number of chunks low and each small compared with the memory.
+"""
 
 Opener = Callable[[Path, str], Any]
+"""Function (path, part) that returns an array-like over the pixels of a file."""
 
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """The pixels of a file as an array that reads what is indexed, and only that.
+    """The pixels of a file as an array that reads only the indexed region.
 
-    It can be pickled and sent to another process, which opens the file for itself, once.
+    It can be pickled; another process opens the file once for itself.
 
     Parameters
     ----------
     opener : function (path, part) -> array-like
-        Opens the file; a function of a module, so that it can be pickled.
+        Function that opens the file, at module level so that it can be pickled.
     path : Path
         The file.
     part : str
-        Which of the file's arrays, in words that `opener` understands.
+        The file's array, in the notation of `opener`.
     shape : tuple of int
         Extent of the array, axes in the file's order.
     dtype : dtype
@@ -53,21 +57,21 @@ class StoredPixels:
         return len(self.shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Read a region; raises `ImageError` that names it if the file is damaged there."""
+        """Read a region; raise an `ImageError` that names it if the file is damaged there."""
         try:
             array = _opened(self.opener, self.path, self.part, _stamp(self.path))
             return np.array(array[index], dtype=self.dtype)
         except Exception as error:
             raise ImageError(
-                f"{self.path}: the pixels at {_place(index)} cannot be read ({reason(error)}); "
-                "the file is damaged there."
+                f"{self.path}: the pixels at {_format_index(index)} cannot be read "
+                f"({reason(error)}); the file is damaged there."
             ) from error
 
     def to_dask(self, native: Sequence[int], spatial: Sequence[int] = (-2, -1)) -> Any:
-        """Return a dask array in chunks that are multiples of the file's `native` pieces."""
+        """Return a dask array in chunks that are multiples of the file's `native` chunks."""
         import dask.array as da
 
-        chunks = grown(self.shape, native, self.dtype.itemsize, spatial)
+        chunks = enlarge_chunk(self.shape, native, self.dtype.itemsize, spatial)
         token = (self.opener.__module__, str(self.path.absolute()), self.part, _stamp(self.path))
         from_array: Any = da.from_array
         return from_array(
@@ -78,7 +82,7 @@ class StoredPixels:
         )
 
 
-def grown(
+def enlarge_chunk(
     shape: Sequence[int],
     native: Sequence[int],
     itemsize: int,
@@ -87,9 +91,9 @@ def grown(
 ) -> tuple[int, ...]:
     """Return a chunk that is a multiple of `native` along the spatial axes, of `limit` bytes.
 
-    The shorter side doubles first, so that chunks tend to squares.
+    The shorter side is doubled first, so that chunks become nearly square.
 
-    >>> grown((5, 8000, 8000), (1, 256, 256), itemsize=2)
+    >>> enlarge_chunk((5, 8000, 8000), (1, 256, 256), itemsize=2)
     (1, 1024, 2048)
     """
     chunk = [min(n, c) for n, c in zip(shape, native, strict=True)]
@@ -111,7 +115,7 @@ def check_fits_memory(shape: Sequence[int], dtype: np.dtype[Any], path: Path) ->
         return
     if needed > present:
         raise ImageError(
-            f"{path} says that it holds {needed / 2**30:.0f} GiB of pixels (shape {tuple(shape)}), "
+            f"{path} declares {needed / 2**30:.0f} GiB of pixels (shape {tuple(shape)}), "
             f"more than this machine's {present / 2**30:.0f} GiB of memory; read it lazily, or "
             "copy the file again if that size is wrong."
         )
@@ -119,9 +123,9 @@ def check_fits_memory(shape: Sequence[int], dtype: np.dtype[Any], path: Path) ->
 
 @dataclass(frozen=True)
 class MappedFile:
-    """An array lying in one piece in a file, mapped into memory only while a region is copied.
+    """A contiguous array in a file, mapped into memory only while a region is copied.
 
-    A mapping that stays open would count all that was ever touched as this process's memory.
+    A mapping that stays open would count every page ever read as memory of this process.
     """
 
     path: Path
@@ -158,7 +162,7 @@ def _digest(token: Any) -> str:
     return str(tokenize(token))
 
 
-def _place(index: Any) -> str:
+def _format_index(index: Any) -> str:
     parts = index if isinstance(index, tuple) else (index,)
     return ", ".join(
         f"{p.start or 0}:{'' if p.stop is None else p.stop}" if isinstance(p, slice) else str(p)
