@@ -46,14 +46,15 @@ def test_names_that_lead_nowhere(tmp_path):
         read_image(tmp_path / "a.tif")
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(
-        ImageError, match=r"suffix '\.txt', which no reader knows; convert it .*\. Known: .*\.fits"
+        ImageError,
+        match=r"suffix '\.txt', which no reader supports; convert it .*\. Known: .*\.fits",
     ):
         read_image(tmp_path / "notes.txt")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "a.gif")
-    with pytest.raises(ImageError, match="it looks like a GIF file; convert it to PNG or TIFF"):
+    with pytest.raises(ImageError, match="its content is a GIF file; convert it to PNG or TIFF"):
         read_image(tmp_path / "a.gif")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "noext", "PNG")
-    with pytest.raises(ImageError, match="it looks like a PNG file; rename it"):
+    with pytest.raises(ImageError, match="its content is a PNG file; rename it"):
         read_image(tmp_path / "noext")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="holds a single image; leave out"):
@@ -155,10 +156,10 @@ def test_empty_complex_and_strange_arrays(tmp_path):
 
 def test_axes_that_are_unknown_or_do_not_fit(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 4, 5)))
-    with pytest.raises(ImageError, match=r"what its 4 axes of lengths 2 x 3 x 4 x 5 are; .*--axes"):
+    with pytest.raises(ImageError, match=r"name its 4 axes of lengths 2 x 3 x 4 x 5; .*--axes"):
         read_image(tmp_path / "a.npy")
     for axes, message in {
-        "TQYX": "no axis 'Q' in --axes TQYX; known are T",
+        "TQYX": "--axes TQYX has the unknown letter 'Q'; known are T",
         "ZYX": "names 3 axes, but the file has 4",
         "TTYX": "each axis once",
         "TCZX": "names Y, X",
@@ -167,7 +168,7 @@ def test_axes_that_are_unknown_or_do_not_fit(tmp_path):
             read_image(tmp_path / "a.npy", axes=axes)
     assert read_image(tmp_path / "a.npy", axes="tzyx").axes == "TZYX"
     write_image(IMAGE, tmp_path / "a.png")
-    with pytest.raises(ImageError, match="a picture has the axes YX; leave out --axes XY"):
+    with pytest.raises(ImageError, match="the image has the axes YX; leave out --axes XY"):
         read_image(tmp_path / "a.png", axes="XY")
 
 

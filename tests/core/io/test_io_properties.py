@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unblur.io import read_image, write_image
 from unblur.io.axes import canonical, in_file_order
-from unblur.io.lazy_pixels import grown
+from unblur.io.lazy_pixels import enlarge_chunk
 from unblur.io.units import length, long_name, symbol
 from unblur.io.zarr.pyramids import chunk_regions, halve
 from unblur.model.image import AXES, Image
@@ -100,7 +100,7 @@ def test_axis_orders_are_undone(order, extents):
 )
 def test_lazy_chunks_are_whole_pieces_of_the_file(shape, native, itemsize):
     start = [min(n, c) for n, c in zip(shape, native, strict=False)]
-    chunk = grown(shape, start, itemsize)
+    chunk = enlarge_chunk(shape, start, itemsize)
     assert all(c == n or c % s == 0 for c, n, s in zip(chunk, shape, start, strict=True))
     assert all(c <= n for c, n in zip(chunk, shape, strict=True))
     assert np.prod(chunk) * itemsize <= max(2**22, np.prod(start) * itemsize)

@@ -68,7 +68,7 @@ def test_pictures_of_a_kernel(tmp_path, mode):
 
 def test_a_coloured_kernel_is_refused(tmp_path):
     PIL.Image.fromarray(RNG.integers(0, 255, (7, 9, 3), dtype=np.uint8)).save(tmp_path / "psf.png")
-    with pytest.raises(KernelError, match=r"psf\.png: the colours of this kernel differ"):
+    with pytest.raises(KernelError, match=r"psf\.png: the colour channels of this kernel differ"):
         read_kernel(tmp_path / "psf.png")
 
 

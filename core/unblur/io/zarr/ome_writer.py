@@ -32,7 +32,7 @@ class OmeZarrWriter(Writer):
     suffixes = (".zarr",)
 
     def can_write(self, path: Path, image: Image) -> bool:
-        """Return whether the name ends in .ome.zarr, or in .zarr unless the input was a plain array."""
+        """Return whether the name ends in .ome.zarr, or in .zarr but for plain zarr arrays."""
         suffix = suffix_of(path)
         return suffix == ".ome.zarr" or (
             suffix == ".zarr" and image.metadata.get("format") != "zarr"

@@ -167,8 +167,8 @@ def test_formats_say_what_they_cannot_hold(tmp_path):
     cases = [
         ("a.png", Image(np.zeros((9, 9), np.float32), "YX"), "PNG holds bool, uint8, uint16, but"),
         ("a.jpg", Image(np.zeros((9, 9), np.uint16), "YX"), "JPEG holds uint8, but .* uint16"),
-        ("a.png", Image(np.zeros((4, 9, 9), np.uint8), "ZYX"), "single picture, .* 4 along Z"),
-        ("a.jpg", Image(np.zeros((2, 9, 9), np.uint8), "TYX"), "single picture, .* 2 along T"),
+        ("a.png", Image(np.zeros((4, 9, 9), np.uint8), "ZYX"), "single 2-D image, .* 4 along Z"),
+        ("a.jpg", Image(np.zeros((2, 9, 9), np.uint8), "TYX"), "single 2-D image, .* 2 along T"),
         ("a.png", Image(np.zeros((5, 9, 9), np.uint8), "CYX"), "5 channels; write .tif"),
         ("a.png", Image(np.zeros((2, 9, 9), np.uint8), "CYX", channels=("DAPI", "GFP")), "2 chan"),
         ("a.jpg", Image(np.zeros((4, 9, 9), np.uint8), "CYX",
@@ -202,7 +202,7 @@ def test_decompression_bombs_are_refused_before_they_burst(tmp_path):
         struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks
     )
     (tmp_path / "bomb.png").write_bytes(raw)
-    with pytest.raises(ImageError, match=r"bomb\.png unpacks from \d+ bytes to 60000 x 60000"):
+    with pytest.raises(ImageError, match=r"bomb\.png decompresses from \d+ bytes to 60000 x 60000"):
         read_image(tmp_path / "bomb.png")
     held = io.BytesIO()
     PIL.Image.new("L", (8, 8)).save(held, "JPEG")
