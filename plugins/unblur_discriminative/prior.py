@@ -61,12 +61,7 @@ class Discriminative(stages.Prior):
 
     def energy(self, x: Tensor) -> Tensor:
         """Return the sum over the channels of the probability of being blurred."""
-        with torch.no_grad():
-            return self._probability(x)
-
-    def gradient(self, x: Tensor) -> Tensor:
-        """Return the derivative of `energy` by back-propagation."""
-        return self._slope(x)[1]
+        return torch.sigmoid(self._odds(x)).sum()
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
         """Return about `argmin_u step * energy(u) + |u - x|^2 / 2` by gradient descent."""
@@ -92,12 +87,9 @@ class Discriminative(stages.Prior):
         """Return the energy at `x` and its derivative."""
         with torch.enable_grad():
             u = x.detach().requires_grad_()
-            energy = self._probability(u)
+            energy = self.energy(u)
             (slope,) = torch.autograd.grad(energy, u)
         return energy.detach(), slope
-
-    def _probability(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self._odds(x)).sum()
 
     def _odds(self, x: Tensor) -> Tensor:
         classifier = load_classifier(self.params.model, x.dtype, x.device)

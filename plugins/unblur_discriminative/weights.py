@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from unblur.errors import WeightsError
-from unblur.plugins.weights import find_weights, load_weights
+from unblur.plugins.weights import Pretrained
 from unblur_discriminative.network import Classifier
 
 FOLDER = Path(__file__).parent / "trained"
@@ -18,29 +17,13 @@ SHIPPED: dict[str, str] = {
 """SHA-256 of each shipped set of weights, by the name that the prior's `model` gives it."""
 
 
+PRETRAINED = Pretrained("discriminative", FOLDER, SHIPPED, lambda params: Classifier())
+
+
 @lru_cache(maxsize=4)
 def load_classifier(name: str, dtype: torch.dtype, device: torch.device) -> Classifier:
-    """Return a trained classifier, ready to be differentiated by its image.
+    """Return a trained classifier on the device and in the type of the images.
 
-    Parameters
-    ----------
-    name : str
-        Name of shipped weights, or the path of a file that `unblur train discriminative` wrote.
-    dtype, device
-        Those of the images.
-
-    Raises
-    ------
-    WeightsError
-        If there are no such weights or they do not fit.
+    `name` and the errors are those of `unblur.plugins.weights.Pretrained.load`.
     """
-    path, sha256 = find_weights(name, FOLDER, SHIPPED, "discriminative")
-    model = Classifier()
-    try:
-        model.load_state_dict(load_weights(path, sha256))
-    except RuntimeError:
-        raise WeightsError(
-            f"'{path.name}' holds other tensors than a classifier of `discriminative` has; "
-            "give a file that `unblur train discriminative` wrote."
-        ) from None
-    return model.requires_grad_(False).eval().to(device, dtype)
+    return PRETRAINED.load(name).to(device, dtype)

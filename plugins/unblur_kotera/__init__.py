@@ -19,6 +19,20 @@ alpha_k    kernel_l2_weight  Kotera Eq. 9   stage.Kotera._schedule
 =========  ================  =============  ====================================
 """
 
-from unblur_kotera.registration import unblur_stages
+from __future__ import annotations
 
-__all__ = ["unblur_stages"]
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.plugins.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.model.stages import Stage
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the estimator."""
+    from unblur_kotera.stage import Kotera
+
+    return [Kotera]

@@ -23,6 +23,29 @@ k(t, t')   draw            Schuler Eq. 6    training.training_samples.draw_kerne
 =========  ==============  ===============  =====================================
 """
 
-from unblur_schuler.registration import unblur_stages, unblur_trainers
+from __future__ import annotations
 
-__all__ = ["unblur_stages", "unblur_trainers"]
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.plugins.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.model.stages import Stage
+    from unblur.training import Trainer
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the kernel estimator."""
+    from unblur_schuler.stage import Schuler
+
+    return [Schuler]
+
+
+@hook
+def unblur_trainers() -> Iterable[type[Trainer]]:
+    """Register the training of its weights."""
+    from unblur_schuler.training.trainer import SchulerTrainer
+
+    return [SchulerTrainer]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
-from unblur.errors import WeightsError
-from unblur.plugins.weights import find_weights, load_metadata, load_weights
+from unblur.plugins.weights import Pretrained
 from unblur_schuler.coarse_to_fine import Network
 from unblur_schuler.layouts import build_network
 
@@ -19,29 +17,15 @@ SHIPPED: dict[str, str] = {
 """SHA-256 of each shipped file of weights, by its name in the stage's param `model`."""
 
 
+PRETRAINED = Pretrained(
+    "schuler", FOLDER, SHIPPED, lambda params: build_network(params.get("layout", "deep"))
+)
+
+
 @lru_cache(maxsize=4)
 def load_network(name: str) -> Network:
-    """Return a trained network of the layout in the metadata of its file.
+    """Return a trained network of the layout that the header of its file states.
 
-    Parameters
-    ----------
-    name : str
-        Name of shipped weights, or the path of a file that `unblur train schuler` wrote.
-
-    Raises
-    ------
-    WeightsError
-        If there are no such weights or they do not fit.
+    `name` and the errors are those of `unblur.plugins.weights.Pretrained.load`.
     """
-    path, sha256 = find_weights(name, FOLDER, SHIPPED, "schuler")
-    tensors = load_weights(path, sha256)
-    layout = json.loads(load_metadata(path).get("params", "{}")).get("layout", "deep")
-    network = build_network(layout)
-    wanted = network.state_dict()
-    if wanted.keys() != tensors.keys() or any(wanted[k].shape != tensors[k].shape for k in wanted):
-        raise WeightsError(
-            f"'{path.name}' does not hold the {len(wanted)} tensors of schuler's layout "
-            f"'{layout}'; it belongs to another model."
-        )
-    network.load_state_dict(tensors)
-    return network.requires_grad_(False).eval()
+    return PRETRAINED.load(name)

@@ -22,6 +22,20 @@ T            iterations           Ren Algorithm 2   optimisation.optimise
 ===========  ===================  ================  ====================================
 """
 
-from unblur_selfdeblur.registration import unblur_stages
+from __future__ import annotations
 
-__all__ = ["unblur_stages"]
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.plugins.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.model.stages import Stage
+
+
+@hook
+def unblur_stages() -> Iterable[type[Stage]]:
+    """Register the estimator."""
+    from unblur_selfdeblur.stage import SelfDeblur
+
+    return [SelfDeblur]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from unblur.errors import WeightsError
-from unblur.plugins.weights import find_weights, load_metadata, load_weights
+from unblur.plugins.weights import Pretrained, training_params
 from unblur_svmap.model import Design, SpatiallyVariantMap
 
 FOLDER = Path(__file__).parent / "trained"
@@ -22,6 +22,21 @@ SHIPPED: dict[str, str] = {
 """SHA-256 of each shipped set of weights, by the name that the stage's `model` gives it."""
 
 
+def build_model(params: Mapping[str, Any], design: Design) -> SpatiallyVariantMap:
+    """Return a model without weights, of the design that `design` fixes and `params` complete."""
+    trained = design_of(params)
+    chosen = replace(
+        trained,
+        data="l2" if design.data == "l2" else trained.data,
+        regulariser=trained.regulariser if design.regulariser == "learned" else design.regulariser,
+        iterations=design.iterations,
+    )
+    return SpatiallyVariantMap(chosen)
+
+
+PRETRAINED = Pretrained("svmap", FOLDER, SHIPPED, build_model, partial=True)
+
+
 @lru_cache(maxsize=4)
 def load_model(name: str, design: Design) -> SpatiallyVariantMap:
     """Return a trained model, ready to deconvolve.
@@ -29,49 +44,26 @@ def load_model(name: str, design: Design) -> SpatiallyVariantMap:
     Parameters
     ----------
     name : str
-        Name of shipped weights, or the path of a file that `unblur train svmap` wrote.
+        See `unblur.plugins.weights.Pretrained.load`, also for the errors.
     design : Design
         Parts that are fixed in it (for comparisons) replace the learned ones; whether filters
         are shared among pixels is what the file says.
-
-    Raises
-    ------
-    WeightsError
-        If there are no such weights or they do not fit.
     """
-    path, sha256 = find_weights(name, FOLDER, SHIPPED, "svmap")
-    tensors = load_weights(path, sha256)
-    trained = design_of(path)
-    chosen = replace(
-        trained,
-        data="l2" if design.data == "l2" else trained.data,
-        regulariser=trained.regulariser if design.regulariser == "learned" else design.regulariser,
-        iterations=design.iterations,
-    )
-    model = SpatiallyVariantMap(chosen)
-    wanted = model.state_dict().keys()
-    missing = sorted(wanted - tensors.keys())
-    if missing:
-        raise WeightsError(
-            f"'{path.name}' lacks {len(missing)} tensors of svmap, '{missing[0]}' first; "
-            "it belongs to another model."
-        )
-    model.load_state_dict({key: tensors[key] for key in wanted})
+    model = PRETRAINED.load(name, design)
     # The order in which convolutions of this width run fastest.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model.requires_grad_(False).eval()
+    return model
 
 
 @lru_cache
 def turns_of(name: str) -> int:
-    """Return the reweightings of weights by their name, as for `load_model`."""
-    path, _ = find_weights(name, FOLDER, SHIPPED, "svmap")
-    return design_of(path).steps
+    """Return the number of reweightings of weights by their name, as for `load_model`."""
+    path, _ = PRETRAINED.find(name)
+    return design_of(training_params(path)).steps
 
 
-def design_of(path: Path) -> Design:
-    """Return the design that weights were trained for, as their header states it."""
-    params = json.loads(load_metadata(path).get("params", "{}"))
+def design_of(params: Mapping[str, Any]) -> Design:
+    """Return the design that weights were trained for, from the params of their training."""
     default = Design()
     return Design(
         params.get("data_term", default.data),

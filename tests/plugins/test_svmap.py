@@ -253,7 +253,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_weights({"layer.weight": torch.zeros(2)}, path)
     given = synthetic_scene((24, 24))
-    with pytest.raises(WeightsError, match="lacks"):
+    with pytest.raises(WeightsError, match="another model"):
         run(given.blurred, given.kernel, path)
 
 

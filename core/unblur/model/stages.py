@@ -198,9 +198,17 @@ class Prior(Stage):
     def energy(self, x: Tensor) -> Tensor:
         """Return the energy of `x`, a scalar tensor."""
 
-    @abstractmethod
     def gradient(self, x: Tensor) -> Tensor:
-        """Return the derivative of `energy` at `x`, of the same shape (a subgradient at kinks)."""
+        """Return the derivative of `energy` at `x`, of the same shape (a subgradient at kinks).
+
+        By default `energy` is differentiated by back-propagation, as it must allow then.
+        """
+        import torch
+
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.energy(leaf), leaf)
+        return gradient
 
     @abstractmethod
     def proximal(self, x: Tensor, step: float) -> Tensor:

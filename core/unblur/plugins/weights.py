@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from unblur.errors import WeightsError, unknown_name
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
+
+Model = TypeVar("Model", bound="Module")
 
 _PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".mat"})
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -81,6 +86,72 @@ def find_weights(
     if path.suffix or path.exists():
         return path, None
     raise WeightsError(unknown_name(f"set of {owner} weights", name, shipped))
+
+
+@dataclass(frozen=True)
+class Pretrained(Generic[Model]):
+    """The trained weights of a plugin: the files that it ships, and models built from them.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the stage and of its trainer, for messages.
+    folder : Path
+        Where the shipped weights lie, as NAME.safetensors.
+    shipped : mapping of str to str
+        Their SHA-256, by name.
+    build : callable
+        Returns a model without weights. It is called with the params of the training that the
+        file's header states (a dict, empty if there are none) and with the options of `load`.
+    partial : bool
+        Whether a file may hold more tensors than the model.
+    """
+
+    owner: str
+    folder: Path
+    shipped: Mapping[str, str]
+    build: Callable[..., Model]
+    partial: bool = False
+
+    def find(self, name: str) -> tuple[Path, str | None]:
+        """Return the file of that name and its hash; see `find_weights`."""
+        return find_weights(name, self.folder, self.shipped, self.owner)
+
+    def load(self, name: str, *options: Any) -> Model:
+        """Return a model with weights, in evaluation mode and without gradients of its weights.
+
+        Parameters
+        ----------
+        name : str
+            Name of shipped weights, or the path of a file that `unblur train` wrote.
+        *options
+            Further arguments of `build`.
+
+        Raises
+        ------
+        WeightsError
+            If there are no such weights or they do not fit the model.
+        """
+        path, sha256 = self.find(name)
+        tensors = load_weights(path, sha256)
+        model = self.build(training_params(path), *options)
+        wanted = model.state_dict()
+        wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
+        wrong += [] if self.partial else sorted(tensors.keys() - wanted.keys())
+        if wrong:
+            raise WeightsError(
+                f"'{path.name}' does not hold the {len(wanted)} tensors of this model of "
+                f"'{self.owner}': {len(wrong)} differ, '{wrong[0]}' first. It belongs to another "
+                f"model; give a file that `unblur train {self.owner}` wrote."
+            )
+        model.load_state_dict({key: tensors[key] for key in wanted})
+        return model.requires_grad_(False).eval()
+
+
+def training_params(path: Path) -> dict[str, Any]:
+    """Return the params of the training that a safetensors file's header states, or none."""
+    params = json.loads(load_metadata(path).get("params", "{}"))
+    return params if isinstance(params, dict) else {}
 
 
 def load_metadata(path: Path | str) -> dict[str, str]:

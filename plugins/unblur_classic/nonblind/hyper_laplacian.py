@@ -25,11 +25,9 @@ from unblur.numerics.operators import Blur, laplacian_otf
 from unblur.numerics.proximal import shrink
 from unblur.numerics.solvers import continuation
 from unblur_classic.nonblind.regularization import (
-    DEFAULT_MODEL_ERROR,
     HALO_DESIGN_NOISE,
     Auto,
-    ModelError,
-    Noise,
+    RegularizedParams,
     measure_contrast,
     quadratic_weight,
     relative_noise,
@@ -104,11 +102,9 @@ class HyperLaplacian(stages.Deconvolver):
     cites = "D. Krishnan, R. Fergus, Fast image deconvolution using hyper-Laplacian priors, 2009"
     dimensions = frozenset({2, 3})
 
-    class Params(stages.Params):
+    class Params(RegularizedParams):
         """Settings of hyper-Laplacian deconvolution."""
 
-        noise: Noise = "auto"
-        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the prior against half the squared residual, white = 1; "

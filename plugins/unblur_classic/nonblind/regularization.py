@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unblur.model import stages
 from unblur.model.context import Context
 from unblur.numerics.noise import estimate_noise
 
@@ -39,6 +40,19 @@ ModelError = Annotated[
 
 DEFAULT_MODEL_ERROR = 0.03
 """Model error of a carefully measured kernel, as a fraction of the contrast."""
+
+
+class RegularizedParams(stages.Params):
+    """Params of deconvolvers whose regularisation weight follows from noise and contrast."""
+
+    noise: Noise = "auto"
+    model_error: ModelError = DEFAULT_MODEL_ERROR
+    weight: Auto = Field(
+        "auto",
+        description="Weight of the prior against the squared residual; auto derives it from "
+        "noise, model_error and contrast.",
+    )
+
 
 GRADIENT_RMS = 0.55
 """Root mean square of a sharp photograph's gradient, as a fraction of its contrast."""

@@ -17,11 +17,9 @@ from unblur.numerics.inverse_filters import response_radius
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import admm
 from unblur_classic.nonblind.regularization import (
-    DEFAULT_MODEL_ERROR,
     HALO_DESIGN_NOISE,
     Auto,
-    ModelError,
-    Noise,
+    RegularizedParams,
     measure_contrast,
     quadratic_weight,
     relative_noise,
@@ -89,11 +87,9 @@ class TotalVariation(stages.Deconvolver):
     cites = "L. I. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992"
     dimensions = frozenset({2, 3})
 
-    class Params(stages.Params):
+    class Params(RegularizedParams):
         """Settings of total-variation deconvolution."""
 
-        noise: Noise = "auto"
-        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the gradient's length against half the squared residual, "

@@ -15,11 +15,9 @@ from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.regularization import (
-    DEFAULT_MODEL_ERROR,
     HALO_DESIGN_NOISE,
     Auto,
-    ModelError,
-    Noise,
+    RegularizedParams,
     quadratic_weight,
     relative_noise,
 )
@@ -79,11 +77,9 @@ class Wiener(stages.Deconvolver):
     cites = "N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949"
     dimensions = frozenset({2, 3})
 
-    class Params(stages.Params):
+    class Params(RegularizedParams):
         """Settings of the Wiener filter."""
 
-        noise: Noise = "auto"
-        model_error: ModelError = DEFAULT_MODEL_ERROR
         weight: Auto = Field(
             "auto",
             description="Weight of the squared gradient against the squared residual; "

@@ -51,13 +51,6 @@ class TwoTone(stages.Prior):
         """Return 10 times the sum of squared distances from the nearer tone."""
         return STIFFNESS / 2 * (x - nearer_tone(x)).square().sum()
 
-    def gradient(self, x: Tensor) -> Tensor:
-        """Return the derivative of `energy`, that of the tones included."""
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.energy(leaf), leaf)
-        return slope
-
     def proximal(self, x: Tensor, step: float) -> Tensor:
         """Return each pixel moved towards its tone: the exact minimum, as the tones stay."""
         weight = STIFFNESS * step
