@@ -174,7 +174,7 @@ def compare(
         began = time.perf_counter()
         result = deblur(seen, chain, field)
         scored[way] = (result.image, time.perf_counter() - began)
-        print(f"{way}: {result.report.kernel.where}", flush=True)
+        print(f"{way}: {result.report.kernel.region}", flush=True)
     rows = []
     for way, (image, seconds) in scored.items():
         psnr = levin_aligned(image, sharp.numpy(), border=32, search=3.0, step=0.5).psnr

@@ -2,7 +2,7 @@
 
 python benchmarks/scale_mosaic.py memory [--stage wiener] [--edges 2048 16384]
 python benchmarks/scale_mosaic.py pace [--stage wiener] [--edges 2048 4096]
-python benchmarks/scale_mosaic.py overhead
+python benchmarks/scale_mosaic.py halo_redundancy
 python benchmarks/scale_mosaic.py workers [--edges 4096]
 python benchmarks/scale_mosaic.py plan
 python benchmarks/scale_mosaic.py kernel [--stage schuler] [--edges 2048 32768]
@@ -82,8 +82,7 @@ def whole(source: Path, stage: str) -> dict:
 def found(source: Path, estimator: str) -> dict:
     """Find the kernel of a zarr; return seconds, likeness to the true one, and peak memory."""
     from unblur.engine.job import DeblurJob
-    from unblur.engine.kernels.finding import find_kernels
-    from unblur.engine.record.runlog import Outcome
+    from unblur.engine.kernels.estimate import find_kernels
     from unblur.io import read_image
     from unblur.model.context import Context
     from unblur.numerics.metrics import kernel_similarity
@@ -92,8 +91,8 @@ def found(source: Path, estimator: str) -> dict:
     steps = [{"kernel": estimator, "params": {"size": 17}}, {"deconvolve": "wiener"}]
     image = read_image(source, lazy=True)
     began, cpu = time.perf_counter(), time.process_time()
-    request = DeblurJob.of(image, Pipeline(summary="Kernel.", steps=steps), None, Context())
-    field = find_kernels(request, Outcome(request))
+    job = DeblurJob.of(image, Pipeline(summary="Kernel.", steps=steps), None, Context())
+    field = find_kernels(job).field
     assert field is not None
     return {
         "seconds": time.perf_counter() - began,
@@ -189,7 +188,7 @@ def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str
     keep(name, f"{options.stage}, {title}", rows, remark)
 
 
-def overhead(options: argparse.Namespace, folder: Path) -> None:
+def halo_redundancy(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for stage in ("wiener", "richardson-lucy", "svmap"):
         source, at_once = fresh(folder, 2048), AT_ONCE.get(stage, 2)
@@ -200,7 +199,7 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
     remark = (
         "2048 x 2048 pixels in tiles of 1024; CPU seconds from file to file, planning included."
     )
-    keep("scale-overhead", "Tiles against the whole image", rows, remark)
+    keep("scale-halo_redundancy", "Tiles against the whole image", rows, remark)
 
 
 def workers(options: argparse.Namespace, folder: Path) -> None:
@@ -210,7 +209,7 @@ def workers(options: argparse.Namespace, folder: Path) -> None:
         found = apart("streamed", source, options.stage, "local", count, 1024)
         rows.append({"worker processes": count, "seconds": found["seconds"]})
     for row in rows:
-        row["times faster"] = rows[0]["seconds"] / row["seconds"]
+        row["t_slice faster"] = rows[0]["seconds"] / row["seconds"]
     remark = f"{options.stage}, {options.edges[0]} pixels, one torch thread each, start included."
     keep("scale-workers", "Worker processes of --scheduler local", rows, remark)
 
@@ -244,7 +243,7 @@ def main() -> None:
     actions = {
         "memory": memory,
         "pace": pace,
-        "overhead": overhead,
+        "halo_redundancy": halo_redundancy,
         "workers": workers,
         "plan": plan_vast,
         "kernel": kernel,

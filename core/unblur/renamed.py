@@ -71,7 +71,8 @@ name another module.
 
 ATTRIBUTES: dict[str, str] = {
     "unblur.engine.api:deblur.holes": "nonfinite",
-    "unblur.engine.record.report:MaskRecord.holes": "nonfinite",
+    "unblur.engine.report:KernelRecord.where": "region",
+    "unblur.engine.report:MaskRecord.holes": "nonfinite",
     "unblur.model.context:Context.ceiling": "saturation_level",
     "unblur.model.formats:RegionWriter.grain": "write_alignment",
     "unblur.model.kernel:Kernel.reach": "half_width",
@@ -124,6 +125,7 @@ A renamed value of a param is written `{"param=old": "param=new"}`.
 """
 
 REPORT_KEYS: dict[str, str] = {
+    "kernel.where": "kernel.region",
     "mask.holes": "mask.nonfinite",
 }
 """Successors of keys of the JSON report, levels joined by dots: `"mask.old": "mask.new"`."""

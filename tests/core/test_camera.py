@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.engine.steps.space_variant import kernel_at
 from unblur.errors import ImageError, KernelError
 from unblur.numerics.camera import (
     CameraBasis,
@@ -18,6 +17,7 @@ from unblur.numerics.camera import (
     zero_mean_rotation,
 )
 from unblur.numerics.camera.projection import shift_towards
+from unblur.numerics.filter_flow import kernel_at
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import camera_path, shake_image
 from unblur.testing import check_adjoint

@@ -8,11 +8,13 @@ from importlib import import_module
 from inspect import signature
 from types import FunctionType
 
+import numpy as np
 import pytest
 import typer
 from click.testing import CliRunner
 from pydantic import BaseModel
 
+import unblur
 from unblur import old_names, renamed
 from unblur.cli.app import app
 from unblur.errors import UsageError
@@ -268,3 +270,14 @@ def test_an_option_is_renamed_with_its_value_and_not_behind_a_double_dash(monkey
             "--",
             "--old",
         ]
+
+
+# Arguments of functions.
+
+
+def test_an_old_argument_of_deblur_is_read_and_warns():
+    image = np.ones((8, 8), np.float32)
+    image[2, 2], image[4, 4] = np.nan, 0.5
+    with pytest.warns(OldNameWarning, match="nonfinite"):
+        made = unblur.deblur(image, "wiener", np.ones((3, 3)), device="cpu", holes="fill").image
+    assert np.isfinite(made).all()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.engine.steps.space_variant import kernel_at
 from unblur.errors import Cancelled, ImageError, ParamsError
 from unblur.model.context import Context
 from unblur.numerics.camera import PoseGrid, camera_field
+from unblur.numerics.filter_flow import kernel_at
 from unblur.numerics.fourier import apply_otf, psf_to_otf
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import shake_image

@@ -85,9 +85,7 @@ def run(
     ] = False,
     fill_nonfinite: Annotated[
         bool,
-        typer.Option(
-            "--fill-nonfinite", help="Fill NaN; put the input where a tile cannot be made."
-        ),
+        typer.Option("--fill-nonfinite", help="Fill NaN; keep the input where a tile fails."),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -96,7 +94,7 @@ def run(
 
     Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the report of the run.
     """
-    from unblur.engine.intake.checks import check_request
+    from unblur.engine import BuiltPipeline
     from unblur.engine.running.dask_cluster import make_scheduler
     from unblur.io import read_kernel
     from unblur.model.context import Context, resolve_device
@@ -105,9 +103,9 @@ def run(
 
     began = time.monotonic()
     given = settings(sets) | ({} if tile is None else {"tiles.size": tile})
+    kernel = None if psf is None else read_kernel(psf)
     with about(pipeline):
-        loaded = Pipeline.load(pipeline).override(given)
-        check_request(loaded.build(), psf is not None)
+        built = BuiltPipeline.of(Pipeline.load(pipeline).override(given), kernel)
     processing = make_scheduler(scheduler, workers, device=device, on_message=tell)
     jobs = file_jobs(inputs, Path(output), output.endswith(("/", "\\")))
     summary = Summary()
@@ -116,8 +114,7 @@ def run(
             resolve_device(device), seed, noise_level(noise), is_cancelled=is_cancelled
         )
         options = RunOptions(
-            pipeline=loaded,
-            psf=None if psf is None else read_kernel(psf),
+            pipeline=built,
             context=context,
             axes=axes,
             crop=None if crop is None else crop_box(crop),
@@ -165,7 +162,7 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
         _fail(job, summary, sentence(error))
         return
     for warning in result.report.warnings:
-        if warning not in options.pipeline.notes:  # already on stderr
+        if warning not in options.pipeline.pipeline.notes:  # already on stderr
             tell(f"{job.source}: {warning}")
     for failure in result.report.failures:
         tell(f"{job.output}: {failure}")

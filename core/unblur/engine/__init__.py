@@ -1,25 +1,26 @@
-"""Running pipelines on images: scaling, masks, planes, tiles, memory, provenance."""
+"""Running pipelines on images: normalisation, kernels, planes, tiles, memory, reports."""
 
-from unblur.engine.api import deblur
-from unblur.engine.record.report import Report
-from unblur.engine.record.result import Result
-from unblur.engine.running.batch import Item, Summary, deblur_batch
-from unblur.engine.running.freeze import Frozen, freeze
-from unblur.engine.steps.sequence import Chain, run_steps
-from unblur.engine.tiles.forecast import plan
+from unblur.engine.api import deblur, deblur_batch, plan, run_job
+from unblur.engine.job import BuiltPipeline, DeblurJob
+from unblur.engine.report import Report, Result
+from unblur.engine.running.batch import Frozen, Item, Summary, freeze
+from unblur.engine.steps.sequence import StepResult, run_steps
 from unblur.engine.tiles.planning import Plan
 
 __all__ = [
-    "Chain",
+    "BuiltPipeline",
+    "DeblurJob",
     "Frozen",
     "Item",
     "Plan",
     "Report",
     "Result",
+    "StepResult",
     "Summary",
     "deblur",
     "deblur_batch",
     "freeze",
     "plan",
+    "run_job",
     "run_steps",
 ]

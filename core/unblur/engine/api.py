@@ -1,31 +1,29 @@
-"""The one call: an image and a pipeline in, a sharp image and its account out."""
+"""The public calls: deblur an image, plan it, deblur many."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from unblur.engine.intake.masking import NonfinitePolicy, Saturated
-from unblur.engine.job import DeblurJob, as_image, as_pipeline
-from unblur.engine.kernels.finding import find_kernels
-from unblur.engine.record import report as provenance
-from unblur.engine.record.reporting import make_report
-from unblur.engine.record.result import Result
-from unblur.engine.record.runlog import Outcome
-from unblur.engine.running.freeze import Frozen
+from unblur.engine.intake.normalization import Nonfinite, Saturated
+from unblur.engine.job import BuiltPipeline, DeblurJob, as_image, as_pipeline
+from unblur.engine.kernels.estimate import KernelResult, find_kernels
+from unblur.engine.report import Result, RunLog, make_report, now
+from unblur.engine.running.batch import Frozen, Item, Summary, run_batch
 from unblur.engine.tiles.memory import is_out_of_memory, release
-from unblur.engine.tiles.planning import make_plan
-from unblur.engine.tiles.tiled import prepare_for_tiles, run_lazily, run_tiles
-from unblur.engine.tiles.whole import run_whole
+from unblur.engine.tiles.planning import Plan, make_plan
+from unblur.engine.tiles.runner import prepare_for_tiles, run_lazily, run_tiles, run_whole
 from unblur.model.context import Context, Progress, resolve_device
+from unblur.model.kernel import Kernel, KernelField
+from unblur.numerics.synthesis import gaussian_kernel
 from unblur.pipeline import Pipeline
 
-SURELY_FITS = 4_000_000
-"""Pixels of a block up to which no plan is needed."""
+ASSUMED_SIZE = 31
+"""Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
 
 
 def deblur(
@@ -38,7 +36,7 @@ def deblur(
     seed: int = 0,
     noise: float | None = None,
     tile: int | None = None,
-    nonfinite: NonfinitePolicy = "keep",
+    nonfinite: Nonfinite = "keep",
     saturated: Saturated = "auto",
     frozen: Frozen | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -68,14 +66,14 @@ def deblur(
     tile : int, optional
         Edge of a tile in pixels, for images that do not fit into memory.
     nonfinite : {"keep", "fill"}
-        What becomes of NaN and infinite values, which no step sees: they stay, or they take
-        what the deconvolution found for them.
+        Whether NaN and infinite values, which are masked in every step, stay in the result or
+        are filled by the deconvolution.
     saturated : {"auto", "mask", "keep"}
-        Whether integer values at white are kept from the steps, since light was lost there;
-        "auto" does so unless they are so many that they make up the picture.
+        Whether integer values at white are masked, since light was lost there; "auto" masks
+        them unless they are so many that they make up the picture.
     frozen : Frozen, optional
-        Decisions of another image, from `freeze`, that hold for this one too: the kernel, and
-        when to stop iterating.
+        Settings of another image, from `freeze`, that are used for this one too: the kernel,
+        and when to stop iterating.
     on_progress, is_cancelled : callable, optional
         See `Context`.
     **overrides
@@ -95,10 +93,10 @@ def deblur(
 
     Notes
     -----
-    Channels share one kernel, which is estimated on all of them together, save alpha, which
-    stays as it is. Planes of a stack or a time series share the kernel of the plane with the
-    most gradient energy, unless the pipeline has no deconvolve step: then each plane finds its
-    own image and kernel. A stack is treated as a volume if the given kernel is 3-D, or if
+    Channels share one kernel, which is estimated on all of them together. Alpha is copied.
+    Planes of a stack or a time series share the kernel of the plane with the most gradient
+    energy, unless the pipeline has no deconvolve step: then each plane finds its own image and
+    kernel. A stack is treated as a volume if the given kernel is 3-D, or if
     every kernel and deconvolve step of a blind pipeline handles volumes.
 
     Example
@@ -109,61 +107,207 @@ def deblur(
     >>> deblur(blurred, "wiener", box, device="cpu").image.shape
     (32, 32)
     """
-    began, started = time.perf_counter(), provenance.now()
     given, arrange = as_image(image, axes)
-    context = Context(device=resolve_device(device), seed=seed, noise=noise)
-    if on_progress is not None:
-        context = context.with_(on_progress=on_progress)
-    if is_cancelled is not None:
-        context = context.with_(is_cancelled=is_cancelled)
-    settings = {**overrides, **({} if tile is None else {"tiles.size": tile})}
-    request = DeblurJob.of(
+    context = _context(device, seed, noise, on_progress, is_cancelled)
+    job = DeblurJob.of(
         given,
-        as_pipeline(pipeline, settings),
+        as_pipeline(pipeline, _settings(overrides, tile)),
         psf,
         context,
         nonfinite=nonfinite,
         saturated=saturated,
     )
-    if frozen is not None:
-        request = frozen.applied(request)
-    outcome = run(request)
-    report = make_report(request, outcome, started, time.perf_counter() - began)
-    estimate = outcome.estimate
-    latent = None if estimate is None or estimate.latent is None else estimate.latent.cpu().numpy()
+    result = run_job(job if frozen is None else frozen.applied(job))
+    return replace(result, image=arrange(result.image))
+
+
+def plan(
+    image: Any,
+    pipeline: str | Path | Pipeline,
+    psf: Any = None,
+    *,
+    axes: str | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    workers: int | None = None,
+    **overrides: Any,
+) -> Plan:
+    """Return how an image would be deblurred, without doing it.
+
+    Parameters
+    ----------
+    image, pipeline, psf, axes, device, tile, **overrides
+        As for `deblur`.
+    workers : int, optional
+        Tiles at a time; by default one per GPU or CPU core.
+
+    Notes
+    -----
+    Memory is measured: each step runs on two small tiles while its tensors are counted. A kernel
+    that is still to be estimated is replaced by a Gaussian of the size of its step, or of 31
+    pixels.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> plan(np.zeros((512, 512)), "wiener", np.ones((3, 3)), device="cpu").whole
+    True
+    """
+    given, _ = as_image(image, axes)
+    job = DeblurJob.of(
+        given, as_pipeline(pipeline, _settings(overrides, tile)), psf, _context(device)
+    )
+    processor = job.processor
+    remarks: tuple[str, ...] = ()
+    if processor.field is None and any(stage.kind == "kernel" for stage in job.stages):
+        kernel = _assumed_kernel(job)
+        processor = replace(processor, field=KernelField.single(kernel))
+        size = "x".join(str(n) for n in kernel.shape)
+        remarks = (f"the kernel is yet to be estimated; {size} pixels are assumed.",)
+    made = make_plan(job, processor, workers=workers, prefer_whole=not given.is_lazy)
+    return replace(made, remarks=remarks + made.remarks)
+
+
+def deblur_batch(
+    items: Iterable[Item],
+    pipeline: str | Path | Pipeline,
+    psf: Any = None,
+    *,
+    frozen: bool = False,
+    axes: str | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    noise: float | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    **overrides: Any,
+) -> Summary:
+    """Deblur images one after the other in this process.
+
+    Parameters
+    ----------
+    items : iterable of Item
+        Each is read only when it is processed, so that one image is in memory at a time.
+    pipeline, psf, axes, device, seed, noise, is_cancelled, **overrides
+        As for `deblur`.
+    frozen : bool
+        Whether the settings of the first image that can be read are used for all: the kernel,
+        and when to stop iterating. Otherwise each image has its own.
+
+    Returns
+    -------
+    Summary
+        An image that fails, for whatever reason, is listed with its cause; the next is tried.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop; what is written stays.
+    """
+    built = BuiltPipeline.of(as_pipeline(pipeline, overrides), psf)
+    context = _context(device, seed, noise, is_cancelled=is_cancelled)
+
+    def prepare(image: Any) -> tuple[DeblurJob, Callable[[Result], Result]]:
+        given, arrange = as_image(image, axes)
+        job = DeblurJob.of(given, built, None, context)
+        return job, lambda result: replace(result, image=arrange(result.image))
+
+    return run_batch(items, prepare, run_job, context, frozen)
+
+
+def run_job(job: DeblurJob) -> Result:
+    """Deblur an image whole, in tiles, or lazily, as it is given and as memory allows.
+
+    Parameters
+    ----------
+    job : DeblurJob
+        Image, pipeline and kernel; its context reports the progress and is asked whether to
+        stop.
+
+    Returns
+    -------
+    Result
+        With `image` an `Image`, lazy if the job's is.
+
+    Raises
+    ------
+    UnblurError
+        With what does not fit and what to do.
+    Cancelled
+        If the user asked to stop.
+    """
+    began, started = time.perf_counter(), now()
+    kernel = find_kernels(job)
+    values, kernel, log = _run(job, kernel)
+    report = make_report(job, kernel, log, started, time.perf_counter() - began)
+    latent = None if kernel.estimate is None else kernel.estimate.latent
     return Result(
-        image=arrange(given.with_data(outcome.values)),
-        kernel=None if estimate is None else estimate.field,
+        image=job.image.with_data(values),
+        kernel=kernel.field,
         report=report,
-        latent=latent if request.layout.count == 1 else None,
+        latent=None if latent is None or job.layout.count > 1 else latent.cpu().numpy(),
     )
 
 
-def run(request: DeblurJob) -> Outcome:
-    """Deblur an image whole, in tiles, or lazily, whichever it asks for and memory allows."""
-    outcome = Outcome(request)
-    kinds = {stage.kind for stage in request.stages}
-    recipe = replace(request.recipe(), field=find_kernels(request, outcome))
-    if request.image.is_lazy:
-        recipe = prepare_for_tiles(request, recipe)
-        run_lazily(request, recipe, make_plan(request, recipe, prefer_whole=False), outcome)
-        return outcome
-    tiles = request.pipeline.tiles
-    size = prod(request.layout.spatial)
-    needs_whole = "kernel" in kinds and recipe.field is None
-    if needs_whole or (tiles.size == "auto" and size <= SURELY_FITS):
-        run_whole(request, recipe, outcome)
-        return outcome
-    if tiles.size == "auto" and make_plan(request, recipe).whole:
+def _run(job: DeblurJob, kernel: KernelResult) -> tuple[Any, KernelResult, RunLog]:
+    """Return the deblurred values, the kernels, and the log of the whole run."""
+    log = RunLog.of(job.stages)
+    log.add(kernel.log)
+    processor = replace(job.processor, field=kernel.field)
+    if not job.image.is_lazy and _is_whole(job, kernel):
         try:
-            run_whole(request, recipe, outcome)
-            return outcome
+            values, kernel, later = run_whole(job, processor, kernel)
         except Exception as error:
-            if not is_out_of_memory(error):
+            if not is_out_of_memory(error) or _needs_whole(job, kernel):
                 raise
-            release(request.context.device)
-            outcome.warn("memory ran out on the whole image; it was cut into tiles.")
-    recipe = prepare_for_tiles(request, recipe)
-    plan = make_plan(request, recipe, prefer_whole=False)
-    run_tiles(request, recipe, plan, outcome)
-    return outcome
+            release(job.context.device)
+            log.warn("memory ran out on the whole image; it was cut into tiles.")
+        else:
+            log.add(later)
+            return values, kernel, log
+    processor = prepare_for_tiles(job, processor)
+    made = make_plan(job, processor, prefer_whole=False)
+    run = run_lazily if job.image.is_lazy else run_tiles
+    values, later = run(job, processor, made)
+    log.add(later)
+    return values, kernel, log
+
+
+def _needs_whole(job: DeblurJob, kernel: KernelResult) -> bool:
+    """Return whether each block finds its own kernel, which takes the whole of it."""
+    return kernel.field is None and any(stage.kind == "kernel" for stage in job.stages)
+
+
+def _is_whole(job: DeblurJob, kernel: KernelResult) -> bool:
+    """Return whether an image in memory is processed whole."""
+    if _needs_whole(job, kernel):
+        return True
+    if job.pipeline.tiles.size != "auto":
+        return False
+    if prod(job.layout.spatial) <= job.limits.unplanned:
+        return True
+    return make_plan(job, replace(job.processor, field=kernel.field)).whole
+
+
+def _context(
+    device: str,
+    seed: int = 0,
+    noise: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Context:
+    callbacks = {"on_progress": on_progress, "is_cancelled": is_cancelled}
+    given = {name: call for name, call in callbacks.items() if call is not None}
+    return Context(device=resolve_device(device), seed=seed, noise=noise).with_(**given)
+
+
+def _settings(overrides: dict[str, Any], tile: int | None) -> dict[str, Any]:
+    return overrides if tile is None else {**overrides, "tiles.size": tile}
+
+
+def _assumed_kernel(job: DeblurJob) -> Kernel:
+    """Return a Gaussian as large as the kernel that will be estimated."""
+    estimator = next(stage for stage in job.stages if stage.kind == "kernel")
+    size = getattr(estimator.params, "size", None)
+    edge = size if isinstance(size, int) else ASSUMED_SIZE
+    extent = [min(edge, n) for n in job.layout.spatial]
+    return gaussian_kernel(edge / 6, extent)

@@ -1,35 +1,88 @@
-"""What the caller asked for, checked and brought into one form before anything is computed."""
+"""A deblurring prepared: image, pipeline and kernel checked against each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unblur.engine.intake.brightness import Brightness
 from unblur.engine.intake.checks import check_request, spatial_axes
 from unblur.engine.intake.layout import Layout
-from unblur.engine.intake.masking import Masking, NonfinitePolicy, Saturated
-from unblur.engine.intake.scaling import Scale
-from unblur.engine.intake.statistics import Levels, Piece
-from unblur.engine.steps.block import Recipe
-from unblur.engine.tiles.reader import Source
-from unblur.engine.tiles.sampling import pieces
-from unblur.engine.tiles.tiling import Tile
+from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated, ValueSummary
+from unblur.engine.intake.statistics import Block, ImageStatistics
+from unblur.engine.steps.block import BlockProcessor
+from unblur.engine.tiles.reader import RegionReader, readable_blocks
+from unblur.engine.tiles.tiling import Tile, blocks_or_windows
 from unblur.errors import ImageError, KernelError, UsageError
 from unblur.model.context import Context
-from unblur.model.image import AXES, Image, check_deblurrable
+from unblur.model.image import AXES, SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Stage
 from unblur.pipeline import Pipeline
 
-LEVEL_EDGE, LEVEL_WINDOWS = 256, 16
-"""Edge and number of the windows on which noise and contrast of a large image are measured."""
+STATISTICS_EDGE, STATISTICS_WINDOWS = 256, 16
+"""Edge in pixels and number of the windows on which noise and contrast of a large image are
+measured."""
 
 Arrange = Callable[[Image], Any]
+
+
+@dataclass(frozen=True)
+class SizeLimits:
+    """Sizes at which the engine changes its way of working.
+
+    Parameters
+    ----------
+    unplanned : int
+        Largest number of pixels of a block that is processed whole without measuring the
+        memory that it needs.
+    whole_kernel : int
+        Largest number of pixels of a plane whose kernel is estimated on all of it; on windows
+        of larger ones, whose texture suffices.
+    """
+
+    unplanned: int = 4_000_000
+    whole_kernel: int = 1024 * 1024
+
+
+DEFAULT_LIMITS = SizeLimits()
+"""Sizes that are used if a caller gives none."""
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltPipeline:
+    """A pipeline with its stages built and checked, for any number of images.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        With every override applied.
+    stages : tuple of Stage
+        Its steps, params validated.
+    field : KernelField, optional
+        The kernel, if it was given.
+    """
+
+    pipeline: Pipeline
+    stages: tuple[Stage, ...]
+    field: KernelField | None
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, psf: Any = None) -> BuiltPipeline:
+        """Build the stages of a pipeline and check that it fits the kernel, or the lack of one.
+
+        Raises
+        ------
+        UsageError, KernelError
+            With what does not fit and what to do.
+        """
+        stages, kernels = tuple(pipeline.build()), as_field(psf)
+        check_request(stages, kernels is not None)
+        return cls(pipeline, stages, kernels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,96 +95,125 @@ class DeblurJob:
         In its own units.
     pipeline : Pipeline
         With every override applied.
-    stages : tuple of Stage
-        Its steps, params validated.
-    field : KernelField, optional
-        The kernel, if it was given.
     layout : Layout
-        The blocks that the stages see.
-    scale : Scale
-        The unit they see.
-    masking : Masking
-        What they do not see.
-    nonfinite : {"keep", "fill"}
-        Whether values that were not finite stay so in the result.
-    context : Context
-        Device, seed, noise in the unit of the stages, progress, cancellation.
+        The blocks that the stages work on.
+    values : ValueSummary
+        Range and hash of the image's values.
+    reader : RegionReader
+        Reads the image by regions.
+    processor : BlockProcessor
+        Processes one block or tile; with the kernel if it was given.
     origin : str
-        Where `field` comes from, for the report.
+        Source of the given kernel, for the report.
+    limits : SizeLimits
+        Sizes at which the engine changes its way of working.
     """
 
     image: Image
     pipeline: Pipeline
-    stages: tuple[Stage, ...]
-    field: KernelField | None
     layout: Layout
-    scale: Scale
-    masking: Masking
-    nonfinite: NonfinitePolicy
-    context: Context
+    values: ValueSummary
+    reader: RegionReader
+    processor: BlockProcessor
     origin: str = "given"
+    limits: SizeLimits = DEFAULT_LIMITS
 
     @classmethod
     def of(
         cls,
         image: Image,
-        pipeline: Pipeline,
+        pipeline: Pipeline | BuiltPipeline,
         psf: Any,
         context: Context,
         *,
-        nonfinite: NonfinitePolicy = "keep",
+        nonfinite: Nonfinite = "keep",
         saturated: Saturated = "auto",
+        limits: SizeLimits = DEFAULT_LIMITS,
     ) -> DeblurJob:
-        """Check that image, pipeline and kernel go together, and decide scale and mask.
+        """Check that image, pipeline and kernel go together, and choose the normalisation.
+
+        Parameters
+        ----------
+        image : Image
+            The blurred image, in memory or lazy.
+        pipeline : Pipeline or BuiltPipeline
+            A `BuiltPipeline` has its kernel with it; `psf` is `None` then.
+        psf : Kernel, KernelField or array, optional
+            The kernel, where it is known.
+        context : Context
+            Device, seed, noise (as a fraction of the image's white), progress, cancellation.
+        nonfinite, saturated
+            As for `unblur.deblur`.
+        limits : SizeLimits, optional
+            By default those that the engine was measured with.
 
         Raises
         ------
         UsageError, KernelError, ImageError
             With what does not fit and what to do.
         """
-        stages = tuple(pipeline.build())
-        field = as_field(psf)
-        check_request(stages, field is not None)
-        brightness = Brightness.of(image)
-        if not (image.is_lazy and brightness.count):
+        built = pipeline if isinstance(pipeline, BuiltPipeline) else BuiltPipeline.of(pipeline, psf)
+        values = ValueSummary.of(image, readable_blocks(image, SAMPLE_BLOCKS))
+        if not values.count or image.extent("Y") * image.extent("X") == 1:
             check_deblurrable(image)
-        kernel = None if field is None else field.kernels[0][0]
-        layout = Layout.of(image, spatial_axes(image, stages, kernel) == 3)
+        kernel = None if built.field is None else built.field.kernels[0][0]
+        layout = Layout.of(image, spatial_axes(image, built.stages, kernel) == 3)
         if not layout.colours:
             raise ImageError(f"{image.source}: alpha is its only channel; there are no colours.")
-        scale = Scale.of(image, brightness)
+        normalization = Normalization.of(image, values, saturated)
         if context.noise is not None:
-            context = context.with_(noise=context.noise * image.white / scale.span)
-        masking = Masking.of(image, brightness, saturated)
-        if masking.saturation_level is not None:
-            context = context.with_(
-                saturation_level=(masking.saturation_level - scale.black) / scale.span
-            )
-        return cls(image, pipeline, stages, field, layout, scale, masking, nonfinite, context)
-
-    def recipe(self) -> Recipe:
-        """Return what is needed to deblur a block, with the kernel if it was given."""
-        return Recipe(
-            self.stages,
-            self.field,
-            self.scale,
-            self.masking,
-            self.nonfinite,
-            self.layout.channels,
-            self.context,
+            context = context.with_(noise=context.noise * image.white / normalization.span)
+        level = normalization.unit_saturation_level
+        if level is not None:
+            context = context.with_(saturation_level=level)
+        processor = BlockProcessor(
+            built.stages, built.field, normalization, nonfinite, layout.channels, context
+        )
+        reader = RegionReader.of(image)
+        return cls(
+            image,
+            built.pipeline,
+            layout,
+            values,
+            reader,
+            processor,
+            limits=limits,
         )
 
-    def read(self, window: Tile) -> Piece:
-        """Return a window of one block as the stages see it, and its mask."""
-        reading = Source.of(self.image).read(window.region(window.outer))
-        index = (0,) if window.depths is None else (0, slice(None), 0)
-        absent = None if reading.absent is None else reading.absent[(0, *index[2:])]
-        return self.recipe().tensors(reading.values[index], absent)[:2]
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The steps."""
+        return self.processor.stages
 
-    def levels(self) -> Levels:
-        """Measure noise and contrast of the image on windows spread over it."""
-        windows = pieces(self.layout, LEVEL_EDGE, LEVEL_WINDOWS)
-        return Levels.of(map(self.read, windows), self.context.noise)
+    @property
+    def field(self) -> KernelField | None:
+        """The kernel, if it was given."""
+        return self.processor.field
+
+    @property
+    def context(self) -> Context:
+        """Device, seed, noise with white = 1, progress, cancellation."""
+        return self.processor.context
+
+    def with_settings(
+        self, kernels: KernelField | None, stages: tuple[Stage, ...], origin: str
+    ) -> DeblurJob:
+        """Return the job with other kernels and stages, `origin` their source."""
+        processor = replace(self.processor, field=kernels, stages=stages)
+        return replace(self, processor=processor, origin=origin)
+
+    def read(self, window: Tile) -> Block:
+        """Return a window of one block, white = 1, and its mask of valid pixels."""
+        region = self.reader.read(window.region(window.padded))
+        index = (0,) if window.z_slice is None else (0, slice(None), 0)
+        unreadable = None if region.unreadable is None else region.unreadable[(0, *index[2:])]
+        return self.processor.tensors(region.values[index], unreadable)[:2]
+
+    @cached_property
+    def statistics(self) -> ImageStatistics:
+        """Noise and contrast of the image, measured on windows spread over it."""
+        windows = blocks_or_windows(self.layout, STATISTICS_EDGE, STATISTICS_WINDOWS)
+        return ImageStatistics.of(map(self.read, windows), self.context.noise)
 
 
 def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pipeline:
@@ -156,7 +238,7 @@ def as_field(psf: Any) -> KernelField | None:
 
 
 def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
-    """Return the input as an `Image`, and what turns the resulting `Image` into the like again.
+    """Return the input as an `Image`, and a function that turns the result into its kind again.
 
     Parameters
     ----------

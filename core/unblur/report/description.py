@@ -63,8 +63,8 @@ def rows(report: ReportDict) -> Iterator[tuple[str, str]]:
 def _kernel(record: ReportDict) -> str:
     size = " × ".join(str(n) for n in record["shape"])
     origin = "given" if record["origin"] == "given" else f"estimated by {record['origin']}"
-    where = f" from {record['where']}" if record.get("where") else ""
-    return f"{size} px, {origin}{where}"
+    region = f" from {record['region']}" if record.get("region") else ""
+    return f"{size} px, {origin}{region}"
 
 
 def _mask(record: ReportDict) -> str:

@@ -13,15 +13,11 @@ from unblur.runs.sidecars import write_sidecars
 from unblur.runs.store import deblur_to_store, journal_path
 
 if TYPE_CHECKING:
-    from unblur.engine import Result
-    from unblur.engine.intake.masking import NonfinitePolicy
-    from unblur.engine.job import DeblurJob
-    from unblur.engine.running.freeze import Frozen
+    from unblur.engine import BuiltPipeline, DeblurJob, Frozen, Result
+    from unblur.engine.intake.normalization import Nonfinite
     from unblur.engine.running.schedulers import Scheduler
     from unblur.model.context import Context
     from unblur.model.image import Image
-    from unblur.model.kernel import KernelField
-    from unblur.pipeline import Pipeline
 
 STREAMED_VALUES = 2**26
 """Number of values of an image above which it is processed in recorded tiles, so that a crash
@@ -50,10 +46,8 @@ class RunOptions:
 
     Parameters
     ----------
-    pipeline : Pipeline
-        With every override applied.
-    psf : KernelField, optional
-        The kernel, where it is known.
+    pipeline : BuiltPipeline
+        The stages, and the kernel where it is known.
     context : Context
         Device, seed, noise, progress, cancellation.
     axes : str, optional
@@ -79,8 +73,7 @@ class RunOptions:
         Receives sentences about the work for the user.
     """
 
-    pipeline: Pipeline
-    psf: KernelField | None
+    pipeline: BuiltPipeline
     context: Context
     axes: str | None = None
     crop: tuple[slice, slice] | None = None
@@ -88,7 +81,7 @@ class RunOptions:
     workers: int | None = None
     overwrite: bool = False
     resume: bool = False
-    nonfinite: NonfinitePolicy = "keep"
+    nonfinite: Nonfinite = "keep"
     shared_freeze: SharedFreeze | None = None
     streamed_values: int = STREAMED_VALUES
     on_message: Callable[[str], None] = _ignore
@@ -125,9 +118,9 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
 
 
 def freeze_on(source: Path, options: RunOptions) -> None:
-    """Fix the shared settings on an image that is finished already, if they are still open."""
+    """Fix the shared settings on an image that is finished already, if they are not yet."""
     if options.shared_freeze is not None and options.shared_freeze.frozen is None:
-        _frozen(_read(source, options, lazy=True), options)
+        _job(_read(source, options, lazy=True), options)
 
 
 def _read(source: Path, options: RunOptions, *, lazy: bool) -> Image:
@@ -143,59 +136,40 @@ def _is_streamed(image: Image, files: FileJob, options: RunOptions) -> bool:
         return True
     if options.resume and journal_path(files.output).exists():
         return True
-    tileable = any(step.kind == "deconvolve" for step in options.pipeline.steps)
+    tileable = any(stage.kind == "deconvolve" for stage in options.pipeline.stages)
     return tileable and prod(image.shape) > options.streamed_values
 
 
 def _job(image: Image, options: RunOptions) -> DeblurJob:
-    from unblur.engine.job import DeblurJob
+    """Return the job of an image, with the shared settings if there are any.
 
-    return DeblurJob.of(
-        image, options.pipeline, options.psf, options.context, nonfinite=options.nonfinite
-    )
+    They are fixed on this image if they are not yet.
+    """
+    from unblur.engine import DeblurJob, freeze
 
-
-def _frozen(image: Image, options: RunOptions) -> Frozen | None:
-    """Return the settings for all images, fixed on this one if on none before it."""
-    from unblur.engine.running.freeze import freeze
-
+    job = DeblurJob.of(image, options.pipeline, None, options.context, nonfinite=options.nonfinite)
     shared = options.shared_freeze
     if shared is None:
-        return None
+        return job
     if shared.frozen is None:
-        shared.frozen = freeze(_job(image, options))
-    return shared.frozen
+        shared.frozen = freeze(job)
+    return shared.frozen.applied(job)
 
 
 def _deblur_whole(image: Image, files: FileJob, options: RunOptions) -> Result:
-    from unblur.engine import deblur
+    from unblur.engine import run_job
     from unblur.io import write_image
 
-    context = options.context
-    result = deblur(
-        image,
-        options.pipeline,
-        options.psf,
-        device=context.device,
-        seed=context.seed,
-        noise=context.noise,
-        nonfinite=options.nonfinite,
-        frozen=_frozen(image, options),
-        on_progress=context.on_progress,
-        is_cancelled=context.is_cancelled,
-    )
-    context.checkpoint()
+    result = run_job(_job(image, options))
+    options.context.checkpoint()
     _write_sidecars(result, files, options)
     write_image(result.image, files.output, overwrite=options.overwrite)
     return result
 
 
 def _deblur_in_tiles(image: Image, files: FileJob, options: RunOptions) -> Result:
-    job, frozen = _job(image, options), _frozen(image, options)
-    if frozen is not None:
-        job = frozen.applied(job)
     return deblur_to_store(
-        job,
+        _job(image, options),
         files.output,
         resume=options.resume,
         overwrite=options.overwrite,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from unblur.errors import OutputError
 
 if TYPE_CHECKING:
-    from unblur.engine import Result
-    from unblur.engine.job import DeblurJob
+    from unblur.engine import DeblurJob, Result
     from unblur.engine.running.journal import Journal
     from unblur.engine.running.schedulers import Scheduler
     from unblur.model.formats import RegionWriter
@@ -82,7 +81,7 @@ def deblur_to_store(
     with Journal(journal_path(output), output) as journal:
         if resume == "if-unchanged":
             resume = partial.exists() and _has_run_of(journal, job)
-        if resume and journal.job is not None and on_resume is not None:
+        if resume and journal.description is not None and on_resume is not None:
             on_resume()
         result = deblur_into(
             job,
@@ -95,7 +94,7 @@ def deblur_to_store(
         if before_publish is not None:
             before_publish(result)
         publish(partial, output, overwrite=overwrite)
-        journal.complete()
+        journal.delete()
     return result
 
 
@@ -103,7 +102,7 @@ def _has_run_of(journal: Journal, job: DeblurJob) -> bool:
     """Return whether the journal is that of the same job, interrupted before its end."""
     from unblur.engine.running.streaming import describe_job
 
-    if journal.job is None:
+    if journal.description is None:
         return False
     try:
         journal.check(describe_job(job))

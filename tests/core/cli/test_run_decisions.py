@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from unblur.engine import BuiltPipeline
 from unblur.io import read_image, read_kernel, write_image
 from unblur.model.context import Context
 from unblur.model.image import Image
@@ -69,8 +70,7 @@ def test_a_resumed_batch_keeps_what_the_first_image_decided(unblur, blind, files
 def test_images_in_tiles_share_what_a_finished_image_decides(blind, files):
     pipeline, wide, narrow = blind
     options = RunOptions(
-        Pipeline.load(str(pipeline)),
-        None,
+        BuiltPipeline.of(Pipeline.load(str(pipeline))),
         Context(),
         shared_freeze=SharedFreeze(),
         streamed_values=10,

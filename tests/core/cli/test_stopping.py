@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unblur.engine import BuiltPipeline
 from unblur.io import read_image, read_kernel
 from unblur.model.context import Context
 from unblur.pipeline import Pipeline
@@ -73,8 +74,8 @@ def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeyp
     done: list[Path] = []
     real = file.deblur_file
 
-    def counted(job, order):
-        result = real(job, order)
+    def counted(job, options):
+        result = real(job, options)
         done.append(job.output)
         os.kill(os.getpid(), signal.SIGINT)
         return result
@@ -97,7 +98,7 @@ def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeyp
 @pytest.mark.parametrize("name", ["grey.tif", "colour.png"])
 def test_a_streamed_image_is_that_done_whole(halve, files, name):
     pipeline = Pipeline.load(halve).override({"tiles.size": 32})
-    known = (pipeline, read_kernel(files / "psf.tif"), Context())
+    known = (BuiltPipeline.of(pipeline, read_kernel(files / "psf.tif")), Context())
     whole, tiled = files / f"whole-{name}", files / f"tiled-{name}"
     deblur_file(FileJob(files / name, whole), RunOptions(*known))
     deblur_file(FileJob(files / name, tiled), RunOptions(*known, streamed_values=0))

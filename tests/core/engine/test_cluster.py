@@ -26,19 +26,18 @@ def test_the_names_of_schedulers(tmp_path):
 
 def test_a_cluster_wants_a_lazy_image(pipeline, box):
     from unblur.engine.job import DeblurJob
-    from unblur.engine.record.runlog import Outcome
     from unblur.engine.tiles.planning import make_plan
-    from unblur.engine.tiles.tiled import make_work
+    from unblur.engine.tiles.runner import tile_task
     from unblur.model.context import Context
     from unblur.model.image import Image
 
     image = Image(np.ones((64, 64)), "YX")
-    request = DeblurJob.of(image, pipeline("deconvolve:sharpen"), box, Context())
-    plan = make_plan(request, request.recipe())
-    work = make_work(request, request.recipe(), plan, None)
-    assert Outcome(request).origin == "given"
+    job = DeblurJob.of(image, pipeline("deconvolve:sharpen"), box, Context())
+    plan = make_plan(job, job.processor)
+    task = tile_task(job, job.processor, plan, None)
+    assert job.origin == "given"
     with pytest.raises(UsageError, match="open it lazily"):
-        next(iter(Cluster("local", 1).run(lambda: work, plan.tiling)))
+        next(iter(Cluster("local", 1).run(lambda: task, plan.tiling)))
 
 
 def test_the_slurm_example_asks_for_what_it_says():

@@ -148,11 +148,11 @@ def test_a_3d_kernel_works_on_volumes(pipeline):
     assert np.abs(made - sharp).mean() < 0.1 * np.abs(y - sharp).mean()
 
 
-def test_the_kernel_comes_from_the_most_telling_plane(pipeline):
+def test_the_kernel_comes_from_the_most_textured_plane(pipeline):
     y = np.full((5, 16, 16), 0.5, np.float32)
     y[3, 4:12, 4:12] = 1
     report = deblur(y, pipeline("kernel:box", "deconvolve:sharpen"), axes="ZYX").report
-    assert report.kernel.where == "plane 3"
+    assert report.kernel.region == "plane 3"
     assert report.kernel.origin == "box"
 
 

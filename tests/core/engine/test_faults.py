@@ -15,7 +15,7 @@ from engine_stages import tiny_registry
 from streamed_run import streamed
 
 import unblur.pipeline
-from unblur.engine.running.dask_cluster import _outcome
+from unblur.engine.running.dask_cluster import outcome_of
 from unblur.errors import UnblurError
 from unblur.io import read_image, write_image
 from unblur.model.image import Image
@@ -264,6 +264,6 @@ class Orphan:
     ("before", "after", "lost"),
     [("finished", "cancelled", True), ("error", "cancelled", True), ("error", "error", False)],
 )
-def test_news_that_a_scheduler_took_with_it_is_no_failure_of_the_tile(before, after, lost):
+def test_a_result_lost_with_its_scheduler_is_no_failure_of_the_tile(before, after, lost):
     error = ValueError("as it happens")
-    assert _outcome(Orphan(before, after, error)) == (error, lost)
+    assert outcome_of(Orphan(before, after, error)) == (error, lost)

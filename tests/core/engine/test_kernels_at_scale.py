@@ -7,15 +7,17 @@ from engine_stages import Box, blur
 
 from unblur.engine import deblur
 from unblur.engine.intake.layout import Layout
-from unblur.engine.kernels.estimate import telling_regions
-from unblur.engine.kernels.local import cells, consistent, local_kernels
-from unblur.engine.steps.space_variant import deconvolve_varying, kernel_at, refined
+from unblur.engine.job import DeblurJob, SizeLimits
+from unblur.engine.kernels.estimate import find_kernels
+from unblur.engine.kernels.local import local_kernels, reject_outliers, window_grid
+from unblur.engine.tiles.tiling import most_textured_windows
 from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Estimate, KernelEstimator
 from unblur.numerics.camera import PoseGrid, camera_field
+from unblur.numerics.filter_flow import deconvolve_varying, kernel_at, subdivide
 from unblur.numerics.kernel_ops import max_cross_correlation, pad_to
 
 RNG = np.random.default_rng(4)
@@ -56,30 +58,30 @@ def test_windows_sum_to_one_wherever_the_piece_lies():
         ones = torch.ones(1, *shape)
         made = deconvolve_varying(lambda y, k, m: y, ones, field, (0, 0), origin)
         torch.testing.assert_close(made, ones)
-    assert refined([0.0, 10.0, 30.0], 1) == [0, 5, 10, 20, 30]
-    assert refined([0.0, 10.0, 30.0], 5) == [0, 10, 20, 30]
+    assert subdivide([0.0, 10.0, 30.0], 1) == [0, 5, 10, 20, 30]
+    assert subdivide([0.0, 10.0, 30.0], 5) == [0, 10, 20, 30]
 
 
 def test_an_outlier_disagrees_with_its_neighbours():
     grid = {(i, j): motion(10 * (i + j)) for i in range(4) for j in range(4)}
     grid[1, 2] = motion(130)
-    assert set(grid) - set(consistent(grid)) == {(1, 2)}
+    assert set(grid) - set(reject_outliers(grid)) == {(1, 2)}
     smooth = {(i, j): motion(10 * (i + j)) for i in range(4) for j in range(4)}
-    assert consistent(smooth) == smooth
+    assert reject_outliers(smooth) == smooth
 
 
 def layout(shape):
     return Layout.of(Image(np.zeros(shape, np.uint8), "YX"))
 
 
-def test_cells_are_few_and_wide_enough():
-    small = cells(layout((1100, 600)), 512)
+def test_windows_are_few_and_wide_enough():
+    small = window_grid(layout((1100, 600)), 512)
     assert (len(small.rows), len(small.columns)) == (2, 1)
-    vast = cells(layout((50_000, 20_000)), 512)
+    vast = window_grid(layout((50_000, 20_000)), 512)
     assert len(vast.rows) == len(vast.columns) == 16
     tile = vast.tiles[3, 5]
-    assert tile.core[0].stop - tile.core[0].start < 1600
-    assert vast.rows[3] == pytest.approx((tile.core[0].start + tile.core[0].stop - 1) / 2)
+    assert tile.interior[0].stop - tile.interior[0].start < 1600
+    assert vast.rows[3] == pytest.approx((tile.interior[0].start + tile.interior[0].stop - 1) / 2)
 
 
 class Told(KernelEstimator):
@@ -103,7 +105,7 @@ def told(stages):
 
 def read_from(values):
     def read(tile):
-        return torch.from_numpy(values[tile.outer])[None], None
+        return torch.from_numpy(values[tile.padded])[None], None
 
     return read
 
@@ -151,7 +153,7 @@ def test_local_kernels_are_made_to_fit_a_motion_of_the_camera(stages):
     values = RNG.random((256, 256)).astype(np.float32)
     arguments = (layout((256, 256)), [Shaken()], read_from(values), Context())
     field, where = local_kernels(*arguments, motion="camera")
-    assert "camera that turns by" in where
+    assert "camera that rotates by" in where
     found = [kernel_at(field, row, column).weights for row in places for column in places]
 
     def agreeing(kernels):
@@ -167,24 +169,28 @@ def test_flat_images_have_no_local_kernels(told):
         local_kernels(layout((128, 128)), [Told()], read_from(flat), Context())
 
 
-def test_the_most_telling_regions_come_first():
+def test_the_most_textured_windows_come_first():
     values = np.zeros((300, 300), np.float32)
     values[210:290, 10:90] = RNG.random((80, 80))
     values[10:90, 110:190] = 0.5 * RNG.random((80, 80))
-    found = telling_regions(layout((300, 300)), 100, read_from(values), count=3)
-    assert [(w.core[0].start, w.core[1].start) for w in found] == [(200, 0), (0, 100)]
+    found = most_textured_windows(layout((300, 300)), 100, read_from(values), count=3)
+    assert [(w.interior[0].start, w.interior[1].start) for w in found] == [(200, 0), (0, 100)]
+
+
+def large_job(pipeline):
+    """Return the job of an image that counts as too large to be estimated on whole."""
+    image = Image(RNG.random((256, 256)).astype(np.float32), "YX")
+    return DeblurJob.of(image, pipeline, None, Context(), limits=SizeLimits(whole_kernel=10_000))
 
 
 def test_a_large_image_is_estimated_on_regions(pipeline, monkeypatch):
-    monkeypatch.setattr("unblur.engine.kernels.finding.WHOLE_BLOCK", 10_000)
     monkeypatch.setattr(Box, "region", 64)
-    y = RNG.random((256, 256)).astype(np.float32)
-    report = deblur(y, pipeline("kernel:box", "deconvolve:sharpen")).report
+    found = find_kernels(large_job(pipeline("kernel:box", "deconvolve:sharpen")))
     assert [shape for shape, _ in Box.seen] == [(1, 64, 64)] * 3
-    assert report.kernel.where.startswith("mean over 3 of 3 regions: [")
+    assert found.region.startswith("mean over 3 of 3 regions: [")
 
 
-def test_regions_have_no_kernels_of_a_whole_image(pipeline, stages, monkeypatch):
+def test_regions_have_no_kernels_of_a_whole_image(pipeline, stages):
     class Varying(Box):
         name = "varying"
         region = 64
@@ -194,10 +200,8 @@ def test_regions_have_no_kernels_of_a_whole_image(pipeline, stages, monkeypatch)
             return Estimate(KernelField((kernels,), (32.0,), (0.0, 63.0)))
 
     stages.stages["kernel", "varying"] = Varying
-    monkeypatch.setattr("unblur.engine.kernels.finding.WHOLE_BLOCK", 10_000)
-    y = RNG.random((256, 256)).astype(np.float32)
     with pytest.raises(UsageError, match=r"too large.*tiles\.motion=camera"):
-        deblur(y, pipeline("kernel:varying", "deconvolve:sharpen"))
+        find_kernels(large_job(pipeline("kernel:varying", "deconvolve:sharpen")))
 
 
 def test_a_rotating_blur_is_undone_by_local_kernels(pipeline, stages):

@@ -5,14 +5,22 @@ import pytest
 import torch
 from engine_stages import Sharpen
 
-from unblur.engine import deblur
+from unblur.engine import deblur, run_job
+from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.tiles import planning
-from unblur.engine.tiles.memory import LiveMemory, available, is_out_of_memory
+from unblur.engine.tiles.memory import (
+    AllocationCounter,
+    available,
+    is_out_of_memory,
+    profile_memory,
+)
 from unblur.errors import UnblurError
+from unblur.model.context import Context
+from unblur.model.image import Image
 
 
 def test_live_memory_counts_what_is_alive():
-    with LiveMemory() as live:
+    with AllocationCounter() as live:
         x = torch.zeros(1000)
         y = x + 1
         del x
@@ -65,16 +73,21 @@ def test_tiles_are_halved_when_memory_runs_out(pipeline, box, small_memory, monk
 
 
 def deblur_whole(y, box):
-    from unblur.model.context import Context
     from unblur.model.kernel import Kernel
 
     return Sharpen().deconvolve(torch.from_numpy(y)[None], Kernel(box), Context())[0].numpy()
 
 
-def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory, monkeypatch):
-    monkeypatch.setattr("unblur.engine.api.SURELY_FITS", 10)
+def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory):
     y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
-    result = deblur(y, pipeline("deconvolve:sharpen"), box)
+    job = DeblurJob.of(
+        Image(y, "YX"),
+        pipeline("deconvolve:sharpen"),
+        box,
+        Context(),
+        limits=SizeLimits(unplanned=10),
+    )
+    result = run_job(job)
     assert any("cut into tiles" in warning for warning in result.report.warnings)
     assert result.report.tiles is not None
 
@@ -92,24 +105,21 @@ def test_hopeless_memory_is_said_so(pipeline, box, monkeypatch):
         deblur(np.ones((300, 300)), pipeline("deconvolve:sharpen"), box, tile=64)
 
 
-def request_for(pipeline, shape, psf, **tiles):
-    from unblur.engine.job import DeblurJob
-    from unblur.model.context import Context
-    from unblur.model.image import Image
-
+def job_for(pipeline, shape, psf, **tiles):
     image = Image(np.zeros(shape, np.uint16), "YX")
     return DeblurJob.of(image, pipeline("deconvolve:inverse", **tiles), psf, Context())
 
 
-def test_the_plan_follows_memory(pipeline, box, monkeypatch):
-    request = request_for(pipeline, (1500, 1500), box)
-    recipe = request.recipe()
-    monkeypatch.setattr(planning, "available", lambda _: 10**11)
-    assert planning.make_plan(request, recipe).whole
+def plan_of(job, **options):
+    return planning.make_plan(job, job.processor, **options)
+
+
+def test_the_plan_follows_memory(pipeline, box):
+    job = job_for(pipeline, (1500, 1500), box)
+    assert plan_of(job, free_memory=10**11).whole
     sizes = []
     for free in (10**8, 2 * 10**7, 10**7):
-        monkeypatch.setattr(planning, "available", lambda _, free=free: free)
-        plan = planning.make_plan(request, recipe, workers=1)
+        plan = plan_of(job, workers=1, free_memory=free)
         assert not plan.whole
         assert plan.peak <= plan.budget
         sizes.append(plan.tiling.size[0])
@@ -119,30 +129,24 @@ def test_the_plan_follows_memory(pipeline, box, monkeypatch):
 
 def test_the_prediction_is_near_the_truth(pipeline, box):
     from unblur.engine.steps.sequence import run_steps
-    from unblur.engine.tiles.footprint import measure
 
-    request = request_for(pipeline, (1500, 1500), box)
-    footprint = measure(request.recipe(), (1500, 1500), 1, 2)
+    job = job_for(pipeline, (1500, 1500), box)
+    footprint = profile_memory(job.processor, (1500, 1500), 1, 2)
     for edge in (300, 700):
-        with LiveMemory() as live:
-            run_steps(
-                torch.zeros(1, edge, edge), request.stages, request.field.mean, request.context
-            )
+        with AllocationCounter() as counter:
+            run_steps(torch.zeros(1, edge, edge), job.stages, job.field.mean, job.context)
         predicted = footprint.predict((edge, edge), on_gpu=True)
-        assert live.peak <= predicted <= 2 * live.peak
+        assert counter.peak <= predicted <= 2 * counter.peak
 
 
-def test_tiles_fill_chunks_of_the_output(pipeline, box, monkeypatch):
-    request = request_for(pipeline, (1500, 1500), box)
-    monkeypatch.setattr(planning, "available", lambda _: 5 * 10**7)
-    plan = planning.make_plan(request, request.recipe(), grain=(1, 1, 1, 128, 128), workers=1)
+def test_tiles_fill_chunks_of_the_output(pipeline, box):
+    job = job_for(pipeline, (1500, 1500), box)
+    plan = plan_of(job, chunk_shape=(1, 1, 1, 128, 128), workers=1, free_memory=5 * 10**7)
     assert all(size % 128 == 0 for size in plan.tiling.size)
 
 
-def test_a_stated_tile_is_kept(pipeline, box):
-    plan = planning.make_plan(
-        *(lambda r: (r, r.recipe()))(request_for(pipeline, (1500, 1500), box, size=200))
-    )
+def test_a_given_tile_size_is_kept(pipeline, box):
+    plan = plan_of(job_for(pipeline, (1500, 1500), box, size=200))
     assert plan.tiling.size == (200, 200)
     assert not plan.whole
 

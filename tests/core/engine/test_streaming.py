@@ -28,18 +28,18 @@ class Run:
         self.output = folder / "out.zarr"
 
     def __call__(self, image, pipeline, *, resume=False, psf=None, context=None, **options):
-        request = DeblurJob.of(
+        job = DeblurJob.of(
             image, pipeline, self.psf if psf is None else psf, context or Context(), **options
         )
         with Journal(self.folder / "journal", self.output) as journal:
             result = deblur_into(
-                request,
+                job,
                 lambda again: self.store(image, again),
                 journal,
                 resume=resume,
                 workers=2,
             )
-            journal.complete()
+            journal.delete()
         return result
 
     def store(self, image, again):
@@ -165,7 +165,7 @@ def test_an_estimated_kernel_is_kept_for_the_resumed_run(run, pipeline):
     result = run(lazy(y), known, resume=True)
     assert Box.seen == []
     assert result.report.kernel.origin == "box"
-    assert result.report.kernel.where == "the whole image"
+    assert result.report.kernel.region == "the whole image"
 
 
 def test_a_second_run_on_the_same_output_is_refused(tmp_path):
@@ -239,13 +239,13 @@ def test_an_unreadable_chunk_leaves_a_hole_and_a_name(run, pipeline, box, dtype,
     assert "scratched" in result.report.failures[0]
 
 
-@pytest.mark.parametrize("policy", ["keep", "fill"])
-def test_a_tile_that_fails_leaves_a_hole_and_a_name(run, pipeline, policy):
+@pytest.mark.parametrize("nonfinite", ["keep", "fill"])
+def test_a_tile_that_fails_leaves_a_hole_and_a_name(run, pipeline, nonfinite):
     y = RNG.random((256, 256)).astype(np.float32) * 0.9
     y[200, 200] = 1
-    result = run(lazy(y), pipeline("deconvolve:broken", size=64), nonfinite=policy)
+    result = run(lazy(y), pipeline("deconvolve:broken", size=64), nonfinite=nonfinite)
     place = (slice(192, 256), slice(192, 256))
-    expected = y[place] if policy == "fill" else np.full((64, 64), np.nan, np.float32)
+    expected = y[place] if nonfinite == "fill" else np.full((64, 64), np.nan, np.float32)
     assert np.array_equal(run.values[place], expected, equal_nan=True)
     assert np.isfinite(run.values[:192]).all()
     assert result.report.failures == (

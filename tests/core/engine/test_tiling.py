@@ -6,8 +6,7 @@ import pytest
 
 from unblur.engine import deblur
 from unblur.engine.intake.layout import Layout
-from unblur.engine.tiles.sampling import windows
-from unblur.engine.tiles.tiling import Tiling, even_size, halves
+from unblur.engine.tiles.tiling import Tiling, balanced_size, split_tile, spread_windows
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 
@@ -26,17 +25,17 @@ def layout(axes, shape, volumetric=False):
         ("CZYX", (2, 20, 33, 50), True, (8, 16, 50), (3, 3, 0)),
     ],
 )
-def test_cores_cover_every_pixel_once(axes, shape, volumetric, size, halo):
+def test_interiors_cover_every_pixel_once(axes, shape, volumetric, size, halo):
     tiling = Tiling(layout(axes, shape, volumetric), size, halo)
     count = np.zeros(tiling.layout.shape, int)
     for number, tile in enumerate(tiling):
         assert tile.number == number
-        count[tile.region(tile.core)] += 1
-        for core, outer, inner, h, n in zip(
-            tile.core, tile.outer, tile.inner, halo, tiling.layout.spatial, strict=True
+        count[tile.region(tile.interior)] += 1
+        for interior, padded, crop, h, n in zip(
+            tile.interior, tile.padded, tile.crop, halo, tiling.layout.spatial, strict=True
         ):
-            assert outer == slice(max(core.start - h, 0), min(core.stop + h, n))
-            assert range(outer.start, outer.stop)[inner] == range(core.start, core.stop)
+            assert padded == slice(max(interior.start - h, 0), min(interior.stop + h, n))
+            assert range(padded.start, padded.stop)[crop] == range(interior.start, interior.stop)
     assert (count == 1).all()
 
 
@@ -44,26 +43,26 @@ def test_a_halved_tile_is_the_tile():
     tiling = Tiling(layout("YX", (100, 100)), (40, 60), (8, 8))
     tile = tiling[3]
     count = np.zeros((100, 100), int)
-    for half in halves(tile, (8, 8), (100, 100)):
-        count[half.core] += 1
-        assert half.outer[1].start == max(half.core[1].start - 8, 0)
+    for half in split_tile(tile, (8, 8), (100, 100)):
+        count[half.interior] += 1
+        assert half.padded[1].start == max(half.interior[1].start - 8, 0)
     expected = np.zeros_like(count)
-    expected[tile.core] = 1
+    expected[tile.interior] = 1
     assert (count == expected).all()
 
 
 @pytest.mark.parametrize("extent", [1, 63, 64, 65, 1000, 4097])
-@pytest.mark.parametrize(("largest", "grain"), [(64, 1), (100, 32), (512, 256)])
-def test_even_sizes(extent, largest, grain):
-    size = even_size(extent, largest, grain)
-    assert size == extent or (size <= largest and size % grain == 0)
+@pytest.mark.parametrize(("largest", "multiple"), [(64, 1), (100, 32), (512, 256)])
+def test_balanced_sizes(extent, largest, multiple):
+    size = balanced_size(extent, largest, multiple)
+    assert size == extent or (size <= largest and size % multiple == 0)
 
 
 def test_windows_are_few_and_spread():
     big = layout("YX", (65536, 65536))
-    found = windows(big, 512)
+    found = spread_windows(big, 512)
     assert len(found) == 64
-    rows = {w.core[0].start // 16384 for w in found}
+    rows = {w.interior[0].start // 16384 for w in found}
     assert rows == {0, 1, 2, 3}
 
 

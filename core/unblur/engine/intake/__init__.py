@@ -1,1 +1,1 @@
-"""Reading of an image and a request: axes, intensity scale, masks, noise, checks."""
+"""RegionRead of an image and a job: axes, intensity scale, masks, noise, checks."""

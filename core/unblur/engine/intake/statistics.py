@@ -1,4 +1,4 @@
-"""Noise, contrast and brightness of a whole image, so that its tiles are treated alike."""
+"""Noise, contrast and brightness of a whole image, so that all its tiles use the same values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from unblur.model.context import Context
 from unblur.numerics.noise import estimate_noise
 
-Piece = tuple[torch.Tensor, torch.Tensor | None]
+Block = tuple[torch.Tensor, torch.Tensor | None]
+"""Values (C, *spatial), white = 1, and the mask (*spatial) of valid pixels, if any is not."""
 
 
 @dataclass(frozen=True)
-class Levels:
-    """What stages would measure on the whole image, white = 1.
+class ImageStatistics:
+    """Noise, contrast and brightness of the channels of a whole image, white = 1.
 
     Parameters
     ----------
@@ -32,23 +33,23 @@ class Levels:
     brightness: tuple[float, ...]
 
     @classmethod
-    def of(cls, pieces: Iterable[Piece], noise: float | None) -> Levels:
-        """Measure pieces (C, *spatial) with their masks, spread over the image.
+    def of(cls, blocks: Iterable[Block], noise: float | None) -> ImageStatistics:
+        """Measure blocks (C, *spatial) with their masks, spread over the image.
 
-        Noise is the median over pieces, unless it is stated; contrast and brightness are those
-        of all valid values together.
+        Noise is the median over blocks, unless it is given; contrast and brightness are those
+        of all valid values pooled.
         """
-        levels: list[NDArray[np.float64]] = []
+        noises: list[NDArray[np.float64]] = []
         sums: NDArray[np.float64] | float = 0.0
-        for piece, mask in pieces:
-            sums = sums + _moments(piece, mask)
+        for block, mask in blocks:
+            sums = sums + _moments(block, mask)
             if noise is None:
-                levels.append(np.array([estimate_noise(channel, mask) for channel in piece]))
+                noises.append(np.array([estimate_noise(channel, mask) for channel in block]))
         count, total, squares = np.asarray(sums)
         mean = total / np.maximum(count, 1)
         variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0)
-        stated = np.full(len(mean), noise) if noise is not None else np.median(levels, axis=0)
-        return cls(*(tuple(map(float, of)) for of in (stated, np.sqrt(variance), mean)))
+        sigma = np.full(len(mean), noise) if noise is not None else np.median(noises, axis=0)
+        return cls(*(tuple(map(float, of)) for of in (sigma, np.sqrt(variance), mean)))
 
     def contexts(self, context: Context) -> list[Context]:
         """Return the context of each channel."""
@@ -59,8 +60,8 @@ class Levels:
             )
         ]
 
-    def together(self, context: Context) -> Context:
-        """Return the context for stages that see all channels at once."""
+    def pooled(self, context: Context) -> Context:
+        """Return the context for stages that process all channels at once."""
         return context.with_(
             noise=float(np.mean(self.noise)),
             contrast=float(np.mean(self.contrast)),
@@ -68,9 +69,24 @@ class Levels:
         )
 
 
-def _moments(piece: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float64]:
+def gradient_energy(
+    blurred: torch.Tensor, mask: torch.Tensor | None, volumetric: bool = False
+) -> float:
+    """Return the mean squared gradient of a block (C, *spatial): its information on the blur.
+
+    Averaging 2x2 pixels first keeps noise from counting as texture. The energy is multiplied by
+    the share of valid pixels.
+    """
+    plane = blurred.amax(1) if volumetric else blurred
+    coarse = torch.nn.functional.avg_pool2d(plane, 2) if min(plane.shape[-2:]) > 3 else plane
+    energy = coarse.diff(dim=-1)[..., :-1, :].square() + coarse.diff(dim=-2)[..., :-1].square()
+    valid = 1.0 if mask is None else float(mask.mean())
+    return valid * float(energy.mean())
+
+
+def _moments(block: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float64]:
     """Return count, sum and sum of squares of the valid values of each channel: (3, C)."""
-    values = piece.double().flatten(1)
+    values = block.double().flatten(1)
     weight = torch.ones_like(values[0]) if mask is None else mask.double().flatten()
     count = weight.sum().expand(len(values))
     moments = torch.stack([count, (values * weight).sum(1), (values**2 * weight).sum(1)])

@@ -1,114 +1,136 @@
-"""One kernel for a large image, estimated on its most telling regions."""
+"""Estimation of an image's kernels: on the whole of it, on textured windows, or part by part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
 
-import torch
-
-from unblur.engine.intake.layout import Layout
-from unblur.engine.steps.sequence import Chain, run_until_kernel
-from unblur.engine.tiles.sampling import windows
-from unblur.engine.tiles.tiling import Tile, Tiling
+from unblur.engine.intake.layout import name_block
+from unblur.engine.intake.statistics import gradient_energy
+from unblur.engine.job import DeblurJob
+from unblur.engine.kernels.local import local_kernels, window_edge
+from unblur.engine.report import RunLog
+from unblur.engine.steps.sequence import run_until_kernel
+from unblur.engine.tiles.tiling import Tiling, most_textured_windows
 from unblur.errors import ImageError, UsageError
-from unblur.model.context import Context
-from unblur.model.kernel import Kernel
-from unblur.model.stages import KernelEstimator, Stage
+from unblur.model.kernel import KernelField
+from unblur.model.stages import Estimate, KernelEstimator
 from unblur.numerics.kernel_ops import average_kernels
 
-Read = Callable[[Tile], tuple[torch.Tensor, torch.Tensor | None]]
-"""Reads a window: (C, *spatial) with white = 1, and its mask."""
-
-REGIONS = 3
-"""How many regions are estimated on and averaged."""
-
-KERNEL_EDGES = 8
-"""Edges of the kernel that go into the edge of a region, at least."""
+WINDOWS = 3
+"""Number of windows that are estimated on and averaged, dimensionless."""
 
 
-def information(seen: torch.Tensor, mask: torch.Tensor | None, volumetric: bool = False) -> float:
-    """Return how much a piece (C, *spatial) can tell of its blur: its gradient energy.
+@dataclass(frozen=True, eq=False)
+class KernelResult:
+    """The kernels of an image and how they were obtained.
 
-    Averaging 2x2 pixels first keeps noise from counting as texture. Masked pixels count for
-    nothing.
+    Attributes
+    ----------
+    estimate : Estimate, optional
+        The kernels and, where the method yields one, the latent image; `None` if there are
+        none, or if each block has its own.
+    origin : str
+        Name of the step that estimated them; "given" or "frozen on" an image otherwise.
+    region : str
+        Description of the part of the image they were estimated from; "" if they were not.
+    log : RunLog
+        Times and warnings of the estimation.
     """
-    plane = seen.amax(1) if volumetric else seen
-    coarse = torch.nn.functional.avg_pool2d(plane, 2) if min(plane.shape[-2:]) > 3 else plane
-    energy = coarse.diff(dim=-1)[..., :-1, :].square() + coarse.diff(dim=-2)[..., :-1].square()
-    valid = 1.0 if mask is None else float(mask.mean())
-    return valid * float(energy.mean())
+
+    estimate: Estimate | None
+    origin: str
+    region: str
+    log: RunLog
+
+    @property
+    def field(self) -> KernelField | None:
+        """The kernels."""
+        return None if self.estimate is None else self.estimate.field
 
 
-def region_edge(stages: Sequence[Stage]) -> int:
-    """Return the edge of the regions that the kernel step of `stages` is run on, in pixels."""
-    estimator = next(stage for stage in stages if isinstance(stage, KernelEstimator))
-    size = getattr(estimator.params, "size", 0)
-    least = KERNEL_EDGES * size if isinstance(size, int) else 0
-    return max(estimator.region, least)
+def find_kernels(job: DeblurJob) -> KernelResult:
+    """Return the kernels of an image: given, or estimated on it.
 
-
-def telling_regions(layout: Layout, edge: int, read: Read, count: int = REGIONS) -> list[Tile]:
-    """Return the `count` windows with the most gradient energy, the best first.
-
-    Candidates are spread over the image, so that the choice costs no pass over all of it.
+    There are none where the pipeline has no kernel step, or where each block finds its own
+    because the pipeline's image comes out of the kernel step itself.
     """
-    scored = []
-    for window in windows(layout, edge):
-        energy = information(*read(window), layout.volumetric)
-        if energy > 0:
-            scored.append((energy, window.number, window))
-    scored.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [window for _, _, window in scored[:count]]
+    log = RunLog.of(job.stages)
+    if job.field is not None:
+        return KernelResult(Estimate(job.field), job.origin, "", log)
+    if not {"kernel", "deconvolve"} <= {stage.kind for stage in job.stages}:
+        return KernelResult(None, job.origin, "", log)
+    layout, tiles = job.layout, job.pipeline.tiles
+    origin = kernel_step(job).name
+    if tiles.kernel == "local":
+        edge = tiles.size if isinstance(tiles.size, int) else None
+        field, region = local_kernels(layout, job.stages, job.read, job.context, edge, tiles.motion)
+        return KernelResult(Estimate(field), origin, region, log)
+    if prod(layout.spatial[-2:]) <= max(job.limits.whole_kernel, window_edge(job.stages) ** 2):
+        return _kernel_of_block(job, log)
+    return _kernel_of_windows(job, log)
 
 
-def whole_kernel(
-    layout: Layout, stages: Sequence[Stage], read: Read, context: Context
-) -> tuple[Chain, Tile]:
-    """Run the steps up to the kernel on the one block that tells most of its blur."""
+def stored_kernels(job: DeblurJob, field: KernelField, region: str) -> KernelResult:
+    """Return kernels that an interrupted run estimated."""
+    log = RunLog.of(job.stages)
+    return KernelResult(Estimate(field), kernel_step(job).name, region, log)
+
+
+def kernel_step(job: DeblurJob) -> KernelEstimator:
+    """Return the kernel step of a job, which must have one."""
+    return next(stage for stage in job.stages if isinstance(stage, KernelEstimator))
+
+
+def _kernel_of_block(job: DeblurJob, log: RunLog) -> KernelResult:
+    """Run the steps up to the kernel on the block with the most gradient energy."""
+    layout = job.layout
     blocks = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
     best = blocks[0]
     if len(blocks) > 1:
-        best = max(blocks, key=lambda block: information(*read(block), layout.volumetric))
-    seen, mask = read(best)
-    return run_until_kernel(seen, stages, context, mask), best
+        best = max(blocks, key=lambda block: gradient_energy(*job.read(block), layout.volumetric))
+    blurred, mask = job.read(best)
+    result = run_until_kernel(blurred, job.stages, job.context, mask)
+    log.add_steps(result)
+    depth = 0 if best.z_slice is None else best.z_slice.start
+    name = name_block(layout, (best.t_slice.start, slice(None), depth))
+    return KernelResult(result.estimate, kernel_step(job).name, name or "the whole image", log)
 
 
-def regional_kernel(
-    layout: Layout, stages: Sequence[Stage], read: Read, context: Context
-) -> tuple[Kernel, str]:
-    """Return the kernel of a large image, and where it comes from.
+def _kernel_of_windows(job: DeblurJob, log: RunLog) -> KernelResult:
+    """Average the kernels of the windows with the most gradient energy.
 
-    The kernel step runs on each of the most telling regions. A blind kernel may be shifted, so
-    each estimate is moved to agree best with the one that agrees best with all; those that
-    disagree (correlation below 0.5) are left out and the others averaged.
+    A blind kernel may be shifted, so each estimate is moved to agree best with the one that
+    agrees best with all; those of low correlation with it are left out and the others averaged.
 
     Raises
     ------
     ImageError
-        If no region has any texture.
+        If no window has any texture.
     UsageError
-        If the kernel step finds kernels that differ from place to place: those of a region are
-        about its own middle, not the image's.
+        If the kernel step estimates kernels that vary over an image: those of a window refer to
+        its own middle, not to the image's.
     """
-    regions = telling_regions(layout, region_edge(stages), read)
-    if not regions:
+    windows = most_textured_windows(job.layout, window_edge(job.stages), job.read, WINDOWS)
+    if not windows:
         raise ImageError(
-            "no region of the image has any texture, so there is no blur to be found; give the "
+            "no region of the image has any texture, so its blur cannot be estimated; give the "
             "kernel (psf=... or --psf FILE)."
         )
     found = []
-    for region in regions:
-        seen, mask = read(region)
-        estimate = run_until_kernel(seen, stages, context, mask).estimate
-        assert estimate is not None
-        if not estimate.field.is_uniform:
-            name = next(stage.name for stage in stages if isinstance(stage, KernelEstimator))
+    for window in windows:
+        blurred, mask = job.read(window)
+        result = run_until_kernel(blurred, job.stages, job.context, mask)
+        log.add_seconds(result.seconds)
+        assert result.estimate is not None
+        if not result.estimate.field.is_uniform:
             raise UsageError(
-                f"kernel '{name}' finds kernels over a whole image, of which this one is too "
-                "large; use kernel map or schuler with --set tiles.kernel=local "
+                f"kernel '{kernel_step(job).name}' finds kernels over a whole image, of which "
+                "this one is too large; use kernel map or schuler with --set tiles.kernel=local "
                 "--set tiles.motion=camera, or a smaller image."
             )
-        found.append(estimate.kernel)
+        found.append(result.estimate.kernel)
     kernel, used = average_kernels(found)
-    places = "; ".join(str(regions[i]).removeprefix("tile ") for i in used)
-    return kernel, f"mean over {len(used)} of {len(regions)} regions: {places}"
+    places = "; ".join(str(windows[i]).removeprefix("tile ") for i in used)
+    region = f"mean over {len(used)} of {len(windows)} regions: {places}"
+    return KernelResult(Estimate.of(kernel), kernel_step(job).name, region, log)

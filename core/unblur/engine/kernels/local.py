@@ -1,4 +1,4 @@
-"""A kernel for every part of an image whose blur varies from place to place."""
+"""A kernel for every part of an image whose blur varies over it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from unblur.engine.intake.layout import Layout
-from unblur.engine.kernels.estimate import Read, information, region_edge
+from unblur.engine.intake.statistics import gradient_energy
 from unblur.engine.steps.sequence import run_until_kernel
-from unblur.engine.tiles.tiling import Tile, Tiling
+from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
-from unblur.model.stages import Stage
+from unblur.model.stages import KernelEstimator, Stage
 from unblur.numerics.camera import (
     CameraBasis,
     PoseGrid,
@@ -32,35 +32,49 @@ from unblur.numerics.kernel_ops import (
     recentre,
 )
 
-Place = tuple[int, int]
-Grid = dict[Place, Float]
+Cell = tuple[int, int]
+Grid = dict[Cell, Float]
 Motion = Literal["free", "camera"]
 
-LEAST_AGREEMENT = 0.8
-"""Agreement of a kernel with its neighbours, relative to the grid's median, to be kept."""
+KERNEL_SIZES = 8
+"""Smallest edge of a window that a kernel is estimated on, in kernel sizes."""
 
-MOST_CELLS = 16
-"""Cells along an axis, at most: a blur that varies faster is not seen across a large image."""
+LEAST_CORRELATION = 0.8
+"""Smallest correlation of a kernel with its neighbours at which it is kept, relative to the
+grid's median, dimensionless."""
+
+MOST_WINDOWS = 16
+"""Largest number of windows along an axis, dimensionless. Blur that varies faster does not occur
+across a large image."""
 
 LEAST_TEXTURE = 0.05
-"""Gradient energy, relative to the median cell, below which a cell is not estimated on."""
+"""Smallest gradient energy of a window that a kernel is estimated on, relative to the median of
+all windows, dimensionless."""
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The grid on which kernels are estimated.
+class WindowGrid:
+    """The grid of windows on which kernels are estimated.
 
     Attributes
     ----------
     tiles : dict of (row, column) to Tile
-        The window of each cell.
+        The window of each cell of the grid.
     rows, columns : tuple of float
         Centres of the windows in image pixels.
     """
 
-    tiles: dict[Place, Tile]
+    tiles: dict[Cell, Tile]
     rows: tuple[float, ...]
     columns: tuple[float, ...]
+
+
+def window_edge(stages: Sequence[Stage]) -> int:
+    """Return the edge in pixels of the windows that the kernel step of `stages` runs on."""
+    estimator = next(stage for stage in stages if isinstance(stage, KernelEstimator))
+    size = getattr(estimator.params, "size", 0)
+    least = KERNEL_SIZES * size if isinstance(size, int) else 0
+    return max(estimator.region, least)
 
 
 def local_kernels(
@@ -71,76 +85,86 @@ def local_kernels(
     edge: int | None = None,
     motion: Motion = "free",
 ) -> tuple[KernelField, str]:
-    """Estimate a kernel for each cell of a grid over the image.
+    """Estimate a kernel for each window of a grid over the image.
 
-    Cells are of about `edge` pixels (by default as large as the kernel step needs) and the
-    kernel of each is estimated by itself, in the plane in the middle of a stack. The
-    kernels are then made to fit each other: blind estimates are fixed up to a shift only, so
-    each is moved to have its centre of mass at its centre, which keeps neighbouring parts of the
-    sharp image in place. A kernel that does not agree with those around it is an outlier (see
-    `consistent`). Its cell, as one without texture, takes the mean of the kernels nearest to it.
+    Windows are of about `edge` pixels (by default as large as the kernel step needs) and the
+    kernel of each is estimated separately, in the plane in the middle of a stack. The kernels
+    are then aligned: blind estimates are fixed up to a shift only, so each is moved to have its
+    centre of mass at its centre, which keeps neighbouring parts of the sharp image in place. A
+    kernel that does not correlate with those around it is an outlier (see `reject_outliers`).
+    Its cell, and one without texture, takes the mean of the nearest kernels.
 
-    With `motion` "camera" the kernels that are left are replaced by the ones nearest to them that
-    a shaking camera can make (see `camera_kernels`), for the whole image.
+    With `motion` "camera" the remaining kernels are replaced by the nearest ones that camera
+    shake can cause (see `camera_kernels`), for the whole image.
+
+    Returns
+    -------
+    field : KernelField
+        The kernels.
+    region : str
+        Description of how many windows were used, for the report.
 
     Raises
     ------
     ImageError
-        If no cell has any texture.
+        If no window has any texture.
     """
-    grid = cells(layout, edge or region_edge(stages))
+    grid = window_grid(layout, edge or window_edge(stages))
     found: Grid = {}
     texture = {
-        place: information(*read(tile), layout.volumetric) for place, tile in grid.tiles.items()
+        cell: gradient_energy(*read(tile), layout.volumetric) for cell, tile in grid.tiles.items()
     }
     threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
-    telling = [place for place, energy in texture.items() if energy > threshold]
-    for place in context.track(telling, "kernels"):
-        seen, mask = read(grid.tiles[place])
-        chain = run_until_kernel(seen, stages, context.silent(), mask)
-        if chain.kernel is not None:
-            found[place] = chain.kernel.weights.astype(np.float64)
+    textured = [cell for cell, energy in texture.items() if energy > threshold]
+    silent = context.silent()
+    for cell in context.track(textured, "kernels"):
+        blurred, mask = read(grid.tiles[cell])
+        result = run_until_kernel(blurred, stages, silent, mask)
+        if result.kernel is not None:
+            found[cell] = result.kernel.weights.astype(np.float64)
     if not found:
         raise ImageError(
-            "no part of the image has any texture, so there is no blur to be found; give the "
+            "no part of the image has any texture, so its blur cannot be estimated; give the "
             "kernels (psf=... or --psf FILE)."
         )
     rows, columns = len(grid.rows), len(grid.columns)
-    kept = consistent(_centred(found))
-    where = (
-        f"{rows}x{columns} cells, {len(found) - len(kept)} of them rejected as outliers, "
+    kept = reject_outliers(_aligned(found))
+    region = (
+        f"{rows}x{columns} windows, {len(found) - len(kept)} of them rejected as outliers, "
         f"{rows * columns - len(found)} without texture"
     )
     if motion == "camera":
-        field, turn = camera_kernels(kept, grid, layout.spatial[-2:])
-        return field, f"{where}; as a camera that turns by {turn:.1f} degrees makes them"
-    complete = _completed(kept, rows, columns)
+        field, rotation = camera_kernels(kept, grid, layout.spatial[-2:])
+        return field, f"{region}; as caused by a camera that rotates by {rotation:.1f} degrees"
+    complete = _fill_gaps(kept, rows, columns)
     field = KernelField(
         tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
         grid.rows,
         grid.columns,
     )
-    return field, where
+    return field, region
 
 
-def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[KernelField, float]:
-    """Return the field of the camera's motion that fits local kernels best, and how far it turns.
+def camera_kernels(
+    kernels: Grid, grid: WindowGrid, shape: Sequence[int]
+) -> tuple[KernelField, float]:
+    """Return the field of the camera motion that fits local kernels best, and its rotation range.
 
     Parameters
     ----------
     kernels : dict of (row, column) to array
-        Of one shape, their centres of mass in the middle; not every cell needs to have one.
-    grid : Cells
-        Where they are.
+        Kernels of one shape, their centres of mass in the middle; cells may be missing.
+    grid : WindowGrid
+        Their positions.
     shape : (rows, columns)
-        Of the image.
+        Shape of the image.
 
     Returns
     -------
     field : KernelField
-        On a grid of its own.
-    turn : float
-        Degrees between the first and the last angle.
+        The kernels, on a grid of their own.
+    rotation : float
+        Difference of the largest and the smallest angle, in degrees.
 
     References
     ----------
@@ -149,17 +173,17 @@ def camera_kernels(kernels: Grid, grid: Cells, shape: Sequence[int]) -> tuple[Ke
     size = max(largest_shape(weights.shape for weights in kernels.values()))
     local = torch.stack([pad_to(torch.from_numpy(w), (size, size)) for w in kernels.values()])
     poses = PoseGrid.over(shape, size)
-    places = [(grid.rows[i], grid.columns[j]) for i, j in kernels]
-    weights = project_kernels(local, CameraBasis.at(poses, places, local))
-    lit = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
-    turn = np.rad2deg(poses.angles[lit[-1]] - poses.angles[lit[0]])
-    return camera_field(*zero_mean_rotation(poses, weights)), float(turn)
+    positions = [(grid.rows[i], grid.columns[j]) for i, j in kernels]
+    weights = project_kernels(local, CameraBasis.at(poses, positions, local))
+    used = np.flatnonzero(weights.sum((1, 2)).numpy() > 0)
+    rotation = np.rad2deg(poses.angles[used[-1]] - poses.angles[used[0]])
+    return camera_field(*zero_mean_rotation(poses, weights)), float(rotation)
 
 
-def cells(layout: Layout, edge: int) -> Cells:
-    """Return the grid of cells over a block: at least `edge` pixels wide, at most 16 each way.
+def window_grid(layout: Layout, edge: int) -> WindowGrid:
+    """Return a grid over a block: cells of at least `edge` pixels, at most 16 along each axis.
 
-    A cell that is larger is represented by a window of `edge` pixels in its middle.
+    A larger cell is represented by a window of `edge` pixels in its middle.
     """
     rows, columns = (_windows(extent, edge) for extent in layout.spatial[-2:])
     depth = tuple(slice(0, n) for n in layout.spatial[:-2])
@@ -169,12 +193,12 @@ def cells(layout: Layout, edge: int) -> Cells:
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     }
-    tiles = {place: replace(middle, core=box, outer=box) for place, box in boxes.items()}
-    return Cells(tiles, tuple(map(_middle, rows)), tuple(map(_middle, columns)))
+    tiles = {cell: replace(middle, interior=box, padded=box) for cell, box in boxes.items()}
+    return WindowGrid(tiles, tuple(map(_middle, rows)), tuple(map(_middle, columns)))
 
 
 def _windows(extent: int, edge: int) -> list[slice]:
-    count = min(max(extent // edge, 1), MOST_CELLS)
+    count = min(max(extent // edge, 1), MOST_WINDOWS)
     width = extent / count
     half = min(width, max(edge, width / 2)) / 2
     middles = [(i + 0.5) * width for i in range(count)]
@@ -185,54 +209,55 @@ def _middle(span: slice) -> float:
     return float(span.start + span.stop - 1) / 2
 
 
-def consistent(kernels: Grid) -> Grid:
-    """Return the kernels that agree with those around them.
+def reject_outliers(kernels: Grid) -> Grid:
+    """Return the kernels that correlate with those around them.
 
-    The agreement of a kernel is the median of its correlations, over shifts, with its neighbours.
-    The least agreeing one is dropped as long as it falls short of `LEAST_AGREEMENT` of the grid's
-    median, and the others are judged anew without it: a bad neighbour is no reason to go.
+    The score of a kernel is the median of its largest correlations, over shifts, with its
+    neighbours. The kernel of the smallest score is dropped as long as that is less than
+    `LEAST_CORRELATION` of the grid's median, and the others are scored again without it, so that
+    an outlier does not cost its neighbours their cell.
     """
     scores = {
-        place: {
+        cell: {
             other: max_cross_correlation(weights, kernels[other])[0]
-            for other in _around(place, kernels)
+            for other in _neighbours(cell, kernels)
         }
-        for place, weights in kernels.items()
+        for cell, weights in kernels.items()
     }
     kept = dict(kernels)
     while True:
-        agreements = {place: _agreement(scores[place], kept) for place in kept}
-        worst = min(agreements, key=agreements.__getitem__)
-        if agreements[worst] >= LEAST_AGREEMENT * float(np.median(list(agreements.values()))):
+        medians = {cell: _median_score(scores[cell], kept) for cell in kept}
+        worst = min(medians, key=medians.__getitem__)
+        if medians[worst] >= LEAST_CORRELATION * float(np.median(list(medians.values()))):
             return kept
         del kept[worst]
 
 
-def _agreement(scores: dict[Place, float], kept: Grid) -> float:
-    """Return the median agreement with the neighbours that are left; 1 where there is none."""
-    left = [score for place, score in scores.items() if place in kept]
+def _median_score(scores: dict[Cell, float], kept: Grid) -> float:
+    """Return the median score with the neighbours that are kept; 1 where there is none."""
+    left = [score for cell, score in scores.items() if cell in kept]
     return float(np.median(left)) if left else 1.0
 
 
-def _around(place: Place, kernels: Grid) -> list[Place]:
-    row, column = place
+def _neighbours(cell: Cell, kernels: Grid) -> list[Cell]:
+    row, column = cell
     near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     return [other for other in near if other in kernels]
 
 
-def _centred(kernels: Grid) -> Grid:
+def _aligned(kernels: Grid) -> Grid:
     """Return kernels of one shape, each with its centre of mass at its centre."""
     shape = largest_shape(weights.shape for weights in kernels.values())
-    padded = {place: pad_to(torch.from_numpy(w), shape) for place, w in kernels.items()}
-    return {place: recentre(k, by="subpixel-mass").numpy() for place, k in padded.items()}
+    padded = {cell: pad_to(torch.from_numpy(w), shape) for cell, w in kernels.items()}
+    return {cell: recentre(k, by="subpixel-mass").numpy() for cell, k in padded.items()}
 
 
 def _kernel(weights: Float) -> Kernel:
     return Kernel(weights.astype(np.float32))
 
 
-def _completed(kernels: Grid, rows: int, columns: int) -> Grid:
-    """Return kernels for the whole grid; gaps take the mean of the kernels nearest to them."""
+def _fill_gaps(kernels: Grid, rows: int, columns: int) -> Grid:
+    """Return kernels for the whole grid; gaps take a mean of the others, weighted by distance."""
     complete = {}
     for i in range(rows):
         for j in range(columns):

@@ -1,21 +1,23 @@
-"""Many images, one after the other: what fails is listed, the others are done."""
+"""Many images, one after the other, with settings of the first image for all if wanted."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unblur.engine.api import deblur
-from unblur.engine.job import DeblurJob, as_image, as_pipeline
-from unblur.engine.record.report import Report
-from unblur.engine.record.result import Result
-from unblur.engine.running.freeze import Frozen, freeze
+from unblur.engine.job import DeblurJob
+from unblur.engine.kernels.estimate import find_kernels
+from unblur.engine.report import Report, Result
+from unblur.engine.tiles.runner import calibrate_on_window
 from unblur.errors import Cancelled, describe_exception
-from unblur.model.context import Context, resolve_device
-from unblur.pipeline import Pipeline
+from unblur.model.context import Context
+from unblur.model.kernel import KernelField
+from unblur.model.stages import Stage
+
+Prepare = Callable[[Any], tuple[DeblurJob, Callable[[Result], Result]]]
+"""Returns the job of an image, and a function that gives its result the image's kind again."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Item:
     Parameters
     ----------
     name : str
-        What to call it in the summary.
+        Its name in the summary.
     read : callable
-        Returns the image, when its turn comes.
+        Returns the image when it is to be processed.
     write : callable
-        Takes the result.
+        Receives the result.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Item:
 
 @dataclass
 class Summary:
-    """What became of a batch.
+    """The images of a batch that were written, and those that failed.
 
     Attributes
     ----------
@@ -61,64 +63,69 @@ class Summary:
         return json.dumps({"done": done, "failed": self.failed}, indent=2)
 
 
-def deblur_batch(
-    items: Iterable[Item],
-    pipeline: str | Path | Pipeline,
-    psf: Any = None,
-    *,
-    frozen: bool = False,
-    axes: str | None = None,
-    device: str = "auto",
-    seed: int = 0,
-    noise: float | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-    **overrides: Any,
-) -> Summary:
-    """Deblur images one after the other in this process.
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """Settings of one image, to be used for others of the same kind.
 
-    Parameters
+    Attributes
     ----------
-    items : iterable of Item
-        Read only when their turn comes, so that one image is in memory at a time.
-    pipeline, psf, axes, device, seed, noise, is_cancelled, **overrides
-        As for `deblur`.
-    frozen : bool
-        Whether the first image that can be read decides for all: the kernel, and when to stop
-        iterating. Otherwise each decides for itself.
-
-    Returns
-    -------
-    Summary
-        An image that fails, for whatever reason, is listed with its cause; the next is tried.
-
-    Raises
-    ------
-    Cancelled
-        If the user asked to stop; what is written stays.
+    field : KernelField, optional
+        The kernel: given, or estimated on that image.
+    stages : tuple of Stage
+        The steps, those calibrated that have settings that depend on an image, such as when to
+        stop.
+    source : str
+        The image.
     """
-    chain = as_pipeline(pipeline, overrides)
-    context = Context(device=resolve_device(device), seed=seed, noise=noise)
-    if is_cancelled is not None:
-        context = context.with_(is_cancelled=is_cancelled)
+
+    field: KernelField | None
+    stages: tuple[Stage, ...]
+    source: str
+
+    def applied(self, job: DeblurJob) -> DeblurJob:
+        """Return the job of another image with these settings."""
+        origin = job.origin if job.field is not None else f"frozen on {self.source}"
+        return job.with_settings(self.field, self.stages, origin)
+
+
+def freeze(job: DeblurJob) -> Frozen:
+    """Return the settings of the pipeline on the job's image.
+
+    They include a kernel if the pipeline deconvolves; a pipeline that finds kernel and image
+    together goes on finding both on each image.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> from unblur.model.context import Context
+    >>> from unblur.engine.job import DeblurJob, as_image, as_pipeline
+    >>> image, _ = as_image(np.random.default_rng(0).random((32, 32)), None)
+    >>> pipeline = as_pipeline("richardson-lucy", {"deconvolve.stop": "discrepancy"})
+    >>> frozen = freeze(DeblurJob.of(image, pipeline, np.ones((3, 3)), Context()))
+    >>> frozen.stages[0].params.stop
+    'fixed'
+    """
+    processor = replace(job.processor, field=find_kernels(job).field)
+    return Frozen(processor.field, calibrate_on_window(job, processor).stages, job.image.source)
+
+
+def run_batch(
+    items: Iterable[Item],
+    prepare: Prepare,
+    run_job: Callable[[DeblurJob], Result],
+    context: Context,
+    is_frozen: bool = False,
+) -> Summary:
+    """Process images one after the other; see `unblur.engine.deblur_batch`."""
     summary = Summary()
-    decided: Frozen | None = None
+    frozen: Frozen | None = None
     for item in items:
         context.checkpoint()
         try:
-            given = item.read()
-            if frozen and decided is None:
-                decided = freeze(DeblurJob.of(as_image(given, axes)[0], chain, psf, context))
-            result = deblur(
-                given,
-                chain,
-                psf,
-                axes=axes,
-                device=device,
-                seed=seed,
-                noise=noise,
-                frozen=decided,
-                is_cancelled=is_cancelled,
-            )
+            job, arrange = prepare(item.read())
+            if is_frozen and frozen is None:
+                frozen = freeze(job)
+            result = arrange(run_job(job if frozen is None else frozen.applied(job)))
             item.write(result)
         except Cancelled:
             raise

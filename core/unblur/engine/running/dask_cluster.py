@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -11,28 +10,24 @@ from typing import Any
 
 import torch
 
-from unblur.accel.malloc import retain_memory
-from unblur.engine.running.dask_clients import client_at, client_of, local_cluster
-from unblur.engine.running.schedulers import Current, Outcome, Scheduler
+from unblur.engine.running.schedulers import CurrentTask, Scheduler, TileOutcome
 from unblur.engine.tiles.planning import cores
-from unblur.engine.tiles.task import Done, Work
+from unblur.engine.tiles.task import PortableTask, TileResult, run_in_worker
 from unblur.engine.tiles.tiling import Tile
 from unblur.errors import UnblurError, UsageError
-from unblur.model.context import resolve_device
 
 PATIENCE = 600.0
-"""Seconds to wait for a lost scheduler before giving up."""
+"""Longest wait for a lost scheduler, in seconds."""
 
 ATTEMPT = 20.0
-"""Seconds that one attempt to reach a scheduler may take."""
+"""Longest attempt to reach a scheduler, in seconds."""
 
 POLL = 0.2
-"""Seconds between looks at the cluster."""
+"""Time between queries of the cluster, in seconds."""
 
 RETRIES = 3
-"""How often a tile is handed out again after its workers died, and after its result was lost."""
-
-_GPU = threading.Lock()
+"""Number of times that a tile is submitted again after its workers died, and after its result was
+lost, dimensionless."""
 
 
 class Cluster(Scheduler):
@@ -46,10 +41,10 @@ class Cluster(Scheduler):
     workers : int, optional
         Number of processes for "local"; by default one per CPU core.
     device : str
-        As it was asked for; "auto" is decided on each worker.
+        As the user gives it; "auto" is resolved on each worker.
     dashboard : str, optional
-        Where the dashboard of a local cluster listens, e.g. "127.0.0.1:8787". None by default;
-        of an address without a host the loopback interface is meant.
+        Address of the dashboard of a local cluster, e.g. "127.0.0.1:8787"; the loopback
+        interface if it has no host. No dashboard by default.
     patience : float
         Seconds to wait for a lost scheduler before giving up.
     on_message : callable, optional
@@ -82,29 +77,31 @@ class Cluster(Scheduler):
         self._own: Any = None
         self._client: Any = None
 
-    def run(self, work: Current, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Outcome]]:
+    def run(self, task: CurrentTask, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, TileOutcome]]:
         """Yield tiles in the order in which they finish."""
-        if not hasattr(work().source.data, "dask"):
+        if not hasattr(task().reader.data, "dask"):
             raise UsageError(
                 "the workers of a cluster read the image themselves; open it lazily, e.g. "
                 "read_image(path, lazy=True)."
             )
         self._client = self._connect(min(ATTEMPT, self.patience))
         try:
-            yield from self._drive(work, iter(tiles))
+            yield from self._drive(task, iter(tiles))
         finally:
             self._close()
 
-    def _drive(self, work: Current, waiting: Iterator[Tile]) -> Iterator[tuple[Tile, Outcome]]:
+    def _drive(
+        self, task: CurrentTask, waiting: Iterator[Tile]
+    ) -> Iterator[tuple[Tile, TileOutcome]]:
         running: dict[Any, Tile] = {}
         again: list[Tile] = []
         deaths: dict[int, int] = {}
         losses: dict[int, int] = {}
-        limits = _Limits(work)
+        portable = PortableTask(task)
         while True:
             try:
                 _check_alive(self._client)
-                self._hand_out(limits, running, again, waiting)
+                self._submit(portable, running, again, waiting)
                 if not running:
                     return
                 ended = _ended(running)
@@ -120,28 +117,28 @@ class Cluster(Scheduler):
                 if future.status in ("lost", "cancelled"):
                     again.append(tile)
                     continue
-                end, lost = _outcome(future)
+                outcome, lost = outcome_of(future)
                 future.release()
                 if lost and losses.get(tile.number, 0) < RETRIES:
                     losses[tile.number] = losses.get(tile.number, 0) + 1
                     again.append(tile)
                     continue
-                if _killed(end) and deaths.get(tile.number, 0) < RETRIES:
+                if _was_killed(outcome) and deaths.get(tile.number, 0) < RETRIES:
                     deaths[tile.number] = deaths.get(tile.number, 0) + 1
-                    limits.halve(tile)
-                    self.on_message(f"the workers died on {tile}; it is tried again in halves.")
+                    portable.halve(tile)
+                    self.on_message(f"the workers died on {tile}; it is tried again in split_tile.")
                     again.append(tile)
                     continue
-                yield tile, end
+                yield tile, outcome
 
-    def _hand_out(
+    def _submit(
         self,
-        limits: _Limits,
+        portable: PortableTask,
         running: dict[Any, Tile],
         again: list[Tile],
         waiting: Iterator[Tile],
     ) -> None:
-        """Keep every thread of every worker supplied with two tiles."""
+        """Submit tiles until every thread of every worker has two."""
         info = self._client.scheduler_info(n_workers=-1)["workers"]
         threads = sum(worker["nthreads"] for worker in info.values())
         on_gpu = any("GPU" in worker.get("resources", {}) for worker in info.values())
@@ -151,8 +148,8 @@ class Cluster(Scheduler):
                 return
             options = {"resources": {"GPU": 1}} if on_gpu else {}
             future = self._client.submit(
-                run_tile,
-                limits.work(),
+                run_in_worker,
+                portable.task(),
                 tile,
                 self.device,
                 self._threads_each(),
@@ -163,7 +160,7 @@ class Cluster(Scheduler):
             running[future] = tile
 
     def _threads_each(self) -> int:
-        """Return how many threads torch may use in each tile: its share, but no more than here."""
+        """Return the number of threads of torch in each tile: an equal share."""
         if self._own is None:
             return 1
         return min(max(cores() // self.workers, 1), torch.get_num_threads())
@@ -201,52 +198,17 @@ class Cluster(Scheduler):
             self._client = None
 
     def _close(self) -> None:
-        """Let go of the cluster, and end it if it is this run's own."""
+        """Disconnect from the cluster, and end it if this run started it."""
         self._disconnect()
         if self._own is not None:
             self._own.close()
             self._own = None
 
 
-class _Limits:
-    """The work as it stands, made fit for other processes."""
-
-    def __init__(self, current: Current) -> None:
-        self._current = current
-        self._limit: int | None = None
-        self._portable: Work | None = None
-
-    def halve(self, tile: Tile) -> None:
-        """Have tiles of this size done in halves from now on."""
-        pixels = 1
-        for part in tile.core:
-            pixels *= part.stop - part.start
-        now = self._current().within(self._limit).limit
-        self._limit = min(pixels, now or pixels) // 2
-
-    def work(self) -> Work:
-        """Return the work to be done."""
-        work = self._current().within(self._limit)
-        if self._portable is None or self._portable.limit != work.limit:
-            self._portable = work.portable()
-        return self._portable
-
-
-def run_tile(work: Work, tile: Tile, device: str, threads: int) -> Done:
-    """Do one tile in this worker process."""
-    own = resolve_device(device)
-    if torch.device(own).type == "cpu":
-        torch.set_num_threads(threads)
-        retain_memory()
-        return work(tile, own)
-    with _GPU:
-        return work(tile, own)
-
-
 def make_scheduler(
     name: str, workers: int | None = None, *, device: str = "auto", **options: Any
 ) -> Scheduler | None:
-    """Return the scheduler that `--scheduler NAME` stands for; `None` for threads.
+    """Return the scheduler of `--scheduler NAME`; `None` for threads.
 
     Raises
     ------
@@ -266,7 +228,7 @@ def make_scheduler(
 def _check_alive(client: Any) -> None:
     """Raise `OSError` if the client has lost its scheduler.
 
-    It tries to reconnect by itself for a while, but knows nothing of its tiles afterwards.
+    It tries to reconnect by itself for a while, but has lost its tiles afterwards.
     """
     if client.status != "running":
         raise ConnectionError("the scheduler is gone")
@@ -278,23 +240,92 @@ def _ended(running: dict[Any, Tile]) -> list[Any]:
     return sorted(ended, key=lambda future: running[future].number)
 
 
-def _outcome(future: Any) -> tuple[Outcome, bool]:
-    """Return how a tile ended, and whether that says nothing of the tile itself.
+def outcome_of(future: Any) -> tuple[TileOutcome, bool]:
+    """Return the outcome of a tile, and whether it was lost with its scheduler.
 
-    A scheduler that dies between the tile's end and this call takes the news with it.
+    That is so if the scheduler dies between the tile's end and this call.
     """
     status = future.status
     try:
         done = future.result(timeout=60)
     except Exception as error:
         return error, not status == future.status == "error"
-    assert isinstance(done, Done)
+    assert isinstance(done, TileResult)
     return done, False
 
 
-def _killed(end: Outcome) -> bool:
-    return type(end).__name__ == "KilledWorker"
+def _was_killed(outcome: TileOutcome) -> bool:
+    return type(outcome).__name__ == "KilledWorker"
 
 
 _LOST = (OSError, TimeoutError)
-"""What a client raises whose scheduler has gone; CommClosedError is an OSError."""
+"""Exceptions of a client whose scheduler has gone; CommClosedError is an OSError."""
+
+
+def local_cluster(workers: int, dashboard: str | None) -> Any:
+    """Return a cluster of worker processes of this machine, reached through loopback alone."""
+    return _distributed().LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=_on_loopback(dashboard or "0"),
+        scheduler_kwargs={"dashboard": dashboard is not None},
+        silence_logs=50,
+    )
+
+
+def client_of(cluster: Any) -> Any:
+    """Return a client of a cluster of this process."""
+    return _distributed().Client(cluster, set_as_default=False)
+
+
+def client_at(address: str, patience: float) -> Any:
+    """Return a client of the scheduler at an address or of a scheduler file.
+
+    Raises
+    ------
+    UnblurError
+        If it does not answer within `patience` seconds.
+    """
+    if "://" not in address:
+        return _by_file(address, patience)
+    try:
+        return _distributed().Client(address, timeout=patience, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UnblurError(
+            f"there is no dask scheduler at {address} ({_short(error)}); start one with "
+            "`dask scheduler`, or use --scheduler threads."
+        ) from None
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError(
+            "this scheduler needs dask.distributed; install it with "
+            "`pip install unblur[hpc]`, or use --scheduler threads."
+        ) from None
+    return distributed
+
+
+def _by_file(path: str, patience: float) -> Any:
+    if not Path(path).exists():
+        raise UnblurError(f"there is no scheduler file {path}; start the scheduler first.")
+    try:
+        return _distributed().Client(scheduler_file=path, timeout=patience, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UnblurError(
+            f"the scheduler of {path} does not answer ({_short(error)}); start it again."
+        ) from None
+
+
+def _on_loopback(address: str) -> str:
+    """Return an address of the loopback interface where a port is given without a host."""
+    host, _, port = address.rpartition(":")
+    return f"{host or '127.0.0.1'}:{port}"
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:120] or type(error).__name__

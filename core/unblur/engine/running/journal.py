@@ -1,4 +1,4 @@
-"""Which tiles are finished, written down so that a crash costs the tiles in work and no more."""
+"""Record of the finished tiles of a run on disk, so that a crash costs only the tiles in work."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from unblur.errors import OutputError
 from unblur.model.kernel import Kernel, KernelField
 
 AFTER_POWER_LOSS = 60.0
-"""Seconds before the end of an interrupted run whose tiles are done again if the machine was
-restarted since: the system keeps written data in memory for about half as long."""
+"""Time before the end of an interrupted run whose tiles are processed again if the machine was
+restarted since, in seconds. The system keeps written data in memory for about half as long."""
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""File of the system that changes when the machine is restarted."""
 
 
 class Journal:
     """The record of one run in a folder beside its output, held under a lock.
 
-    The folder holds `job.json` (what is being done), `tiling.json` (how the image is cut),
-    `kernels.npz` (kernels that were estimated), `tiles` (one line for each finished tile, on
+    The folder holds `job.json` (image, pipeline and kernel), `tiling.json` (the tiles),
+    `kernels.npz` (estimated kernels), `tiles` (one line for each finished tile, on
     disk before the next is begun) and `lock`. It is removed when the run is complete.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it is missing.
     output : Path
-        What the messages call the result.
+        The result, for messages.
 
     Raises
     ------
@@ -76,27 +77,27 @@ class Journal:
         self.close()
 
     @property
-    def job(self) -> dict[str, Any] | None:
-        """What the interrupted run was doing, `None` if there was none."""
+    def description(self) -> dict[str, Any] | None:
+        """Description of the interrupted run, `None` if there was none."""
         try:
             content = json.loads((self.folder / "job.json").read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return None
         return content if isinstance(content, dict) else None
 
-    def begin(self, job: Mapping[str, Any]) -> None:
-        """Forget what was done and write down what is being done now."""
+    def begin(self, description: Mapping[str, Any]) -> None:
+        """Delete the record of an earlier run and store the description of this one."""
         for name in ("tiles", "tiling.json", "kernels.npz", "job.json"):
             (self.folder / name).unlink(missing_ok=True)
-        self._write("job.json", json.dumps({**job, "boot": _boot()}, indent=1).encode())
+        self._write("job.json", json.dumps({**description, "boot": _boot()}, indent=1).encode())
 
-    def check(self, job: Mapping[str, Any], advice: str = "run without --resume") -> None:
-        """Raise `OutputError` unless the interrupted run did what `job` says.
+    def check(self, description: Mapping[str, Any], advice: str = "run without --resume") -> None:
+        """Raise `OutputError` unless the interrupted run had the same description.
 
-        `job` maps what a person calls it ("the params") to a plain value.
+        `description` maps names for the user ("the params") to plain values.
         """
-        before = self.job or {}
-        changed = [what for what, value in job.items() if before.get(what) != value]
+        before = self.description or {}
+        changed = [name for name, value in description.items() if before.get(name) != value]
         if changed:
             verb = "has" if len(changed) == 1 and not changed[0].endswith("s") else "have"
             raise OutputError(
@@ -105,20 +106,20 @@ class Journal:
             )
 
     def finished(self) -> set[int]:
-        """Return the numbers of the tiles that need not be done again."""
+        """Return the numbers of the finished tiles."""
         try:
             lines = (self.folder / "tiles").read_text("ascii").splitlines(keepends=True)
         except FileNotFoundError:
             return set()
         entries = [line.split() for line in lines if line.endswith("\n")]
         done = {int(number): float(when) for number, when in entries}
-        if (self.job or {}).get("boot") != _boot() and done:
+        if (self.description or {}).get("boot") != _boot() and done:
             last = max(done.values())
             done = {n: when for n, when in done.items() if when < last - AFTER_POWER_LOSS}
         return set(done)
 
     def record(self, number: int) -> None:
-        """Write down, durably, that a tile is finished."""
+        """Record on disk that a tile is finished."""
         if self._tiles is None:
             self._tiles = _opened_at_line(self.folder / "tiles")
         try:
@@ -130,19 +131,19 @@ class Journal:
                 f"{self.output} cannot be written: {error.strerror}; free some space and --resume."
             ) from error
 
-    def keep_kernels(self, field: KernelField, where: str) -> None:
+    def save_kernels(self, field: KernelField, region: str) -> None:
         """Store estimated kernels, so that a resumed run uses the same ones."""
         stack = [[kernel.weights for kernel in row] for row in field.kernels]
         draft = self.folder / "kernels.part.npz"
-        np.savez(draft, weights=stack, rows=field.rows, columns=field.columns, where=where)
+        np.savez(draft, weights=stack, rows=field.rows, columns=field.columns, region=region)
         draft.replace(self.folder / "kernels.npz")
 
-    def keep_tiles(self, size: Sequence[int], together: Sequence[int]) -> None:
-        """Store how the image is cut, so that a resumed run cuts it alike."""
-        self._write("tiling.json", json.dumps([list(size), list(together)]).encode())
+    def save_tiling(self, size: Sequence[int], tz_group: Sequence[int]) -> None:
+        """Store size and grouping of the tiles, so that a resumed run uses the same ones."""
+        self._write("tiling.json", json.dumps([list(size), list(tz_group)]).encode())
 
-    def tiles(self) -> tuple[tuple[int, ...], tuple[int, int]] | None:
-        """Return size and grouping of the tiles, `None` if they were not decided yet."""
+    def tiling(self) -> tuple[tuple[int, ...], tuple[int, int]] | None:
+        """Return size and grouping of the tiles, `None` if they are not chosen yet."""
         try:
             size, (times, depths) = json.loads((self.folder / "tiling.json").read_text("utf-8"))
         except FileNotFoundError:
@@ -150,24 +151,24 @@ class Journal:
         return tuple(size), (times, depths)
 
     def kernels(self) -> tuple[KernelField, str] | None:
-        """Return the stored kernels and where they were estimated, `None` if there are none."""
+        """Return the stored kernels and their region, `None` if there are none."""
         try:
             with np.load(self.folder / "kernels.npz", allow_pickle=False) as stored:
                 kernels = tuple(tuple(Kernel(k) for k in row) for row in stored["weights"])
                 rows, columns = (tuple(map(float, stored[n])) for n in ("rows", "columns"))
-                return KernelField(kernels, rows, columns), str(stored["where"])
+                return KernelField(kernels, rows, columns), str(stored["region"])
         except FileNotFoundError:
             return None
 
     def close(self) -> None:
-        """Let go of the lock; the record stays for a resumed run."""
+        """Release the lock; the record stays for a resumed run."""
         if self._tiles is not None:
             self._tiles.close()
             self._tiles = None
         self._lock.close()
 
-    def complete(self) -> None:
-        """Remove the record: the result has its final name."""
+    def delete(self) -> None:
+        """Release the lock and remove the record: the result has its final name."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -184,7 +185,7 @@ class Journal:
 
 
 def _opened_at_line(path: Path) -> IO[str]:
-    """Open for appending, a line that a crash cut short ended first."""
+    """Open a file for appending, a line that a crash cut short removed first."""
     torn = path.exists() and not path.read_bytes().endswith(b"\n")
     file = path.open("a", encoding="ascii")
     if torn and path.stat().st_size:
@@ -194,7 +195,7 @@ def _opened_at_line(path: Path) -> IO[str]:
 
 
 def _boot() -> str:
-    """Return what changes when the machine is restarted; "" where the system does not tell."""
+    """Return the identifier of this start of the machine; "" where the system has none."""
     try:
         return BOOT.read_text("ascii").strip()
     except OSError:
@@ -202,7 +203,7 @@ def _boot() -> str:
 
 
 def _locked(file: IO[str]) -> bool:
-    """Lock a file for this process, if no other holds it; the system lets go when it dies."""
+    """Lock a file for this process unless another holds it; the lock ends with the process."""
     try:
         import fcntl
     except ImportError:

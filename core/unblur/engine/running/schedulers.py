@@ -1,4 +1,4 @@
-"""Where tiles are worked on: threads of this process, or the workers of a dask cluster."""
+"""Schedulers of tiles: threads of this process; the workers of a dask cluster implement it too."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from contextlib import contextmanager
 import torch
 
 from unblur.accel.malloc import retained_memory
-from unblur.engine.tiles.task import Done, Work
+from unblur.engine.tiles.task import TileResult, TileTask
 from unblur.engine.tiles.tiling import Tile
 
-Outcome = Done | Exception
-Current = Callable[[], Work]
-"""Returns the work as it stands, so that what one tile taught reaches those that follow."""
+TileOutcome = TileResult | Exception
+CurrentTask = Callable[[], TileTask]
+"""Returns the task in its present state: a limit found on one tile holds for those after it."""
 
 
 class Scheduler(ABC):
-    """Runs a work on tiles, a few at a time, and yields them as they finish.
+    """Runs a task on tiles, a few at a time, and yields them as they finish.
 
     Attributes
     ----------
@@ -32,10 +32,10 @@ class Scheduler(ABC):
     in_process: bool = False
 
     @abstractmethod
-    def run(self, work: Current, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Outcome]]:
-        """Yield each tile with what is to be said of it, or with the exception it ended in.
+    def run(self, task: CurrentTask, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, TileOutcome]]:
+        """Yield each tile with its result, or with the exception that it raised.
 
-        Closing the iterator drops what has not begun.
+        Closing the iterator drops the tiles that have not begun.
         """
 
 
@@ -56,16 +56,16 @@ class Threads(Scheduler):
         self.workers = workers
         self.device = device
 
-    def run(self, work: Current, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Outcome]]:
+    def run(self, task: CurrentTask, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, TileOutcome]]:
         """Yield tiles in the order in which they finish."""
         devices: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in worker_devices(self.device, self.workers):
             devices.put(name)
 
-        def one(tile: Tile) -> Done:
+        def one(tile: Tile) -> TileResult:
             device = devices.get()
             try:
-                return work()(tile, device)
+                return task()(tile, device)
             finally:
                 devices.put(device)
 
@@ -78,11 +78,11 @@ class Threads(Scheduler):
 
 
 def _bounded(
-    tiles: Iterable[Tile], submit: Callable[[Tile], Future[Done]], most: int
-) -> Iterator[tuple[Tile, Outcome]]:
+    tiles: Iterable[Tile], submit: Callable[[Tile], Future[TileResult]], most: int
+) -> Iterator[tuple[Tile, TileOutcome]]:
     """Keep at most `most` tiles submitted, so that memory holds no more than those."""
     waiting = iter(tiles)
-    running: dict[Future[Done], Tile] = {}
+    running: dict[Future[TileResult], Tile] = {}
     while True:
         for tile in waiting:
             running[submit(tile)] = tile
@@ -93,10 +93,10 @@ def _bounded(
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in sorted(finished, key=lambda f: running[f].number):
             tile = running.pop(future)
-            yield tile, _outcome(future)
+            yield tile, _outcome_of(future)
 
 
-def _outcome(future: Future[Done]) -> Outcome:
+def _outcome_of(future: Future[TileResult]) -> TileOutcome:
     error = future.exception()
     if error is None:
         return future.result()
@@ -106,7 +106,7 @@ def _outcome(future: Future[Done]) -> Outcome:
 
 
 def worker_devices(device: str, workers: int) -> list[str]:
-    """Return the device of each worker: GPUs in turn for "cuda", else all the same."""
+    """Return the device of each worker: GPUs one after the other for "cuda", else all the same."""
     if device == "cuda" and torch.cuda.device_count() > 1:
         return [f"cuda:{n % torch.cuda.device_count()}" for n in range(workers)]
     return [device] * workers
@@ -114,10 +114,10 @@ def worker_devices(device: str, workers: int) -> list[str]:
 
 @contextmanager
 def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
-    """Yield what a new worker thread calls first, so that all together use each core once.
+    """Yield the initialiser of worker threads, with which all of them together use each core once.
 
-    torch keeps a number of threads for each thread that calls it; the caller's own is put
-    back in the end. The memory of one tile serves the next.
+    torch keeps a number of threads for each thread that calls it; the caller's own is restored
+    at the end. The memory of one tile is reused for the next.
     """
     own = torch.get_num_threads()
     share = max(own // workers, 1) if torch.device(device).type == "cpu" else 1

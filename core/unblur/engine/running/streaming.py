@@ -1,9 +1,9 @@
-"""Images larger than memory: tile by tile from store to store, to be resumed after a crash."""
+"""Images larger than memory, processed tile by tile into a store, to be resumed after a crash."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,29 +11,24 @@ from typing import Any
 import numpy as np
 
 from unblur.engine.job import DeblurJob
-from unblur.engine.kernels.finding import find_kernels
-from unblur.engine.record import report as provenance
-from unblur.engine.record.reporting import make_report
-from unblur.engine.record.result import Result
-from unblur.engine.record.runlog import Outcome
+from unblur.engine.kernels.estimate import KernelResult, find_kernels, stored_kernels
+from unblur.engine.report import Result, RunLog, hash_field, make_report, now
 from unblur.engine.running.journal import Journal
 from unblur.engine.running.schedulers import Scheduler, Threads
-from unblur.engine.steps.block import Recipe
-from unblur.engine.tiles.planning import Plan, fills_chunks, make_plan
-from unblur.engine.tiles.task import Returned, Work
-from unblur.engine.tiles.tiled import describe, follow, make_work, prepare_for_tiles
+from unblur.engine.tiles.planning import fills_chunks, make_plan
+from unblur.engine.tiles.runner import add_plan, add_tile, follow, prepare_for_tiles, tile_task
+from unblur.engine.tiles.task import DeferredTarget, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
 from unblur.model.image import AXES
-from unblur.model.stages import Estimate
 
 OpenStore = Callable[[bool], RegionWriter]
-"""Makes the store of the result, or takes up the one of an interrupted run if told true."""
+"""Creates the store of the result, or opens that of an interrupted run if its argument is true."""
 
 
 def deblur_into(
-    request: DeblurJob,
+    job: DeblurJob,
     open_store: OpenStore,
     journal: Journal,
     *,
@@ -41,19 +36,19 @@ def deblur_into(
     scheduler: Scheduler | None = None,
     workers: int | None = None,
 ) -> Result:
-    """Deblur an image tile by tile into a store, so that a crash costs the tiles in work.
+    """Deblur an image tile by tile into a store, so that a crash costs only the tiles in work.
 
     Parameters
     ----------
-    request : DeblurJob
+    job : DeblurJob
         Image, pipeline and kernel; the image may be lazy.
     open_store : callable
-        Returns the `RegionWriter` of the result; told whether to take up an earlier one.
+        Returns the `RegionWriter` of the result; its argument is whether to open an earlier one.
     journal : Journal
-        Where finished tiles are recorded. The caller completes it once the store has its final
-        name, and closes it otherwise.
+        Record of the finished tiles. The caller deletes it once the store has its final name,
+        and closes it otherwise.
     resume : bool
-        Go on with what an interrupted run has left; if it left nothing, start.
+        Whether to continue an interrupted run; if there is none, a new one begins.
     scheduler : Scheduler, optional
         Where tiles run; by default threads of this process.
     workers : int, optional
@@ -62,27 +57,29 @@ def deblur_into(
     Returns
     -------
     Result
-        With `image` none: it is in the store, which is finished. `report.failures` lists the
+        Without an image: it is in the store, which is finished. `report.failures` lists the
         parts of the image that could not be made; there the result holds NaN (0 in integers),
         or the input if `nonfinite` is "fill".
 
     Raises
     ------
     OutputError
-        If pipeline, params, kernel or input have changed since the interrupted run, or what it
-        had written is gone, or the store cannot be written; what is finished stays recorded.
+        If pipeline, params, kernel or input have changed since the interrupted run, or its
+        store is missing, or the store cannot be written; what is finished stays recorded.
     Cancelled
         If the user asked to stop, after the tiles in work.
     """
-    began, started = time.perf_counter(), provenance.now()
-    outcome = Outcome(request)
-    job = describe_job(request)
-    resume = resume and journal.job is not None
+    began, started = time.perf_counter(), now()
+    description = describe_job(job)
+    resume = resume and journal.description is not None
     if resume:
-        journal.check(job)
+        journal.check(description)
     else:
-        journal.begin(job)
-    recipe = _recipe(request, outcome, journal)
+        journal.begin(description)
+    kernel = _kernels(job, journal)
+    log = RunLog.of(job.stages)
+    log.add(kernel.log)
+    processor = prepare_for_tiles(job, replace(job.processor, field=kernel.field))
     store = open_store(resume)
     finished = journal.finished()
     if finished and not store.resumed:
@@ -92,36 +89,37 @@ def deblur_into(
             "but what the interrupted run had written is gone; run without --resume to start "
             "again."
         )
-    grain = _grain(store, request)
-    plan = _plan(request, recipe, grain, journal, workers)
-    describe(plan, outcome)
+    chunk_shape = _chunk_shape(store, job)
+    plan = make_plan(job, processor, workers=workers, chunk_shape=chunk_shape, prefer_whole=False)
+    plan = replace(plan, tiling=_recorded_tiling(plan.tiling, journal))
+    add_plan(log, plan)
     scheduler = scheduler or Threads(plan.workers, plan.device)
-    direct = scheduler.in_process or fills_chunks(plan.tiling, grain)
-    work = make_work(request, recipe, plan, store if direct else Returned())
-    remaining = Remaining(plan.tiling, finished)
-    succeeded = bool(finished)
-    for tile, end in follow(scheduler, work, remaining, outcome):
-        if isinstance(end, Exception):
-            if isinstance(end, UnblurError) or not succeeded:
-                raise end
-            _fill(store, work, tile, request.nonfinite == "fill")
-            outcome.fail(f"{tile}: {type(end).__name__}: {end}")
+    direct = scheduler.in_process or fills_chunks(plan.tiling, chunk_shape)
+    task = tile_task(job, processor, plan, store if direct else DeferredTarget())
+    any_succeeded = bool(finished)
+    for tile, outcome in follow(scheduler, task, PendingTiles(plan.tiling, finished), job.context):
+        if isinstance(outcome, Exception):
+            if isinstance(outcome, UnblurError) or not any_succeeded:
+                raise outcome
+            _fill(store, task, tile, job.processor.nonfinite == "fill")
+            log.fail(f"{tile}: {type(outcome).__name__}: {outcome}")
             continue
-        for region, values in end.returned:
+        for region, values in outcome.deferred:
             store.write(region, values)
-        succeeded = True
-        outcome.fail(*end.unread)
-        if not end.unread:
+        any_succeeded = True
+        add_tile(log, outcome)
+        log.fail(*outcome.unreadable)
+        if not outcome.unreadable:
             journal.record(tile.number)
     store.finish()
-    if finished and outcome.tiles is not None:
-        outcome.tiles["resumed"] = len(finished)
-    report = make_report(request, outcome, started, time.perf_counter() - began)
-    return Result(None, None if outcome.estimate is None else outcome.estimate.field, report)
+    if finished and log.tiles is not None:
+        log.tiles["resumed"] = len(finished)
+    report = make_report(job, kernel, log, started, time.perf_counter() - began)
+    return Result(None, kernel.field, report)
 
 
-class Remaining:
-    """The tiles that are still to be done, in order."""
+class PendingTiles:
+    """The tiles of a tiling that are not finished, in order."""
 
     def __init__(self, tiling: Tiling, finished: Collection[int]) -> None:
         self.tiling, self.finished = tiling, finished
@@ -133,78 +131,68 @@ class Remaining:
         return (tile for tile in self.tiling if tile.number not in self.finished)
 
 
-def describe_job(request: DeblurJob) -> dict[str, Any]:
-    """Return what must be the same for an interrupted run to be resumed, by everyday names."""
-    pipeline, image = request.pipeline, provenance.describe_input(request.image)
+def describe_job(job: DeblurJob) -> dict[str, Any]:
+    """Return what must be equal for an interrupted run to be resumed, by names for the user."""
+    normalization = job.processor.normalization
     return {
-        "the pipeline": [f"{stage.kind}: {stage.name}" for stage in request.stages],
+        "the pipeline": [f"{stage.kind}: {stage.name}" for stage in job.stages],
         "the params": [
-            *(stage.params.model_dump(mode="json") for stage in request.stages),
-            {"seed": request.context.seed, "noise": request.context.noise},
-            {"nonfinite": request.nonfinite, "saturation_level": request.masking.saturation_level},
+            *(stage.params.model_dump(mode="json") for stage in job.stages),
+            {"seed": job.context.seed, "noise": job.context.noise},
+            {
+                "nonfinite": job.processor.nonfinite,
+                "saturation_level": normalization.saturation_level,
+            },
         ],
-        "the tiles": pipeline.tiles.model_dump(mode="json"),
-        "the kernel": "" if request.field is None else provenance.hash_field(request.field),
-        "the input": [image.sha256, image.axes, *_stamp(request.image.source)],
+        "the tiles": job.pipeline.tiles.model_dump(mode="json"),
+        "the kernel": "" if job.field is None else hash_field(job.field),
+        "the input": [job.values.sha256, job.image.axes, *_file_stamp(job.image.source)],
     }
 
 
-def _recipe(request: DeblurJob, outcome: Outcome, journal: Journal) -> Recipe:
-    """Return the recipe for the tiles, with the kernels of the interrupted run if there are any.
+def _kernels(job: DeblurJob, journal: Journal) -> KernelResult:
+    """Return the kernels: those that the interrupted run estimated, if it did, else new ones.
 
-    New ones are stored and taken from there, so that both runs use the very same numbers.
+    New ones are stored. A stored kernel is read back bit for bit.
     """
     stored = journal.kernels()
-    if stored is None and find_kernels(request, outcome) is not None:
-        if request.field is not None:
-            return prepare_for_tiles(request, replace(request.recipe(), field=request.field))
-        assert outcome.estimate is not None
-        journal.keep_kernels(outcome.estimate.field, outcome.where)
-        stored = journal.kernels()
-        outcome.estimate = None
-    field = None
     if stored is not None:
-        field, where = stored
-        outcome.found(Estimate(field), where)
-    return prepare_for_tiles(request, replace(request.recipe(), field=field))
+        return stored_kernels(job, *stored)
+    kernel = find_kernels(job)
+    if job.field is None and kernel.field is not None:
+        journal.save_kernels(kernel.field, kernel.region)
+    return kernel
 
 
-def _plan(
-    request: DeblurJob,
-    recipe: Recipe,
-    grain: Sequence[int],
-    journal: Journal,
-    workers: int | None,
-) -> Plan:
-    """Return the plan, with the tiles of the interrupted run if it had come that far."""
-    plan = make_plan(request, recipe, workers=workers, grain=grain, prefer_whole=False)
-    tiles = journal.tiles()
-    if tiles is None:
-        journal.keep_tiles(plan.tiling.size, plan.tiling.together)
-        return plan
-    size, together = tiles
-    return replace(plan, tiling=replace(plan.tiling, size=size, together=together))
+def _recorded_tiling(tiling: Tiling, journal: Journal) -> Tiling:
+    """Return the tiling of the interrupted run if it had one; else store this one."""
+    recorded = journal.tiling()
+    if recorded is None:
+        journal.save_tiling(tiling.size, tiling.tz_group)
+        return tiling
+    size, tz_group = recorded
+    return replace(tiling, size=size, tz_group=tz_group)
 
 
-def _grain(store: RegionWriter, request: DeblurJob) -> tuple[int, ...]:
-    """Return the store's grain along TCZYX."""
-    own = dict(zip(request.image.axes, store.write_alignment, strict=True))
+def _chunk_shape(store: RegionWriter, job: DeblurJob) -> tuple[int, ...]:
+    """Return the extents of the regions along TCZYX that the store writes at once."""
+    own = dict(zip(job.image.axes, store.write_alignment, strict=True))
     return tuple(own.get(axis, 1) for axis in AXES)
 
 
-def _fill(store: RegionWriter, work: Work, tile: Tile, with_input: bool) -> None:
+def _fill(store: RegionWriter, task: TileTask, tile: Tile, with_input: bool) -> None:
     """Fill a tile that could not be made: with the input, or with NaN (0 in integers)."""
-    core = work.source.bounds(tile.region(tile.core))
+    interior = task.reader.bounds(tile.region(tile.interior))
     if with_input:
-        values = work.source.read(core).values
+        values = task.reader.read(interior).values
     else:
         empty = np.nan if store.dtype.kind == "f" else 0
-        values = np.full([part.stop - part.start for part in core], empty, store.dtype)
-    place = work.source.own(core)
-    store.write(place, values.reshape([part.stop - part.start for part in place]))
+        values = np.full([span.stop - span.start for span in interior], empty, store.dtype)
+    region = task.reader.to_image_axes(interior)
+    store.write(region, values.reshape([span.stop - span.start for span in region]))
 
 
-def _stamp(source: str) -> list[int]:
+def _file_stamp(source: str) -> list[int]:
     """Return size and time of change of the file that an image came from, if it was one.
 
     Of a folder, the sum and the latest over its files.

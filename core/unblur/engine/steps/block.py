@@ -1,4 +1,4 @@
-"""All that is needed to deblur one tile of an image, wherever it is done."""
+"""Deblurring of one block or tile, with all settings that hold for the whole image."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unblur.engine.intake.masking import Masking, NonfinitePolicy, filled, find_nonfinite
-from unblur.engine.intake.scaling import Scale
-from unblur.engine.intake.statistics import Levels
-from unblur.engine.steps.sequence import Chain, field_halo, run_steps
+from unblur.engine.intake.normalization import (
+    Flags,
+    Nonfinite,
+    Normalization,
+    fill_nearest,
+    nonfinite_values,
+)
+from unblur.engine.intake.statistics import ImageStatistics
+from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Deconvolver, Postprocessor, Stage
 
 Array = NDArray[Any]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(eq=False)
-class Deblurred:
-    """What became of one block.
+class BlockResult:
+    """The result of one block.
 
     Attributes
     ----------
     values : (C, *spatial) array
         In the image's own type and units.
-    chain : Chain
-        Times and warnings of the steps; its image has served.
+    steps : StepResult
+        Times and warnings of the steps, without their image.
     nonfinite : int
-        Values that were not finite or not there.
+        Number of values that were not finite or could not be read.
     """
 
     values: Array
-    chain: Chain
+    steps: StepResult
     nonfinite: int
 
 
 @dataclass(frozen=True, eq=False)
-class Recipe:
+class BlockProcessor:
     """A pipeline with every decision made that concerns the whole image; can be pickled.
 
     Parameters
@@ -51,106 +55,113 @@ class Recipe:
         The steps.
     field : KernelField, optional
         The kernels; `None` leaves the kernel step, if there is one, to each block.
-    scale, masking, nonfinite
-        See `DeblurJob`.
+    normalization : Normalization
+        Map of the values to black = 0 and white = 1, and the valid pixels.
+    nonfinite : {"keep", "fill"}
+        Whether values that were not finite stay so in the result.
     colours : slice or list of int
         Channels that are deblurred; the others are copied.
     context : Context
-        Device, seed, and stated noise.
-    levels : Levels, optional
+        Device, seed, and given noise.
+    statistics : ImageStatistics, optional
         Noise and contrast of the whole image.
     """
 
     stages: tuple[Stage, ...]
     field: KernelField | None
-    scale: Scale
-    masking: Masking
-    nonfinite: NonfinitePolicy
+    normalization: Normalization
+    nonfinite: Nonfinite
     colours: Any
     context: Context
-    levels: Levels | None = None
+    statistics: ImageStatistics | None = None
 
-    def silent(self) -> Recipe:
-        """Return the recipe whose steps report no progress, for one tile among many."""
+    def silent(self) -> BlockProcessor:
+        """Return the processor whose steps report no progress, for one tile among many."""
         return replace(self, context=self.context.silent())
 
-    def portable(self) -> Recipe:
-        """Return the recipe without callbacks, for another process."""
+    def portable(self) -> BlockProcessor:
+        """Return the processor without callbacks, for another process."""
         context = self.context.with_(is_cancelled=Context().is_cancelled)
         return replace(self, context=context).silent()
 
-    def on(self, device: str) -> Recipe:
-        """Return the recipe for another device."""
+    def on(self, device: str) -> BlockProcessor:
+        """Return the processor for another device."""
         return replace(self, context=self.context.with_(device=device))
 
     def tensors(
-        self, block: Array, absent: Flags | None = None
+        self, block: Array, unreadable: Flags | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, Flags | None]:
-        """Return a block (C, *spatial) in the stages' unit, its mask, and its nonfinite values.
+        """Return a block (C, *spatial) with white = 1, its valid pixels, and its missing values.
 
-        Nonfinite values are replaced by the nearest finite ones, for stages without a mask.
-        `absent` (*spatial) marks pixels that could not be read.
+        Missing values are filled with the nearest valid one, for stages that read masked pixels.
+        `unreadable` (*spatial) marks pixels that could not be read.
         """
         colours = block[self.colours]
-        missing = find_nonfinite(colours)
-        mask = self.masking.mask(colours)
-        if absent is not None:
-            missing = absent | (False if missing is None else missing)
+        missing = nonfinite_values(colours)
+        valid = self.normalization.valid(colours)
+        if unreadable is not None:
+            missing = unreadable | (False if missing is None else missing)
             missing = np.broadcast_to(missing, colours.shape)
-            known = (~absent).astype(np.float32)
-            mask = known if mask is None else mask * known
-        unit = self.scale.apply(colours)
+            readable = (~unreadable).astype(np.float32)
+            valid = readable if valid is None else valid * readable
+        unit = self.normalization.normalize(colours)
         if missing is not None:
-            unit = filled(unit, missing)
+            unit = fill_nearest(unit, missing)
         device = self.context.device
-        seen = torch.from_numpy(np.ascontiguousarray(unit)).to(device)
-        return seen, None if mask is None else torch.from_numpy(mask).to(device), missing
+        values = torch.from_numpy(np.ascontiguousarray(unit)).to(device)
+        return values, None if valid is None else torch.from_numpy(valid).to(device), missing
 
     def run(
         self,
         block: Array,
-        inner: tuple[slice, ...] | None = None,
+        crop: tuple[slice, ...] | None = None,
         origin: tuple[int, int] = (0, 0),
-        absent: Flags | None = None,
-    ) -> Deblurred:
+        unreadable: Flags | None = None,
+    ) -> BlockResult:
         """Deblur one block or one tile.
 
         Parameters
         ----------
         block : (C, *spatial) array
             Values in the image's own units, every channel, halo included.
-        inner : tuple of slice, optional
+        crop : tuple of slice, optional
             The part to return, without the halo; all of it by default.
         origin : (int, int)
             Row and column of the block's first pixel in the image.
-        absent : (*spatial) bool array, optional
+        unreadable : (*spatial) bool array, optional
             Pixels that could not be read.
         """
-        core = (slice(None), *(inner or (slice(None),) * (block.ndim - 1)))
-        values = block[core].copy()
-        seen, mask, missing = self.tensors(block, absent)
-        count = 0 if missing is None else int(missing[core].sum())
+        inside = (slice(None), *(crop or (slice(None),) * (block.ndim - 1)))
+        values = block[inside].copy()
+        blurred, valid, missing = self.tensors(block, unreadable)
+        count = 0 if missing is None else int(missing[inside].sum())
         if missing is not None and missing.all():
-            return Deblurred(values, Chain(seen), count)
-        chain = run_steps(
-            seen, self.stages, self.field, self.context, mask, origin=origin, levels=self.levels
+            return BlockResult(values, StepResult(blurred), count)
+        result = run_steps(
+            blurred,
+            self.stages,
+            self.field,
+            self.context,
+            valid,
+            origin=origin,
+            statistics=self.statistics,
         )
-        made = self.scale.restore(chain.image[core].cpu().numpy())
+        made = self.normalization.denormalize(result.image[inside].cpu().numpy())
         if missing is not None and self.nonfinite == "keep":
-            gaps = missing[core]
-            made[gaps] = _kept_value(block[self.colours][core], gaps, absent)
+            gaps = missing[inside]
+            made[gaps] = _kept_values(block[self.colours][inside], gaps, unreadable)
         values[self.colours] = made
-        chain.image = seen[:0]
-        return Deblurred(values, chain, count)
+        result.image = blurred[:0]
+        return BlockResult(values, result, count)
 
     @property
     def halo(self) -> tuple[int, ...]:
-        """Pixels around a tile that make it equal the whole: the sum over all steps."""
+        """Pixels around a tile with which it equals the whole image: the sum over all steps."""
         return tuple(sum(extents) for extents in zip(*self.halos.values(), strict=True))
 
     @property
     def halos(self) -> dict[str, tuple[int, ...]]:
-        """The halo of each step, by its name; a step that is there twice counts twice."""
+        """The halo of each step, by its number and name."""
         found: dict[str, tuple[int, ...]] = {"": (0,) * self.ndim}
         for number, stage in enumerate(self.stages):
             own = halo_of(stage, self.field, self.ndim)
@@ -167,8 +178,8 @@ class Recipe:
 def halo_of(stage: Stage, field: KernelField | None, ndim: int) -> tuple[int, ...] | None:
     """Return the halo of a step, `None` for a kernel step, which has none.
 
-    To a deconvolver's own a kernel's width is added: so wide is the margin of a tile whose scene
-    the tile cannot determine, and from there on its errors die away.
+    For a deconvolver it is the stage's halo plus one kernel width. Within a kernel width of the
+    tile border the scene is under-determined; the error decays beyond it.
     """
     if isinstance(stage, Deconvolver) and field is not None:
         own = field_halo(stage, field)
@@ -181,43 +192,52 @@ def halo_of(stage: Stage, field: KernelField | None, ndim: int) -> tuple[int, ..
 
 
 def calibrate(
-    recipe: Recipe, blurred: torch.Tensor, mask: torch.Tensor | None, origin: Sequence[int]
-) -> Recipe:
-    """Return the recipe with every stage calibrated on a representative region of the image.
+    processor: BlockProcessor,
+    blurred: torch.Tensor,
+    mask: torch.Tensor | None,
+    origin: Sequence[int],
+) -> BlockProcessor:
+    """Return the processor with all data-dependent settings of its stages fixed.
 
-    `blurred` (C, *spatial) is that region and `mask` (*spatial) its mask; each stage is calibrated
-    on the output of the stages before it.
+    `blurred` is a textured part of the image; each step is given the result of the steps before
+    it.
     """
-    place = (origin[-2], origin[-1])
-    kernel = None if recipe.field is None else recipe.field.mean
-    levels = recipe.levels
-    context = recipe.context if levels is None else levels.together(recipe.context)
+    position = (origin[-2], origin[-1])
+    kernel = None if processor.field is None else processor.field.mean
+    statistics = processor.statistics
+    context = processor.context if statistics is None else statistics.pooled(processor.context)
     done: list[Stage] = []
-    for stage in recipe.stages:
+    for stage in processor.stages:
         if not needs_calibration(stage):
             done.append(stage)
             continue
-        chain = run_steps(
-            blurred, done, recipe.field, recipe.context, mask, origin=place, levels=levels
-        )
+        image = run_steps(
+            blurred,
+            done,
+            processor.field,
+            processor.context,
+            mask,
+            origin=position,
+            statistics=statistics,
+        ).image
         if isinstance(stage, Deconvolver) and kernel is not None:
-            first = not any(isinstance(other, Deconvolver) for other in done)
-            done.append(stage.calibrate(chain.image, kernel, context, mask if first else None))
+            is_first = not any(isinstance(other, Deconvolver) for other in done)
+            done.append(stage.calibrate(image, kernel, context, mask if is_first else None))
         elif isinstance(stage, Postprocessor):
-            done.append(stage.calibrate(chain.image, blurred, kernel, context))
-    return replace(recipe, stages=tuple(done))
+            done.append(stage.calibrate(image, blurred, kernel, context))
+    return replace(processor, stages=tuple(done))
 
 
 def needs_calibration(stage: Stage) -> bool:
-    """Return whether a stage overrides `calibrate`."""
+    """Return whether a stage has settings that depend on the image as a whole."""
     for kind in (Deconvolver, Postprocessor):
         if isinstance(stage, kind):
             return type(stage).calibrate is not kind.calibrate
     return False
 
 
-def _kept_value(block: Array, gaps: Flags, absent: Flags | None) -> Any:
-    """Return the nonfinite values to keep, or NaN (0 in integers) where they were not read."""
-    if absent is None:
+def _kept_values(block: Array, gaps: Flags, unreadable: Flags | None) -> Any:
+    """Return the values of gaps that are kept: the input's, or NaN (0) if it is unreadable."""
+    if unreadable is None:
         return block[gaps]
     return np.nan if block.dtype.kind == "f" else 0

@@ -10,23 +10,26 @@ import torch
 from torch import Tensor
 
 from unblur.engine.intake.checks import check_estimator_fits, check_kernel_fits
-from unblur.engine.intake.statistics import Levels
-from unblur.engine.steps.space_variant import deconvolve_varying
+from unblur.engine.intake.statistics import ImageStatistics
 from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
+from unblur.numerics.filter_flow import deconvolve_varying
 
 WINDOW_HALO = 2
-"""Kernel widths around a window with a kernel of its own."""
+"""Largest halo of a window that has its own kernel, in kernel widths."""
 
-SAME = 1e-7
-"""Largest difference, white = 1, at which a deconvolved image counts as unchanged."""
+UNCHANGED = 1e-7
+"""Largest difference at which a deconvolved image counts as unchanged, white = 1."""
+
+POINT = 0.999
+"""Largest weight above which a kernel counts as a single point, dimensionless."""
 
 
 @dataclass(eq=False)
-class Chain:
-    """What a chain of steps made of one tensor.
+class StepResult:
+    """State of a sequence of steps on one tensor.
 
     Attributes
     ----------
@@ -35,9 +38,9 @@ class Chain:
     estimate : Estimate, optional
         The kernel in use and, where the method yields one, the latent image.
     seconds : list of float
-        Time spent in each step; 0 for a kernel step that was spared by a given kernel.
+        Time spent in each step; 0 for a kernel step that a given kernel replaces.
     warnings : list of str
-        What looks wrong with the result, one sentence each.
+        Likely faults of the result, one sentence each.
     """
 
     image: Tensor
@@ -59,8 +62,8 @@ def run_steps(
     mask: Tensor | None = None,
     *,
     origin: tuple[int, int] = (0, 0),
-    levels: Levels | None = None,
-) -> Chain:
+    statistics: ImageStatistics | None = None,
+) -> StepResult:
     """Run a whole pipeline on one tensor in memory.
 
     Parameters
@@ -74,11 +77,11 @@ def run_steps(
     context : Context
         Device, seed, noise, progress, cancellation.
     mask : (*spatial) float32, optional
-        1 = valid pixel, 0 = invalid. It goes to the kernel step and to the first
-        deconvolution, which fills the rest; later steps see a complete image.
+        1 = valid pixel. It is given to the kernel step and to the first deconvolution, which
+        fills the other pixels; later steps are given a complete image.
     origin : (int, int)
-        Row and column of the tensor's first pixel in the image, to which a kernel field refers.
-    levels : Levels, optional
+        Row and column of the tensor's first pixel in the image to which a kernel field refers.
+    statistics : ImageStatistics, optional
         Noise and contrast of the channels of the image that the tensor is a part of. Stages
         measure the tensor itself without it.
 
@@ -91,79 +94,79 @@ def run_steps(
     Cancelled
         If the user asked to stop.
     """
-    chain = Chain(blurred)
+    result = StepResult(blurred)
     if kernel is not None:
         field = kernel if isinstance(kernel, KernelField) else KernelField.single(kernel)
-        chain.estimate = Estimate(field)
-    together = context if levels is None else levels.together(context)
-    alone = None if levels is None else levels.contexts(context)
+        result.estimate = Estimate(field)
+    pooled = context if statistics is None else statistics.pooled(context)
+    alone = None if statistics is None else statistics.contexts(context)
     keeps_latent = not any(isinstance(stage, Deconvolver) for stage in stages)
     for stage in stages:
         context.checkpoint()
         began = time.perf_counter()
         if isinstance(stage, KernelEstimator):
             if kernel is None:
-                _estimate(chain, stage, together, mask, keeps_latent)
+                _estimate(result, stage, pooled, mask, keeps_latent)
         elif isinstance(stage, Deconvolver):
-            _deconvolve(chain, stage, alone or [together], mask, origin)
+            _deconvolve(result, stage, alone or [pooled], mask, origin)
             mask = None
         elif isinstance(stage, Postprocessor):
-            made = stage.process(chain.image, blurred, chain.kernel, together)
-            _accept(chain, stage, made)
-        chain.seconds.append(time.perf_counter() - began)
-    return chain
+            made = stage.process(result.image, blurred, result.kernel, pooled)
+            _accept(result, stage, made)
+        result.seconds.append(time.perf_counter() - began)
+    return result
 
 
 def run_until_kernel(
     blurred: Tensor, stages: Sequence[Stage], context: Context, mask: Tensor | None = None
-) -> Chain:
+) -> StepResult:
     """Run the steps up to and including the kernel step, which must be among them."""
     kinds = [stage.kind for stage in stages]
     return run_steps(blurred, stages[: kinds.index("kernel") + 1], None, context, mask)
 
 
 def _estimate(
-    chain: Chain, stage: KernelEstimator, context: Context, mask: Tensor | None, latent: bool
+    result: StepResult, stage: KernelEstimator, context: Context, mask: Tensor | None, latent: bool
 ) -> None:
-    check_estimator_fits(stage, chain.image.shape[1:])
-    if float(chain.image.max() - chain.image.min()) == 0:
+    check_estimator_fits(stage, result.image.shape[1:])
+    if float(result.image.max() - result.image.min()) == 0:
         raise ImageError(
-            "all values of the image are equal, so there is no blur to be found; give the kernel "
+            "all values of the image are equal, so its blur cannot be estimated; give the kernel "
             "(psf=... or --psf FILE) or another image."
         )
-    chain.estimate = stage.estimate(chain.image, context, mask)
-    chain.warnings += [f"kernel '{stage.name}': {note}" for note in chain.estimate.notes]
-    if latent and chain.estimate.latent is not None:
-        _accept(chain, stage, chain.estimate.latent)
-    weights = chain.estimate.kernel.weights
-    if weights.max() > 0.999:
-        chain.warnings.append(
+    result.estimate = stage.estimate(result.image, context, mask)
+    result.warnings += [f"kernel '{stage.name}': {note}" for note in result.estimate.notes]
+    if latent and result.estimate.latent is not None:
+        _accept(result, stage, result.estimate.latent)
+    weights = result.estimate.kernel.weights
+    if weights.max() > POINT:
+        result.warnings.append(
             f"kernel '{stage.name}' found no blur: the kernel is a single point; "
             "if the image looks blurred, try another estimator or another size."
         )
 
 
 def _deconvolve(
-    chain: Chain,
+    result: StepResult,
     stage: Deconvolver,
     contexts: Sequence[Context],
     mask: Tensor | None,
     origin: tuple[int, int],
 ) -> None:
-    if chain.estimate is None:
+    if result.estimate is None:
         raise UsageError(
             f"deconvolve '{stage.name}' needs the blur kernel; give one (psf=... or --psf FILE) "
             "or put a kernel step before it."
         )
-    field, before = chain.estimate.field, chain.image
+    field, before = result.estimate.field, result.image
     check_kernel_fits(field.kernels[0][0], before.shape[1:], stage)
 
-    def deblur(piece: Tensor, kernel: Kernel, seen: Tensor | None) -> Tensor:
+    def deblur(piece: Tensor, kernel: Kernel, valid: Tensor | None) -> Tensor:
         if len(contexts) == 1:
-            return stage.deconvolve(piece, kernel, contexts[0], seen)
-        # Channels of different brightness are regularised each by its own noise and contrast.
+            return stage.deconvolve(piece, kernel, contexts[0], valid)
+        # Channels of different brightness are each regularised by its own noise and contrast.
         alone = [
-            stage.deconvolve(channel[None], kernel, context, seen)
+            stage.deconvolve(channel[None], kernel, context, valid)
             for channel, context in zip(piece, contexts, strict=True)
         ]
         return torch.cat(alone)
@@ -173,10 +176,10 @@ def _deconvolve(
     else:
         halo = window_halo(stage, field)
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)
-    _accept(chain, stage, made)
-    points = all(kernel.weights.max() > 0.999 for row in field.kernels for kernel in row)
-    if not points and bool((chain.image - before).abs().max() <= SAME):
-        chain.warnings.append(
+    _accept(result, stage, made)
+    points = all(kernel.weights.max() > POINT for row in field.kernels for kernel in row)
+    if not points and bool((result.image - before).abs().max() <= UNCHANGED):
+        result.warnings.append(
             f"deconvolve '{stage.name}' returned its input unchanged; its params may be too "
             "strong a prior for this image."
         )
@@ -189,19 +192,19 @@ def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
 
 
 def window_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
-    """Return what a window with a kernel of its own sees of its neighbours.
+    """Return the halo of a window that has its own kernel.
 
-    Not the stage's whole halo, which makes tiles agree to the last digit where kernels are the
-    same: they are not the same here, and two kernels' width keeps the border's errors out.
+    It is smaller than the stage's, with which tiles of one kernel agree to the last digit: here
+    the kernels differ, and a halo of two kernel widths suppresses the errors of the border.
     """
     kernel = field.kernels[0][0]
     pairs = zip(field_halo(stage, field), kernel.shape, strict=True)
     return tuple(min(own, WINDOW_HALO * n) for own, n in pairs)
 
 
-def _accept(chain: Chain, stage: Stage, made: Tensor) -> None:
-    """Take a step's result over, checked: of the right shape, finite, not empty."""
-    before = chain.image
+def _accept(result: StepResult, stage: Stage, made: Tensor) -> None:
+    """Check a step's result (shape, finite values, not all zero) and make it the image."""
+    before = result.image
     if made.shape != before.shape:
         raise UsageError(
             f"{stage.kind} '{stage.name}' must keep the shape {tuple(before.shape)}, "
@@ -211,11 +214,11 @@ def _accept(chain: Chain, stage: Stage, made: Tensor) -> None:
     broken = ~torch.isfinite(made)
     count = int(broken.sum())
     if count:
-        chain.warnings.append(
+        result.warnings.append(
             f"{stage.kind} '{stage.name}' made {count} of {made.numel()} values NaN or infinite; "
             "they keep what they were before it."
         )
         made = torch.where(broken, before, made)
     if not bool(made.any()) and bool(before.any()):
-        chain.warnings.append(f"{stage.kind} '{stage.name}' returned nothing but zeros.")
-    chain.image = made
+        result.warnings.append(f"{stage.kind} '{stage.name}' returned nothing but zeros.")
+    result.image = made

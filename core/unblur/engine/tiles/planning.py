@@ -1,4 +1,4 @@
-"""Before anything runs: whole or in tiles, how large, and what it will take."""
+"""Choice of the tiles of an image by the memory that they need."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ import torch
 
 from unblur.engine.intake.layout import Layout
 from unblur.engine.job import DeblurJob
-from unblur.engine.steps.block import Recipe
-from unblur.engine.tiles.footprint import Footprint, measure
-from unblur.engine.tiles.memory import available
-from unblur.engine.tiles.tiling import Tiling, even_size
+from unblur.engine.steps.block import BlockProcessor
+from unblur.engine.tiles.memory import Footprint, available, profile_memory
+from unblur.engine.tiles.tiling import Tiling, balanced_size
 
 SHARE = 0.5
-"""Share of the free memory that a run may fill."""
+"""Largest share of the free memory that a run uses, dimensionless."""
 
 LARGEST_TILE = 2048
-"""Edge in pixels beyond which a tile brings no more speed, only later news."""
+"""Largest edge of a tile, in pixels; larger ones are no faster and report progress less often."""
 
 SMALLEST_TILE = 64
-"""Edge in pixels below which a tile is nearly all halo."""
+"""Smallest edge of a tile, in pixels; smaller ones are nearly all halo."""
 
 TILED_BUDGET = 2 * 10**9
-"""Bytes that tiles take together by default, however much is free."""
+"""Largest memory of all tiles at a time by default, in bytes, however much is free."""
 
 PER_WORKER = 5 * 10**8
-"""Bytes that each worker may take by default, where there are more than four."""
+"""Memory of each worker by default, in bytes, where there are more than four."""
 
-MOST_TOGETHER = 10**8
-"""Bytes up to which a tile comprises all planes of a chunk of the output."""
+LARGEST_GROUP = 10**8
+"""Largest size of a tile that comprises all planes of a chunk of the output, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,15 @@ class Plan:
         Predicted peak memory of the tiles that run at once, bytes; the program itself, about
         0.5 GB, not counted.
     budget : int
-        What the peak was to stay within, bytes.
+        Largest allowed peak, bytes.
     available : int
         Free memory of the device, bytes.
     workers : int
         Tiles that run at once.
     device : str
-        Where they run.
+        Their device.
     remarks : tuple of str
-        What is worth knowing, one sentence each.
+        Remarks for the user, one sentence each.
     """
 
     whole: bool
@@ -79,7 +78,7 @@ class Plan:
         return len(self.tiling)
 
     def summary(self) -> dict[str, Any]:
-        """Return the plan in plain numbers and words, for JSON or a table."""
+        """Return the plan as numbers and text, for JSON or a table."""
         return {
             "whole": self.whole,
             "device": self.device,
@@ -87,9 +86,9 @@ class Plan:
             "tiles": self.tiles,
             "grid": grid_of(self.tiling),
             "tile": list(self.tiling.size),
-            "seen": list(self.tiling.seen),
+            "padded_size": list(self.tiling.padded_size),
             "halo": list(self.tiling.halo),
-            "overhead": self.tiling.overhead,
+            "halo_redundancy": self.tiling.halo_redundancy,
             "peak": self.peak,
             "budget": self.budget,
             "available": self.available,
@@ -107,38 +106,41 @@ class Plan:
 
 
 def make_plan(
-    request: DeblurJob,
-    recipe: Recipe,
+    job: DeblurJob,
+    processor: BlockProcessor,
     *,
     workers: int | None = None,
-    grain: Sequence[int] | None = None,
+    chunk_shape: Sequence[int] | None = None,
+    free_memory: int | None = None,
     prefer_whole: bool = True,
 ) -> Plan:
-    """Choose between whole and tiles, and the tile.
+    """Choose whether an image is processed whole or in tiles, and the size of a tile.
 
     Parameters
     ----------
-    request : DeblurJob
-        What was asked for; a stated tile size is kept.
-    recipe : Recipe
-        With its kernels.
+    job : DeblurJob
+        Image and pipeline; a tile size that is given is kept.
+    processor : BlockProcessor
+        Stages with their kernels.
     workers : int, optional
         Tiles at once; by default one per GPU, or one per CPU core.
-    grain : sequence of int, optional
+    chunk_shape : sequence of int, optional
         Extents along TCZYX of a chunk of the output. Tiles fill whole chunks if memory allows.
+    free_memory : int, optional
+        Free memory of the device, bytes; measured by default.
     prefer_whole : bool
-        Whether an image that fits is done whole.
+        Whether an image that fits is processed whole.
     """
-    device, layout = recipe.context.device, request.layout
+    device, layout = processor.context.device, job.layout
     on_gpu = torch.device(device).type == "cuda"
     channels = len(layout.colours)
-    footprint = measure(recipe, layout.spatial, channels, request.image.dtype.itemsize)
-    free = available(device)
+    footprint = profile_memory(processor, layout.spatial, channels, job.image.dtype.itemsize)
+    free = available(device) if free_memory is None else free_memory
     workers = workers or default_workers(device)
-    stated = request.pipeline.tiles.size
+    stated = job.pipeline.tiles.size
     whole = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
     peak = footprint.predict(layout.spatial, on_gpu)
-    halo = recipe.halo
+    halo = processor.halo
     if prefer_whole and stated == "auto" and peak <= SHARE * free:
         return Plan(True, whole, footprint, peak, int(SHARE * free), free, 1, device)
     budget = int(SHARE * free)
@@ -154,21 +156,22 @@ def make_plan(
     else:
         depth = layout.spatial[:-2]
         size = (*depth, *(min(stated, n) for n in layout.spatial[-2:]))
-    together = (1, 1)
-    if grain is not None:
-        size = aligned(size, layout.spatial, grain[-len(size) :], keep=stated != "auto")
-        together = _together(grain, layout, size, request.image.dtype.itemsize)
-    tiling = Tiling(layout, size, halo, together)
-    peak = workers * footprint.predict(tiling.seen, on_gpu)
+    tz_group = (1, 1)
+    if chunk_shape is not None:
+        spatial_chunk = chunk_shape[-len(size) :]
+        size = align_size(size, layout.spatial, spatial_chunk, keep=stated != "auto")
+        tz_group = _tz_group(chunk_shape, layout, size, job.image.dtype.itemsize)
+    tiling = Tiling(layout, size, halo, tz_group)
+    peak = workers * footprint.predict(tiling.padded_size, on_gpu)
     if peak > budget:
         remarks.append(
             f"the tiles need about {peak / 1e9:.1f} GB, more than the {budget / 1e9:.1f} GB set "
             "aside; on running out of memory they are halved."
         )
-    if tiling.overhead > 4:
+    if tiling.halo_redundancy > 4:
         remarks.append(
-            f"each tile sees {tiling.overhead:.1f} times the pixels that it yields, since the "
-            f"halo is {max(halo)} pixels; larger tiles or a smaller kernel would be faster."
+            f"each tile reads {tiling.halo_redundancy:.1f} times the pixels that it writes, since "
+            f"the halo is {max(halo)} pixels; larger tiles or a smaller kernel would be faster."
         )
     return Plan(
         False,
@@ -195,11 +198,11 @@ def largest_fit(
     Starting from the whole block, or the largest useful tile, the longest axis is halved until
     it fits or would fall below the smallest useful size.
     """
-    size = [*spatial[:-2], *(even_size(n, LARGEST_TILE) for n in spatial[-2:])]
+    size = [*spatial[:-2], *(balanced_size(n, LARGEST_TILE) for n in spatial[-2:])]
 
     def need() -> int:
-        seen = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
-        return footprint.predict(seen, on_gpu)
+        padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
+        return footprint.predict(padded, on_gpu)
 
     while need() > budget and max(size) > SMALLEST_TILE:
         axis = size.index(max(size))
@@ -207,42 +210,42 @@ def largest_fit(
     return tuple(size)
 
 
-def aligned(
-    size: Sequence[int], spatial: Sequence[int], grain: Sequence[int], keep: bool = False
+def align_size(
+    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int], keep: bool = False
 ) -> tuple[int, ...]:
-    """Return a tile size whose extents are multiples of `grain`, as long as that is no larger.
+    """Return a tile size whose extents are multiples of a chunk's, where that is no larger.
 
-    A size that is to be kept is only rounded where the grain is smaller than it.
+    With `keep`, extents are only rounded down to a multiple.
     """
     found = []
-    for s, n, g in zip(size, spatial, grain, strict=True):
-        fits = s >= n or g > s
-        found.append(s if fits else s // g * g if keep else even_size(n, s, g))
+    for s, n, chunk in zip(size, spatial, chunk_shape, strict=True):
+        fits = s >= n or chunk > s
+        found.append(s if fits else s // chunk * chunk if keep else balanced_size(n, s, chunk))
     return tuple(found)
 
 
-def _together(
-    grain: Sequence[int], layout: Layout, size: Sequence[int], itemsize: int
+def _tz_group(
+    chunk_shape: Sequence[int], layout: Layout, size: Sequence[int], itemsize: int
 ) -> tuple[int, int]:
-    """Return how many times and planes one tile comprises: a chunk's, if that is not too much."""
-    together = (min(grain[0], layout.shape[0]), min(grain[2], layout.shape[2]))
+    """Return the number of times and planes in one tile: a chunk's, if memory allows."""
+    group = (min(chunk_shape[0], layout.shape[0]), min(chunk_shape[2], layout.shape[2]))
     if layout.volumetric:
-        together = (together[0], 1)
-    bytes_together = prod(together) * prod(size) * layout.shape[1] * itemsize
-    return together if bytes_together <= MOST_TOGETHER else (1, 1)
+        group = (group[0], 1)
+    group_bytes = prod(group) * prod(size) * layout.shape[1] * itemsize
+    return group if group_bytes <= LARGEST_GROUP else (1, 1)
 
 
-def fills_chunks(tiling: Tiling, grain: Sequence[int]) -> bool:
+def fills_chunks(tiling: Tiling, chunk_shape: Sequence[int]) -> bool:
     """Return whether every tile fills whole chunks, so that processes may write side by side."""
-    depth = tiling.size[0] if tiling.layout.volumetric else tiling.together[1]
-    size = (tiling.together[0], tiling.layout.shape[1], depth, *tiling.size[-2:])
+    depth = tiling.size[0] if tiling.layout.volumetric else tiling.tz_group[1]
+    size = (tiling.tz_group[0], tiling.layout.shape[1], depth, *tiling.size[-2:])
     return all(
-        s % g == 0 or s >= n for s, g, n in zip(size, grain, tiling.layout.shape, strict=True)
+        s % c == 0 or s >= n for s, c, n in zip(size, chunk_shape, tiling.layout.shape, strict=True)
     )
 
 
 def default_workers(device: str) -> int:
-    """Return how many tiles run at once: one per GPU, or one per CPU core."""
+    """Return the number of tiles at a time: one per GPU, or one per CPU core."""
     if device == "cuda":
         return torch.cuda.device_count()
     if torch.device(device).type != "cpu":
@@ -251,7 +254,7 @@ def default_workers(device: str) -> int:
 
 
 def cores() -> int:
-    """Return how many CPU cores this process may use."""
+    """Return the number of CPU cores that this process may use."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return usable or 1
 

@@ -1,4 +1,4 @@
-"""Reading pieces of an image, and going on where a piece of it cannot be read."""
+"""RegionRead pieces of an image, and going on where a piece of it cannot be read."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(eq=False)
-class Reading:
-    """A region of an image as it could be read.
+class RegionRead:
+    """The readable values of a region of an image.
 
     Attributes
     ----------
     values : (T, C, Z, Y, X) array
         0 where nothing could be read.
-    absent : (T, Z, Y, X) bool array, optional
-        Where that is; `None` if it is nowhere.
-    unread : list of (region, str)
-        What could not be read, with bounds along TCZYX, and why.
+    unreadable : (T, Z, Y, X) bool array, optional
+        Pixels that could not be read; `None` if all could.
+    failures : list of (region, str)
+        Regions that could not be read, with bounds along TCZYX, and the cause.
     """
 
     values: Array
-    absent: Flags | None = None
-    unread: list[tuple[Box, str]] = field(default_factory=list)
+    unreadable: Flags | None = None
+    failures: list[tuple[Box, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """The pixels of an image, to be read by regions of TCZYX from any thread or process.
+class RegionReader:
+    """Reads an image by regions of TCZYX, from any thread or process.
 
     Parameters
     ----------
     data : numpy or dask array
-        The image's own.
+        The image's data.
     axes : str
-        Its axes.
+        The image's axes.
     pieces : tuple of int
-        Extents along `axes` of what is stored, and damaged, as one: a chunk of the file.
+        Extents along `axes` of the parts that are stored, and damaged, as one: a chunk of the file.
     """
 
     data: Any
@@ -57,8 +57,8 @@ class Source:
     pieces: tuple[int, ...]
 
     @classmethod
-    def of(cls, image: Image) -> Source:
-        """Return the source of `image`; its pieces are the file's chunks where it has any."""
+    def of(cls, image: Image) -> RegionReader:
+        """Return the reader of `image`; its pieces are the file's chunks where it has any."""
         pieces = image.shape
         if image.is_lazy:
             stored = image.metadata.get("chunks", ())
@@ -78,8 +78,8 @@ class Source:
         dtype: np.dtype[Any] = np.dtype(self.data.dtype)
         return dtype
 
-    def own(self, region: Box) -> Box:
-        """Return a region of TCZYX along the image's own axes, with bounds."""
+    def to_image_axes(self, region: Box) -> Box:
+        """Return a region of TCZYX along the image's axes, with bounds."""
         whole = self.bounds(region)
         return tuple(whole[AXES.index(axis)] for axis in self.axes)
 
@@ -90,25 +90,25 @@ class Source:
         )
 
     def fetch(self, region: Box) -> Array:
-        """Return the values of a region of TCZYX, or raise what reading them raises."""
-        part = self.data[self.own(region)]
+        """Return the values of a region of TCZYX, or raise the error of reading them."""
+        part = self.data[self.to_image_axes(region)]
         if hasattr(part, "dask"):
             # In this thread: the threads and processes are the scheduler's.
             part = part.compute(scheduler="synchronous")
         extents = [part.stop - part.start for part in self.bounds(region)]
         return np.asarray(part).reshape(extents)
 
-    def read(self, region: Box) -> Reading:
-        """Return the values of a region of TCZYX; piece by piece if they cannot be had at once."""
+    def read(self, region: Box) -> RegionRead:
+        """Return the values of a region of TCZYX; piece by piece if that fails."""
         try:
-            return Reading(self.fetch(region))
+            return RegionRead(self.fetch(region))
         except Exception as error:
             if is_out_of_memory(error):
                 raise
         whole = self.bounds(region)
         values = np.zeros([part.stop - part.start for part in whole], self.dtype)
         gaps = np.zeros(values.shape, bool)
-        unread = []
+        failures = []
         for piece in self._pieces_of(whole):
             place = tuple(
                 slice(p.start - w.start, p.stop - w.start)
@@ -118,13 +118,13 @@ class Source:
                 values[place] = self.fetch(piece)
             except Exception as error:
                 gaps[place] = True
-                unread.append((piece, describe_exception(error)))
-        absent = np.asarray(gaps.any(axis=1)) if unread else None
-        return Reading(values, absent, unread)
+                failures.append((piece, describe_exception(error)))
+        unreadable = np.asarray(gaps.any(axis=1)) if failures else None
+        return RegionRead(values, unreadable, failures)
 
     def name(self, region: Box) -> str:
-        """Return what to call a region in a message: its bounds along the image's axes."""
-        spans = zip(self.axes, self.own(region), strict=True)
+        """Return the bounds of a region along the image's axes, for a message."""
+        spans = zip(self.axes, self.to_image_axes(region), strict=True)
         return ", ".join(f"{axis} {part.start}:{part.stop}" for axis, part in spans)
 
     def _pieces_of(self, whole: Box) -> Iterator[Box]:
@@ -138,12 +138,12 @@ class Source:
         return (tuple(piece) for piece in product(*spans))
 
 
-def sound_blocks(image: Image, limit: int) -> Iterator[Array]:
-    """Yield blocks of values as `sample_blocks` does, without what cannot be read."""
+def readable_blocks(image: Image, limit: int) -> Iterator[Array]:
+    """Yield blocks of values as `sample_blocks` does, without unreadable pixels."""
     if not image.is_lazy:
         yield from sample_blocks(image.data)
         return
-    source = Source.of(image)
+    reader = RegionReader.of(image)
     counts = image.data.numblocks
     total = int(np.prod(counts))
     edges = [np.cumsum([0, *chunks]) for chunks in image.data.chunks]
@@ -153,20 +153,20 @@ def sound_blocks(image: Image, limit: int) -> Iterator[Array]:
             axis: slice(int(edge[i]), int(edge[i + 1]))
             for axis, edge, i in zip(image.axes, edges, place, strict=True)
         }
-        reading = source.read(tuple(own.get(axis, slice(None)) for axis in AXES))
-        yield from _sound(reading)
+        part = reader.read(tuple(own.get(axis, slice(None)) for axis in AXES))
+        yield from _readable(part)
 
 
-def meets(piece: Sequence[slice], region: Sequence[slice]) -> bool:
+def overlaps(piece: Sequence[slice], region: Sequence[slice]) -> bool:
     """Return whether two regions with bounds have a pixel in common."""
     return all(p.start < r.stop and r.start < p.stop for p, r in zip(piece, region, strict=True))
 
 
-def _sound(reading: Reading) -> Iterator[Array]:
-    if reading.absent is None:
-        yield reading.values
+def _readable(part: RegionRead) -> Iterator[Array]:
+    if part.unreadable is None:
+        yield part.values
         return
-    present = ~reading.absent
-    values = np.moveaxis(reading.values, 1, -1)[present]
+    present = ~part.unreadable
+    values = np.moveaxis(part.values, 1, -1)[present]
     if values.size:
         yield values

@@ -1,15 +1,25 @@
-"""Where the tiles of an image lie: what each one yields and what it has to see."""
+"""Division of an image into tiles, and windows spread over it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
 
+import numpy as np
+
 from unblur.engine.intake.layout import Layout
+from unblur.engine.intake.statistics import Block, gradient_energy
 
 Box = tuple[slice, ...]
+
+MOST_WINDOWS = 64
+"""Largest number of windows that are inspected where more do not change the choice,
+dimensionless."""
+
+WHOLE_PIXELS = 4_000_000
+"""Largest number of pixels of a block that is inspected whole, dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -19,43 +29,47 @@ class Tile:
     Attributes
     ----------
     number : int
-        Its place in the order of work.
-    times : slice
+        Its position in the order of processing.
+    t_slice : slice
         Indices along T.
-    depths : slice or None
+    z_slice : slice or None
         Indices along Z of its planes; `None` for tiles of a volume.
-    core : tuple of slice
-        The region that it yields, along a block's spatial axes.
-    outer : tuple of slice
-        The region that it sees: the core with its halo, as far as the image goes.
+    interior : tuple of slice
+        The region that is written, along a block's spatial axes.
+    padded : tuple of slice
+        The region that is read: the interior with its halo, clipped to the image.
     """
 
     number: int
-    times: slice
-    depths: slice | None
-    core: Box
-    outer: Box
+    t_slice: slice
+    z_slice: slice | None
+    interior: Box
+    padded: Box
 
     @property
-    def inner(self) -> Box:
-        """Where the core lies within what the tile sees."""
+    def crop(self) -> Box:
+        """The interior within the padded region."""
         return tuple(
-            slice(c.start - o.start, c.stop - o.start)
-            for c, o in zip(self.core, self.outer, strict=True)
+            slice(i.start - p.start, i.stop - p.start)
+            for i, p in zip(self.interior, self.padded, strict=True)
         )
 
     def region(self, box: Box) -> Box:
         """Return `box` as a region of the TCZYX view, all channels included."""
-        planes = () if self.depths is None else (self.depths,)
-        return (self.times, slice(None), *planes, *box)
+        planes = () if self.z_slice is None else (self.z_slice,)
+        return (self.t_slice, slice(None), *planes, *box)
 
     def __str__(self) -> str:
         parts = [
             f"{name} {_span(span)}"
-            for name, span in (("time", self.times), ("plane", self.depths))
+            for name, span in (("time", self.t_slice), ("plane", self.z_slice))
             if span is not None and span != slice(0, 1)
         ]
-        return "tile " + ", ".join([*parts, f"[{', '.join(map(_span, self.core))}]"])
+        return "tile " + ", ".join([*parts, f"[{', '.join(map(_span, self.interior))}]"])
+
+
+Read = Callable[[Tile], Block]
+"""Reads a window: values (C, *spatial), white = 1, and the mask of valid pixels."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +79,20 @@ class Tiling:
     Parameters
     ----------
     layout : Layout
-        The blocks that are cut.
+        The blocks that are divided.
     size : tuple of int
-        Extent of a core along each spatial axis of a block; the last ones may be smaller.
+        Extent of an interior along each spatial axis of a block; the last ones may be smaller.
     halo : tuple of int
-        Pixels to see on each side of a core.
-    together : (int, int)
-        Indices along T, and along Z of planes, that one tile comprises, so that it fills whole
+        Pixels around an interior, as `depth` in dask.
+    tz_group : (int, int)
+        Number of indices along T, and along Z of planes, in one tile, so that it fills whole
         chunks of the output.
     """
 
     layout: Layout
     size: tuple[int, ...]
     halo: tuple[int, ...]
-    together: tuple[int, int] = (1, 1)
+    tz_group: tuple[int, int] = (1, 1)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -89,7 +103,7 @@ class Tiling:
     def _shape(self) -> tuple[int, ...]:
         """Number of tiles along T, along Z of planes, and along each spatial axis of a block."""
         extents = (self.layout.shape[0], self._depths, *self.layout.spatial)
-        sizes = (*self.together, *self.size)
+        sizes = (*self.tz_group, *self.size)
         return tuple(ceil(n / s) for n, s in zip(extents, sizes, strict=True))
 
     @property
@@ -107,59 +121,93 @@ class Tiling:
             place, index = divmod(place, count)
             corner.append(index)
         corner.reverse()
-        times = _part(corner[0], self.together[0], self.layout.shape[0])
-        depths = _part(corner[1], self.together[1], self._depths)
+        t_slice = _part(corner[0], self.tz_group[0], self.layout.shape[0])
+        z_slice = _part(corner[1], self.tz_group[1], self._depths)
         spans = list(zip(corner[2:], self.size, self.halo, self.layout.spatial, strict=True))
-        core = tuple(_part(index, size, extent) for index, size, _, extent in spans)
-        outer = tuple(
+        interior = tuple(_part(index, size, extent) for index, size, _, extent in spans)
+        padded = tuple(
             slice(max(part.start - halo, 0), min(part.stop + halo, extent))
-            for part, (_, _, halo, extent) in zip(core, spans, strict=True)
+            for part, (_, _, halo, extent) in zip(interior, spans, strict=True)
         )
-        return Tile(number, times, None if self.layout.volumetric else depths, core, outer)
+        return Tile(number, t_slice, None if self.layout.volumetric else z_slice, interior, padded)
 
     def __iter__(self) -> Iterator[Tile]:
         return (self[number] for number in range(len(self)))
 
     @property
-    def seen(self) -> tuple[int, ...]:
-        """Largest extent that a tile sees along each spatial axis."""
+    def padded_size(self) -> tuple[int, ...]:
+        """Largest extent of a padded tile along each spatial axis."""
         return tuple(
             min(s + 2 * h, n)
             for s, h, n in zip(self.size, self.halo, self.layout.spatial, strict=True)
         )
 
     @property
-    def overhead(self) -> float:
-        """Pixels seen per pixel yielded, for a tile inside the image."""
-        return prod(self.seen) / prod(
+    def halo_redundancy(self) -> float:
+        """Pixels read per pixel written, for a tile inside the image."""
+        return prod(self.padded_size) / prod(
             min(s, n) for s, n in zip(self.size, self.layout.spatial, strict=True)
         )
 
 
-def halves(tile: Tile, halo: Sequence[int], extent: Sequence[int]) -> list[Tile]:
-    """Return the two tiles that a tile falls into along the longest axis of its core."""
-    lengths = [c.stop - c.start for c in tile.core]
+def split_tile(tile: Tile, halo: Sequence[int], extent: Sequence[int]) -> list[Tile]:
+    """Return the two halves of a tile along the longest axis of its interior."""
+    lengths = [part.stop - part.start for part in tile.interior]
     axis = lengths.index(max(lengths))
-    middle = tile.core[axis].start + lengths[axis] // 2
-    pieces = []
-    for start, stop in ((tile.core[axis].start, middle), (middle, tile.core[axis].stop)):
-        core, outer = list(tile.core), list(tile.outer)
-        core[axis] = slice(start, stop)
-        outer[axis] = slice(max(start - halo[axis], 0), min(stop + halo[axis], extent[axis]))
-        pieces.append(replace(tile, core=tuple(core), outer=tuple(outer)))
-    return pieces
+    middle = tile.interior[axis].start + lengths[axis] // 2
+    halves = []
+    for start, stop in ((tile.interior[axis].start, middle), (middle, tile.interior[axis].stop)):
+        interior, padded = list(tile.interior), list(tile.padded)
+        interior[axis] = slice(start, stop)
+        padded[axis] = slice(max(start - halo[axis], 0), min(stop + halo[axis], extent[axis]))
+        halves.append(replace(tile, interior=tuple(interior), padded=tuple(padded)))
+    return halves
 
 
-def even_size(extent: int, largest: int, grain: int = 1) -> int:
+def balanced_size(extent: int, largest: int, multiple: int = 1) -> int:
     """Return the size of the fewest tiles of at most `largest` pixels that divide an extent evenly.
 
-    It is a multiple of `grain` unless one tile covers the extent.
+    It is a multiple of `multiple` unless one tile covers the extent.
     """
     if extent <= largest:
         return extent
-    largest = max(largest // grain * grain, grain)
+    largest = max(largest // multiple * multiple, multiple)
     count = ceil(extent / largest)
-    return ceil(ceil(extent / count) / grain) * grain
+    return ceil(ceil(extent / count) / multiple) * multiple
+
+
+def spread_windows(layout: Layout, edge: int, limit: int = MOST_WINDOWS) -> list[Tile]:
+    """Return at most `limit` windows of about `edge` pixels, spread evenly over all blocks.
+
+    The windows of a small image cover it; the same windows are returned on every call.
+    """
+    size = tuple(-(-extent // max(extent // edge, 1)) for extent in layout.spatial)
+    if layout.volumetric:
+        size = (layout.spatial[0], *size[1:])
+    tiling = Tiling(layout, size, (0,) * len(size))
+    chosen = np.unique(np.linspace(0, len(tiling) - 1, min(len(tiling), limit)).round())
+    return [tiling[int(number)] for number in chosen]
+
+
+def blocks_or_windows(layout: Layout, edge: int, limit: int) -> list[Tile]:
+    """Return all blocks whole if they are small, else windows of about `edge` pixels."""
+    if prod(layout.spatial) <= WHOLE_PIXELS and layout.count <= limit:
+        return list(Tiling(layout, layout.spatial, (0,) * len(layout.spatial)))
+    return spread_windows(layout, edge, limit)
+
+
+def most_textured_windows(layout: Layout, edge: int, read: Read, count: int) -> list[Tile]:
+    """Return the `count` windows with the most gradient energy, in descending order.
+
+    Candidates are spread over the image, so that the choice does not read all of it.
+    """
+    scored = []
+    for window in spread_windows(layout, edge):
+        energy = gradient_energy(*read(window), layout.volumetric)
+        if energy > 0:
+            scored.append((energy, window.number, window))
+    scored.sort(key=lambda entry: (-entry[0], entry[1]))
+    return [window for _, _, window in scored[:count]]
 
 
 def _part(index: int, size: int, extent: int) -> slice:

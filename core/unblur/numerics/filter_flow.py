@@ -5,10 +5,10 @@ kernel of its window,
 
     y = sum_r k_r * (w_r x),    sum_r w_r = 1,
 
-so that at any place the kernel is the mean of the kernels around it, weighted by the windows
+so that at any position the kernel is the mean of the kernels around it, weighted by the windows
 (M. Hirsch, S. Sra, B. Schoelkopf, S. Harmeling, "Efficient filter flow for space-variant
-multiframe blind deconvolution", CVPR 2010, Eqs. 3-5). It is undone window by window: each is
-deconvolved with the kernel of its centre, seeing its halo, and faded into its neighbours.
+multiframe blind deconvolution", CVPR 2010, Eqs. 3-5). It is inverted window by window: each is
+deconvolved with the kernel of its centre, including its halo, and blended with its neighbours.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from torch import Tensor
 from unblur.model.kernel import Kernel, KernelField
 
 SUBDIVISION = 2
-"""Windows per step of the kernel grid: the kernels between grid points are interpolated."""
+"""Largest number of windows per step of the kernel grid, dimensionless. Kernels between grid points
+are interpolated."""
 
-NARROWEST = 2
-"""Extents of the kernel that a window measures at least, where a step of the grid is divided: each
-is deconvolved with a halo, and a grid as fine as that has no need of more kernels."""
+NARROWEST_WINDOW = 2
+"""Smallest window into which a step of the grid is divided, in kernel extents. Each window is
+deconvolved with a halo, and a grid as fine as that needs no more kernels."""
 
 Deblur = Callable[[Tensor, Kernel, Tensor | None], Tensor]
 
 
 def kernel_at(field: KernelField, row: float, column: float) -> Kernel:
-    """Return the kernel at a place, interpolated linearly between the grid's kernels.
+    """Return the kernel at a position, interpolated linearly between the grid's kernels.
 
-    Beyond the outermost kernels it stays as they are.
+    Beyond the outermost kernels it is constant.
     """
     total: NDArray[np.float64] | float = 0.0
     for i, a in _neighbours(field.rows, row):
@@ -62,29 +63,29 @@ def deconvolve_varying(
     blurred : (C, *spatial)
         The piece.
     field : KernelField
-        Kernels with their places in the whole image.
+        Kernels with their positions in the whole image.
     halo : sequence of int
-        What `deblur` must see around a window, along each spatial axis.
+        Pixels that `deblur` needs around a window, along each spatial axis.
     origin : (int, int)
         Row and column of the piece's first pixel in the whole image. Windows keep their place
         in the image, so that pieces agree where they overlap.
     mask : (*spatial), optional
-        1 = valid pixel, 0 = invalid.
+        1 = valid pixel.
     """
     shape = blurred.shape[-2:]
     extent = field.kernels[0][0].shape
-    vertical = _windows(refined(field.rows, extent[-2]), origin[0], shape[0])
-    horizontal = _windows(refined(field.columns, extent[-1]), origin[1], shape[1])
+    vertical = _windows(subdivide(field.rows, extent[-2]), origin[0], shape[0])
+    horizontal = _windows(subdivide(field.columns, extent[-1]), origin[1], shape[1])
     result = torch.zeros_like(blurred)
     for row, rows, fade_rows in vertical:
         for column, columns, fade_columns in horizontal:
             kernel = kernel_at(field, row, column)
-            seen = (_grown(rows, halo[-2], shape[0]), _grown(columns, halo[-1], shape[1]))
-            piece = blurred[(..., *seen)]
-            made = deblur(piece, kernel, None if mask is None else mask[(..., *seen)])
+            padded = (_grown(rows, halo[-2], shape[0]), _grown(columns, halo[-1], shape[1]))
+            piece = blurred[(..., *padded)]
+            made = deblur(piece, kernel, None if mask is None else mask[(..., *padded)])
             inside = tuple(
                 slice(span.start - wide.start, span.stop - wide.start)
-                for span, wide in zip((rows, columns), seen, strict=True)
+                for span, wide in zip((rows, columns), padded, strict=True)
             )
             window = np.outer(fade_rows, fade_columns).astype(np.float32)
             weight = torch.from_numpy(window).to(blurred)
@@ -92,14 +93,14 @@ def deconvolve_varying(
     return result
 
 
-def refined(positions: Sequence[float], extent: int) -> list[float]:
+def subdivide(positions: Sequence[float], extent: int) -> list[float]:
     """Return grid positions with up to `SUBDIVISION` steps for each one of the grid's.
 
     A step is not divided into less than `NARROWEST` kernels of `extent` pixels.
     """
     fine: list[float] = []
     for near, far in pairwise(positions):
-        count = min(max(int((far - near) / (NARROWEST * extent)), 1), SUBDIVISION)
+        count = min(max(int((far - near) / (NARROWEST_WINDOW * extent)), 1), SUBDIVISION)
         fine.extend(near + (far - near) * step / count for step in range(count))
     return [*fine, positions[-1]]
 

@@ -1,0 +1,232 @@
+"""Normalisation of an image's values to black = 0 and white = 1, and the mask of valid pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from unblur.model.image import Image
+from unblur.numerics.statistics import mad_std
+
+Float = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+Nonfinite = Literal["keep", "fill"]
+Saturated = Literal["auto", "mask", "keep"]
+
+MEDIAN_VALUES = 2**16
+"""Largest number of values of each block that enter the median, dimensionless."""
+
+UNUSED_BITS = 2
+"""Number of unused upper bits from which an image is scaled by the bits it uses,
+dimensionless."""
+
+SATURATED_SHARE = (1e-5, 0.1)
+"""Smallest and largest share of saturated pixels at which "auto" masks them, dimensionless.
+
+Fewer do no harm. Where there are more (a white page, an overexposed sky), the clipped area is the
+picture, and masking it would leave most of the scene to the prior.
+"""
+
+WHOLE_HASH_BYTES = 2**31
+"""Largest size of an image in memory that is hashed completely, in bytes."""
+
+HASHED_ROWS = 64
+"""Number of entries along the first axis that are hashed of a larger one, dimensionless."""
+
+
+@dataclass(frozen=True)
+class ValueSummary:
+    """Range and hash of an image's values, from one pass: all in memory, else sampled chunks.
+
+    Attributes
+    ----------
+    low, high : float
+        Smallest and largest finite value; 0 where there is none.
+    lower_end : float
+        The smallest value, or ten robust standard deviations below the median if that is
+        larger: noise lies above it, a sentinel such as -99999 below.
+    saturated : float
+        Share of the values at or above white.
+    count : int
+        Number of finite values in the sample.
+    sha256 : str
+        Hash of type, shape and sampled values.
+    is_hashed_whole : bool
+        Whether the hash covers every value.
+    """
+
+    low: float
+    high: float
+    lower_end: float
+    saturated: float
+    count: int
+    sha256: str
+    is_hashed_whole: bool
+
+    @classmethod
+    def of(cls, image: Image, blocks: Iterable[NDArray[Any]]) -> ValueSummary:
+        """Summarise blocks of values of `image`: all of them, or a sample of a lazy image."""
+        digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
+        size = image.dtype.itemsize * int(np.prod(image.shape, dtype=np.int64))
+        too_large = not image.is_lazy and size > WHOLE_HASH_BYTES
+        low, high = np.inf, -np.inf
+        saturated = count = 0
+        subsets: list[NDArray[np.float64]] = []
+        for block in blocks:
+            if not too_large:
+                digest.update(np.ascontiguousarray(block).data)
+            values = block[np.isfinite(block)] if block.dtype.kind == "f" else block.ravel()
+            if values.size == 0:
+                continue
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            count += values.size
+            if high >= image.white:
+                saturated += int(np.count_nonzero(values >= image.white))
+            stride = -(-values.size // MEDIAN_VALUES)
+            subsets.append(values[::stride].astype(np.float64))
+        if too_large:
+            for row in np.linspace(0, len(image.data) - 1, HASHED_ROWS).astype(int):
+                digest.update(np.ascontiguousarray(image.data[row]).data)
+        hashed = (digest.hexdigest(), not (image.is_lazy or too_large))
+        if not count:
+            return cls(0.0, 0.0, 0.0, 0.0, 0, *hashed)
+        lower_end = low if low >= 0 else max(low, _ten_deviations_below(np.concatenate(subsets)))
+        return cls(low, high, lower_end, saturated / count, count, *hashed)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """An invertible map of an image's values to black = 0, white = 1, and its valid pixels.
+
+    Parameters
+    ----------
+    black : float
+        The value that becomes 0. A kernel sums to 1, so blur does not change an offset.
+    white : float
+        The value that becomes 1; greater than `black`.
+    dtype : numpy dtype
+        Type of the values, which `denormalize` returns.
+    saturation_level : float, optional
+        Values at or above it are saturated, in the image's units; `None` accepts all.
+    saturated_share : float
+        Share of the sampled values that reach the maximum of the type or bit depth.
+    """
+
+    black: float
+    white: float
+    dtype: np.dtype[Any]
+    saturation_level: float | None = None
+    saturated_share: float = 0.0
+
+    @classmethod
+    def of(cls, image: Image, values: ValueSummary, saturated: Saturated = "auto") -> Normalization:
+        """Choose the normalisation of `image` from the summary of its values.
+
+        White is the image's own, halved as often as the values fit below it, once they fit
+        twice: a camera of 10 bits writes `uint16`, and methods whose weights expect contrasts
+        near 1 would otherwise be given an almost black picture. Black is 0, or for values below
+        0 (a background was subtracted) their lower end without outliers.
+
+        Only integers have a saturation level that a sensor could have reached. "auto" masks
+        saturated values while their share lies within `SATURATED_SHARE`.
+        """
+        white, top = image.white, values.high
+        unused = int(np.floor(np.log2(white / top))) if top > 0 else 0
+        if unused >= UNUSED_BITS:
+            white = (white + 1) / 2**unused - 1 if image.dtype.kind in "ui" else white / 2**unused
+            white = max(white, top)
+        black = min(values.lower_end, 0.0)
+        if image.dtype.kind not in "ui":
+            return cls(black, white, image.dtype)
+        low, high = SATURATED_SHARE
+        is_masked = saturated == "mask" or (saturated == "auto" and low <= values.saturated <= high)
+        level = image.white if is_masked else None
+        return cls(black, white, image.dtype, level, values.saturated)
+
+    @property
+    def span(self) -> float:
+        """Difference between white and black, in the image's units."""
+        return self.white - self.black
+
+    @property
+    def unit_saturation_level(self) -> float | None:
+        """The saturation level with white = 1."""
+        if self.saturation_level is None:
+            return None
+        return (self.saturation_level - self.black) / self.span
+
+    def normalize(self, values: Any) -> Float:
+        """Return `values` as float32 with black at 0 and white at 1; NaN stays NaN."""
+        raw = np.asarray(values)
+        if self.dtype.itemsize > 2 or self.black:
+            return ((raw.astype(np.float64) - self.black) / self.span).astype(np.float32)
+        return raw.astype(np.float32) / np.float32(self.span)
+
+    def denormalize(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return normalised values in the image's own units and type.
+
+        Integers are rounded and clipped to their type's range; floats that are too large for
+        their type are clipped too.
+        """
+        own = values.astype(np.float64) * self.span + self.black
+        if self.dtype.kind == "b":
+            return own >= 0.5
+        if self.dtype.kind in "ui":
+            low, high = _integer_range(self.dtype)
+            return np.clip(np.rint(np.nan_to_num(own)), low, high).astype(self.dtype)
+        limit = np.finfo(self.dtype)
+        clipped = np.clip(own, float(limit.min), float(limit.max))
+        return np.where(np.isfinite(own), clipped, own).astype(self.dtype)
+
+    def valid(self, block: NDArray[Any]) -> Float | None:
+        """Return the mask (*spatial) of a block (C, *spatial), 1 = valid; `None` if all are.
+
+        A pixel is invalid if any of its channels is not finite or saturated.
+        """
+        bad = np.zeros(block.shape[1:], bool)
+        if block.dtype.kind == "f":
+            bad |= ~np.isfinite(block).all(axis=0)
+        if self.saturation_level is not None:
+            bad |= (block >= self.saturation_level).any(axis=0)
+        return (~bad).astype(np.float32) if bad.any() else None
+
+
+def nonfinite_values(block: NDArray[Any]) -> Flags | None:
+    """Return where a block is NaN or infinite, or `None` where it is finite throughout."""
+    if block.dtype.kind != "f":
+        return None
+    missing = ~np.isfinite(block)
+    return missing if missing.any() else None
+
+
+def fill_nearest(block: Float, missing: Flags) -> Float:
+    """Return a block (C, *spatial) whose missing values are those of the nearest valid pixel.
+
+    A channel without any valid value becomes 0.
+    """
+    result = block.copy()
+    for channel, gaps in zip(result, missing, strict=True):
+        if gaps.all():
+            channel[...] = 0
+        elif gaps.any():
+            nearest = distance_transform_edt(gaps, return_distances=False, return_indices=True)
+            channel[gaps] = channel[tuple(index[gaps] for index in nearest)]
+    return result
+
+
+def _ten_deviations_below(values: NDArray[np.float64]) -> float:
+    median = float(np.median(values))
+    return median - 10 * float(mad_std(values, median))
+
+
+def _integer_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the smallest and the largest float64 that survive a cast to `dtype`."""
+    info = np.iinfo(dtype)
+    high = float(info.max)
+    return float(info.min), high if int(high) <= info.max else float(np.nextafter(high, 0))

@@ -1,1 +1,0 @@
-"""Records of a run: the log, the result and its report."""
