@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from provenance import provenance
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Observation, optimise
 from unblur_selfdeblur.schedule import LossPhase, Schedule
@@ -168,7 +168,7 @@ def main() -> None:
         for name, run, kept in (
             ("plain", plain, nullcontext()),
             ("own", own, nullcontext()),
-            ("plain, memory retained", plain, retained_memory()),
+            ("plain, memory retained", plain, no_malloc_trim()),
         ):
             ticks: list[tuple[float, float]] = []
             with kept:

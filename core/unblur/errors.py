@@ -1,7 +1,7 @@
-"""What goes wrong, in words for the person at the keyboard.
+"""Exceptions of the package, and the messages that users read.
 
 Every error that a user can cause derives from `UnblurError`. Its message is one sentence
-that states what was expected, what came, and what to do; the command prints it without a
+that states what was expected, what was given, and what to do; the command prints it without a
 traceback.
 """
 
@@ -12,43 +12,43 @@ from collections.abc import Iterable
 
 
 class UnblurError(Exception):
-    """Something the user can mend; the message says how."""
+    """An error that the user can correct; the message states how."""
 
 
 class UsageError(UnblurError):
-    """The request itself is wrong: an unknown name, a bad value, a bad pipeline file."""
+    """An invalid request: an unknown name, a bad value, a bad pipeline file."""
 
 
 class ParamsError(UsageError):
-    """A stage was given a parameter that it lacks or a value out of bounds."""
+    """A param that the stage does not have, or a value out of bounds."""
 
 
 class PipelineError(UsageError):
-    """A pipeline file cannot be read or does not make sense."""
+    """A pipeline file that cannot be read or is not a valid pipeline."""
 
 
 class ImageError(UnblurError):
-    """An image cannot be read, or cannot be deblurred as it is."""
+    """An image that cannot be read or deblurred."""
 
 
 class KernelError(UnblurError):
-    """A blur kernel breaks a rule that every kernel obeys."""
+    """A blur kernel that is not a non-negative finite array with a positive sum."""
 
 
 class OutputError(UnblurError):
-    """A result cannot be written where it was asked for."""
+    """A result that cannot be written to its destination."""
 
 
 class PluginError(UnblurError):
-    """A plugin cannot be loaded or breaks the contract of a hook."""
+    """A plugin that cannot be loaded or does not follow the specification of a hook."""
 
 
 class WeightsError(UnblurError):
-    """Trained weights are missing, altered, or of a format that may run code."""
+    """Trained weights that are missing, altered, or in a format that may run code."""
 
 
 class Cancelled(Exception):
-    """The user asked to stop. Not an `UnblurError`: nothing is wrong."""
+    """Cancellation by the user. Not an `UnblurError`, since it is no error."""
 
 
 def describe_exception(error: BaseException) -> str:

@@ -25,10 +25,10 @@ from unblur.old_names import current_params
 from unblur.plugins.manager import Registry, registry
 
 STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
-"""The kinds that can be steps; priors live inside the params of a step."""
+"""Kinds of stages that can be steps; priors are params of a step."""
 
 MAX_FILE_BYTES = 100_000
-"""A pipeline file is a page of text; anything larger is refused unread."""
+"""Largest size of a pipeline file, in characters; larger files are refused unread."""
 
 
 class Step(BaseModel):
@@ -84,8 +84,8 @@ class Tiles(BaseModel):
     )
     motion: Literal["free", "camera"] = Field(
         "free",
-        description="Local kernels as each tile found its own, or those nearest to them that one "
-        "motion of the camera makes, shifts and a turn in the image plane.",
+        description="Local kernels as estimated, or those nearest to them that one motion of the "
+        "camera makes: shifts and rotations in the image plane.",
     )
 
     @model_validator(mode="after")
@@ -108,7 +108,7 @@ class Pipeline(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    summary: str = Field(description="One line that says what the pipeline is for.")
+    summary: str = Field(description="Purpose of the pipeline, in one line.")
     steps: tuple[Step, ...] = Field(min_length=1, description="Stages, in order.")
     tiles: Tiles = Field(Tiles(), description="How a large image is cut up.")
     _notes: tuple[str, ...] = PrivateAttr(())

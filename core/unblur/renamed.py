@@ -46,6 +46,8 @@ MODULES: dict[str, str] = {
 """Successors of renamed modules; submodules of a renamed package follow it."""
 
 NAMES: dict[str, str] = {
+    "unblur.accel.malloc:retained_memory": "unblur.accel.malloc:no_malloc_trim",
+    "unblur.accel.threads:share": "unblur.accel.threads:parallel_spans",
     "unblur.model.stages:PriorChoice": "unblur.model.params:PriorChoice",
     "unblur.model.stages:describe": "unblur.model.params:describe_errors",
     "unblur.model.stages:validated": "unblur.model.params:validate_params",

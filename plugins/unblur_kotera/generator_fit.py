@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import deterministic
 from unblur_selfdeblur.schedule import IMAGE_RATE
@@ -43,7 +43,7 @@ def fit_generators(
     on_step : callable, optional
         Called after every iteration of the fit of the image network.
     """
-    with deterministic(), retained_memory():
+    with deterministic(), no_malloc_trim():
         peak = kernel.max()
         _fit(
             generators.kernel_net,

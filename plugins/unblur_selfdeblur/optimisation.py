@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur_selfdeblur.divergence import Plateau, raise_if_diverged
 from unblur_selfdeblur.loss_terms import FixedTargetSSIM, blur_valid, mean_square, total_variation
 from unblur_selfdeblur.networks.generators import Generators
@@ -101,7 +101,7 @@ def optimise(
     optimiser = _Optimiser.of(generators, schedule)
     plateau = Plateau(schedule.phases[-1].data_term)
     iteration = 0
-    with deterministic(), retained_memory():
+    with deterministic(), no_malloc_trim():
         for iteration in range(1, schedule.iterations + 1):
             phase = schedule.phase_at(iteration - 1)
             loss = optimiser.step(data, phase, schedule.rate_at(iteration - 1))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from unblur.accel.jit import Loops, compiled, has_compiler
-from unblur.accel.threads import Memory, Span, can_share, share
+from unblur.accel.threads import Memory, Span, can_share, parallel_spans
 
 _0 = np.float32(0)
 _ROWS = 16
@@ -65,7 +65,7 @@ def _by_rows(rows: int, loops: Loops, *tensors: Tensor) -> None:
     def work(spans: Sequence[Span], _: Memory) -> None:
         loops(*arrays, spans[0][0], spans[-1][1])
 
-    share(rows, _ROWS, work)
+    parallel_spans(rows, _ROWS, work)
 
 
 @cache

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -256,5 +256,5 @@ class _Run:
             self.course,
         )
         count = self.model.design.steps if steps is None else steps
-        with torch.no_grad(), retained_memory():
+        with torch.no_grad(), no_malloc_trim():
             return self.tone.undo(next(islice(found, count, None))[0, 0])

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from unblur.accel.convolution import Convolution, layer
 from unblur.accel.convolution.borders import reflected
-from unblur.accel.threads import share
+from unblur.accel.threads import parallel_spans
 
 pytest.importorskip("numba")
 
@@ -160,7 +160,7 @@ def test_spans_are_shared_in_order_and_each_thread_has_its_own_memory(threads):
         memories.append((id(memory), memory.take(0, 8).data_ptr()))
         return spans
 
-    shares = share(100, 8, work)
+    shares = parallel_spans(100, 8, work)
     assert len(shares) == 3
     spans = [span for spans in shares for span in spans]
     assert spans[0] == (0, 8)
@@ -178,5 +178,5 @@ def test_an_error_in_a_thread_reaches_the_caller(threads):
         return threading.get_ident()
 
     with pytest.raises(ValueError, match="the second"):
-        share(100, 10, work)
-    assert len(share(100, 10, lambda spans, memory: threading.get_ident())) == 2
+        parallel_spans(100, 10, work)
+    assert len(parallel_spans(100, 10, lambda spans, memory: threading.get_ident())) == 2

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.model.context import Context
 from unblur.numerics.synthesis import motion_kernel
 from unblur.plugins import registry
@@ -50,7 +50,7 @@ def test_the_size_is_a_method_of_the_estimator_and_none_by_default():
 
 
 def test_memory_is_given_back_after_an_error():
-    with pytest.raises(ZeroDivisionError), retained_memory():
+    with pytest.raises(ZeroDivisionError), no_malloc_trim():
         torch.ones(1000) / (1 // 0)
-    with retained_memory():
+    with no_malloc_trim():
         assert float(torch.ones(1000, 1000).sum()) == 1e6

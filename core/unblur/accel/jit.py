@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from typing import cast
 
 Loops = Callable[..., None]
-"""A compiled function, which writes its results into arrays that it is given."""
+"""Type of a compiled function; it writes its results into arrays among its arguments."""
 
 _ARITHMETIC = {"contract", "nsz", "reassoc"}
-"""What may be rearranged. Numbers that are not finite must stay so, and be seen."""
+"""LLVM fast-math flags. Those that assume finite numbers are left out: NaN must propagate."""
 
 
 @cache
 def has_compiler() -> bool:
-    """Whether numba is installed; its import, which takes a second, is left to who needs it."""
+    """Return whether numba is installed, without importing it, which takes a second."""
     return find_spec("numba") is not None
 
 
@@ -32,7 +32,7 @@ def compiled(function: Loops) -> Loops:
 
 
 def inlined(function: Loops) -> Loops:
-    """Compile a function into its callers, where what they pass may be constants."""
+    """Compile a function inline into its callers, so that constant arguments are folded."""
     from numba import njit
 
     return cast(Loops, njit(inline="always", fastmath=_ARITHMETIC)(function))

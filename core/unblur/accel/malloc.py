@@ -1,4 +1,4 @@
-"""Memory that a process keeps while it needs the same again and again."""
+"""Switching off the trimming of freed memory by glibc's malloc."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KEEP_ALL = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
 _guard = threading.Lock()
 _holders = 0
-"""How many callers want memory kept just now."""
+"""Number of callers that have trimming switched off, dimensionless."""
 
 
 @contextmanager
-def retained_memory() -> Iterator[None]:
-    """Keep what is freed within the process, and give it back to the system at the end.
+def no_malloc_trim() -> Iterator[None]:
+    """Keep freed memory in the process during the context, and return it to the system after it.
 
-    The C library of Linux maps every large array anew, and the system clears each of its pages.
-    An iteration that allocates the same arrays over and over spends more time on that than on
-    sums of arrays. Elsewhere than on Linux with glibc nothing changes. May be nested, also
-    between threads: memory is given back when the last of them ends.
+    glibc maps every large array anew, and Linux clears each of its pages; an iteration that
+    allocates the same arrays again spends more time on that than on sums of arrays. Without
+    glibc nothing changes. Contexts may be nested, also between threads: memory is returned when
+    the last of them ends.
     """
     _hold()
     try:
@@ -36,7 +36,7 @@ def retained_memory() -> Iterator[None]:
 
 @cache
 def retain_memory() -> None:
-    """Keep what is freed until the process ends: for a worker that does one tile after another."""
+    """Keep freed memory until the process ends, for a worker that computes many tiles."""
     _hold()
 
 

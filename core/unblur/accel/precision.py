@@ -1,4 +1,4 @@
-"""Which floating-point type a network runs fastest in, without harm, on a device."""
+"""Floating-point type in which networks run on a device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 def network_dtype(device: str) -> torch.dtype:
     """Return bfloat16 where matrix hardware multiplies it natively, else float32.
 
-    Networks only; sums over an image, transforms and solvers stay in float32.
+    For networks only: sums over an image, transforms and solvers stay in float32.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def network_dtype(device: str) -> torch.dtype:
 
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
-    """Return the features that the processor states, e.g. "amx_bf16"; none where unknown."""
+    """Return the features listed in /proc/cpuinfo, e.g. "amx_bf16"; none without that file."""
     try:
         text = _CPU_INFO.read_text(encoding="utf-8")
     except OSError:

@@ -19,20 +19,20 @@ from torch import Tensor
 
 T = TypeVar("T")
 Span = tuple[int, int]
-"""First, and one beyond the last."""
+"""First index of a span, and one beyond its last."""
 
 _Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _kept = threading.local()
 
 
 class Memory:
-    """Arrays that one worker uses again at the next call."""
+    """Scratch arrays of one thread, kept for its next call."""
 
     def __init__(self) -> None:
         self._arrays: dict[int, Tensor] = {}
 
     def take(self, role: int, size: int) -> Tensor:
-        """Return at least `size` float32 numbers, the same at every call for a role."""
+        """Return an array of at least `size` float32 numbers; each role has its own array."""
         array = self._arrays.get(role)
         if array is None or array.numel() < size:
             array = self._arrays[role] = torch.empty(size)
@@ -40,24 +40,25 @@ class Memory:
 
 
 def can_share() -> bool:
-    """Whether work would be shared among all of torch's threads in the caller."""
+    """Return whether `parallel_spans` would use all of torch's threads in the caller."""
     return torch.get_num_threads() == 1 or _runtime() is not None
 
 
-def share(total: int, size: int, work: Callable[[Sequence[Span], Memory], T]) -> list[T]:
-    """Cut `total` into spans of at most `size` and let each thread work on a run of them.
+def parallel_spans(total: int, size: int, work: Callable[[Sequence[Span], Memory], T]) -> list[T]:
+    """Cut `total` items into spans of at most `size` and process runs of spans in parallel.
 
     Parameters
     ----------
     total, size : int
-        Number of things, and how many of them belong together.
+        Number of items, and of the items of one span.
     work : callable
-        Receives neighbouring spans and a memory that no other thread uses meanwhile.
+        Called with neighbouring spans and a `Memory` that no other thread uses meanwhile.
 
     Returns
     -------
     list
-        Results in the order of the spans. An error in a thread is raised here.
+        Results of the calls, one per thread, in the order of the spans. An error in a thread is
+        raised here.
     """
     spans = [(first, min(first + size, total)) for first in range(0, total, size)]
     runtime = _runtime()
@@ -93,7 +94,7 @@ def _memories(count: int) -> list[Memory]:
 
 @cache
 def _runtime() -> Any:
-    """Return the runtime of OpenMP that torch uses; None where it is another than GNU's."""
+    """Return the OpenMP runtime that torch has loaded, or None if it is not GNU's."""
     path = Path(torch.__file__).parent / "lib" / "libgomp.so.1"
     if not path.exists():
         return None

@@ -1,1 +1,1 @@
-"""The nouns that every stage is written in: images, kernels, contexts, stages, formats."""
+"""Types that every stage uses: images, kernels, contexts, params, stages, formats."""

@@ -1,4 +1,4 @@
-"""What every stage is handed besides its data: device, seed, noise, progress, cancellation."""
+"""The context of a stage: device, seed, noise, progress, cancellation."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """One report of how far a piece of work has come.
+    """A progress report.
 
     Attributes
     ----------
     label : str
-        What is being done, e.g. "map" or "tile".
+        Name of the work, e.g. "map" or "tile".
     done, total : int
-        Steps finished and steps in all.
+        Number of steps finished, and of all steps.
     elapsed : float
         Seconds since the work began.
     preview : tensor or array, optional
-        An intermediate image worth looking at, (C, H, W).
+        An intermediate image (C, H, W), white = 1.
     """
 
     label: str
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def remaining(self) -> float:
-        """Seconds still to go if the rest runs like what was done; infinite before a step."""
+        """Estimated time left in seconds, at the mean rate so far; infinite before a step."""
         if self.done == 0:
             return float("inf")
         return self.elapsed * (self.total - self.done) / self.done
@@ -55,7 +55,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Context:
-    """Where and how a stage runs.
+    """Device, seed, image statistics and callbacks that a stage runs with.
 
     Parameters
     ----------
@@ -64,18 +64,18 @@ class Context:
     seed : int
         Seed of every random draw; the same seed on the same device gives the same result.
     noise : float, optional
-        Standard deviation of the noise with white = 1, where the user states it or the whole
-        image was measured. `None` lets a stage estimate it from what it sees.
+        Standard deviation of the noise, white = 1, stated by the user or measured on the whole
+        image. If `None`, a stage estimates it from its input.
     contrast : float, optional
-        Standard deviation of the image's values with white = 1, measured on the whole image,
-        so that every tile is regularised alike. `None` lets a stage measure what it sees.
+        Standard deviation of the values, white = 1, measured on the whole image, so that every
+        tile is regularised equally. If `None`, a stage measures its input.
     brightness : float, optional
-        Mean of the image's values with white = 1, measured on the whole image; likewise.
+        Mean of the values, white = 1, measured on the whole image; likewise.
     saturation_level : float, optional
         Value at which the sensor clipped, white = 1. It is a lower bound on the true value of
         masked pixels that reach it; `None` if nothing is known about masked pixels.
     on_progress : callable
-        Receives `Progress` reports.
+        Called with `Progress` reports.
     is_cancelled : callable
         Polled between steps; once it returns true, `checkpoint` raises `Cancelled`.
     """
@@ -90,7 +90,7 @@ class Context:
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 
     def checkpoint(self) -> None:
-        """Raise `Cancelled` if the user asked to stop. Stages call it once per iteration."""
+        """Raise `Cancelled` if the run was cancelled. Stages call it once per iteration."""
         if self.is_cancelled():
             raise Cancelled
 
@@ -117,9 +117,9 @@ class Context:
     def ticker(self, label: str, total: int) -> Callable[..., None]:
         """Return a callback that counts one step of `total` done each time it is called.
 
-        It takes and ignores any arguments, so that a solver can call it as its `on_step`, and
-        raises `Cancelled` if the user asked to stop. Its keyword `preview` is an image (C, H, W)
-        worth a look, where there is one.
+        It ignores positional arguments, so that a solver can call it as its `on_step`, and raises
+        `Cancelled` if the run was cancelled. Its keyword `preview` is an intermediate image
+        (C, H, W).
         """
         began = time.perf_counter()
         done = 0
@@ -148,7 +148,7 @@ class Context:
 
 
 def resolve_device(device: str) -> str:
-    """Turn "auto" into the best device present and check that any other one exists.
+    """Return the best device present for "auto", and any other one if it exists.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a file format is to the rest: a reader, a writer, a store that fills region by region.
+"""Base classes of file formats: readers, writers, and stores that are written by regions.
 
 A plugin adds a format by registering subclasses of `Reader` and `Writer`; the built-in ones in
 `unblur.io` are written against the same two classes. Formats hand each other what they know
@@ -12,7 +12,7 @@ shards     extents of one shard, likewise
 icc        ICC colour profile, bytes
 exif       EXIF block, bytes, beginning with the TIFF header
 history    what was done to the pixels, one line each; written where a format has room
-<format>   a mapping that only the format of that name looks into
+<format>   a mapping that only the format of that name reads
 ========== =========================================================================
 """
 
@@ -137,7 +137,7 @@ class Writer(ABC):
     suffixes : tuple of str
         Endings of file names, in lower case with the dot.
     lossy : bool
-        Whether the stored values differ from the image's; a person is told so.
+        Whether the stored values differ from the image's; the command warns of it.
     """
 
     name: ClassVar[str]
@@ -179,7 +179,7 @@ class Writer(ABC):
         Parameters
         ----------
         like : Image
-            Axes, shape, dtype and metadata of the image to come; its values are not looked at.
+            Axes, shape, dtype and metadata of the image to come; its values are not read.
         path : Path
             The temporary name.
         chunks : sequence of int, optional

@@ -1,4 +1,4 @@
-"""The image as it came from its file: values, axes, pixel size, and all that must survive."""
+"""Images with axes, pixel size and metadata, in the units of their file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALPHA = "alpha"
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An image in its own units, with what must be written back beside the pixels.
+    """An image in its own units, with the metadata that is written back to a file.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class Image:
     channels : tuple of str
         Names along "C", e.g. ("red", "green", "blue", "alpha"); empty where unnamed.
     metadata : mapping
-        What the reader found and a writer of the same format puts back. Opaque to stages.
+        Metadata of the file, for a writer of the same format. Stages do not use it.
     source : str
-        Where the image came from, for messages and provenance.
+        Path or description of the origin, for messages and reports.
     nodata : float, optional
         Value that marks pixels without data, in the image's units, e.g. BLANK of FITS. They are
         left out of every estimate and come back unchanged.
@@ -160,9 +160,9 @@ def check_values(data: Any, source: str) -> None:
 def default_white(data: Any) -> float:
     """Return the value that counts as 1: a type's maximum, or for floats a scale that fits.
 
-    Floats within [0, 1] keep 1; others are scaled by their largest finite magnitude. A large
-    dask array of floats is judged by a sample of its chunks, spread evenly, so that opening an
-    image does not read it all; any positive white can be undone.
+    Floats within [0, 1] keep 1; others are scaled by their largest finite magnitude. For a
+    large dask array of floats the largest is taken over a sample of its chunks, spread evenly,
+    so that opening an image does not read it all; scaling by any positive white can be undone.
     """
     dtype = np.dtype(data.dtype)
     if dtype.kind == "b":
@@ -177,7 +177,7 @@ def default_white(data: Any) -> float:
 
 
 SAMPLE_BLOCKS = 16
-"""How many chunks of a lazy image are looked at where its values are only to be judged."""
+"""Largest number of chunks of a lazy image that are read to sample its values, dimensionless."""
 
 
 def sample_blocks(data: Any, limit: int = SAMPLE_BLOCKS) -> Iterator[NDArray[Any]]:
@@ -194,11 +194,10 @@ def sample_blocks(data: Any, limit: int = SAMPLE_BLOCKS) -> Iterator[NDArray[Any
 
 
 def check_deblurrable(image: Image) -> None:
-    """Raise `ImageError` for an image that can be read but holds nothing to deblur.
+    """Raise `ImageError` for an image of one pixel, or without a finite value.
 
-    That is a single pixel, or an image without one finite value. NaN in places is fine: such
-    pixels are masked. A lazy image is read chunk by chunk until a finite value turns up, which
-    is in the first one as a rule.
+    Single NaN are allowed: such pixels are masked. A lazy image is read chunk by chunk until a
+    finite value is found, usually in the first one.
     """
     if image.extent("Y") * image.extent("X") == 1:
         raise ImageError(

@@ -14,12 +14,12 @@ from unblur.errors import ImageError, KernelError
 Float = NDArray[np.float32]
 
 ROUNDING = 1e-6
-"""How far the sum of single-precision weights may be from 1 by rounding."""
+"""Largest deviation of the sum of float32 weights from 1 that rounding explains, dimensionless."""
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A point-spread function: what the camera made of one point of light.
+    """A point-spread function: the image of a point source.
 
     `blurred = sharp * kernel` by true convolution, with the centre at index `n // 2` along
     every axis, whether `n` is odd or even.
@@ -65,7 +65,7 @@ class Kernel:
 
     @classmethod
     def delta(cls, ndim: int = 2) -> Kernel:
-        """Return the kernel that blurs nothing: one sample of weight 1."""
+        """Return the identity kernel: one sample of weight 1."""
         return cls(np.ones((1,) * ndim, np.float32))
 
     @property
@@ -75,12 +75,12 @@ class Kernel:
 
     @property
     def ndim(self) -> int:
-        """2 or 3."""
+        """Number of axes, 2 or 3."""
         return self.weights.ndim
 
     @property
     def half_width(self) -> tuple[int, ...]:
-        """How far the blur carries light along each axis, in pixels: the larger half."""
+        """Largest distance of a sample from the centre along each axis, in pixels: `n // 2`."""
         return tuple(n // 2 for n in self.shape)
 
     def tensor(self, **options: Any) -> Any:
@@ -95,16 +95,16 @@ class Kernel:
         return Kernel(np.flip(np.pad(self.weights, pad)))
 
     def cropped(self, threshold: float = 1e-4) -> Kernel:
-        """Cut away the border that holds nothing above `threshold` times the peak.
+        """Return the smallest crop that holds all samples above `threshold` times the peak.
 
-        The centre stays where it was, so the cut is symmetric about it.
+        The crop is symmetric about the centre, which keeps its place.
         """
         significant = np.argwhere(self.weights > threshold * self.weights.max())
         centre = np.array([n // 2 for n in self.shape])
-        reach = np.abs(significant - centre).max(axis=0)
+        extent = np.abs(significant - centre).max(axis=0)
         slices = tuple(
             slice(max(c - r, 0), min(c + r + 1, n))
-            for c, r, n in zip(centre, reach, self.shape, strict=True)
+            for c, r, n in zip(centre, extent, self.shape, strict=True)
         )
         if any(c - s.start != (s.stop - s.start) // 2 for c, s in zip(centre, slices, strict=True)):
             return self
@@ -128,7 +128,9 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class KernelField:
-    """Kernels on a regular grid over the image, for blur that differs from place to place.
+    """Kernels on a regular grid over the image, for spatially variant blur.
+
+    photutils calls such an object `GriddedPSFModel`.
 
     Parameters
     ----------

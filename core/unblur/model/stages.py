@@ -1,7 +1,7 @@
 """The four kinds of stage that a pipeline is made of.
 
-A stage sees torch tensors `(C, H, W)`, or `(C, Z, Y, X)` where it says so, float32, scaled so
-that the image's white is 1. The engine does the scaling, the tiling and the undoing of both.
+Stages process float32 torch tensors `(C, H, W)`, or `(C, Z, Y, X)` if `dimensions` holds 3,
+scaled so that the image's white is 1. The engine scales and tiles images, and undoes both.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ class Stage(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a kernel estimator found.
+    """The result of a kernel estimator.
 
     Attributes
     ----------
     field : KernelField
         The kernel, or kernels over the image.
     latent : (C, H, W) tensor, optional
-        A sharp image, where the method yields one on the way.
+        The sharp image, if the method computes one; white = 1.
     notes : tuple of str
-        What the user should know of how it was found, one sentence each; shown as warnings.
+        Remarks on the estimate, one sentence each; shown as warnings.
     """
 
     field: KernelField
@@ -97,13 +97,13 @@ class Estimate:
 
 
 class KernelEstimator(Stage):
-    """Finds the blur kernel of an image.
+    """Estimates the blur kernel of an image.
 
     Attributes
     ----------
     region : int
-        Edge in pixels of the region that suffices; of a larger image, the regions with the most
-        texture are used.
+        Edge of the region to estimate from, in pixels; of a larger image, the most textured
+        regions are used.
     """
 
     kind = "kernel"
@@ -134,7 +134,7 @@ class KernelEstimator(Stage):
 
 
 class Deconvolver(Stage):
-    """Undoes a known blur.
+    """Inverts a known blur.
 
     Attributes
     ----------
@@ -180,10 +180,10 @@ class Deconvolver(Stage):
 
 
 class Prior(Stage):
-    """What sharp images look like, as an energy that is small for them.
+    """A model of sharp images, as an energy that is small for them.
 
-    A prior is used inside other stages, which call whichever of its faces they need; each acts
-    on (C, *spatial) tensors with white = 1.
+    A prior is used inside other stages, which call the methods that they need; each takes
+    (C, *spatial) tensors, white = 1.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class Prior(Stage):
 
 
 class Postprocessor(Stage):
-    """Turns an image into a better one without deconvolving it."""
+    """Processes an image without deconvolving it."""
 
     kind = "postprocess"
     tolerance: ClassVar[float] = 1e-3
@@ -234,7 +234,7 @@ class Postprocessor(Stage):
         Parameters
         ----------
         image : (C, *spatial) float32
-            What the steps so far made, white = 1.
+            Result of the steps before, white = 1.
         blurred : (C, *spatial) float32
             The pipeline's input, for steps that compare with it.
         kernel : Kernel, optional

@@ -1,4 +1,4 @@
-"""Finding plugins: who registered what, which of them are broken, and how to look a name up."""
+"""The registry of plugins: loading, validation, and look-up by name."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Registry:
 
 
 def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:
-    """Return a pluggy manager that knows our hooks, with the installed plugins unless told not to.
+    """Return a pluggy manager with our hooks and, by default, the installed plugins.
 
     A plugin that cannot be imported does not stop the rest; `registry` reports it.
     """
@@ -135,7 +135,7 @@ def registry() -> Registry:
 
 
 def collect(manager: pluggy.PluginManager) -> Registry:
-    """Ask every plugin of `manager` for what it registers, one by one, so that one may fail."""
+    """Return what the plugins of `manager` register; one that fails is listed as broken."""
     found = Registry(broken=list(_failures(manager)))
     for path in _shipped_pipelines():
         found.pipelines[path.stem] = path
@@ -152,23 +152,23 @@ def _collect_one(found: Registry, manager: pluggy.PluginManager, name: str, plug
     others = [p for _, p in manager.list_name_plugin() if p is not plugin]
     additions: list[tuple[dict[Any, Any], Any, Any]] = []
 
-    def ask(hook: str) -> Iterable[Any]:
+    def call(hook: str) -> Iterable[Any]:
         return [item for batch in hooks(hook, others)() for item in batch]
 
-    for cls in ask("unblur_stages"):
+    for cls in call("unblur_stages"):
         check_stage_class(cls)
         additions.append((found.stages, (cls.kind, cls.name), cls))
-    for path in ask("unblur_pipelines"):
+    for path in call("unblur_pipelines"):
         if not Path(path).is_file():
             raise PluginError(f"registers the pipeline file {path}, which is not there.")
         additions.append((found.pipelines, Path(path).stem, Path(path)))
-    for cls in ask("unblur_trainers"):
+    for cls in call("unblur_trainers"):
         check_trainer_class(cls)
         additions.append((found.trainers, cls.name, cls))
-    for cls in ask("unblur_readers"):
+    for cls in call("unblur_readers"):
         check_format_class(cls, Reader)
         additions.append((found.readers, cls.name, cls))
-    for cls in ask("unblur_writers"):
+    for cls in call("unblur_writers"):
         check_format_class(cls, Writer)
         additions.append((found.writers, cls.name, cls))
     claims = [(id(target), key) for target, key, _ in additions]

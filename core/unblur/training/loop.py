@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.plugins.weights import save_weights
@@ -86,7 +86,7 @@ def train(
     run.resume()
     last_save = time.monotonic()
     try:
-        with retained_memory():
+        with no_malloc_trim():
             if run.step == 0:
                 run.validate()
             for _ in context.track(range(run.step, settings.steps), trainer.name):

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -143,7 +143,7 @@ class MapEstimator(stages.KernelEstimator):
         """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
         p = self.params
         given = prepared(blurred, context, mask, p, self._size_params)
-        with retained_memory():
+        with no_malloc_trim():
             kernel = self._searched(given, context)
         return Estimate.of(Kernel(recentre(kernel, grow=True).cpu().numpy()))
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -135,7 +135,7 @@ class HyperLaplacian(stages.Deconvolver):
         weight = self._weight(blurred, unit, context, mask)
         valid, saturated = split_mask(blurred, mask, context.saturation_level)
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
-        with retained_memory():
+        with no_malloc_trim():
             scene = self._split(blur, blurred / unit, weight, saturated, context)
             return scene.mul_(unit), blur
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -167,7 +167,7 @@ class RichardsonLucy(stages.Deconvolver):
                 + MIN_PREDICTION
             )
         tick = context.ticker(self.name, self.params.iterations)
-        with retained_memory():
+        with no_malloc_trim():
             for step in range(self.params.iterations):
                 if self.params.accelerate:
                     extrapolate(scene, previous, max(step - 1, 0) / (step + 2))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unblur.accel.jit import compiled
-from unblur.accel.threads import Memory, Span, share
+from unblur.accel.threads import Memory, Span, parallel_spans
 
 _BLOCK = 256
 _0 = np.float32(0)
@@ -85,7 +85,7 @@ def _by_spans(x: Tensor, work: Callable[[Span], None]) -> None:
     def run(spans: Sequence[Span], _: Memory) -> None:
         work((spans[0][0], spans[-1][1]))
 
-    share(x.shape[0], _BLOCK, run)
+    parallel_spans(x.shape[0], _BLOCK, run)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""A layer that convolves in the fastest way there is for its shape, type and device."""
+"""A convolution layer that selects the fastest algorithm for its shape, type and device."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from unblur.accel.convolution.borders import reflected
 from unblur.accel.jit import has_compiler
 from unblur.accel.threads import can_share
 
-LEAST_CHANNELS = 16
-LEAST_TILES = 200
-"""Fewer tiles of 4 x 4 pixels are convolved faster by the plain sum."""
+MIN_CHANNELS = 16
+"""Smallest number of input and of output channels for Winograd's algorithm, dimensionless."""
+MIN_TILES = 200
+"""Smallest number of 4 x 4 tiles for Winograd's algorithm; fewer are faster by direct sums."""
 
 
 class Convolution(nn.Conv2d):
     """`torch.nn.Conv2d`, faster in float32 on a CPU, and the same on every run on a GPU.
 
-    There, 3 x 3 taps between many channels take Winograd's way with a quarter of the
-    multiplications, forwards and backwards, where the extra `fast` (numba) is installed; single
-    taps on pixels whose channels lie together are matrix products; all others are torch's, in
-    the memory order of the weights, since in the other derivatives are several times slower.
+    On a CPU in float32, 3 x 3 taps between many channels use Winograd's algorithm, with a quarter
+    of the multiplications, forwards and backwards, if the extra `fast` (numba) is installed;
+    1 x 1 taps on channels-last images are matrix products; all others are torch's, in the memory
+    order of the weights, since derivatives are several times slower in the other order.
     Results differ by rounding only. Parameters, weights and shapes are those of
     `torch.nn.Conv2d`; of the padding modes there are "zeros" and, by one pixel, "reflect".
 
@@ -39,7 +40,7 @@ class Convolution(nn.Conv2d):
         return self._convolved(input, rectify=False)
 
     def rectified(self, input: Tensor) -> Tensor:
-        """Convolve, and set what is negative to 0."""
+        """Convolve (B, C, H, W) and apply a ReLU."""
         if torch.is_grad_enabled():
             return torch.relu_(self(input))
         return self._convolved(input, rectify=True)
@@ -68,10 +69,10 @@ class Convolution(nn.Conv2d):
     def _takes_winograd(self, x: Tensor) -> bool:
         if not fits_winograd(self):
             return False
-        reach = 2 * int(self.padding[0]) - 2
-        down, across = (-(-(extent + reach) // 4) for extent in x.shape[-2:])
-        enough = min(down, across) > 0 and x.shape[0] * down * across >= LEAST_TILES
-        return enough and has_compiler() and can_share()
+        padding = 2 * int(self.padding[0]) - 2
+        down, across = (-(-(extent + padding) // 4) for extent in x.shape[-2:])
+        large = min(down, across) > 0 and x.shape[0] * down * across >= MIN_TILES
+        return large and has_compiler() and can_share()
 
     def _is_product(self, x: Tensor) -> bool:
         return (
@@ -83,7 +84,7 @@ class Convolution(nn.Conv2d):
 
 
 def fits_winograd(layer: nn.Conv2d) -> bool:
-    """Whether a layer's taps, steps, border and channels are those of the fast way."""
+    """Return whether kernel size, stride, padding and channels of a layer suit Winograd."""
     paddings = {"zeros": ((0, 0), (1, 1), (2, 2)), "reflect": ((1, 1),)}
     return (
         layer.kernel_size == (3, 3)
@@ -91,12 +92,12 @@ def fits_winograd(layer: nn.Conv2d) -> bool:
         and layer.dilation == (1, 1)
         and layer.groups == 1
         and layer.padding in paddings.get(layer.padding_mode, ())
-        and min(layer.in_channels, layer.out_channels) >= LEAST_CHANNELS
+        and min(layer.in_channels, layer.out_channels) >= MIN_CHANNELS
     )
 
 
 def _is_plain(x: Tensor, weight: Tensor) -> bool:
-    """Whether a convolution is to be computed in float32 on a CPU."""
+    """Return whether a convolution is computed in float32 on a CPU."""
     return (
         x.dim() == 4
         and x.device.type == "cpu"

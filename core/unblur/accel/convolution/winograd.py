@@ -13,7 +13,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from unblur.accel.convolution import tiles
-from unblur.accel.threads import Memory, Span, share
+from unblur.accel.threads import Memory, Span, parallel_spans
 
 _TAPS = torch.tensor(
     [
@@ -114,14 +114,14 @@ def _sum(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border, rectify
             torch.bmm(given, factors, out=found)
             scatter(products.flat, first, last, grid, shift, low, made)
 
-    share(count * grid[0] * grid[1], tiles.BLOCK, work)
+    parallel_spans(count * grid[0] * grid[1], tiles.BLOCK, work)
     return y
 
 
 def _by_weight(x: Tensor, slope: Tensor, border: Border) -> Tensor:
     """Return the derivative by the weights, summed in the tiles' own domain."""
     channels, outputs = x.shape[1], slope.shape[1]
-    seen, slopes = _pixels(x), _pixels(slope)
+    seen, gradients = _pixels(x), _pixels(slope)
     gather, gather_slope = tiles.gather(channels), tiles.gather_gradient(outputs)
     grid = _grid(slope)
 
@@ -130,12 +130,12 @@ def _by_weight(x: Tensor, slope: Tensor, border: Border) -> Tensor:
         total = x.new_zeros(tiles.PRODUCTS, channels, outputs)
         for first, last in blocks:
             gather(seen, border.padding, border.mirror, first, last, grid, inputs.flat)
-            gather_slope(slopes, first, last, grid, changes.flat)
+            gather_slope(gradients, first, last, grid, changes.flat)
             given, found = inputs.matrices(last - first), changes.matrices(last - first)
             total.baddbmm_(given.transpose(1, 2), found)
         return total
 
-    parts = share(x.shape[0] * grid[0] * grid[1], tiles.BLOCK, work)
+    parts = parallel_spans(x.shape[0] * grid[0] * grid[1], tiles.BLOCK, work)
     total = torch.stack(parts).sum(0).flatten(1)
     taps = (_SPREAD.T @ total).view(3, 3, channels, outputs)
     return taps.permute(3, 2, 0, 1).contiguous()

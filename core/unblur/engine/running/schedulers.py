@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
-from unblur.accel.malloc import retained_memory
+from unblur.accel.malloc import no_malloc_trim
 from unblur.engine.tiles.task import TileResult, TileTask
 from unblur.engine.tiles.tiling import Tile
 
@@ -128,7 +128,7 @@ def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
             torch.set_num_threads(share)
 
     try:
-        with retained_memory():
+        with no_malloc_trim():
             yield prepare
     finally:
         torch.set_num_threads(own)
