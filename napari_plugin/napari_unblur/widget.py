@@ -16,6 +16,7 @@ from napari_unblur.panels.compare import Compare
 from napari_unblur.panels.footer import format_duration
 from napari_unblur.panels.frame import Frame
 from napari_unblur.panels.style import style_sheet
+from napari_unblur.panels.viewer_events import connect_viewer
 from napari_unblur.work.layer_run import LayerRun
 from napari_unblur.work.preview import Preview
 from napari_unblur.work.queue import Task, TaskQueue
@@ -74,10 +75,10 @@ class DeblurWidget(Frame):
         self.runner = LayerRun(napari_viewer, self.queue)
         self.compare = Compare(napari_viewer)
         self._connect_panels()
-        self._connect_viewer()
+        connect_viewer(napari_viewer, self._layers_changed, self._view_changed, self._restyle)
         self._restyle()
         self._layer_chosen()
-        self.side_queue.submit(Task(lambda _: load(), self._loaded, self.messages.add_error))
+        self.side_queue.submit(Task(lambda _: load(), self._loaded, self._load_failed))
 
     def open_pipeline(self, name_or_path: str) -> None:
         """Load a pipeline by name or from a file and show its steps."""
@@ -159,25 +160,6 @@ class DeblurWidget(Frame):
         self.runner.failed.connect(self._failed)
         self.runner.cancelled.connect(self._stopped)
 
-    def _connect_viewer(self) -> None:
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self._layers_changed)
-        layers.inserted.connect(self._watch)
-        for layer in self.viewer.layers:
-            layer.events.name.connect(self._layers_changed)
-        camera = getattr(self.viewer, "scene", self.viewer).camera  # in the scene since napari 0.9
-        for event in (
-            camera.events.center,
-            camera.events.zoom,
-            self.viewer.dims.events.current_step,
-        ):
-            event.connect(self._view_changed)
-        self.viewer.events.theme.connect(self._restyle)
-
-    def _watch(self, event: Any) -> None:
-        event.value.events.name.connect(self._layers_changed)
-
     def _loaded(self, methods: InstalledMethods) -> None:
         self.registry = methods.registry
         self.options.set_devices(methods.devices)
@@ -190,6 +172,13 @@ class DeblurWidget(Frame):
             self._check()
         else:
             self.open_pipeline(first)
+        if self.psf.is_fetching:
+            self._fetch_psf()
+
+    def _load_failed(self, error: Exception) -> None:
+        self.messages.add_error(error)
+        if self.psf.is_fetching:
+            self.psf.show_psf(None)
 
     def _show_draft(self, draft: Draft) -> None:
         assert self.registry is not None
@@ -299,8 +288,12 @@ class DeblurWidget(Frame):
     def _fetch_psf(self) -> None:
         request = self._collect(collect.psf_request)
         if request is None:
+            if self.psf.is_fetching:
+                self.psf.show_psf(None)
             return
         self.psf.set_fetching()
+        if self.registry is None:
+            return  # a new task would cancel the one that loads the methods; read the PSF after it
         task = Task(lambda _: fetch_psf(request), self.psf.show_psf, self._psf_failed)
         self.side_queue.submit(task)
 

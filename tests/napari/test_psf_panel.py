@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
-from conftest import KNOWN_PSF
+from conftest import BLIND, KNOWN_PSF
 from napari_unblur.model.kernel_layers import field_layer, field_mosaic, thumbnail
 from napari_unblur.model.layers import LayerSnapshot
+from napari_unblur.widget import DeblurWidget
+from napari_unblur.work.warmup import load_methods
 from unblur.io import write_kernel
 from unblur.model.kernel import Kernel, KernelField
 from unblur.numerics.synthesis import gaussian_kernel
@@ -33,6 +38,32 @@ def test_a_pipeline_without_estimator_needs_a_psf(open_panel, wait_until_idle):
     assert widget.footer.run.isEnabled()
     assert "no problem" in widget.psf.doctor.diagnostics.text()
     assert not widget.psf.doctor.picture.isHidden()
+
+
+def test_a_psf_layer_chosen_while_the_methods_load_is_used(
+    registry, qtbot, pipeline_file, wait_until_idle
+):
+    proceed = threading.Event()
+
+    def load():
+        proceed.wait(20)
+        return load_methods()
+
+    viewer = ViewerModel()
+    viewer.add_image(gaussian_kernel(1.0, size=9).weights, name="measured")
+    viewer.add_image(IMAGE, name="image")
+    widget = DeblurWidget(viewer, load=load)
+    qtbot.addWidget(widget)
+    widget.open_pipeline(pipeline_file(BLIND))
+    choose_layer(widget, "measured", lambda _: None)
+    assert widget.psf.problem() == "Reading the PSF…"
+    proceed.set()
+    wait_until_idle(widget)
+    assert widget.registry is not None
+    assert widget.psf.origin == "layer"
+    assert widget.psf.field().mean.shape == (9, 9)
+    assert widget.footer.run.isEnabled()
+    widget.close_queues()
 
 
 def test_diagnostics_are_shown_and_repaired(open_panel, wait_until_idle):

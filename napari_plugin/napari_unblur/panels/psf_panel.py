@@ -38,6 +38,11 @@ class PsfPanel(QWidget):
     """The choice of the PSF.
 
     `requested` is emitted when a PSF has to be read, `changed` when the PSF in use changes.
+
+    Attributes
+    ----------
+    is_fetching : bool
+        Whether a PSF is being read.
     """
 
     requested = Signal()
@@ -49,7 +54,7 @@ class PsfPanel(QWidget):
         self._viewer = viewer
         self._psf: PsfCandidate | None = None
         self._use_repaired = False
-        self._fetching = False
+        self.is_fetching = False
         self.menu = Menu()
         self.menu.setAccessibleName("PSF")
         for origin, text in _ORIGINS.items():
@@ -90,7 +95,8 @@ class PsfPanel(QWidget):
         self.menu.set_enabled(0, estimable, reason)
         if not estimable and self.origin == "estimated":
             self.choose("layer")
-        elif estimable and self._psf is None and self.origin in ("layer", "points"):
+        has_psf = self._psf is not None or self.is_fetching
+        if estimable and not has_psf and self.origin in ("layer", "points"):
             self.choose("estimated")
 
     def refresh(self) -> None:
@@ -125,7 +131,7 @@ class PsfPanel(QWidget):
         """Return why there is no PSF although one is needed, "" if there is no problem."""
         if self.origin == "estimated" or self.field() is not None:
             return ""
-        if self._fetching:
+        if self.is_fetching:
             return "Reading the PSF…"
         if self._psf is not None:
             return "The PSF cannot be used as it is; press Repair, or choose another."
@@ -144,13 +150,13 @@ class PsfPanel(QWidget):
     def set_fetching(self) -> None:
         """Show that the PSF is being read."""
         self._psf = None
-        self._fetching = True
+        self.is_fetching = True
         self.doctor.show_waiting()
         self.changed.emit()
 
     def show_psf(self, psf: PsfCandidate | None) -> None:
         """Use a PSF and show it with its diagnostics."""
-        self._fetching = False
+        self.is_fetching = False
         self._psf = psf
         self._use_repaired = False
         self.doctor.show_psf(psf, is_repaired=False)
