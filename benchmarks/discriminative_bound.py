@@ -4,9 +4,9 @@
 
 The pipeline `discriminative` runs with another prior in the place of the network: one that knows
 the true sharp image, and whose step goes a share of the way there. With 0 nothing is left but the
-tie to the last turn's latent image. No prior that has to guess the image gets nearer to it than
-the one that goes all the way. Each share is tried with the weight of the pipeline and with one so
-large that, having fallen, it still tells at the finest scale. Kept as
+tie to the last iteration's latent image. No prior that has to guess the image gets nearer to it
+than the one that goes all the way. Each share is tried with the weight of the pipeline and with
+one so large that, having decreased, it still has an effect at full size. Kept as
 `results/discriminative-bound`.
 """
 
@@ -36,9 +36,9 @@ from unblur.numerics.metrics import kernel_similarity, levin_aligned
 from unblur.numerics.pyramid import pyramid_levels, shrink_image
 from unblur.pipeline import Pipeline
 from unblur.plugins.manager import registry
-from unblur_classic.map.alternating import placed
+from unblur_classic.map.alternating import embed
 from unblur_classic.map.estimator import MapEstimator
-from unblur_classic.map.preprocessing import prepared
+from unblur_classic.map.preprocessing import preprocess
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 HEAVIER = 25.0
@@ -65,7 +65,7 @@ class Knowing(stages.Prior):
         for scale in pyramid_levels(size):
             small = shrink_image(sharp, scale.ratio)
             extent = [fast_length(n + scale.size - 1) for n in small.shape]
-            both = (placed(x, extent, scale.size) for x in (small, torch.ones_like(small)))
+            both = (embed(x, extent, scale.size) for x in (small, torch.ones_like(small)))
             cls.truths[tuple(extent)] = (next(both), next(both))
 
     def energy(self, x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class Scene:
         images = [read_image(path) for path in (pair.blurred, pair.sharp)]
         blurred, sharp = (np.asarray(x.data) / np.float32(x.white) for x in images)
         assert pair.kernel is not None
-        given = prepared(torch.from_numpy(blurred)[None], Context(), None, params)
+        given = preprocess(torch.from_numpy(blurred)[None], Context(), None, params)
         return cls(blurred, sharp, read_kernel(pair.kernel).mean, given.size)
 
 
@@ -166,7 +166,7 @@ def main() -> None:
     remark = (
         f"Means over {len(scenes)} of Levin's pairs, PSNR in dB as in "
         "levin-discriminative, where the second prior is the network with weight "
-        f"{weight:g}. Of the way: from the last turn's latent image to the true sharp image."
+        f"{weight:g}. Of the way: from the last iteration's latent image to the true sharp image."
     )
     keep("discriminative-bound", "What a prior that knows the image gains", rows, remark)
 

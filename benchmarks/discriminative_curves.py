@@ -34,9 +34,9 @@ from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_p
 from unblur.pipeline import Pipeline
 from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
-from unblur_classic.map.alternating import alternate
-from unblur_classic.map.estimator import MapEstimator, weighted
-from unblur_classic.map.preprocessing import prepared
+from unblur_classic.map.alternating import alternating_minimization
+from unblur_classic.map.estimator import MapEstimator, weighted_priors
+from unblur_classic.map.preprocessing import preprocess
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
 PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"
@@ -44,15 +44,17 @@ FRAME = 31
 
 
 def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
-    """Yield the similarity after each turn with the first `count` priors of the pipeline."""
+    """Yield the similarity after each iteration with the first `count` priors of the pipeline."""
     settings = Pipeline.load("discriminative").steps[0].params
     params = MapEstimator({**settings, "size": FRAME}).params
-    given = prepared(image, Context(), None, params)
-    turns: list[Tensor] = []
+    given = preprocess(image, Context(), None, params)
+    kernels: list[Tensor] = []
     levels = pyramid_levels(given.size)
-    alternate(given, levels, weighted(params.priors[:count]), params, turns.append)
+    alternating_minimization(
+        given, levels, weighted_priors(params.priors[:count]), params, kernels.append
+    )
     ratios = {level.size: level.ratio for level in levels}
-    for kernel in turns:
+    for kernel in kernels:
         full = rescale_kernel(kernel, FRAME, 1 / ratios[kernel.shape[-1]])
         yield kernel_similarity(full.numpy(), true.weights)
 

@@ -1,4 +1,4 @@
-"""Blind estimation of a camera's motion with turns, and the model of its blur."""
+"""Blind estimation of camera motion with rotation, and the model of its blur."""
 
 from itertools import pairwise
 
@@ -16,17 +16,17 @@ from unblur.numerics.synthesis import shake_image
 from unblur.pipeline import Pipeline
 from unblur.testing import gaussian, synthetic_scene
 from unblur_classic.camera_shake.estimator import CameraShake
-from unblur_classic.camera_shake.model import CameraModel, fading
+from unblur_classic.camera_shake.model import CameraModel, cosine_window
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.kernel_update import NormalEquations
 
 SIZE = 11
 
 
-def swing(turn=5.0, rows=3.0, columns=-2.0, steps=41):
-    """Return the poses of a camera that turns and drifts at constant speed."""
+def swing(rotation=5.0, rows=3.0, columns=-2.0, steps=41):
+    """Return the poses of a camera that rotates and shifts at constant speed."""
     time = np.linspace(-0.5, 0.5, steps)
-    return np.stack([np.deg2rad(turn) * time, rows * time, columns * time], 1)
+    return np.stack([np.deg2rad(rotation) * time, rows * time, columns * time], 1)
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +65,20 @@ def similarity(field, truth):
     )
 
 
-def test_a_camera_that_turns_is_found(shaken, found):
+def test_the_kernels_of_a_rotating_camera_are_found(shaken, found):
     truth = true_field(shaken.shape[1:], swing())
-    alone = MapEstimator(size=SIZE).estimate(shaken, Context()).field
-    assert similarity(found, truth) > similarity(alone, truth) + 0.1
+    uniform = MapEstimator(size=SIZE).estimate(shaken, Context()).field
+    assert similarity(found, truth) > similarity(uniform, truth) + 0.1
     assert similarity(found, truth) > 0.75
 
 
-def test_the_sense_of_the_turn_is_found(shaken, found):
+def test_the_sense_of_the_rotation_is_found(shaken, found):
     right = true_field(shaken.shape[1:], swing())
-    wrong = true_field(shaken.shape[1:], swing(turn=-5.0))
+    wrong = true_field(shaken.shape[1:], swing(rotation=-5.0))
     assert similarity(found, right) > similarity(found, wrong) + 0.1
 
 
-def test_every_kernel_is_one(found):
+def test_every_kernel_is_non_negative_of_sum_1(found):
     assert not found.is_uniform
     for row in found.kernels:
         for kernel in row:
@@ -86,11 +86,11 @@ def test_every_kernel_is_one(found):
             assert kernel.weights.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_without_a_turn_there_is_one_kernel(shaken):
+def test_without_rotation_there_is_one_kernel(shaken):
     assert estimated(shaken, max_rotation_deg=0, refinements=1).is_uniform
 
 
-def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
+def test_it_is_deterministic_and_independent_of_brightness(shaken):
     quick = {"refinements": 1}
     first, again, dim = (
         estimated(x, **quick).mean.weights for x in (shaken, shaken, 0.05 * shaken)
@@ -99,7 +99,7 @@ def test_it_is_the_same_every_time_and_dimness_does_not_matter(shaken):
     assert kernel_similarity(first, dim) > 0.999
 
 
-def test_what_lies_under_the_mask_does_not_matter(shaken):
+def test_the_values_of_masked_pixels_do_not_matter(shaken):
     mask = torch.ones(shaken.shape[1:])
     mask[40:52, 30:50] = 0
     quick = {"refinements": 1}
@@ -110,7 +110,7 @@ def test_what_lies_under_the_mask_does_not_matter(shaken):
     np.testing.assert_array_equal(black, white)
 
 
-def test_every_part_and_turn_is_reported_and_it_stops_when_told(shaken):
+def test_every_part_and_iteration_is_reported_and_it_stops_when_cancelled(shaken):
     reports = []
     estimated(shaken, Context(on_progress=reports.append), refinements=2)
     assert [(r.label, r.done, r.total) for r in reports] == [
@@ -122,7 +122,7 @@ def test_every_part_and_turn_is_reported_and_it_stops_when_told(shaken):
         estimated(shaken, Context(is_cancelled=lambda: next(polls)))
 
 
-def test_a_flat_part_is_left_out_and_a_flat_image_is_refused(shaken):
+def test_a_flat_part_is_skipped_and_a_flat_image_raises(shaken):
     half_flat = shaken.clone()
     half_flat[..., :95] = 0.5
     assert np.isfinite(estimated(half_flat, refinements=1).mean.weights).all()
@@ -131,12 +131,12 @@ def test_a_flat_part_is_left_out_and_a_flat_image_is_refused(shaken):
 
 
 @pytest.mark.parametrize("size", [10, 11])
-def test_any_scout_and_any_size_will_do(shaken, size):
+def test_any_local_estimator_and_any_size_can_be_used(shaken, size):
     field = estimated(shaken, size=size, local_estimator="map", refinements=1)
     assert similarity(field, true_field(shaken.shape[1:], swing())) > 0.5
 
 
-def test_bad_params_and_small_images_are_refused():
+def test_params_out_of_bounds_and_small_images_raise():
     with pytest.raises(ParamsError, match="max_rotation_deg"):
         CameraShake(max_rotation_deg=-1)
     with pytest.raises(ImageError, match="too small"):
@@ -144,7 +144,7 @@ def test_bad_params_and_small_images_are_refused():
 
 
 @pytest.mark.parametrize("deconvolution", ["svmap", "hyper-laplacian"])
-def test_the_pipelines_begin_with_it(deconvolution):
+def test_the_shipped_pipelines_start_with_it(deconvolution):
     stages = Pipeline.load(f"camera-shake-{deconvolution}").build()
     assert [stage.name for stage in stages] == ["camera-shake", deconvolution, "clip"]
 
@@ -157,30 +157,30 @@ def model():
     return CameraModel(PoseGrid.over((120, 150), SIZE, np.deg2rad(3)), torch.zeros(0).double())
 
 
-def test_pieces_cover_the_image_and_overlap_by_half(model):
+def test_patches_cover_the_image_and_overlap_by_half(model):
     index = torch.arange(120 * 150).reshape(120, 150)
-    pieces = model.pieces(index)
-    assert len(pieces.unique()) == index.numel()
-    edge = pieces.shape[-1]
-    starts = sorted({part.columns.start for part in model.parts})
+    patches = model.extract(index)
+    assert len(patches.unique()) == index.numel()
+    edge = patches.shape[-1]
+    starts = sorted({patch.columns.start for patch in model.patches})
     assert max(b - a for a, b in pairwise(starts)) <= edge / 2
 
 
-def test_pieces_grow_with_the_image():
+def test_patches_grow_with_the_image():
     grid = PoseGrid.over((1500, 2000), SIZE, np.deg2rad(3))
-    assert len(CameraModel(grid, torch.zeros(0)).parts) <= 49
+    assert len(CameraModel(grid, torch.zeros(0)).patches) <= 49
 
 
 @pytest.mark.parametrize("edge", [8, 9])
-def test_the_window_is_symmetric_and_whole_in_its_middle(edge):
-    window = fading([edge, edge])
+def test_the_window_is_symmetric_and_1_in_its_middle(edge):
+    window = cosine_window([edge, edge])
     torch.testing.assert_close(window, window.flip(0, 1))
     assert float(window[edge // 2, edge // 2]) == 1
     assert 0 < float(window[0, 0]) < 0.02
 
 
-def test_poses_are_fitted_to_the_gradients_of_all_pieces(model):
-    """Each piece blurred by its own kernel, as the model has it: the poses come back."""
+def test_poses_are_fitted_to_the_gradients_of_all_patches(model):
+    """The fit restores the poses from patches that are blurred by their kernels."""
     true = torch.zeros(model.basis.shape, dtype=torch.float64)
     for step in (-2, -1, 0, 1, 2):
         true[len(true) // 2 + step, 5 - step // 2, 5 + step // 2] = 0.2
@@ -190,13 +190,13 @@ def test_poses_are_fitted_to_the_gradients_of_all_pieces(model):
     blurred = apply_otf(sharp, psf_to_otf(kernels, (48, 50)), 2)
     weights = model.basis.identity()
     for _ in range(5):
-        weights = model.fitted(weights, sharp, blurred, 0.0)
+        weights = model.fit(weights, sharp, blurred, 0.0)
     found = model.kernels(weights)
     assert float((found - kernels).norm() / kernels.norm()) < 0.2
 
 
-def test_with_a_floor_the_fit_is_a_quotient():
-    """Where the floor is all but 0, the kernel is that of a division of spectra."""
+def test_with_whitening_the_fit_is_a_quotient():
+    """With a whitening constant near 0, the kernel is that of a division of spectra."""
     draw = torch.Generator().manual_seed(1)
     sharp = torch.randn(2, 1, 40, 40, generator=draw, dtype=torch.float64)
     kernel = gaussian((7, 7), 1.2).tensor().double()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.ndimage import median_filter
+from scipy import ndimage
 
 from unblur.errors import Cancelled, ImageError, ParamsError, UsageError
 from unblur.io import read_kernel
@@ -13,16 +13,16 @@ from unblur.numerics.pyramid import pyramid_levels
 from unblur.numerics.synthesis import motion_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
-from unblur_classic.map.median import median_filtered
+from unblur_classic.map.preprocessing import median_filter
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
-BENT = np.zeros((9, 9), np.float32)
-BENT[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]
+CURVED = np.zeros((9, 9), np.float32)
+CURVED[[1, 2, 3, 4, 5, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5, 6]] = [1, 1, 2, 3, 2, 1, 1, 2]
 
 
 @pytest.fixture(scope="module")
 def shaken():
-    return synthetic_scene((110, 120), Kernel(BENT), noise=0.002, seed=4)
+    return synthetic_scene((110, 120), Kernel(CURVED), noise=0.002, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,13 @@ def test_the_kernel_is_centred_on_its_mass(found):
         assert abs((found.sum(1 - axis) * np.arange(n)).sum() - n // 2) <= 0.51
 
 
-def test_the_kernel_is_not_turned_round(shaken, found):
+def test_the_kernel_is_not_rotated_by_180_degrees(shaken, found):
     """Convolution and correlation differ for a kernel without symmetry."""
-    turned = np.rot90(shaken.kernel.weights, 2)
-    assert kernel_similarity(found, shaken.kernel.weights) > kernel_similarity(found, turned) + 0.1
+    rotated = np.rot90(shaken.kernel.weights, 2)
+    assert kernel_similarity(found, shaken.kernel.weights) > kernel_similarity(found, rotated) + 0.1
 
 
-def test_whether_frequencies_count_alike_matters_in_the_further_turns_alone(shaken, found):
+def test_whitening_changes_the_refinements_alone(shaken, found):
     plain = kernel_of(shaken.blurred, whiten=False)
     assert kernel_similarity(plain, shaken.kernel.weights) > 0.9
     assert not np.array_equal(plain, found)
@@ -58,7 +58,7 @@ def test_whether_frequencies_count_alike_matters_in_the_further_turns_alone(shak
     np.testing.assert_array_equal(*short)
 
 
-def test_it_is_the_same_every_time(shaken, found):
+def test_it_is_deterministic(shaken, found):
     np.testing.assert_array_equal(kernel_of(shaken.blurred), found)
 
 
@@ -73,45 +73,45 @@ def test_grey_in_three_channels_is_grey(shaken, found):
 
 
 @pytest.mark.parametrize("value", [0.0, 40.0])
-def test_what_lies_under_the_mask_does_not_matter(shaken, found, value):
+def test_the_values_of_masked_pixels_do_not_matter(shaken, found, value):
     mask = torch.ones(110, 120)
     mask[40:52, 30:60] = 0
     mask[::9, 5::13] = 0
     damaged = torch.where(mask > 0, shaken.blurred, value)
-    spared = kernel_of(damaged, mask)
-    np.testing.assert_array_equal(spared, kernel_of(torch.where(mask > 0, damaged, 0.3), mask))
-    assert kernel_similarity(spared, found) > 0.9
+    masked = kernel_of(damaged, mask)
+    np.testing.assert_array_equal(masked, kernel_of(torch.where(mask > 0, damaged, 0.3), mask))
+    assert kernel_similarity(masked, found) > 0.9
     if value:
         assert kernel_similarity(kernel_of(damaged), found) < 0.8
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_knowing_the_noise_helps(seed):
-    """The weights stay higher the more noise there is; told of none, it is taken for edges."""
-    given = synthetic_scene((128, 128), Kernel(BENT), noise=0.03, seed=seed)
-    told, untold = (kernel_of(given.blurred, context=Context(noise=n)) for n in (0.03, 0.0))
-    better, worse = (kernel_similarity(k, given.kernel.weights) for k in (told, untold))
+def test_a_given_noise_level_improves_the_kernel(seed):
+    """The weights stay larger with more noise; without the level, noise is taken for edges."""
+    given = synthetic_scene((128, 128), Kernel(CURVED), noise=0.03, seed=seed)
+    known, unknown = (kernel_of(given.blurred, context=Context(noise=n)) for n in (0.03, 0.0))
+    better, worse = (kernel_similarity(k, given.kernel.weights) for k in (known, unknown))
     assert better > worse
 
 
 def test_the_kernel_size_is_estimated_with_the_noise_of_the_halved_image(shaken, monkeypatch):
     """An image of contrast 0.16, of which each pixel is the mean of four."""
-    told = []
+    levels = []
     estimate = MapEstimator.estimate
 
-    def noted(self, blurred, context, mask=None):
-        told.append(context.noise)
+    def recorded(self, blurred, context, mask=None):
+        levels.append(context.noise)
         return estimate(self, blurred, context, mask)
 
-    monkeypatch.setattr(MapEstimator, "estimate", noted)
+    monkeypatch.setattr(MapEstimator, "estimate", recorded)
     kernel_of(shaken.blurred, context=Context(noise=0.02), size="auto")
     gain = 0.16 / float(shaken.blurred.std())
-    assert len(told) > 1
-    assert told[1:] == pytest.approx([gain * 0.01] * (len(told) - 1))
+    assert len(levels) > 1
+    assert levels[1:] == pytest.approx([gain * 0.01] * (len(levels) - 1))
 
 
 @pytest.mark.parametrize("size", [10, 15, "auto"])
-def test_the_frame_may_be_even_or_too_large_or_found_by_itself(shaken, size):
+def test_the_size_may_be_even_or_too_large_or_estimated(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85
 
 
@@ -129,36 +129,36 @@ def test_priors_are_chosen_by_name_and_combined(shaken, found, priors):
     assert other.shape != found.shape or not np.array_equal(other, found)
 
 
-def test_the_median_is_scipys():
+def test_the_median_filter_is_scipys():
     x = torch.rand(12, 17, generator=torch.Generator().manual_seed(0))
-    expected = median_filter(x.numpy(), 3, mode="mirror")
-    np.testing.assert_array_equal(median_filtered(x, 3).numpy(), expected)
-    torch.testing.assert_close(median_filtered(x, 1), x, atol=0, rtol=0)
+    expected = ndimage.median_filter(x.numpy(), 3, mode="mirror")
+    np.testing.assert_array_equal(median_filter(x, 3).numpy(), expected)
+    torch.testing.assert_close(median_filter(x, 1), x, atol=0, rtol=0)
 
 
-def test_a_median_helps_against_salt_and_pepper(shaken):
+def test_the_median_filter_improves_the_kernel_of_an_image_with_salt_and_pepper(shaken):
     draw = torch.rand(shaken.blurred.shape, generator=torch.Generator().manual_seed(1))
-    struck = torch.where(draw < 0.01, 0, torch.where(draw > 0.99, 1, shaken.blurred))
-    plain, filtered = (kernel_of(struck, median=size) for size in (1, 3))
+    corrupted = torch.where(draw < 0.01, 0, torch.where(draw > 0.99, 1, shaken.blurred))
+    plain, filtered = (kernel_of(corrupted, median=size) for size in (1, 3))
     true = shaken.kernel.weights
     assert kernel_similarity(filtered, true) > kernel_similarity(plain, true) + 0.1
 
 
 @pytest.mark.parametrize(("factors", "starts"), [((1.0,), 1), ((0.5, 1.0, 2.0), 1), ((1.0,), 4)])
-def test_every_turn_is_reported(shaken, factors, starts):
+def test_every_iteration_is_reported(shaken, factors, starts):
     reports = []
     kernel_of(
         shaken.blurred,
         context=Context(on_progress=reports.append),
         **{"iterations": 1, "refinements": 2, "weight_factors": factors, "n_starts": starts},
     )
-    turns = len(factors) * starts * (len(pyramid_levels(11)) + 2)
+    iterations = len(factors) * starts * (len(pyramid_levels(11)) + 2)
     assert [(r.label, r.done, r.total) for r in reports] == [
-        ("map", n, turns) for n in range(1, turns + 1)
+        ("map", n, iterations) for n in range(1, iterations + 1)
     ]
 
 
-def test_it_stops_within_a_turn_of_being_told(shaken):
+def test_it_stops_within_an_iteration_of_cancellation(shaken):
     polls = iter([False, False, True])
     with pytest.raises(Cancelled):
         kernel_of(shaken.blurred, context=Context(is_cancelled=lambda: next(polls)))
@@ -167,26 +167,26 @@ def test_it_stops_within_a_turn_of_being_told(shaken):
 # Several weights.
 
 
-def test_a_factor_is_one_on_the_weights(shaken):
+def test_a_factor_multiplies_the_weights(shaken):
     twice = kernel_of(shaken.blurred, weight_factors=[2.0])
     heavy = kernel_of(shaken.blurred, priors=[{"prior": "l0-gradient", "weight": 8e-3}])
     np.testing.assert_array_equal(twice, heavy)
 
 
 @pytest.mark.parametrize("factors", [(0.01, 1.0), (1.0, 0.01)])
-def test_of_several_factors_the_more_plausible_kernel_is_kept(shaken, found, factors):
-    spoilt = kernel_of(shaken.blurred, weight_factors=[0.01])
-    assert kernel_similarity(spoilt, shaken.kernel.weights) < 0.8
+def test_of_several_factors_the_kernel_of_the_best_score_is_kept(shaken, found, factors):
+    wrong = kernel_of(shaken.blurred, weight_factors=[0.01])
+    assert kernel_similarity(wrong, shaken.kernel.weights) < 0.8
     np.testing.assert_array_equal(kernel_of(shaken.blurred, weight_factors=factors), found)
 
 
-def test_an_image_too_small_for_the_kernel_is_refused():
+def test_an_image_too_small_for_the_kernel_raises():
     with pytest.raises(ImageError, match=r"too small.*kernel of 31.*kernel\.size to 25"):
         kernel_of(torch.rand(1, 50, 90), size=31)
 
 
 @pytest.mark.parametrize("mask", [None, torch.zeros(40, 40)])
-def test_an_image_without_anything_to_see_is_refused(mask):
+def test_a_constant_or_masked_image_raises(mask):
     x = torch.full((1, 40, 40), 0.5) if mask is None else torch.rand(1, 40, 40)
     with pytest.raises(ImageError, match="one value"):
         kernel_of(x, mask)
@@ -203,12 +203,12 @@ def test_an_image_without_anything_to_see_is_refused(mask):
         ({"threshold": 1.0}, "threshold"),
     ],
 )
-def test_params_out_of_bounds_are_refused(params, word):
+def test_params_out_of_bounds_raise(params, word):
     with pytest.raises(ParamsError, match=word):
         MapEstimator(**params)
 
 
-def test_an_unknown_prior_is_refused_with_the_nearest_name(shaken):
+def test_an_unknown_prior_raises_with_the_nearest_name(shaken):
     with pytest.raises(UsageError, match="l0-gradient"):
         kernel_of(shaken.blurred, priors=[{"prior": "l0-gradeint", "weight": 1.0}])
 
@@ -219,8 +219,8 @@ def test_a_straight_motion_is_found_at_its_angle():
     assert kernel_similarity(kernel_of(given.blurred), true.weights) > 0.85
 
 
-def test_a_real_photograph_becomes_sharp(shared):
-    """One of Levin's shaken photographs, blind, in the frame of the published kernel."""
+def test_psnr_on_a_real_photograph(shared):
+    """One of Levin's shaken photographs, blind, with the size of the published kernel."""
     levin = shared / "data" / "levin09"
     name = "im3_kernel5_img"
     blurred = np.asarray(Image.open(levin / "blurred_16bit" / f"{name}.png")) / np.float32(65535)

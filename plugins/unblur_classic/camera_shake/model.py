@@ -1,4 +1,4 @@
-"""The blur of a shaking camera, fitted to pieces of the image that have each their own kernel."""
+"""Blur model of a shaking camera: pose weights fitted to patches with one kernel each."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from unblur.numerics.contrast import LOUD
 from unblur.numerics.kernel_ops import remove_small_components
 from unblur.numerics.regions import spans
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
-from unblur_classic.map.kernel_update import EVEN_RIDGE, NormalEquations
+from unblur_classic.map.kernel_update import WHITENED_RIDGE, NormalEquations
 
-WIDTHS, SHARE = 6, 4
-"""Edge of a piece: so many kernels, and at least this fraction of the image."""
+MIN_KERNEL_SIZES, MAX_PATCHES = 6, 4
+"""Extent of a patch: at least so many kernel sizes, and at least the image's extent divided by so
+many, dimensionless."""
 
-FLOOR = 0.3
-"""What of the latent images' mean power a frequency must surpass to count in full, where there
-is little noise."""
+WHITENING_EPS = 0.3
+"""Whitening constant at low noise, as a multiple of the latent images' mean power."""
 
 ITERATIONS = 60
-"""Steps of the fit of the poses in a turn."""
+"""Number of iterations of the non-negative least squares in one fit, dimensionless."""
 
-FAINT, SMALL = 0.02, 0.03
-"""What is left out of the weights after a turn, see `remove_small_components`."""
+THRESHOLD, MIN_COMPONENT_MASS = 0.02, 0.03
+"""Arguments of `remove_small_components` for the pose weights after every fit: fractions of the
+peak and of the sum."""
 
-MARGIN = 1.1
-"""On the largest eigenvalue, which power iteration nears from below."""
+LIPSCHITZ_MARGIN = 1.1
+"""Factor on the largest eigenvalue, dimensionless; power iteration approaches it from below."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class Patch:
     """A part of the image: its rows and columns."""
 
     rows: slice
@@ -40,7 +41,7 @@ class Piece:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """Row and column of its middle, in image pixels."""
+        """Row and column of its centre, in image pixels."""
         return (
             (self.rows.start + self.rows.stop - 1) / 2,
             (self.columns.start + self.columns.stop - 1) / 2,
@@ -48,27 +49,27 @@ class Piece:
 
 
 class CameraModel:
-    """Weights (A, n, n) of camera poses, and pieces of the image that tell them.
+    """Linear model of the kernels of image patches by the weights (A, n, n) of camera poses.
 
     Parameters
     ----------
     grid : PoseGrid
         The poses, and the extent of the image.
     like : tensor
-        Of the type and on the device of the image.
+        Tensor of the image's type and device.
 
     Notes
     -----
-    Eq. 17 of Li et al. with the fast forward approximation of Hirsch et al.: within a piece the
-    blur is that of its middle, `k_r = B_r w`. Pieces overlap by half and fade towards their
-    edges. Every frequency's residual is divided by what the latent images have of it::
+    Eq. 17 of Li et al. with the fast forward approximation of Hirsch et al.: within a patch the
+    blur is that of its centre, `k_r = B_r w`. Patches overlap by half and are windowed towards
+    their edges. The squared residual at every frequency is divided by the latent images' power::
 
-        sum_r sum_f |K_r S_r - B_r|^2 / (|S_r|^2 + floor) + ridge sum_r |k_r|^2,   w >= 0,
+        sum_r sum_f |K_r S_r - B_r|^2 / (|S_r|^2 + eps) + ridge sum_r |k_r|^2,   w >= 0,
 
-    with the spectra S_r and B_r of the pieces' gradients. The plain sum of squares heeds the
-    lowest frequencies of edges above all, where latent images of few edges err most; the
-    quotient of Schuler et al. (Eq. 4) is nearly the unbounded minimiser of this one. The ridge is
-    on kernels, not on poses, so that it does not depend on how finely these are sampled.
+    with the spectra S_r and B_r of the patches' gradients. The plain sum of squares is dominated
+    by the lowest frequencies of edges, at which piecewise constant latent images have the largest
+    errors; the quotient of Schuler et al. (Eq. 4) is nearly the unconstrained minimiser of this
+    one. The ridge is on kernels, not on poses, so that it does not depend on the pose sampling.
 
     References
     ----------
@@ -79,66 +80,69 @@ class CameraModel:
 
     def __init__(self, grid: PoseGrid, like: Tensor) -> None:
         self.grid = grid
-        edges = [min(max(WIDTHS * grid.size, -(-n // SHARE)), n) for n in grid.shape]
-        self.parts = halfway(grid.shape, edges)
-        self.basis = CameraBasis.at(grid, [part.middle for part in self.parts], like)
-        self.fade = fading(edges).to(like)
+        extents = [
+            min(max(MIN_KERNEL_SIZES * grid.size, -(-n // MAX_PATCHES)), n) for n in grid.shape
+        ]
+        self.patches = half_overlapping(grid.shape, extents)
+        self.basis = CameraBasis.at(grid, [patch.middle for patch in self.patches], like)
+        self.window = cosine_window(extents).to(like)
 
-    def pieces(self, image: Tensor) -> Tensor:
-        """Cut an image (H, W) into its pieces (R, h, w)."""
-        return torch.stack([image[part.rows, part.columns] for part in self.parts])
+    def extract(self, image: Tensor) -> Tensor:
+        """Return the patches (R, h, w) of an image (H, W)."""
+        return torch.stack([image[patch.rows, patch.columns] for patch in self.patches])
 
     def kernels(self, weights: Tensor) -> Tensor:
-        """Return the kernel (R, n, n) in the middle of every piece."""
+        """Return the kernel (R, n, n) at the centre of every patch."""
         return self.basis.forward(weights)
 
-    def fitted(self, weights: Tensor, sharp: Tensor, blurred: Tensor, noise: float) -> Tensor:
-        """Return the weights that fit all pieces together, without specks.
+    def fit(self, weights: Tensor, sharp: Tensor, blurred: Tensor, noise: float) -> Tensor:
+        """Return the weights that fit all patches jointly, without small components.
 
         Parameters
         ----------
         weights : (A, n, n)
-            To start from.
+            Initial weights.
         sharp, blurred : (2, R, *domain)
-            Gradients of the latent and of the blurred scenes, 0 but in the pieces' windows.
+            Gradients of the latent and of the blurred scenes, windowed.
         noise : float
-            Standard deviation of the noise, at `CONTRAST`. From `LOUD` the floor grows with its
-            power.
+            Standard deviation of the noise, at `CONTRAST`. Above the reference noise level the
+            whitening constant grows with its square.
         """
         basis, admitted = self.basis, self.basis.admitted()
-        floor = FLOOR * max(noise / LOUD, 1.0) ** 2
-        equations = NormalEquations.of(sharp, blurred, self.grid.size, floor)
+        whitening = WHITENING_EPS * max(noise / LOUD, 1.0) ** 2
+        equations = NormalEquations.of(sharp, blurred, self.grid.size, whitening)
 
         def normal(w: Tensor) -> Tensor:
             kernels = basis.forward(w)
-            return basis.adjoint(equations.apply(kernels) + EVEN_RIDGE * kernels)
+            return basis.adjoint(equations.apply(kernels) + WHITENED_RIDGE * kernels)
 
         fitted = nonnegative_least_squares(
             normal,
             basis.adjoint(equations.target),
             weights,
-            lipschitz=MARGIN * largest_eigenvalue(normal, admitted),
+            lipschitz=LIPSCHITZ_MARGIN * largest_eigenvalue(normal, admitted),
             iterations=ITERATIONS,
             support=admitted,
         )
         total = fitted.sum()
         if not float(total) > 0:
             return weights
-        return remove_small_components(fitted / total, FAINT, SMALL)
+        return remove_small_components(fitted / total, THRESHOLD, MIN_COMPONENT_MASS)
 
 
-def halfway(shape: tuple[int, ...], edges: list[int]) -> list[Piece]:
-    """Return pieces of one extent that cover an image (rows, columns) and overlap by half."""
+def half_overlapping(shape: tuple[int, ...], extents: list[int]) -> list[Patch]:
+    """Return patches of one extent that cover an image (rows, columns) and overlap by half."""
     rows, columns = (
-        spans(n, edge, -(-2 * (n - edge) // edge) + 1) for n, edge in zip(shape, edges, strict=True)
+        spans(n, size, -(-2 * (n - size) // size) + 1)
+        for n, size in zip(shape, extents, strict=True)
     )
-    return [Piece(row, column) for row in rows for column in columns]
+    return [Patch(row, column) for row in rows for column in columns]
 
 
-def fading(edges: list[int]) -> Tensor:
-    """Return a window (h, w) that is 1 in the middle half, and falls to 0 along a cosine."""
+def cosine_window(extents: list[int]) -> Tensor:
+    """Return a window (h, w), 1 in the middle half, with raised-cosine edges (Tukey)."""
     rows, columns = (
         torch.sin(torch.pi * (torch.arange(n) + 0.5) / n).square().mul(2).clamp_max(1)
-        for n in edges
+        for n in extents
     )
     return torch.outer(rows, columns)

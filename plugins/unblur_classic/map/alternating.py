@@ -1,4 +1,4 @@
-"""Latent image and kernel in turns, from coarse to fine."""
+"""Alternating minimisation over latent image and kernel, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -16,203 +16,228 @@ from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import extend_periodic, gradient
 from unblur.numerics.pyramid import PyramidLevel, rescale_kernel, shrink_image
-from unblur_classic.map.edges import salient, threshold_for
-from unblur_classic.map.kernel_update import EVEN_RIDGE, fit_kernel
-from unblur_classic.map.latent_update import LAST, WeightedPrior, latent_image
-from unblur_classic.map.preprocessing import Prepared
+from unblur_classic.map.edges import keep_salient, salient_threshold
+from unblur_classic.map.kernel_update import WHITENED_RIDGE, fit_kernel
+from unblur_classic.map.latent_update import LAST_PENALTY, WeightedPrior, update_latent
+from unblur_classic.map.preprocessing import EstimationInput
 
-LEAST_WEIGHT = 1e-4
-"""To which the first prior's weight falls on the way; the others fall in proportion."""
-EASING = 1.1
-"""Per iteration: the priors' weights and the salient edges' threshold are divided by it."""
-FINEST_WEIGHT = 2e-5
-"""At the end of the last iterations, which refine the kernel at full size."""
-EASY_PRICE = 1e-3
-"""Of an edge against the noise, up to which the priors have their own weights; else they grow."""
-STRICTER, QUIET = 15.0, 0.1
-"""By how much of itself the ridge grows where the noise is `LOUD`, and the share of that noise
-up to which it does not: the frames that `unblur.engine.kernels.kernel_size` finds were fitted to
-images as quiet."""
-FLOOR = 0.4
-"""Of the fits in the last iterations, in which frequencies count alike, relative to the ridge of
-those before. The strongest gradients alone tell too little of most frequencies for that."""
-WAYS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-"""In which the second pixel of a first kernel may lie."""
+MIN_WEIGHT = 1e-4
+"""Smallest weight of the first prior before the refinements, relative to the squared residual;
+the weights of the others decrease in proportion."""
+WEIGHT_DECAY = 1.1
+"""Divisor per iteration of the priors' weights and of the threshold of salient edges,
+dimensionless."""
+FINAL_WEIGHT = 2e-5
+"""Weight of the first prior at the end of the refinements, relative to the squared residual."""
+MAX_UNSCALED_L0_WEIGHT = 1e-3
+"""Largest noise-dependent L0 weight at which the configured prior weights are used unchanged,
+relative to the squared residual. Above it they are scaled up in proportion."""
+RIDGE_INCREASE, KEEP_RIDGE_BELOW = 15.0, 0.1
+"""Relative increase of the ridge at the reference noise level, and the noise, as a fraction of
+that level, below which the ridge is not increased, dimensionless. The kernel-size estimate
+(`unblur.engine.kernels.kernel_size`) was calibrated on images below this noise."""
+WHITENING_EPS = 0.4
+"""Whitening constant of the refinements, as a multiple of the ridge. There is no whitening before:
+thresholded gradients have too little energy at most frequencies."""
+INITIAL_DIRECTIONS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+"""Offsets of the second pixel of an initial kernel from its centre, (rows, columns) in pixels."""
 
 
 @dataclass
-class Level:
-    """One scale's data, and the filled-in scenes that go from turn to turn.
+class ScaleState:
+    """Masks and data of one pyramid level, and the images that each iteration updates.
 
     Attributes
     ----------
-    known : (..., *domain)
-        True where a pixel of a scene's blur was observed and may be trusted.
-    known_slopes : (2, ..., *domain)
-        True where a gradient of it was.
+    observed : (..., *domain) bool
+        True where a pixel of the blurred scene was observed and is valid.
+    observed_gradients : (2, ..., *domain) bool
+        True where a gradient of the blurred scene was observed.
     scene : (..., *domain)
-        The blurred scenes, filled in where they were not observed.
+        Blurred scenes, with predictions at unobserved pixels.
     latent : (..., *domain)
-        The latent images of the last turn, at first the scenes.
+        Latent images of the last iteration, at first the scenes.
     """
 
-    known: Tensor
-    known_slopes: Tensor
+    observed: Tensor
+    observed_gradients: Tensor
     scene: Tensor
     latent: Tensor
 
     @classmethod
-    def of(cls, size: int, observed: Tensor, trusted: Tensor) -> Level:
-        """Lay images (..., h, w) into scenes that are larger by the reach of a kernel of `size`.
+    def of(cls, size: int, images: Tensor, valid: Tensor) -> ScaleState:
+        """Embed images (..., h, w) in scenes that are larger by a kernel of `size` pixels.
 
-        `trusted` (..., h, w) is 1 where a pixel may be.
+        `valid` (..., h, w) is 1 at valid pixels.
         """
-        domain = [fast_length(n + size - 1) for n in observed.shape[-2:]]
-        known = placed(trusted > 0.999, domain, size)
-        slopes = torch.stack([known & torch.roll(known, -1, axis) for axis in (-2, -1)])
-        scene = extend_periodic(observed, domain, (_lead(size),) * 2)
-        return cls(known, slopes, scene, scene)
+        domain = [fast_length(n + size - 1) for n in images.shape[-2:]]
+        observed = embed(valid > 0.999, domain, size)
+        pairs = torch.stack([observed & torch.roll(observed, -1, axis) for axis in (-2, -1)])
+        scene = extend_periodic(images, domain, (_offset(size),) * 2)
+        return cls(observed, pairs, scene, scene)
 
-    def slopes(
+    def update(
         self,
         kernels: Tensor,
         priors: Sequence[WeightedPrior],
         threshold: float = 0.0,
-        last: float = LAST,
+        last_penalty: float = LAST_PENALTY,
     ) -> tuple[Tensor, Tensor]:
-        """Estimate the latent images for kernels, and return their gradients and the blurred ones.
+        """Update the latent images for the kernels; return the gradients for the kernel update.
 
-        Both are (2, ..., *domain). Of the sharp ones, only those longer than `threshold` are left;
-        the blurred ones are what they make where nothing was observed. `last` is the last penalty
-        of `latent_image`.
+        Parameters
+        ----------
+        kernels : (..., n, n)
+            Current kernels.
+        priors : sequence of WeightedPrior
+            Priors on the latent images.
+        threshold : float
+            Length below which gradients of the latent images are set to 0.
+        last_penalty : float
+            See `update_latent`.
+
+        Returns
+        -------
+        sharp, blurred : (2, ..., *domain)
+            Gradients of the latent images, and of the blurred scenes; where these were not
+            observed, the convolution of `sharp` with the kernels.
         """
-        self.latent, predicted = latent_image(self.scene, kernels, priors, self.latent, last)
-        self.scene = torch.where(self.known, self.scene, predicted)
+        self.latent, predicted = update_latent(
+            self.scene, kernels, priors, self.latent, last_penalty
+        )
+        self.scene = torch.where(self.observed, self.scene, predicted)
         sharp = gradient(self.latent)
         if threshold:
-            sharp = salient(sharp, threshold)
+            sharp = keep_salient(sharp, threshold)
         domain = self.latent.shape[-2:]
         filled = inverse_fft(psf_to_otf(kernels, domain) * fft(sharp, 2), domain)
-        return sharp, torch.where(self.known_slopes, gradient(self.scene), filled)
+        return sharp, torch.where(self.observed_gradients, gradient(self.scene), filled)
 
 
-def placed(window: Tensor, domain: Sequence[int], size: int) -> Tensor:
-    """Return images (..., h, w) where `Level.of` lays them in a domain, 0 around them."""
-    before = _lead(size)
+def embed(window: Tensor, domain: Sequence[int], size: int) -> Tensor:
+    """Return images (..., h, w) zero-padded to a domain, at the position of `ScaleState.of`."""
+    before = _offset(size)
     after = [n - before - m for n, m in zip(domain, window.shape[-2:], strict=True)]
     return functional.pad(window, (before, after[1], before, after[0]))
 
 
-def _lead(size: int) -> int:
+def _offset(size: int) -> int:
     return size - 1 - size // 2
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How far the weights fall at a scale, by its noise; found by trial on photographs.
+class WeightLimits:
+    """Lower limits of the weights at a pyramid level, by its noise; found by trial on photographs.
 
     Attributes
     ----------
-    least, finest : float
-        To which the first prior's weight falls on the way, and at the end.
-    ridge : float
+    smallest, final : float
+        Weight of the first prior down to which it decreases before the refinements, and at their
+        end, relative to the squared residual.
+    ridge_factor : float
         Factor on the ridge.
     """
 
-    least: float
-    finest: float
-    ridge: float
+    smallest: float
+    final: float
+    ridge_factor: float
 
     @classmethod
-    def at(cls, noise: float) -> Limits:
-        """Return the limits at a standard deviation of the noise, at `CONTRAST`."""
-        finest = max(FINEST_WEIGHT, 2 * price_against(noise))
+    def at(cls, noise: float) -> WeightLimits:
+        """Return the limits for a standard deviation of the noise, at `CONTRAST`."""
+        final = max(FINAL_WEIGHT, 2 * price_against(noise))
         ratio = noise / LOUD
-        more = STRICTER * ratio * min(ratio**0.5, 1.0) if ratio > QUIET else 0.0
-        return cls(max(LEAST_WEIGHT, 2 * finest), finest, 1 + more)
+        increase = (
+            RIDGE_INCREASE * ratio * min(ratio**0.5, 1.0) if ratio > KEEP_RIDGE_BELOW else 0.0
+        )
+        return cls(max(MIN_WEIGHT, 2 * final), final, 1 + increase)
 
 
-def alternate(
-    given: Prepared,
+def alternating_minimization(
+    given: EstimationInput,
     levels: Sequence[PyramidLevel],
     priors: Sequence[WeightedPrior],
     params: Any,
-    on_turn: Callable[[Tensor], None],
-    start: Tensor | None = None,
+    on_iteration: Callable[[Tensor], None],
+    initial: Tensor | None = None,
 ) -> Tensor:
-    """Return the kernel, found from the first of the scales to the full one.
+    """Return the kernel, estimated from the coarsest level to the full size.
+
+    One iteration is a latent update (`update_latent`), then a kernel update (`fit_kernel`).
 
     Parameters
     ----------
-    given : Prepared
-        The image at the contrast that the priors' weights are meant for. The more noise it has,
-        the less the first prior's weight falls, from a higher start if need be, and the more
-        the ridge counts.
+    given : EstimationInput
+        The image, normalised to the contrast for which the priors' weights are meant. With more
+        noise the weight of the first prior decreases less, from a larger initial value if needed,
+        and the ridge increases.
     levels : sequence of PyramidLevel
         The coarsest first.
     priors : sequence of WeightedPrior
-        On the latent image. Beside one that is met in the gradient, others are left out of
-        the refinements: they take time and change little there.
+        Priors on the latent image. If one acts on the gradient, those on the image are left out
+        of the refinements: they take time and change little there.
     params : Params
         With `iterations` per pyramid level, `refinements` after them, `ridge`, `whiten`, and the
         `threshold` and `min_component_mass` of `remove_small_components`, which is applied to the
         kernel after every iteration.
-    on_turn : callable
-        Called after every turn, with the kernel (n, n) at its scale.
-    start : (n, n), optional
-        Kernel to begin with, at the first of the scales; `first_kernel` if left out.
+    on_iteration : callable
+        Called after every iteration with the kernel (n, n) at its level.
+    initial : (n, n), optional
+        Initial kernel at the first of the levels; `initial_kernel` if left out.
     """
     first = priors[0].weight
-    highest = factor = max(price_against(given.noise) / EASY_PRICE, 1.0)
-    kernel = first_kernel(levels[0].size, given.y) if start is None else start
+    largest = factor = max(price_against(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
+    kernel = initial_kernel(levels[0].size, given.y) if initial is None else initial
     threshold, ratio = 0.0, levels[0].ratio
-    for scale in levels:
-        small = shrink_image(given.y, scale.ratio)
-        limits = Limits.at(given.noise * scale.ratio)
-        ridge = limits.ridge * params.ridge
-        fit = partial(_fitted, params=params, ridge=ridge)
-        level = Level.of(scale.size, small, shrink_image(given.trusted, scale.ratio))
-        kernel, ratio = rescale_kernel(kernel, scale.size, scale.ratio / ratio), scale.ratio
+    for level in levels:
+        small = shrink_image(given.y, level.ratio)
+        limits = WeightLimits.at(given.noise * level.ratio)
+        ridge = limits.ridge_factor * params.ridge
+        fit = partial(_fit, params=params, ridge=ridge)
+        state = ScaleState.of(level.size, small, shrink_image(given.valid, level.ratio))
+        kernel, ratio = rescale_kernel(kernel, level.size, level.ratio / ratio), level.ratio
         if not threshold:
-            threshold = threshold_for(gradient(small), scale.size)
+            threshold = salient_threshold(gradient(small), level.size)
         for _ in range(params.iterations):
-            eased = [p.lightened(factor) for p in priors]
-            kernel = fit(kernel, *level.slopes(kernel, eased, threshold))
-            threshold /= EASING
-            factor = max(factor / EASING, min(limits.least / first, highest))
-            on_turn(kernel)
+            scaled = [p.scaled(factor) for p in priors]
+            kernel = fit(kernel, *state.update(kernel, scaled, threshold))
+            threshold /= WEIGHT_DECAY
+            factor = max(factor / WEIGHT_DECAY, min(limits.smallest / first, largest))
+            on_iteration(kernel)
         kernel = recentre(kernel, by="support")
     if params.whiten:
-        fit = partial(_fitted, params=params, ridge=EVEN_RIDGE, floor=FLOOR * ridge)
-    fall = (limits.finest / (factor * first)) ** (1 / max(params.refinements, 1))
-    telling = [p for p in priors if p.on_gradient] or priors
+        fit = partial(_fit, params=params, ridge=WHITENED_RIDGE, whitening=WHITENING_EPS * ridge)
+    decay = (limits.final / (factor * first)) ** (1 / max(params.refinements, 1))
+    refining = [p for p in priors if p.on_gradient] or priors
     for _ in range(params.refinements):
-        factor *= min(fall, 1.0)
-        eased = [p.lightened(factor) for p in telling]
-        kernel = fit(kernel, *level.slopes(kernel, eased))
-        on_turn(kernel)
+        factor *= min(decay, 1.0)
+        scaled = [p.scaled(factor) for p in refining]
+        kernel = fit(kernel, *state.update(kernel, scaled))
+        on_iteration(kernel)
     return kernel
 
 
-def first_kernel(size: int, like: Tensor, way: tuple[int, int] = WAYS[0]) -> Tensor:
-    """Return a kernel (size, size) of two neighbouring pixels: any direction can grow from it.
+def initial_kernel(
+    size: int, like: Tensor, direction: tuple[int, int] = INITIAL_DIRECTIONS[0]
+) -> Tensor:
+    """Return a kernel (size, size) of two neighbouring pixels, from which any motion can evolve.
 
-    `way` leads from the one in the middle to the other, in rows and columns.
+    `direction` is the offset of the second pixel from the centre, in rows and columns.
     """
     kernel = like.new_zeros(size, size)
     centre = size // 2
-    kernel[centre, centre] = kernel[centre + way[0], centre + way[1]] = 0.5
+    kernel[centre, centre] = kernel[centre + direction[0], centre + direction[1]] = 0.5
     return kernel
 
 
-def _fitted(
+def _fit(
     kernel: Tensor,
     sharp: Tensor,
     blurred: Tensor,
     params: Any,
     ridge: float,
-    floor: float | None = None,
+    whitening: float | None = None,
 ) -> Tensor:
-    """Return the non-negative least-squares fit without its specks."""
-    found = fit_kernel(sharp, blurred, kernel, ridge=ridge, floor=floor)
+    """Return the non-negative least-squares fit without small components."""
+    found = fit_kernel(sharp, blurred, kernel, ridge=ridge, whitening=whitening)
     return remove_small_components(found, params.threshold, params.min_component_mass)

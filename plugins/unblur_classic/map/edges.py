@@ -1,4 +1,4 @@
-"""The edges that tell most about a kernel: strong ones, of every direction."""
+"""Salient edges: the strongest gradients, of all directions, for the kernel update."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import torch
 from torch import Tensor
 
 PER_DIRECTION = 2
-"""Pixels wanted in each quarter of the directions, per pixel of the kernel's extent."""
+"""Number of gradients in each of four ranges of direction, per pixel of the kernel's extent."""
 
 
-def threshold_for(slopes: Tensor, size: int) -> float:
-    """Return the gradient length above which every direction keeps enough pixels.
+def salient_threshold(gradients: Tensor, size: int) -> float:
+    """Return the gradient length above which each range of directions keeps enough pixels.
 
     Parameters
     ----------
-    slopes : (2, H, W)
+    gradients : (2, H, W)
         Gradient of an image, rows first.
     size : int
-        Extent of the kernel sought, in pixels.
+        Extent of the kernel to be estimated, in pixels.
 
     Returns
     -------
     float
-        The least, over four ranges of direction, of the length that leaves
-        `PER_DIRECTION * size` pixels.
+        The smallest, over four ranges of direction, of the length that
+        `PER_DIRECTION * size` pixels reach.
 
     References
     ----------
     S. Cho, S. Lee, "Fast motion deblurring", ACM TOG 28(5), 2009, section 4.
     """
-    length = slopes.square().sum(0).sqrt()
-    direction = torch.atan(slopes[0] / (slopes[1] + 1e-20))
+    length = gradients.square().sum(0).sqrt()
+    direction = torch.atan(gradients[0] / (gradients[1] + 1e-20))
     quarter = ((direction + pi / 2) / (pi / 4)).long().clamp(0, 3)
     wanted = PER_DIRECTION * size
     lengths = []
@@ -43,7 +43,7 @@ def threshold_for(slopes: Tensor, size: int) -> float:
     return min(lengths)
 
 
-def salient(slopes: Tensor, threshold: float) -> Tensor:
-    """Return the gradient with all that is shorter than `threshold` set to 0, never all of it."""
-    length = slopes.square().sum(0)
-    return slopes * (length >= min(threshold**2, 0.5 * float(length.max())))
+def keep_salient(gradients: Tensor, threshold: float) -> Tensor:
+    """Return the gradients, 0 where shorter than `threshold`, but never all of them."""
+    length = gradients.square().sum(0)
+    return gradients * (length >= min(threshold**2, 0.5 * float(length.max())))

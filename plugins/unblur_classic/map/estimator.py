@@ -18,20 +18,24 @@ from unblur.model.stages import Estimate
 from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur.plugins.manager import registry
-from unblur_classic.map.alternating import WAYS, alternate, first_kernel
+from unblur_classic.map.alternating import (
+    INITIAL_DIRECTIONS,
+    alternating_minimization,
+    initial_kernel,
+)
 from unblur_classic.map.kernel_size import estimate_kernel_size
 from unblur_classic.map.latent_update import WeightedPrior
-from unblur_classic.map.multi_start import depths_of, searched
+from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
-from unblur_classic.map.preprocessing import Prepared, prepared
-from unblur_classic.map.scoring import Judge
+from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.scoring import KernelScorer
 
-LEAST = 0.01
-"""Share of the peak below which a sample is left out of the result."""
+RESULT_THRESHOLD = 0.01
+"""Samples of the result below this fraction of the peak are set to 0, dimensionless."""
 
 
 class MapEstimator(stages.KernelEstimator):
-    """The kernel and latent image that are most probable together, found in turns.
+    """Joint MAP estimate of kernel and latent image by alternating minimisation.
 
     Minimises, over the scene `x` and the kernel `k >= 0` of sum 1::
 
@@ -57,7 +61,7 @@ class MapEstimator(stages.KernelEstimator):
 
     The weights are meant for images with little noise. With more noise, of the context or
     estimated, they decrease less, or increase, and the ridge increases
-    (`alternating.Limits`).
+    (`alternating.WeightLimits`).
 
     On pages of text the minimum found depends on the weights and on the initial kernel. With
     several `weight_factors` or `n_starts` the estimation is repeated, and with `restarts` repeated
@@ -87,64 +91,67 @@ class MapEstimator(stages.KernelEstimator):
     """
 
     name = "map"
-    summary = "Coarse-to-fine MAP with any priors; for one shaken photograph."
+    summary = "Coarse-to-fine MAP with any priors; for a shaken photograph."
     cites = "J. Pan et al., L0-Regularized Intensity and Gradient Prior, IEEE TPAMI 39(2), 2017"
 
     class Params(BlindParams):
         """Settings of MAP estimation."""
 
-        iterations: int = Field(5, ge=1, le=100, description="Turns at every scale.")
+        iterations: int = Field(5, ge=1, le=100, description="Iterations per pyramid level.")
         refinements: int = Field(
-            10, ge=0, le=100, description="Further turns at full size, with falling weights."
+            10,
+            ge=0,
+            le=100,
+            description="Further iterations at full size, with decreasing weights.",
         )
         ridge: float = Field(
-            0.5, ge=0, le=100, description="Weight of the squared kernel; more is smoother."
+            0.5, ge=0, le=100, description="Weight of the squared kernel; larger is smoother."
         )
         whiten: bool = Field(
             True,
-            description="Whether all frequencies of the kernel count alike in the further turns; "
-            "pages of text, which lack some, do better without.",
+            description="Whether the fit of the kernel is whitened in the refinements, to equal "
+            "weights of all frequencies; without is better for pages of text, which lack some.",
         )
         threshold: float = Field(
             0.02,
             ge=0,
             lt=1,
-            description="Share of its peak below which a sample of the kernel is dropped on the "
-            "way; more drops the ghosts that lines of text make.",
+            description="Samples of the kernel below this fraction of its peak are set to 0 after "
+            "each iteration; a larger value removes the ghosts of lines of text.",
         )
         min_component_mass: float = Field(
             0.03,
             ge=0,
             lt=1,
-            description="Share of the kernel below which a piece of it that touches no other "
-            "is dropped on the way.",
+            description="Connected components of the kernel with less than this fraction of its "
+            "sum are removed after each iteration.",
         )
         weight_factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
             (1.0,),
             min_length=1,
-            description="Factors on the weights of all priors. Of several, each is tried, and "
-            "the kernel is kept whose restored image is the most plausible.",
+            description="Factors on the weights of all priors. If there are several, each is "
+            "tried, and the kernel whose restored image has the best score is kept.",
         )
         n_starts: int = Field(
             1,
             ge=1,
-            le=len(WAYS),
-            description="Directions of the first kernel, each tried with each of the factors.",
+            le=len(INITIAL_DIRECTIONS),
+            description="Number of initial kernels, each tried with each of the factors.",
         )
         restarts: int = Field(
             0,
             ge=0,
             le=20,
-            description="How often at most to descend again, with each of the factors, from the "
-            "best kernel found; ends when nothing is gained.",
+            description="Largest number of restarts from the best kernel, with each of the "
+            "factors; they end when the score no longer decreases.",
         )
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
-        """Return the kernel, without the latent image, a cartoon; see `KernelEstimator`."""
+        """Return the kernel, without the piecewise constant latent image; see `KernelEstimator`."""
         p = self.params
-        given = prepared(blurred, context, mask, p, self._size_params)
+        given = preprocess(blurred, context, mask, p, self._size_params)
         with no_malloc_trim():
-            kernel = self._searched(given, context)
+            kernel = self._best_kernel(given, context)
         return Estimate.of(Kernel(recentre(kernel, grow=True).cpu().numpy()))
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
@@ -157,30 +164,32 @@ class MapEstimator(stages.KernelEstimator):
         p = self.params
         return {"threshold": p.threshold, "min_component_mass": p.min_component_mass}
 
-    def _searched(self, given: Prepared, context: Context) -> Tensor:
-        """Return the best kernel of all descents."""
-        p, levels, priors = self.params, pyramid_levels(given.size), weighted(self.params.priors)
-        tick = context.ticker(self.name, self._turns(len(levels)))
+    def _best_kernel(self, given: EstimationInput, context: Context) -> Tensor:
+        """Return the kernel of the best score over all starts."""
+        p, levels = self.params, pyramid_levels(given.size)
+        priors = weighted_priors(p.priors)
+        tick = context.ticker(self.name, self._max_iterations(len(levels)))
 
-        def descend(factor: float, first: Tensor, onward: list[PyramidLevel]) -> Tensor:
-            lighter = [prior.lightened(factor) for prior in priors]
-            kernel = alternate(given, onward, lighter, p, lambda _: tick(), first)
-            return torch.where(kernel < LEAST * kernel.max(), 0, kernel)
+        def estimate(factor: float, initial: Tensor, levels: list[PyramidLevel]) -> Tensor:
+            scaled = [prior.scaled(factor) for prior in priors]
+            kernel = alternating_minimization(given, levels, scaled, p, lambda _: tick(), initial)
+            return torch.where(kernel < RESULT_THRESHOLD * kernel.max(), 0, kernel)
 
-        judge = Judge(given.y, given.trusted, context, [prior.prior for prior in priors])
-        firsts = [first_kernel(levels[0].size, given.y, way) for way in WAYS[: p.n_starts]]
-        return searched(descend, judge, firsts, p.weight_factors, levels, p.restarts)
+        scorer = KernelScorer(given.y, given.valid, context, [prior.prior for prior in priors])
+        directions = INITIAL_DIRECTIONS[: p.n_starts]
+        initial = [initial_kernel(levels[0].size, given.y, d) for d in directions]
+        return multi_start(estimate, scorer, initial, p.weight_factors, levels, p.restarts)
 
-    def _turns(self, count: int) -> int:
-        """Return how many turns a search over `count` scales takes at most."""
+    def _max_iterations(self, n_levels: int) -> int:
+        """Return the largest number of iterations over all starts and restarts."""
         p = self.params
-        depths = [count] * p.n_starts + depths_of(count) * p.restarts
-        turns = sum(p.iterations * depth + p.refinements for depth in depths)
-        return int(turns * len(p.weight_factors))
+        runs = [n_levels] * p.n_starts + restart_levels(n_levels) * p.restarts
+        iterations = sum(p.iterations * levels + p.refinements for levels in runs)
+        return int(iterations * len(p.weight_factors))
 
 
-def weighted(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
-    """Return the priors that params choose, built."""
+def weighted_priors(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
+    """Return the priors of the params, constructed."""
     return [
         WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
         for c in choices

@@ -1,4 +1,4 @@
-"""The latent image for a kernel not known well yet: half-quadratic splitting over priors."""
+"""Latent update: half-quadratic splitting over the priors, for the current kernel."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from unblur.numerics.half_quadratic import split_gradients
 from unblur.numerics.operators import gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import continuation
 
-FIRST, LAST, GROWTH = 2.0, 50.0, 3.0
-"""Penalties: the first relative to the weight, the last absolute if no other is given, and their
-growth."""
+FIRST_PENALTY, LAST_PENALTY, PENALTY_GROWTH = 2.0, 50.0, 3.0
+"""Penalties of the splitting: the first relative to the weight, the last relative to the squared
+residual, and the growth per iteration, dimensionless."""
 
 
 @dataclass(frozen=True)
 class WeightedPrior:
-    """A prior and its weight against the squared residual.
+    """A prior and its weight relative to the squared residual.
 
-    A prior with a method `shrink_gradient` is met in the gradient, any other in the image,
-    through its `proximal`.
+    A prior with a method `shrink_gradient` is split off in the gradient domain, any other in the
+    image domain by its `proximal`.
     """
 
     prior: Prior
@@ -35,49 +35,50 @@ class WeightedPrior:
         """Whether the prior is split off in the gradient domain."""
         return hasattr(self.prior, "shrink_gradient")
 
-    def lightened(self, factor: float) -> WeightedPrior:
-        """Return the same prior at `factor` times the weight."""
+    def scaled(self, factor: float) -> WeightedPrior:
+        """Return the prior with `factor` times the weight."""
         return WeightedPrior(self.prior, self.weight * factor)
 
 
-def latent_image(
+def update_latent(
     scene: Tensor,
     kernel: Tensor,
     priors: Sequence[WeightedPrior],
-    guess: Tensor | None = None,
-    last: float = LAST,
+    previous: Tensor | None = None,
+    last_penalty: float = LAST_PENALTY,
 ) -> tuple[Tensor, Tensor]:
     """Return about `argmin_x |k * x - scene|^2 + sum_j weight_j prior_j(x)`, and its blur.
 
     Parameters
     ----------
     scene : (..., *domain)
-        Blurred scenes on a periodic grid, each by itself.
+        Blurred scenes on a periodic grid, independent of each other.
     kernel : (..., n, n)
         Current kernel of each.
     priors : sequence of WeightedPrior
         At least one.
-    guess : (..., *domain), optional
-        A latent image from an earlier turn, at which priors on the image begin; the scene
-        itself if left out.
-    last : float
-        Penalty up to which the gradients are tied to their sparse variables. A small one leaves
-        latent images that are sharp, but not of few edges alone.
+    previous : (..., *domain), optional
+        Latent image of the previous iteration, at which the priors on the image are evaluated;
+        the scene if left out.
+    last_penalty : float
+        Last penalty of the splitting of the gradients. With a small one the latent images are
+        sharp, but not piecewise constant.
 
     Returns
     -------
     latent, blurred : (..., *domain)
-        The minimiser found, and its convolution with the kernel.
+        The minimiser and its convolution with the kernel.
 
     Notes
     -----
-    Each prior gets a variable of its own, `g_j = grad x` or `u_j = x`, tied to `x` by a
-    penalty. Given those, `x` is one division in Fourier space (Li et al., Eqs. 7 to 9, with as
-    many priors as there are).
+    Each prior has an auxiliary variable, `g_j = grad x` or `u_j = x`, coupled to `x` by a
+    penalty. For given variables, `x` is one division in Fourier space (Li et al., Eqs. 7 to 9,
+    for any number of priors).
 
-    For gradients the penalty grows threefold from step to step. A prior on the image, which may
-    be a network, is met once, at the guess: its penalty stays at the first one, and what Li et
-    al. do by letting it grow within a turn, the turns do as the weights fall.
+    For gradients the penalty grows threefold from iteration to iteration. A prior on the image,
+    which may be a network, is evaluated once, at `previous`: its penalty stays at the first
+    value. Where Li et al. increase it within an update, here the updates follow one another at
+    decreasing weights.
 
     References
     ----------
@@ -87,30 +88,30 @@ def latent_image(
     otf = psf_to_otf(kernel, domain)
     power = otf.abs().square()
     laplacian = laplacian_otf(domain, scene)
-    given = otf.conj() * fft(scene, 2)
-    slopes_split = [p for p in priors if p.on_gradient]
-    image_split = [p for p in priors if not p.on_gradient]
-    for p in image_split:
-        tie = FIRST * p.weight
-        near = (scene if guess is None else guess).reshape(-1, *domain)
-        u = p.prior.proximal(near, p.weight / (2 * tie)).reshape(scene.shape)
-        given, power = given + tie * fft(u, 2), power + tie
-    ties = len(slopes_split) * laplacian
+    numerator = otf.conj() * fft(scene, 2)
+    gradient_priors = [p for p in priors if p.on_gradient]
+    image_priors = [p for p in priors if not p.on_gradient]
+    for p in image_priors:
+        penalty = FIRST_PENALTY * p.weight
+        point = (scene if previous is None else previous).reshape(-1, *domain)
+        u = p.prior.proximal(point, p.weight / (2 * penalty)).reshape(scene.shape)
+        numerator, power = numerator + penalty * fft(u, 2), power + penalty
+    laplacians = len(gradient_priors) * laplacian
 
     def pull(gradients: Tensor, penalty: float | Tensor) -> Tensor:
         total = torch.zeros_like(scene)
-        for p in slopes_split:
+        for p in gradient_priors:
             step = p.weight / (2 * penalty)
             total = total + gradient_adjoint(p.prior.shrink_gradient(gradients, step))  # type: ignore[attr-defined]
         return total
 
-    penalties = _penalties(slopes_split, last)
-    latent, spectrum = split_gradients(scene, given, power, ties, penalties, pull)
+    penalties = _penalties(gradient_priors, last_penalty)
+    latent, spectrum = split_gradients(scene, numerator, power, laplacians, penalties, pull)
     return latent, inverse_fft(otf * spectrum, domain)
 
 
-def _penalties(on_gradient: Sequence[WeightedPrior], last: float) -> Iterable[float]:
-    """Return those of the priors on the gradient, a single 0 where there are none."""
-    if not on_gradient:
+def _penalties(priors: Sequence[WeightedPrior], last: float) -> Iterable[float]:
+    """Return the penalties of the priors on the gradient, or a single 0 if there are none."""
+    if not priors:
         return [0.0]
-    return continuation(FIRST * max(p.weight for p in on_gradient), last, GROWTH)
+    return continuation(FIRST_PENALTY * max(p.weight for p in priors), last, PENALTY_GROWTH)

@@ -1,4 +1,4 @@
-"""Many descents to a kernel from different starts, of which the most plausible is kept."""
+"""Multi-start estimation: the kernel of the best score over several starts and weights."""
 
 from __future__ import annotations
 
@@ -8,90 +8,91 @@ from typing import NamedTuple
 from torch import Tensor
 
 from unblur.numerics.pyramid import PyramidLevel, rescale_kernel
-from unblur_classic.map.scoring import Judge
+from unblur_classic.map.scoring import KernelScorer
 
-DEPTHS = (2, 4)
-"""From how many of the finest scales on a further descent begins."""
-GAIN = 0.02
-"""Share by which a round must lower the verdict for another one to follow."""
+RESTART_LEVELS = (2, 4)
+"""Numbers of finest pyramid levels over which a restart runs, dimensionless."""
+MIN_GAIN = 0.02
+"""Smallest relative decrease of the score in a round of restarts for another round to follow,
+dimensionless."""
 
-Descend = Callable[[float, Tensor, list[PyramidLevel]], Tensor]
-"""Takes a factor on the priors' weights, a first kernel and the scales from its own on."""
+Estimate = Callable[[float, Tensor, list[PyramidLevel]], Tensor]
+"""Map from a factor on the priors' weights, an initial kernel and pyramid levels to a kernel."""
 
 
-class Judged(NamedTuple):
-    """A kernel (n, n) and the verdict on it."""
+class ScoredKernel(NamedTuple):
+    """A kernel (n, n) and its score, lower for better ones."""
 
     kernel: Tensor
-    verdict: float
+    score: float
 
 
-def searched(
-    descend: Descend,
-    judge: Judge,
-    firsts: Sequence[Tensor],
+def multi_start(
+    estimate: Estimate,
+    scorer: KernelScorer,
+    initial_kernels: Sequence[Tensor],
     factors: Sequence[float],
     levels: list[PyramidLevel],
-    rounds: int,
+    restarts: int,
 ) -> Tensor:
-    """Return the best of the kernels that descents from different starts arrive at.
+    """Return the kernel of the best score among estimates from different starts.
 
-    Each of the first kernels, at the coarsest scale, is tried with each factor, until the best
-    kernel is good enough to the judge. If none is, the best is started from again at the finer
-    scales, for as many rounds as are allowed and gain something.
+    Each initial kernel, at the coarsest level, is tried with each factor, until the best score is
+    at or below the scorer's `stop_score`. If none is, the estimation restarts from the best
+    kernel at the finer levels, for at most `restarts` rounds while the score decreases.
 
     Parameters
     ----------
-    descend : callable
-        See `Descend`; returns a kernel (n, n) at full size.
-    judge : Judge
-        Compares kernels. A single descent is not judged.
-    firsts : sequence of (n, n)
-        First kernels at the coarsest scale.
+    estimate : callable
+        See `Estimate`; returns a kernel (n, n) at full size.
+    scorer : KernelScorer
+        Scores kernels. A single estimate is not scored.
+    initial_kernels : sequence of (n, n)
+        Initial kernels at the coarsest level.
     factors : sequence of float
-        On the priors' weights.
+        Factors on the priors' weights.
     levels : list of PyramidLevel
         The coarsest first.
-    rounds : int
-        Most rounds of further descents.
+    restarts : int
+        Largest number of rounds of restarts.
     """
-    if len(firsts) == len(factors) == 1 and not rounds:
-        return descend(factors[0], firsts[0], levels)
-    best: Judged | None = None
-    for first in firsts:
-        best = _best_of(best, [(factor, first, levels) for factor in factors], descend, judge)
-        if best.verdict <= judge.enough:
+    if len(initial_kernels) == len(factors) == 1 and not restarts:
+        return estimate(factors[0], initial_kernels[0], levels)
+    best: ScoredKernel | None = None
+    for initial in initial_kernels:
+        best = _best_of(best, [(factor, initial, levels) for factor in factors], estimate, scorer)
+        if best.score <= scorer.stop_score:
             return best.kernel
     assert best is not None
-    for _ in range(rounds):
-        before = best.verdict
-        again = [
+    for _ in range(restarts):
+        before = best.score
+        tries = [
             (factor, rescale_kernel(best.kernel, finer[0].size, finer[0].ratio), finer)
-            for finer in (levels[-depth:] for depth in depths_of(len(levels)))
+            for finer in (levels[-n:] for n in restart_levels(len(levels)))
             for factor in factors
         ]
-        best = _best_of(best, again, descend, judge)
-        if best.verdict <= judge.enough or before - best.verdict < GAIN * abs(before):
+        best = _best_of(best, tries, estimate, scorer)
+        if best.score <= scorer.stop_score or before - best.score < MIN_GAIN * abs(before):
             break
     return best.kernel
 
 
-def depths_of(count: int) -> list[int]:
-    """Return from how many scales, of `count`, further descents begin; none twice."""
-    return sorted({min(depth, count) for depth in DEPTHS})
+def restart_levels(n_levels: int) -> list[int]:
+    """Return the numbers of finest levels over which restarts run, of `n_levels`, each once."""
+    return sorted({min(n, n_levels) for n in RESTART_LEVELS})
 
 
 def _best_of(
-    best: Judged | None,
+    best: ScoredKernel | None,
     tries: Iterable[tuple[float, Tensor, list[PyramidLevel]]],
-    descend: Descend,
-    judge: Judge,
-) -> Judged:
-    """Return the best of the kernels that are tried, or `best` if none is better."""
-    for attempt in tries:
-        kernel = descend(*attempt)
-        found = Judged(kernel, judge(kernel))
-        if best is None or found.verdict < best.verdict:
+    estimate: Estimate,
+    scorer: KernelScorer,
+) -> ScoredKernel:
+    """Return the best of the kernels that are tried, or `best` if none has a lower score."""
+    for arguments in tries:
+        kernel = estimate(*arguments)
+        found = ScoredKernel(kernel, scorer(kernel))
+        if best is None or found.score < best.score:
             best = found
     assert best is not None
     return best

@@ -1,4 +1,4 @@
-"""Settings that all estimators share which find latent image and blur in turns."""
+"""Params of the estimators that alternate between latent image and blur."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unblur.model.params import KernelSize, PriorChoice
 
 
 class BlindParams(stages.Params):
-    """Settings of every alternation."""
+    """Settings of alternating estimation."""
 
     size: KernelSize = Field(
         "auto",
@@ -21,11 +21,11 @@ class BlindParams(stages.Params):
     priors: tuple[PriorChoice, ...] = Field(
         (PriorChoice(prior="l0-gradient", weight=4e-3),),
         min_length=1,
-        description="Priors on the latent image, each with its weight against the squared "
+        description="Priors on the latent image, each with its weight relative to the squared "
         "residual of an image of contrast 0.16.",
     )
     median: Literal[1, 3, 5] = Field(
         1,
-        description="Edge in pixels of a median filter before the estimate; 3 takes out "
+        description="Extent in pixels of a median filter before the estimate; 3 removes "
         "salt-and-pepper noise, 1 does nothing.",
     )

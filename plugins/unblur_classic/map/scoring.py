@@ -1,4 +1,4 @@
-"""How plausible an estimate of a kernel is, judged by the image that it restores."""
+"""Scores of kernels, by the image that is restored with each."""
 
 from __future__ import annotations
 
@@ -21,59 +21,57 @@ RESIDUAL_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Tells how unlike a sharp image that explains the data a kernel's result is.
+class KernelScorer:
+    """Score of a kernel, lower for kernels whose restored image is sharper and explains the data.
 
     Attributes
     ----------
-    y, trusted : (H, W)
-        The blurred image, and 1 where a pixel may be trusted.
+    y, valid : (H, W)
+        The blurred image, and 1 at valid pixels.
     context : Context
-        Device and cancellation; nothing is reported.
+        Device and cancellation; progress is not reported.
     priors : sequence of Prior
-        Of those that give verdicts, the first is asked about what `hyper-laplacian` restores from
-        the image brought to contrast 1; without one it is `estimate_blind_quality`.
+        The first that defines a `blur_score` scores the image that `hyper-laplacian` restores at
+        contrast 1; without one, `estimate_blind_quality` does.
     """
 
     y: Tensor
-    trusted: Tensor
+    valid: Tensor
     context: Context
     priors: Sequence[Prior] = ()
 
     def __call__(self, kernel: Tensor) -> float:
-        """Return the verdict on a kernel (n, n) of positive sum; less is better."""
-        image = self.y / self.y[self.trusted > 0].std()
+        """Return the score of a kernel (n, n) of positive sum; lower is better."""
+        image = self.y / self.y[self.valid > 0].std()
         sharp = self._restored(kernel, image)
-        told = None if self.asked is None else self.asked.blur_score(sharp[None])
-        return estimate_blind_quality(sharp, kernel, image, self.trusted) if told is None else told
+        score = None if self.prior is None else self.prior.blur_score(sharp[None])
+        return estimate_blind_quality(sharp, kernel, image, self.valid) if score is None else score
 
     @property
-    def asked(self) -> Prior | None:
-        """The first prior that gives verdicts."""
+    def prior(self) -> Prior | None:
+        """The first prior that defines a blur score."""
         return next((p for p in self.priors if type(p).blur_score is not Prior.blur_score), None)
 
     @property
-    def enough(self) -> float:
-        """The verdict below which no better kernel need be looked for."""
-        return float("-inf") if self.asked is None else self.asked.stop_score
+    def stop_score(self) -> float:
+        """Score at or below which a search stops."""
+        return float("-inf") if self.prior is None else self.prior.stop_score
 
     def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
-        # What the context states of noise, levels and clipping is in the units of another image.
+        # The context's noise, contrast and saturation are in the units of another image.
         context = self.context.silent().with_(
-            noise=None,
-            contrast=None,
-            brightness=None,
-            saturation_level=None,
+            noise=None, contrast=None, brightness=None, saturation_level=None
         )
-        known = Kernel(kernel.cpu().numpy())
+        psf = Kernel(kernel.cpu().numpy())
         stage = HyperLaplacian(exponent=EXPONENT)
-        return stage.deconvolve(image[None], known, context, self.trusted)[0]
+        return stage.deconvolve(image[None], psf, context, self.valid)[0]
 
 
 def estimate_blind_quality(sharp: Tensor, kernel: Tensor, image: Tensor, valid: Tensor) -> float:
-    """Score what a kernel restores by `unblur.numerics.metrics.blind.blind_quality`.
+    """Score a restored image by `unblur.numerics.metrics.blind.blind_quality`; lower is better.
 
-    Blur and the artefacts of a wrong kernel are many weak gradients in place of few strong ones.
+    Blur, and the ringing and ghosts of a wrong kernel, are many weak gradients in place of few
+    strong ones.
 
     Parameters
     ----------
@@ -82,9 +80,9 @@ def estimate_blind_quality(sharp: Tensor, kernel: Tensor, image: Tensor, valid: 
     kernel : (n, n)
         Non-negative, of positive sum.
     image, valid : (H, W)
-        The blurred image, of contrast 1, and 1 = valid pixel.
+        The blurred image, of contrast 1, and 1 at valid pixels, else 0.
     """
-    known = Kernel(kernel.cpu().numpy())
-    inside = crop_valid(valid, known) > 0
-    residual = (blur_image(sharp, known) - crop_valid(image, known))[inside]
+    psf = Kernel(kernel.cpu().numpy())
+    inside = crop_valid(valid, psf) > 0
+    residual = (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
     return blind_quality(sharp, residual, method="power", weight=RESIDUAL_WEIGHT)

@@ -107,8 +107,8 @@ class HyperLaplacian(stages.Deconvolver):
 
         weight: Auto = Field(
             "auto",
-            description="Weight of the prior against half the squared residual, white = 1; "
-            "auto derives it from noise, model_error and contrast.",
+            description="Weight of the prior against half the squared residual, white = 1; auto "
+            "derives it from noise, model_error and contrast.",
         )
         exponent: float = Field(
             2 / 3, ge=0.1, le=1, description="Exponent of the gradient; smaller is sparser."

@@ -92,8 +92,8 @@ class TotalVariation(stages.Deconvolver):
 
         weight: Auto = Field(
             "auto",
-            description="Weight of the gradient's length against half the squared residual, "
-            "white = 1; auto derives it from the noise and the image's contrast.",
+            description="Weight of the gradient's length against half the squared residual, white "
+            "= 1; auto derives it from the noise and the image's contrast.",
         )
         iterations: int = Field(60, ge=1, le=2000, description="Number of ADMM iterations.")
 

@@ -82,8 +82,8 @@ class Wiener(stages.Deconvolver):
 
         weight: Auto = Field(
             "auto",
-            description="Weight of the squared gradient against the squared residual; "
-            "auto derives it from the noise and the image's contrast.",
+            description="Weight of the squared gradient against the squared residual; auto derives "
+            "it from the noise and the image's contrast.",
         )
         iterations: int = Field(
             20,

@@ -90,8 +90,8 @@ class Points(stages.KernelEstimator):
 
         size: Extent | tuple[Extent, ...] | Literal["auto"] = Field(
             "auto",
-            description="Extent of the kernel in pixels, for all axes or each, made odd; auto "
-            "is the support that exceeds the noise.",
+            description="Extent of the kernel in pixels, for all axes or each, made odd; auto is "
+            "the support that exceeds the noise.",
         )
         threshold: float = Field(
             10.0, gt=0, le=1e6, description="Height of a point in multiples of the noise."

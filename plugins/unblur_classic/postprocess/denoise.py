@@ -89,8 +89,8 @@ class Denoise(stages.Postprocessor):
 
         noise: Auto = Field(
             "auto",
-            description="Standard deviation of white noise, white = 1; auto measures it for "
-            "each frequency.",
+            description="Standard deviation of white noise, white = 1; auto measures it for each "
+            "frequency.",
         )
         strength: float = Field(
             1.0, ge=0, le=10, description="Factor on the noise; smaller values keep more texture."
