@@ -1,4 +1,4 @@
-"""A kernel that is known already: from a file, or written into the pipeline."""
+"""A known kernel: from a file, or from the params."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Plane = tuple[tuple[float, ...], ...]
 
 
 class Given(stages.KernelEstimator):
-    """The kernel that the user names: `k` is given, nothing is estimated.
+    """The kernel given by the user; nothing is estimated.
 
-    It assumes that the blur was measured or computed beforehand, e.g. by `unblur psf make` or
+    It assumes that the kernel was measured or computed before, e.g. by `unblur psf make` or
     by `points` on another image of the same camera. A file may hold a field of kernels with
-    their positions, which the deconvolution then interpolates.
+    their positions, between which the deconvolution interpolates.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Given(stages.KernelEstimator):
     dimensions = frozenset({2, 3})
 
     class Params(stages.Params):
-        """Where the kernel comes from: exactly one of the two."""
+        """Source of the kernel: exactly one of the two."""
 
         path: str | None = Field(
             None,
@@ -55,20 +55,20 @@ class Given(stages.KernelEstimator):
         @model_validator(mode="after")
         def _one_source(self) -> Given.Params:
             if (self.path is None) == (self.weights is None):
-                raise ValueError("the kernel comes either from path or from weights; give one")
+                raise ValueError("the kernel is read either from path or from weights; give one")
             return self
 
     def estimate(
         self, blurred: Tensor, context: Context, mask: Tensor | None = None
     ) -> stages.Estimate:
-        """Return the given kernel, whatever the image.
+        """Return the given kernel, independent of the image.
 
         Raises
         ------
         ImageError
             If the file cannot be read.
         KernelError
-            If what is given is no kernel.
+            If the values are no kernel.
         """
         context.checkpoint()
         if self.params.path is not None:
@@ -83,5 +83,5 @@ def _array(rows: Sequence[object]) -> np.ndarray[tuple[int, ...], np.dtype[np.fl
         return np.array(rows, np.float32)
     except ValueError:
         raise KernelError(
-            "the rows of a kernel have one length; check params.weights of kernel 'given'."
+            "the rows of a kernel must have one length; check params.weights of kernel 'given'."
         ) from None

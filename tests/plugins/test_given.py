@@ -44,7 +44,7 @@ def test_exactly_one_source(params):
         Given(params)
 
 
-def test_what_cannot_be_read_is_said(tmp_path):
+def test_an_unreadable_kernel_raises(tmp_path):
     with pytest.raises(ImageError, match=r"absent\.tif"):
         Given(path=str(tmp_path / "absent.tif")).estimate(IMAGE, Context())
     with pytest.raises(KernelError, match="one length"):

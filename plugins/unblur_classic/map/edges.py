@@ -12,7 +12,7 @@ PER_DIRECTION = 2
 
 
 def salient_threshold(gradients: Tensor, size: int) -> float:
-    """Return the gradient length above which each range of directions keeps enough pixels.
+    """Return the gradient length above which each range of directions has the wanted pixels.
 
     Parameters
     ----------
