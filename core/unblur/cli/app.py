@@ -1,4 +1,4 @@
-"""The command itself: its verbs, its global options, and how it ends."""
+"""The command: its verbs, global options and exit status."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _old_names_told() -> Iterator[None]:
 
 
 class Command(TyperGroup):
-    """A group of verbs whose errors become one line on stderr and an exit status."""
+    """A group of verbs whose errors are printed as one line on stderr and set the exit status."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, old names of options included."""
@@ -53,7 +53,7 @@ class Command(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb; `--debug` lets errors through with their traceback."""
+        """Run the verb; with `--debug` errors keep their traceback."""
         try:
             with _old_names_told():
                 return super().invoke(ctx)
@@ -98,14 +98,14 @@ def unblur(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Turn blurred images into sharp ones by chains of plugins."""
+    """Deblur images by pipelines of plugins."""
 
 
 def _add(name: str, verb: Callable[..., None], example: str, to: typer.Typer = app) -> None:
     """Add a verb, whose help is its docstring with each paragraph on one line."""
     paragraphs = (inspect.getdoc(verb) or "").split("\n\n")
-    told = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    to.command(name, help=told, epilog=f"Example: [bold]{example}[/bold]")(verb)
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    to.command(name, help=text, epilog=f"Example: [bold]{example}[/bold]")(verb)
 
 
 _add("run", run.run, run.EXAMPLE)
@@ -124,5 +124,5 @@ _add("report", reporting.report, reporting.EXAMPLE)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and leave the process with its exit status."""
+    """Run the command and exit the process with its status."""
     app(args=sys.argv[1:] if arguments is None else arguments, prog_name="unblur")

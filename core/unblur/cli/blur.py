@@ -1,4 +1,4 @@
-"""`unblur blur`: blurred images made to order, with their truth."""
+"""`unblur blur`: synthetic blurred images with their truth."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLE = "unblur blur sharp.png -o blurred.png --kernel motion:length=15,angle=30 --noise 0.01"
 
 BOUNDARIES = ("valid", "replicate", "reflect", "periodic")
+"""Values of `--boundary`."""
 
 
 def blur(
@@ -32,7 +33,7 @@ def blur(
         typer.Option(
             "--kernel",
             metavar="KIND:NAME=VALUE,...",
-            help="A kernel made to order; `unblur psf make --help` lists the kinds.",
+            help="A synthetic kernel; `unblur psf make --help` lists the kinds.",
         ),
     ] = None,
     psf: Psf = None,
@@ -45,7 +46,11 @@ def blur(
     ] = None,
     gain: Annotated[
         float,
-        typer.Option("--gain", min=1e-3, help="Brighten the scene first; above 1, lights clip."),
+        typer.Option(
+            "--gain",
+            min=1e-3,
+            help="Factor on the image before blurring; above 1, bright pixels saturate.",
+        ),
     ] = 1.0,
     boundary: Annotated[
         str,
@@ -56,9 +61,9 @@ def blur(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Blur a sharp image, as a camera would.
+    """Blur a sharp image and add noise.
 
-    Beside OUT.ext it leaves OUT.truth.ext, the sharp image cropped alike, OUT.psf.tif, the
+    Beside OUT.ext it writes OUT.truth.ext, the sharp image of the same extent, OUT.psf.tif, the
     kernel, and OUT.json, the settings.
     """
     if boundary not in BOUNDARIES:
@@ -84,7 +89,7 @@ def blur(
         "seed": seed,
     }
     with about(sharp):
-        blurred, clear = degraded(image, point_spread, **settings)
+        blurred, clear = degrade(image, point_spread, **settings)
     write_kernel(point_spread, kernel_path(output), overwrite=overwrite)
     content = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
     with written_whole(report_path(output), overwrite=overwrite) as draft:
@@ -97,14 +102,14 @@ def blur(
 
 
 def truth_path(output: Path) -> Path:
-    """Return where the truth of a blurred image lies: `a.truth.png` beside `a.png`."""
+    """Return the path of the truth of a blurred image: `a.truth.png` beside `a.png`."""
     from unblur.io.files import suffix_of
 
     suffix = output.name[len(output.name) - len(suffix_of(output)) :]
     return output.with_name(f"{output.name[: len(output.name) - len(suffix)]}.truth{suffix}")
 
 
-def degraded(
+def degrade(
     image: Image,
     kernel: Kernel,
     *,
@@ -114,10 +119,10 @@ def degraded(
     boundary: Boundary,
     seed: int,
 ) -> tuple[Image, Image]:
-    """Return an image blurred and noisy, and the sharp one of the same extent.
+    """Return the blurred and noisy image, and the sharp image of the same extent.
 
-    Integer types are rounded and clipped, and so is everything beyond white once `gain` is
-    above 1; other floats are left as they are. Alpha stays sharp.
+    Integer types are rounded and clipped; floats are clipped to white only if `gain` is above 1.
+    Alpha is not blurred.
     """
     import numpy as np
     import torch
@@ -131,16 +136,16 @@ def degraded(
     )
 
     draw = torch.Generator().manual_seed(seed)
-    scene = torch.from_numpy(np.asarray(image.data, np.float64)) * (gain / image.white)
-    blurred = blur_image(scene, kernel, boundary)
+    sharp = torch.from_numpy(np.asarray(image.data, np.float64)) * (gain / image.white)
+    blurred = blur_image(sharp, kernel, boundary)
     if photons is not None:
         blurred = add_poisson_noise(blurred, photons, draw)
     if noise:
         blurred = add_gaussian_noise(blurred, noise, draw)
-    clear = crop_valid(scene, kernel) if boundary == "valid" else scene
+    clear = crop_valid(sharp, kernel) if boundary == "valid" else sharp
     if ALPHA in image.channels:
-        place = image.axes.index("C")
-        index = (slice(None),) * place + (image.channels.index(ALPHA),)
+        axis = image.axes.index("C")
+        index = (slice(None),) * axis + (image.channels.index(ALPHA),)
         blurred[index] = clear[index] = clear[index] / gain
 
     def stored(x: torch.Tensor) -> Image:

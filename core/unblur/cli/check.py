@@ -1,4 +1,4 @@
-"""`unblur check`: is a pipeline file right?"""
+"""`unblur check`: validation of pipeline files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def check(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Check pipeline files: every stage known, every param within its bounds."""
-    results = [_examine(file) for file in files]
+    """Check that every stage of pipeline files is known and every param within its bounds."""
+    results = [_check_file(file) for file in files]
     if as_json:
         say_json(results)
     for result in results:
@@ -33,7 +33,7 @@ def check(
         raise typer.Exit(MISUSED)
 
 
-def _examine(file: str) -> dict[str, Any]:
+def _check_file(file: str) -> dict[str, Any]:
     from unblur.cli.console import about
     from unblur.pipeline import Pipeline
 

@@ -1,4 +1,4 @@
-"""`unblur info`: all about one stage, pipeline, model or plugin."""
+"""`unblur info`: description of one stage, pipeline or model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unblur.plugins.manager import Registry
 
 TOPICS = {"kernels": "unblur.io.kernels"}
-"""Things that are neither stage nor pipeline, and the module whose docstring explains them."""
+"""Further topics, and the modules whose docstrings describe them."""
 
 EXAMPLE = "unblur info richardson-lucy"
 
@@ -27,7 +27,7 @@ def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A stage, pipeline or model.")],
     as_json: Json = False,
 ) -> None:
-    """Show what a stage, pipeline or model does, its params and their bounds, and its paper."""
+    """Show the description of a stage, pipeline or model, its params with bounds, and its paper."""
     from unblur.plugins.manager import registry
 
     known = registry()

@@ -1,4 +1,4 @@
-"""`unblur list`: what is installed."""
+"""`unblur list`: installed stages, pipelines, models, formats and plugins."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unblur.plugins.manager import Registry
 
 SUBJECTS = ("stages", "pipelines", "models", "formats", "plugins")
+"""What can be listed."""
 
 EXAMPLE = "unblur list stages"
 
@@ -23,9 +24,7 @@ EXAMPLE = "unblur list stages"
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[stages|pipelines|models|formats|plugins]", help="All, if left out."
-        ),
+        typer.Argument(metavar="[stages|pipelines|models|formats|plugins]", help="Default: all."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +102,7 @@ def _plugins(known: Registry) -> list[dict[str, Any]]:
         for entry in metadata.entry_points(group="unblur")
         if entry.dist is not None
     }
-    shelves: dict[str, dict[Any, Any]] = {
+    kinds: dict[str, dict[Any, Any]] = {
         "stage": known.stages,
         "pipeline": known.pipelines,
         "trainer": known.trainers,
@@ -113,8 +112,8 @@ def _plugins(known: Registry) -> list[dict[str, Any]]:
     rows = []
     for name in sorted({*homes, *known.origins.values(), *causes}):
         counts = {
-            what: sum(known.origins.get(item) == name for item in shelf.values())
-            for what, shelf in shelves.items()
+            what: sum(known.origins.get(item) == name for item in items.values())
+            for what, items in kinds.items()
         }
         brings = ", ".join(f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n)
         state = f"broken: {causes[name]}" if name in causes else brings or "nothing"

@@ -1,4 +1,4 @@
-"""`unblur psf`: look at a PSF, repair it, or make one."""
+"""`unblur psf`: validation, repair and synthesis of PSFs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The PSF, in any image format.")],
     image: Annotated[
         Path | None,
-        typer.Option("--image", metavar="FILE", help="The image that it is meant for."),
+        typer.Option("--image", metavar="FILE", help="The image to be deconvolved with it."),
     ] = None,
     repair: Annotated[
         Path | None, typer.Option("--repair", metavar="OUT", help="Write the repaired PSF there.")
@@ -35,10 +35,10 @@ def check(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with a PSF: centring, parity, sum, background, support, pixel size.
+    """Check a PSF: centring, parity, sum, background, support, pixel size.
 
-    Status 1 means that it cannot be used as it is. With --repair, everything that can be
-    mended is mended, and the findings after it are shown.
+    Exit status 1 means that the PSF cannot be used as it is. With --repair, all repairable
+    defects are repaired, and the diagnostics of the result are shown as well.
     """
     from unblur.io import read_image, read_kernel_values, write_kernel
     from unblur.numerics.psf import repair as repaired
@@ -46,23 +46,28 @@ def check(
 
     found = read_kernel_values(file)
     goal = None if image is None else read_image(image, axes=axes, lazy=True)
-    setting = _setting(found, goal)
+    options = _validation_options(found, goal)
     with about(file):
-        shown = validate(_one(found), **setting)
+        shown = validate(_psf_of(found), **options)
         if repair is not None:
-            kernel = repaired(_one(found), **setting)
+            kernel = repaired(_psf_of(found), **options)
             write_kernel(kernel, repair, overwrite=overwrite)
-            setting["pixel_size"] = setting["image_pixel_size"]
-            after = validate(kernel, **setting)
-    findings = {str(file): shown, **({} if repair is None else {str(repair): after})}
+            options["pixel_size"] = options["image_pixel_size"]
+            after = validate(kernel, **options)
+    diagnostics = {str(file): shown, **({} if repair is None else {str(repair): after})}
     if as_json:
-        say_json({name: [asdict(finding) for finding in found] for name, found in findings.items()})
+        say_json(
+            {
+                name: [asdict(diagnostic) for diagnostic in found]
+                for name, found in diagnostics.items()
+            }
+        )
     elif not quiet:
-        for name, found_here in findings.items():
+        for name, found_here in diagnostics.items():
             rows = [[f.level, f.what, f.detail + _help(f.repair)] for f in found_here]
-            table(["level", "property", "finding"], rows, name)
+            table(["level", "property", "diagnostic"], rows, name)
     last = shown if repair is None else after
-    if any(finding.level == "error" for finding in last):
+    if any(diagnostic.level == "error" for diagnostic in last):
         raise typer.Exit(FAILED)
 
 
@@ -84,7 +89,7 @@ def make(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a kernel and write it as float32; without -o, list the params of the kind."""
+    """Compute a kernel and write it as float32; without -o, list the params of the kind."""
     from unblur.cli.info import params_of
     from unblur.io import write_kernel
     from unblur.numerics.synthesis.synthetic_psf import SYNTHETIC_PSFS, make_synthetic_psf
@@ -99,13 +104,13 @@ def make(
         say(f"{output}: {'x'.join(map(str, kernel.shape))} pixels")
 
 
-def _one(found: KernelFile) -> Any:
-    """Return the PSF of a file, the middle one of a field."""
+def _psf_of(found: KernelFile) -> Any:
+    """Return the PSF of a file; of a field, the middle one."""
     return found.values if found.positions is None else found.values[len(found.values) // 2]
 
 
-def _setting(found: KernelFile, goal: Image | None) -> dict[str, Any]:
-    ndim = _one(found).ndim
+def _validation_options(found: KernelFile, goal: Image | None) -> dict[str, Any]:
+    ndim = _psf_of(found).ndim
     axes = "ZYX"[-ndim:]
     return {
         "image_shape": None if goal is None else [goal.extent(axis) for axis in axes],

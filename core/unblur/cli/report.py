@@ -1,4 +1,4 @@
-"""`unblur report`: results as a page to look at."""
+"""`unblur report`: results as an HTML page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="The page; OUT.html beside the first, if left out.",
+            help="The page; default: OUT.html beside the first result.",
         ),
     ] = None,
     before: Annotated[
@@ -37,7 +37,7 @@ def report(
 ) -> None:
     """Make one self-contained HTML page: before/after slider, kernel, spectra, report.
 
-    The page holds all its pictures and fetches nothing, so that it can be mailed or kept.
+    The page holds all its pictures and fetches nothing, so that it can be sent or archived.
     """
     if before is not None and len(results) > 1:
         raise UsageError(f"--before names the input of one result, but {len(results)} are given.")

@@ -15,13 +15,13 @@ EXAMPLE = "unblur schema -o pipeline.schema.json"
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Print the JSON Schema of pipeline files, with every installed stage and its params.
 
-    An editor that knows it completes names and marks mistakes while you type.
+    Editors use it to complete names and mark errors.
     """
     from unblur.io.files import written_whole
     from unblur.pipeline import json_schema

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks the work to stop at its next step, the second stops at once."""
+"""Ctrl-C: the first requests cancellation at the next step, the second stops immediately."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from unblur.cli.console import tell
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C (or a polite kill) has come.
+    """Yield a function that returns whether SIGINT or SIGTERM was received.
 
-    It is what a `Context` takes as `is_cancelled`. Signals can be caught in the main thread
-    only; elsewhere the function is always false and Ctrl-C acts as usual.
+    It serves as `is_cancelled` of a `Context`. Signals are caught in the main thread only;
+    elsewhere the function always returns False and Ctrl-C acts as usual.
     """
-    asked = threading.Event()
+    requested = threading.Event()
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+    def request(number: int, frame: FrameType | None) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
         tell("stopping after this step; Ctrl-C again to stop at once.")
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield requested.is_set
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, ask) for number in signals}
+    before = {number: signal.signal(number, request) for number in signals}
     try:
-        yield asked.is_set
+        yield requested.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

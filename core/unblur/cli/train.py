@@ -1,4 +1,4 @@
-"""`unblur train`: train a model that a plugin describes."""
+"""`unblur train`: training of a model that a plugin provides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLE = "unblur train svmap --data photos -o svmap.safetensors --set steps=200
 def train(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="`unblur list models` names them.")],
     data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Folder of sharp images to learn from.")
+        Path, typer.Option("--data", metavar="DIR", help="Folder of sharp training images.")
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Weights, .safetensors.")
@@ -33,26 +33,26 @@ def train(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model; go on where an earlier training to the same FILE stopped.
+    """Train a model; an interrupted training to the same FILE is continued.
 
-    Ctrl-C stops cleanly: everything needed to go on is kept beside FILE, with a log of the
-    figures and a plot of them.
+    Ctrl-C stops at the next step: the checkpoint needed to continue is kept beside FILE, with a
+    log of the scores and a plot of them.
     """
     from unblur.model.context import Context, resolve_device
     from unblur.plugins.manager import registry
-    from unblur.training import train as trained
+    from unblur.training import train as run_training
 
     trainer = registry().trainer(model)(settings(sets))
     _check(data, output, overwrite)
     with about(data), interruptible() as is_cancelled, ProgressBar(model, quiet) as bar:
         context = Context(device=resolve_device(device), on_progress=bar, is_cancelled=is_cancelled)
-        outcome = trained(trainer, data, output, context, None if quiet else _report)
+        result = run_training(trainer, data, output, context, None if quiet else _report)
     if as_json:
-        say_json(vars(outcome))
+        say_json(vars(result))
     elif not quiet:
-        say(f"{outcome.weights}: step {outcome.step}, best {trainer.score} {outcome.best:.4g}")
-    if not outcome.finished:
-        tell(f"stopped at step {outcome.step}; the same command goes on from there.")
+        say(f"{result.weights}: step {result.step}, best {trainer.score} {result.best:.4g}")
+    if not result.finished:
+        tell(f"stopped at step {result.step}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED)
 
 

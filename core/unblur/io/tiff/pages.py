@@ -54,11 +54,14 @@ class TiffLayout:
     big: bool
 
     @classmethod
-    def of(cls, image: Image, path: Path) -> TiffLayout:
-        """Return the layout for an image, that of the input if it was a TIFF."""
+    def of(cls, image: Image, path: Path, imagej_limit: float = IMAGEJ_LIMIT) -> TiffLayout:
+        """Return the layout for an image, that of the input if it was a TIFF.
+
+        A lazy image of more than `imagej_limit` bytes is not written as an ImageJ stack.
+        """
         kept = kept_facts(image)
         samples = _samples(image, kept)
-        flavour = _flavour(image, path, kept, samples)
+        flavour = _flavour(image, path, kept, samples, imagej_limit)
         if samples == "contig":
             axes = "TZYXC"
         elif samples == "separate" or flavour == "imagej":
@@ -134,11 +137,13 @@ def _samples(image: Image, kept: Mapping[str, Any]) -> str | None:
     return "contig" if image.channels and image.channels == COLOURS.get(count) else None
 
 
-def _flavour(image: Image, path: Path, kept: Mapping[str, Any], samples: str | None) -> str:
+def _flavour(
+    image: Image, path: Path, kept: Mapping[str, Any], samples: str | None, imagej_limit: float
+) -> str:
     if suffix_of(path).startswith(".ome."):
         return "ome"
     source = kept.get("flavour")
-    if source == "imagej" and _suits_imagej(image, samples):
+    if source == "imagej" and _suits_imagej(image, samples, imagej_limit):
         return "imagej"
     stack = set(image.axes) - set("YX") - (set("C") if samples else set())
     if image.dtype.name in TYPES and (source in ("ome", "imagej") or stack):
@@ -146,12 +151,12 @@ def _flavour(image: Image, path: Path, kept: Mapping[str, Any], samples: str | N
     return "plain"
 
 
-def _suits_imagej(image: Image, samples: str | None) -> bool:
+def _suits_imagej(image: Image, samples: str | None, imagej_limit: float) -> bool:
     colours = samples == "contig" and image.dtype.name == "uint8" and image.extent("C") in (3, 4)
     return (
         image.dtype.name in _IMAGEJ_TYPES
         and (samples is None or colours)
-        and size_of(image) <= (IMAGEJ_LIMIT if image.is_lazy else CLASSIC_LIMIT)
+        and size_of(image) <= (imagej_limit if image.is_lazy else CLASSIC_LIMIT)
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unblur.io.regions import staged
 from unblur.io.tiff.ome_xml import TYPES
-from unblur.io.tiff.pages import TiffLayout, kept_facts, page_options, tile_of
+from unblur.io.tiff.pages import IMAGEJ_LIMIT, TiffLayout, kept_facts, page_options, tile_of
 from unblur.io.tiff.reader import SUFFIXES
 from unblur.model.formats import Writer, require_dtype
 from unblur.model.image import Image
@@ -34,6 +34,9 @@ class TiffWriter(Writer):
     name = "tiff"
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
 
+    def __init__(self, imagej_limit: float = IMAGEJ_LIMIT) -> None:
+        self.imagej_limit = imagej_limit
+
     def check(self, image: Image) -> None:
         """Raise `OutputError` for a dtype that TIFF does not support."""
         require_dtype(image, _TYPES, "TIFF", "write .zarr or .npy instead")
@@ -42,7 +45,7 @@ class TiffWriter(Writer):
         """Write the image; see the class."""
         import tifffile
 
-        layout = TiffLayout.of(image, path)
+        layout = TiffLayout.of(image, path, self.imagej_limit)
         streamed = image.is_lazy and image.dtype.kind != "b" and layout.flavour != "imagej"
         options = page_options(image, layout)
         with (

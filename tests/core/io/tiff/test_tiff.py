@@ -8,8 +8,7 @@ import tifffile
 
 from unblur.errors import ImageError, OutputError
 from unblur.io import read_image, write_image
-from unblur.io.tiff import pages as layout_module
-from unblur.io.tiff.writer import bands
+from unblur.io.tiff.writer import TiffWriter, bands
 from unblur.model.image import Image
 
 RNG = np.random.default_rng(7)
@@ -53,11 +52,11 @@ def test_imagej_colours_stay_a_colour_picture(tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), data)
 
 
-def test_a_lazy_imagej_stack_too_big_to_hold_becomes_ome(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout_module, "IMAGEJ_LIMIT", 1000)
+def test_a_lazy_imagej_stack_too_big_to_hold_becomes_ome(tmp_path):
     data = counts(4, 30, 40)
     tifffile.imwrite(tmp_path / "in.tif", data, imagej=True, metadata={"axes": "ZYX"})
-    write_image(read_image(tmp_path / "in.tif", lazy=True), tmp_path / "out.tif")
+    image = read_image(tmp_path / "in.tif", lazy=True)
+    TiffWriter(imagej_limit=1000).write(image, tmp_path / "out.tif")
     with tifffile.TiffFile(tmp_path / "out.tif") as tif:
         assert tif.is_ome
         assert tif.series[0].axes == "ZYX"
