@@ -74,11 +74,16 @@ def add_old_attributes(module: ModuleType, owner: str, names: Mapping[str, str])
 def _with_old_keywords(
     function: Callable[..., Any], owner: str, names: Mapping[str, str]
 ) -> Callable[..., Any]:
-    @wraps(function)
-    def accept(*values: Any, **keywords: Any) -> Any:
-        return function(*values, **_renamed_keywords(owner, keywords, names))
+    rename = _renamed_keywords
 
-    return accept
+    def accept(*values: Any, **keywords: Any) -> Any:
+        return function(*values, **rename(owner, keywords, names))
+
+    # A function belongs to the module whose globals it has: doctest looks for examples by that.
+    code, closure = accept.__code__, accept.__closure__
+    return wraps(function)(
+        FunctionType(code, function.__globals__, function.__name__, None, closure)
+    )
 
 
 def current_keywords(cls: type, keywords: Mapping[str, Any]) -> dict[str, Any]:
