@@ -63,7 +63,7 @@ class Scene:
         """Photograph the window and close it."""
         IMAGES.mkdir(exist_ok=True)
         self.viewer.window.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
-        self.widget.queue.close()
+        self.widget.close_queues()
         self.viewer.close()
 
     def set_param(self, name: str, value: float) -> None:

@@ -182,9 +182,7 @@ def test_results_of_large_layers_are_written_to_disk(open_panel, wait_until_idle
     assert "exists already" in widget.footer.status.text()
 
 
-def test_a_stopped_run_on_a_large_layer_is_continued(
-    open_panel, wait_until_idle, qtbot, tmp_path, monkeypatch
-):
+def test_a_stopped_run_on_a_large_layer_is_continued(open_panel, wait_until_idle, qtbot, tmp_path):
     data = RANDOM.integers(0, 4000, (512, 512), dtype=np.uint16)
     text = BLIND.replace("sharpen", "sharpen\n    params: {iterations: 2, pause: 0.2}")
     widget = open_panel(
