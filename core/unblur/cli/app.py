@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from unblur.cli import bench, blur, check, info, plan, psf, run, schema, train
 from unblur.cli import list as listing
 from unblur.cli import report as reporting
-from unblur.cli.console import sentence, status_of, tell
+from unblur.cli.console import format_error, print_status, status_of
 from unblur.errors import Cancelled, UsageError
 from unblur.old_names import OldNameWarning, current_options
 
@@ -32,7 +32,7 @@ def _old_names_told() -> Iterator[None]:
                 show(message, category, *rest)
             elif str(message) not in printed:
                 printed.add(str(message))
-                tell(str(message))
+                print_status(str(message))
 
         warnings.simplefilter("always", OldNameWarning)
         warnings.showwarning = print_once  # type: ignore[assignment]
@@ -48,7 +48,7 @@ class Command(TyperGroup):
             with _old_names_told():
                 args = current_options(args)
         except ValueError as error:
-            tell(f"{error}.")
+            print_status(f"{error}.")
             raise typer.Exit(status_of(UsageError())) from None
         return super().parse_args(ctx, args)
 
@@ -60,13 +60,13 @@ class Command(TyperGroup):
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except (Cancelled, KeyboardInterrupt) as error:
-            tell("stopped.")
+            print_status("stopped.")
             raise typer.Exit(status_of(error)) from None
         except Exception as error:
             bad_usage = hasattr(error, "exit_code")  # typer prints those beside the usage
             if bad_usage or ctx.params.get("debug"):
                 raise
-            tell(sentence(error))
+            print_status(format_error(error))
             raise typer.Exit(status_of(error)) from None
 
 

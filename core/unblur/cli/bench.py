@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unblur.cli.console import about, say, say_json, table
+from unblur.cli.console import name_file_in_errors, print_json, print_result, print_table
 from unblur.cli.options import Device, Json, Quiet, Seed, Settings, settings
 from unblur.cli.progress import ProgressBar
 from unblur.cli.signals import interruptible
@@ -89,13 +89,13 @@ def bench(
         )
     results = Results(pairs, blurred, methods, rows, target, _command(), workers)
     if as_json:
-        say_json(results.as_json())
+        print_json(results.as_json())
     elif not quiet:
-        table(HEADINGS, results.lines(), f"{pairs.name}: {len(pairs.pairs)} pairs")
+        print_table(HEADINGS, results.lines(), f"{pairs.name}: {len(pairs.pairs)} pairs")
     if output is not None:
         written = _write(results, contact_sheet, output, name or pairs.name)
         if not (quiet or as_json):
-            say("\n" + "\n".join(map(str, written)))
+            print_result("\n" + "\n".join(map(str, written)))
 
 
 def _methods(
@@ -106,7 +106,7 @@ def _methods(
 
     methods = []
     for given in names:
-        with about(given):
+        with name_file_in_errors(given):
             pipeline = Pipeline.load(given).override(sets)
             pipeline.build()
         joint = all(step.kind != "deconvolve" for step in pipeline.steps)
@@ -133,7 +133,7 @@ def _score_blurred(pairs: PairSet, contact_sheet: ContactSheet, context: Context
     rows = []
     for pair in context.track(pairs.pairs, "blurred"):
         image, truth = read_image(pair.blurred), read_image(pair.sharp)
-        with about(pair.blurred):
+        with name_file_in_errors(pair.blurred):
             found = score(image, truth, pairs.protocol)
         rows.append(Row(pair.name, found, 0.0))
         contact_sheet.add("blurred", pair.name, image, f"{pair.name}, {found.psnr:.2f} dB")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import about, say
+from unblur.cli.console import name_file_in_errors, print_result
 from unblur.cli.options import Axes, Overwrite, Psf, Quiet, Seed
 from unblur.errors import KernelError, UsageError
 
@@ -88,7 +88,7 @@ def blur(
         "boundary": boundary,
         "seed": seed,
     }
-    with about(sharp):
+    with name_file_in_errors(sharp):
         blurred, clear = degrade(image, point_spread, **settings)
     write_kernel(point_spread, kernel_path(output), overwrite=overwrite)
     content = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
@@ -98,7 +98,7 @@ def blur(
     write_image(blurred, output, overwrite=overwrite)
     if not quiet:
         size = "x".join(map(str, point_spread.shape))
-        say(f"{sharp} -> {output} (kernel {size}), truth in {truth}")
+        print_result(f"{sharp} -> {output} (kernel {size}), truth in {truth}")
 
 
 def truth_path(output: Path) -> Path:

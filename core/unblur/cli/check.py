@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unblur.cli.console import MISUSED, say, say_json, sentence, tell
+from unblur.cli.console import MISUSED, format_error, print_json, print_result, print_status
 from unblur.cli.options import Json, Quiet
 from unblur.errors import UnblurError
 
@@ -23,26 +23,26 @@ def check(
     """Check that every stage of pipeline files is known and every param within its bounds."""
     results = [_check_file(file) for file in files]
     if as_json:
-        say_json(results)
+        print_json(results)
     for result in results:
         if not result["valid"]:
-            tell(f"{result['error']}")
+            print_status(f"{result['error']}")
         elif not (quiet or as_json):
-            say(f"{result['file']}: {' -> '.join(result['steps'])}")
+            print_result(f"{result['file']}: {' -> '.join(result['steps'])}")
     if not all(result["valid"] for result in results):
         raise typer.Exit(MISUSED)
 
 
 def _check_file(file: str) -> dict[str, Any]:
-    from unblur.cli.console import about
+    from unblur.cli.console import name_file_in_errors
     from unblur.pipeline import Pipeline
 
     try:
-        with about(file):
+        with name_file_in_errors(file):
             pipeline = Pipeline.load(file)
             stages = pipeline.build()
     except UnblurError as error:
-        return {"file": file, "valid": False, "error": sentence(error)}
+        return {"file": file, "valid": False, "error": format_error(error)}
     return {
         "file": file,
         "valid": True,

@@ -1,4 +1,4 @@
-"""What the command says: results on stdout, everything about the work on stderr."""
+"""Output of the command: results on stdout, everything about the work on stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: all done; some inputs failed; bad usage or bad pipeline; stopped by Ctrl-C."""
 
 PIPE_WIDTH = 1000
-"""Columns when nobody watches, so that a table in a file is never cut."""
+"""Width of the output where it is no terminal, in columns; a table in a file is never cut."""
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -30,22 +30,22 @@ def console(stream: TextIO | None = None) -> Console:
     return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=True)
 
 
-def say(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a line of result on stdout."""
     sys.stdout.write(f"{text}\n")
 
 
-def tell(text: str) -> None:
+def print_status(text: str) -> None:
     """Print a line about the work on stderr."""
     sys.stderr.write(f"unblur: {one_line(text)}\n")
 
 
-def say_json(content: Any) -> None:
+def print_json(content: Any) -> None:
     """Print a machine-readable result on stdout."""
-    say(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+    print_result(json.dumps(content, indent=2, ensure_ascii=False, default=str))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """Print rows in aligned columns; in a terminal the last column wraps."""
     from rich.table import Table
     from rich.text import Text
@@ -72,14 +72,14 @@ def one_line(text: str) -> str:
 
 
 def status_of(error: BaseException) -> int:
-    """Return the exit status that an error stands for."""
+    """Return the exit status of an error."""
     if isinstance(error, Cancelled | KeyboardInterrupt):
         return INTERRUPTED
     return MISUSED if isinstance(error, UsageError) else FAILED
 
 
-def sentence(error: BaseException) -> str:
-    """Return what an error says, in one line; a fault of the program's own says so."""
+def format_error(error: BaseException) -> str:
+    """Return the message of an error in one line; an unexpected one asks for a report."""
     if isinstance(error, UnblurError):
         return one_line(str(error))
     if isinstance(error, MemoryError):
@@ -94,7 +94,7 @@ def sentence(error: BaseException) -> str:
 
 
 @contextmanager
-def about(path: str | Path) -> Iterator[None]:
+def name_file_in_errors(path: str | Path) -> Iterator[None]:
     """Put the file's name before the message of an `UnblurError` that names no file."""
     try:
         yield

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import console, say, say_json, table
+from unblur.cli.console import console, print_json, print_result, print_table
 from unblur.cli.options import Json
 from unblur.errors import UsageError, unknown_name
 
@@ -43,7 +43,7 @@ def info(
         names = [other for _, other in known.stages] + [*known.pipelines, *known.trainers, *TOPICS]
         raise UsageError(unknown_name("stage, pipeline or model", name, set(names)))
     if as_json:
-        say_json(found)
+        print_json(found)
         return
     for entry in found:
         _show(entry)
@@ -170,16 +170,16 @@ def _show(entry: dict[str, Any]) -> None:
     output = console()
     output.print(Text(f"{entry['name']}", style="bold cyan"), Text(f"{entry['kind']}"), end="")
     output.print(Text(f", from plugin '{entry['plugin']}'"))
-    say(f"{entry['summary']}\n")
+    print_result(f"{entry['summary']}\n")
     if entry.get("about"):
-        say(f"{entry['about']}\n")
+        print_result(f"{entry['about']}\n")
     if entry.get("text"):
-        say(f"{entry['file']}\n\n{entry['text']}")
+        print_result(f"{entry['file']}\n\n{entry['text']}")
     if entry.get("params"):
-        table(
+        print_table(
             ["param", "type", "default", "meaning"],
             [list(row.values()) for row in entry["params"]],
         )
-        say("")
+        print_result("")
     if entry.get("cites"):
-        say(f"Paper: {entry['cites']}\n")
+        print_result(f"Paper: {entry['cites']}\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import say, say_json, table, tell
+from unblur.cli.console import print_json, print_result, print_status, print_table
 from unblur.cli.options import Json
 from unblur.errors import UsageError, unknown_name
 
@@ -37,12 +37,12 @@ def list_(
     wanted = SUBJECTS if what is None else (what,)
     found = {subject: _ROWS[subject](known) for subject in wanted}
     if as_json:
-        say_json(found)
+        print_json(found)
     else:
         for subject, rows in found.items():
             _show(subject, rows, titled=what is None)
     for broken in known.broken:
-        tell(f"{broken} It is left out.")
+        print_status(f"{broken} It is left out.")
 
 
 def _stages(known: Registry) -> list[dict[str, Any]]:
@@ -133,8 +133,8 @@ _ROWS: dict[str, Callable[[Registry], list[dict[str, Any]]]] = {
 def _show(subject: str, rows: list[dict[str, Any]], titled: bool) -> None:
     if rows:
         cells = [[str(value) for value in row.values()] for row in rows]
-        table(list(rows[0]), cells, subject if titled else "")
+        print_table(list(rows[0]), cells, subject if titled else "")
     else:
-        say(f"no {subject}")
+        print_result(f"no {subject}")
     if titled:
-        say("")
+        print_result("")

@@ -1,4 +1,4 @@
-"""Options and arguments that several verbs share, and how their values are read."""
+"""Options and arguments that several verbs share, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Psf = Annotated[
 ]
 Axes = Annotated[
     str | None,
-    typer.Option("--axes", metavar="TCZYX", help="What the file's axes are, if it does not say."),
+    typer.Option("--axes", metavar="TCZYX", help="Axes of the file, if it does not state them."),
 ]
 Settings = Annotated[
     list[str] | None,

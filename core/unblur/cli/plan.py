@@ -1,4 +1,4 @@
-"""`unblur plan`: what a run would take."""
+"""`unblur plan`: tiles and memory of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import about, say, say_json, table
+from unblur.cli.console import name_file_in_errors, print_json, print_result, print_table
 from unblur.cli.options import (
     Axes,
     Crop,
@@ -41,22 +41,22 @@ def plan(
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a run would do: stages, tiles, halos, and memory against what there is.
+    """Show how an image would be processed: stages, tiles, halos, and memory needed and free.
 
-    Memory is measured on small tiles of the very stages, not guessed.
+    Memory is measured by running the stages on small tiles.
     """
     from unblur.engine import plan as planned
     from unblur.io import read_image, read_kernel
     from unblur.pipeline import Pipeline
 
-    with about(pipeline):
+    with name_file_in_errors(pipeline):
         chain = Pipeline.load(pipeline).override(settings(sets))
         chain.build()
     given = read_image(image, axes=axes, lazy=True)
     if crop is not None:
         given = given.cropped(*crop_box(crop))
     kernel = None if psf is None else read_kernel(psf)
-    with about(image):
+    with name_file_in_errors(image):
         made = planned(given, chain, kernel, device=device, tile=tile, workers=workers)
     shown = {
         "input": str(image),
@@ -66,7 +66,7 @@ def plan(
         **_described(made),
     }
     if as_json:
-        say_json(shown)
+        print_json(shown)
     else:
         _show(shown)
 
@@ -96,15 +96,15 @@ def _described(made: Plan) -> dict[str, Any]:
 
 def _show(shown: dict[str, Any]) -> None:
     size, halo = (_extent(shown[name]) for name in ("tile_size", "halo"))
-    say(f"{shown['input']}: {shown['axes']} {_extent(shown['shape'])}, {shown['dtype']}")
+    print_result(f"{shown['input']}: {shown['axes']} {_extent(shown['shape'])}, {shown['dtype']}")
     if shown["whole"]:
-        say(f"whole, on {shown['device']}")
+        print_result(f"whole, on {shown['device']}")
     else:
-        say(
+        print_result(
             f"tiles: {shown['tiles']} of {size} pixels, halo {halo}, {shown['workers']} at once "
             f"on {shown['device']}"
         )
-    say(
+    print_result(
         f"peak memory about {shown['peak_memory'] / 1e9:.2f} GB "
         f"of {shown['available_memory'] / 1e9:.2f} GB free\n"
     )
@@ -112,9 +112,9 @@ def _show(shown: dict[str, Any]) -> None:
         [stage["name"], _extent(stage["halo"]), f"{stage['bytes_per_pixel']:g}"]
         for stage in shown["stages"]
     ]
-    table(["stage", "halo", "bytes per pixel"], rows)
+    print_table(["stage", "halo", "bytes per pixel"], rows)
     for remark in shown["remarks"]:
-        say(f"\n{remark}")
+        print_result(f"\n{remark}")
 
 
 def _extent(numbers: list[int]) -> str:

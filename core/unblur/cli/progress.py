@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with the time left in a terminal, now and then a line in a log."""
+"""Progress on stderr: a bar with the time left in a terminal, lines at intervals in a log."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from unblur.cli.console import console, tell
+from unblur.cli.console import console, print_status
 
 if TYPE_CHECKING:
     from unblur.model.context import Progress
 
 PATIENCE = 1.0
-"""Seconds of work before anything is shown; what is done sooner needs no bar."""
+"""Time of work before a bar is shown, in seconds."""
 
 LOG_INTERVAL = 20.0
-"""Seconds between lines where stderr is not a terminal."""
+"""Time between lines where stderr is not a terminal, in seconds."""
 
 
 class ProgressBar:
-    """Shows the `Progress` reports of a piece of work while it lasts.
+    """Shows the `Progress` reports of a piece of work.
 
     Parameters
     ----------
     title : str
-        What is being worked on, e.g. the file's name.
+        The work, e.g. the name of a file.
     quiet : bool
-        Show nothing.
+        Whether nothing is shown.
 
     Notes
     -----
@@ -57,7 +57,7 @@ class ProgressBar:
         self.close()
 
     def __call__(self, report: Progress) -> None:
-        """Take one report."""
+        """Show one report."""
         if self.quiet or time.monotonic() - self._began < PATIENCE:
             return
         with self._lock:
@@ -93,7 +93,7 @@ class ProgressBar:
             return
         self._logged = now
         share = 100 * report.done // max(report.total, 1)
-        tell(f"{self.title}: {report.label} {share} %, {duration(report.remaining)} left")
+        print_status(f"{self.title}: {report.label} {share} %, {duration(report.remaining)} left")
 
 
 def _new_bar() -> Any:
@@ -111,7 +111,7 @@ def _new_bar() -> Any:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time as a person says it.
+    """Return a duration in words.
 
     Example
     -------

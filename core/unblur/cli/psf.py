@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import FAILED, about, say, say_json, table
+from unblur.cli.console import FAILED, name_file_in_errors, print_json, print_result, print_table
 from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check(
     found = read_kernel_values(file)
     goal = None if image is None else read_image(image, axes=axes, lazy=True)
     options = _validation_options(found, goal)
-    with about(file):
+    with name_file_in_errors(file):
         shown = validate(_psf_of(found), **options)
         if repair is not None:
             kernel = repaired(_psf_of(found), **options)
@@ -56,7 +56,7 @@ def check(
             after = validate(kernel, **options)
     diagnostics = {str(file): shown, **({} if repair is None else {str(repair): after})}
     if as_json:
-        say_json(
+        print_json(
             {
                 name: [asdict(diagnostic) for diagnostic in found]
                 for name, found in diagnostics.items()
@@ -65,7 +65,7 @@ def check(
     elif not quiet:
         for name, found_here in diagnostics.items():
             rows = [[f.level, f.what, f.detail + _help(f.repair)] for f in found_here]
-            table(["level", "property", "diagnostic"], rows, name)
+            print_table(["level", "property", "diagnostic"], rows, name)
     last = shown if repair is None else after
     if any(diagnostic.level == "error" for diagnostic in last):
         raise typer.Exit(FAILED)
@@ -97,11 +97,11 @@ def make(
     kernel = make_synthetic_psf(kind, params or [], seed)
     if output is None:
         rows = [list(row.values()) for row in params_of(SYNTHETIC_PSFS[kind])]
-        table(["param", "type", "default", "meaning"], rows)
+        print_table(["param", "type", "default", "meaning"], rows)
         return
     write_kernel(kernel, output, overwrite=overwrite)
     if not quiet:
-        say(f"{output}: {'x'.join(map(str, kernel.shape))} pixels")
+        print_result(f"{output}: {'x'.join(map(str, kernel.shape))} pixels")
 
 
 def _psf_of(found: KernelFile) -> Any:

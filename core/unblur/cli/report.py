@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unblur.cli.console import say
+from unblur.cli.console import print_result
 from unblur.cli.options import Overwrite, Quiet
 from unblur.cli.progress import ProgressBar
 from unblur.errors import UsageError
@@ -52,4 +52,4 @@ def report(
     with written_whole(target, overwrite=overwrite) as draft:
         draft.write_text(text, "utf-8")
     if not quiet:
-        say(str(target))
+        print_result(str(target))

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import FAILED, about, say, say_json, sentence, tell
+from unblur.cli.console import (
+    FAILED,
+    format_error,
+    name_file_in_errors,
+    print_json,
+    print_result,
+    print_status,
+)
 from unblur.cli.options import (
     Axes,
     Crop,
@@ -40,7 +47,7 @@ EXAMPLE = "unblur run map-hyper-laplacian photo.jpg -o sharp.png --set kernel.si
 
 @dataclass
 class Summary:
-    """What became of the inputs."""
+    """The inputs that were processed, that failed, and that were finished before."""
 
     done: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
@@ -77,11 +84,11 @@ def run(
     ] = "threads",
     workers: Workers = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Redo nothing that is finished, tiles included.")
+        bool, typer.Option("--resume", help="Keep what is finished, tiles included.")
     ] = False,
     freeze: Annotated[
         bool,
-        typer.Option("--freeze", help="The first image decides for all: kernel, when to stop."),
+        typer.Option("--freeze", help="Use kernel and iterations of the first image for all."),
     ] = False,
     fill_nonfinite: Annotated[
         bool,
@@ -104,9 +111,9 @@ def run(
     began = time.monotonic()
     given = settings(sets) | ({} if tile is None else {"tiles.size": tile})
     kernel = None if psf is None else read_kernel(psf)
-    with about(pipeline):
+    with name_file_in_errors(pipeline):
         built = BuiltPipeline.of(Pipeline.load(pipeline).override(given), kernel)
-    processing = make_scheduler(scheduler, workers, device=device, on_message=tell)
+    processing = make_scheduler(scheduler, workers, device=device, on_message=print_status)
     jobs = file_jobs(inputs, Path(output), output.endswith(("/", "\\")))
     summary = Summary()
     with interruptible() as is_cancelled:
@@ -124,20 +131,20 @@ def run(
             resume=resume,
             nonfinite="fill" if fill_nonfinite else "keep",
             shared_freeze=SharedFreeze() if freeze else None,
-            on_message=tell,
+            on_message=print_status,
         )
         try:
             for job in jobs:
                 _attempt(job, options, summary, quiet, ctx.find_root().params["debug"])
         finally:
             if as_json:
-                say_json({**vars(summary), "seconds": round(time.monotonic() - began, 3)})
+                print_json({**vars(summary), "seconds": round(time.monotonic() - began, 3)})
     if not (quiet or as_json):
         for entry in summary.done:
-            say(_line(entry))
+            print_result(_line(entry))
     if summary.failed:
         if len(jobs) > 1:
-            tell(f"{len(summary.failed)} of {len(jobs)} inputs failed.")
+            print_status(f"{len(summary.failed)} of {len(jobs)} inputs failed.")
         raise typer.Exit(FAILED)
 
 
@@ -151,7 +158,7 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
             file.freeze_on(job.source, options)
             summary.skipped.append({"input": str(job.source), "output": str(job.output)})
             return
-        with about(job.source), ProgressBar(job.source.name, quiet) as bar:
+        with name_file_in_errors(job.source), ProgressBar(job.source.name, quiet) as bar:
             context = options.context.with_(on_progress=bar)
             result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
@@ -159,13 +166,13 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
     except Exception as error:
         if debug:
             raise
-        _fail(job, summary, sentence(error))
+        _fail(job, summary, format_error(error))
         return
     for warning in result.report.warnings:
         if warning not in options.pipeline.pipeline.notes:  # already on stderr
-            tell(f"{job.source}: {warning}")
+            print_status(f"{job.source}: {warning}")
     for failure in result.report.failures:
-        tell(f"{job.output}: {failure}")
+        print_status(f"{job.output}: {failure}")
     if result.report.failures:
         count = len(result.report.failures)
         _fail(job, summary, f"{job.output}: {count} parts could not be made and are left empty.")
@@ -174,7 +181,7 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
 
 
 def _fail(job: FileJob, summary: Summary, message: str) -> None:
-    tell(message)
+    print_status(message)
     summary.failed.append({"input": str(job.source), "error": message})
 
 

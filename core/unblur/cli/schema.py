@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unblur.cli.console import say
+from unblur.cli.console import print_result
 from unblur.cli.options import Overwrite
 
 EXAMPLE = "unblur schema -o pipeline.schema.json"
@@ -28,7 +28,7 @@ def schema(
 
     text = json_schema()
     if output is None:
-        say(text)
+        print_result(text)
     else:
         with written_whole(output, overwrite=overwrite) as draft:
             draft.write_text(text + "\n", "utf-8")

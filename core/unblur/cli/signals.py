@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from unblur.cli.console import tell
+from unblur.cli.console import print_status
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if requested.is_set():
             raise KeyboardInterrupt
         requested.set()
-        tell("stopping after this step; Ctrl-C again to stop at once.")
+        print_status("stopping after this step; Ctrl-C again to stop at once.")
 
     if threading.current_thread() is not threading.main_thread():
         yield requested.is_set

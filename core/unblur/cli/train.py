@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from unblur.cli.console import INTERRUPTED, about, say, say_json, tell
+from unblur.cli.console import (
+    INTERRUPTED,
+    name_file_in_errors,
+    print_json,
+    print_result,
+    print_status,
+)
 from unblur.cli.options import Device, Json, Overwrite, Quiet, settings
 from unblur.cli.progress import ProgressBar
 from unblur.cli.signals import interruptible
@@ -44,15 +50,21 @@ def train(
 
     trainer = registry().trainer(model)(settings(sets))
     _check(data, output, overwrite)
-    with about(data), interruptible() as is_cancelled, ProgressBar(model, quiet) as bar:
+    with (
+        name_file_in_errors(data),
+        interruptible() as is_cancelled,
+        ProgressBar(model, quiet) as bar,
+    ):
         context = Context(device=resolve_device(device), on_progress=bar, is_cancelled=is_cancelled)
         result = run_training(trainer, data, output, context, None if quiet else _report)
     if as_json:
-        say_json(vars(result))
+        print_json(vars(result))
     elif not quiet:
-        say(f"{result.weights}: step {result.step}, best {trainer.score} {result.best:.4g}")
+        print_result(
+            f"{result.weights}: step {result.step}, best {trainer.score} {result.best:.4g}"
+        )
     if not result.finished:
-        tell(f"stopped at step {result.step}; the same command goes on from there.")
+        print_status(f"stopped at step {result.step}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -69,4 +81,4 @@ def _check(data: Path, output: Path, overwrite: bool) -> None:
 
 def _report(row: dict[str, float]) -> None:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
-    tell(f"step {row['step']:.0f}: {figures}")
+    print_status(f"step {row['step']:.0f}: {figures}")

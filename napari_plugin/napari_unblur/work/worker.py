@@ -9,7 +9,7 @@ from napari_unblur.model.preview_region import PreviewRegion
 from napari_unblur.work.result_layers import read_levels
 
 if TYPE_CHECKING:
-    from unblur.engine import Result
+    from unblur.engine import DeblurJob, Result
     from unblur.model.image import Image
 
 
@@ -50,37 +50,34 @@ def _in_memory(image: Image) -> Image:
 
 
 def _deblur(job: LayerJob, image: Image, callbacks: WorkerCallbacks) -> Result:
-    from unblur.engine import deblur
+    from unblur.engine import run_job
 
-    return deblur(
-        image,
-        job.pipeline,
-        job.psf,
-        device=job.device,
-        seed=job.seed,
-        on_progress=callbacks.on_progress,
-        is_cancelled=callbacks.is_cancelled,
-    )
+    return run_job(_deblur_job(job, image, callbacks))
 
 
 def _deblur_to_store(job: LayerJob, image: Image, callbacks: WorkerCallbacks) -> Result:
-    from unblur.engine.job import DeblurJob
     from unblur.io import check_output
-    from unblur.model.context import Context, resolve_device
     from unblur.runs import deblur_to_store
 
     output = job.output
     assert output is not None
     check_output(image, output)
+    return deblur_to_store(
+        _deblur_job(job, image, callbacks),
+        output,
+        resume="if-unchanged",
+        on_resume=lambda: callbacks.on_message(f"Continuing the stopped run of {output.name}."),
+    )
+
+
+def _deblur_job(job: LayerJob, image: Image, callbacks: WorkerCallbacks) -> DeblurJob:
+    from unblur.engine import DeblurJob
+    from unblur.model.context import Context, resolve_device
+
     context = Context(
         device=resolve_device(job.device),
         seed=job.seed,
         on_progress=callbacks.on_progress,
         is_cancelled=callbacks.is_cancelled,
     )
-    return deblur_to_store(
-        DeblurJob.of(image, job.pipeline, job.psf, context),
-        output,
-        resume="if-unchanged",
-        on_resume=lambda: callbacks.on_message(f"Continuing the stopped run of {output.name}."),
-    )
+    return DeblurJob.of(image, job.pipeline, job.psf, context)

@@ -12,7 +12,7 @@ import typer
 
 from unblur import __version__
 from unblur.cli import app
-from unblur.cli.console import about, one_line, sentence, status_of
+from unblur.cli.console import format_error, name_file_in_errors, one_line, status_of
 from unblur.errors import Cancelled, ImageError, KernelError, OutputError, ParamsError
 
 VERBS = [
@@ -102,19 +102,19 @@ def test_status_of_errors(error, status):
 
 
 def test_sentences_are_one_line_whatever_went_wrong():
-    assert sentence(ImageError("two\n  lines")) == "two lines"
-    assert "a.tif: no space left" in sentence(OSError(28, "No space left", "a.tif"))
-    assert "--tile" in sentence(MemoryError())
-    assert "report it (ZeroDivisionError: by\\n0)" in sentence(ZeroDivisionError("by\\n0"))
+    assert format_error(ImageError("two\n  lines")) == "two lines"
+    assert "a.tif: no space left" in format_error(OSError(28, "No space left", "a.tif"))
+    assert "--tile" in format_error(MemoryError())
+    assert "report it (ZeroDivisionError: by\\n0)" in format_error(ZeroDivisionError("by\\n0"))
     assert one_line(" a\n\tb ") == "a b"
 
 
 def test_about_names_the_file_once_and_keeps_the_kind():
-    with pytest.raises(KernelError, match=r"^psf\.tif: is bad$"), about("psf.tif"):
+    with pytest.raises(KernelError, match=r"^psf\.tif: is bad$"), name_file_in_errors("psf.tif"):
         raise KernelError("is bad")
-    with pytest.raises(KernelError, match=r"^psf\.tif is bad$"), about("psf.tif"):
+    with pytest.raises(KernelError, match=r"^psf\.tif is bad$"), name_file_in_errors("psf.tif"):
         raise KernelError("psf.tif is bad")
-    with pytest.raises(OutputError, match=r"^out is taken$"), about("in.tif"):
+    with pytest.raises(OutputError, match=r"^out is taken$"), name_file_in_errors("in.tif"):
         raise OutputError("out is taken")
 
 
