@@ -78,7 +78,10 @@ def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
     """
     from qtpy.QtCore import QSettings
 
+    from unblur.plugins.manager import registry
+
     if not gc.get_freeze_count():
+        registry()
         gc.freeze()  # objects of the libraries are permanent; this shortens each collection
     folder = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
