@@ -99,7 +99,7 @@ def test_an_attribute_is_set_under_its_old_name(row):
         assert new in signature(cls).parameters
         with (
             pytest.warns(OldNameWarning, match=new),
-            pytest.raises(TypeError, match="required|missing"),
+            pytest.raises(TypeError, match="^(?!.*unexpected keyword)"),
         ):
             cls(**{old: value})
         with pytest.raises(TypeError, match="alone"):
