@@ -201,7 +201,7 @@ def deblur_batch(
     Raises
     ------
     Cancelled
-        If the user asked to stop; what is written stays.
+        If the user requested it; what is written stays.
     """
     built = BuiltPipeline.of(as_pipeline(pipeline, overrides), psf)
     context = _context(device, seed, noise, is_cancelled=is_cancelled)
@@ -220,8 +220,7 @@ def run_job(job: DeblurJob) -> Result:
     Parameters
     ----------
     job : DeblurJob
-        Image, pipeline and kernel; its context reports the progress and is asked whether to
-        stop.
+        Image, pipeline and kernel; its context reports the progress and requests cancellation.
 
     Returns
     -------
@@ -233,7 +232,7 @@ def run_job(job: DeblurJob) -> Result:
     UnblurError
         With what does not fit and what to do.
     Cancelled
-        If the user asked to stop.
+        If the user requested it.
     """
     began, started = time.perf_counter(), now()
     kernel = find_kernels(job)

@@ -95,7 +95,7 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
     UnblurError
         With what is wrong with the input, the output, or both together.
     Cancelled
-        If the user asked to stop. The finished tiles of an image in tiles are kept, so that
+        If the user requested it. The finished tiles of an image in tiles are kept, so that
         the run can be resumed.
     """
     from unblur.io import check_output

@@ -40,8 +40,8 @@ def deblur_to_store(
     Parameters
     ----------
     job : DeblurJob
-        Image (which may be lazy), pipeline and kernel; its context reports the progress and is
-        asked whether to stop.
+        Image (which may be lazy), pipeline and kernel; its context reports the progress
+        and requests cancellation.
     output : Path
         The result. Check it beforehand with `unblur.io.check_output`.
     resume : bool or "if-unchanged"
@@ -71,7 +71,7 @@ def deblur_to_store(
     OutputError
         If the result cannot be written, or the interrupted run cannot be continued.
     Cancelled
-        If the user asked to stop, after the tiles in work; what is finished stays recorded.
+        If the user requested it, after the tiles in work; what is finished stays recorded.
     """
     from unblur.engine.running.journal import Journal
     from unblur.engine.running.streaming import deblur_into

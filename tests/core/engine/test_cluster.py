@@ -63,7 +63,7 @@ def test_the_slurm_example_asks_for_what_it_says():
 @pytest.mark.parametrize("asked", [None, "0", ":0"])
 def test_dashboards_stay_on_this_machine(asked):
     scheduler = Cluster("local", 1, dashboard=asked)
-    client = scheduler._connect(20)
+    client = scheduler.connect(20)
     try:
         running = scheduler._own.scheduler
         sockets = running.services["dashboard"]._sockets.values()
@@ -71,7 +71,7 @@ def test_dashboards_stay_on_this_machine(asked):
         assert running.address.startswith("tcp://127.0.0.1:")
     finally:
         client.close()
-        scheduler._close()
+        scheduler.close()
 
 
 def test_tls_of_the_configuration_is_used(tmp_path):
@@ -114,6 +114,6 @@ def test_tls_of_the_configuration_is_used(tmp_path):
         ) as cluster:
             assert cluster.scheduler_address.startswith("tls://")
             scheduler = Cluster(cluster.scheduler_address)
-            client = scheduler._connect(20)
+            client = scheduler.connect(20)
             assert client.submit(lambda: 7).result() == 7
             client.close()

@@ -34,7 +34,7 @@ def check_kernel_fits(kernel: Kernel, shape: Sequence[int], stage: Stage) -> Non
 
 
 def check_estimator_fits(stage: KernelEstimator, shape: Sequence[int]) -> None:
-    """Raise `KernelError` if the kernel that is asked for is larger than the image."""
+    """Raise `KernelError` if the kernel size of a step is larger than the image."""
     size = getattr(stage.params, "size", None)
     if isinstance(size, int) and size > min(shape):
         raise KernelError(

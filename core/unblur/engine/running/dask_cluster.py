@@ -84,11 +84,11 @@ class Cluster(Scheduler):
                 "the workers of a cluster read the image themselves; open it lazily, e.g. "
                 "read_image(path, lazy=True)."
             )
-        self._client = self._connect(min(ATTEMPT, self.patience))
+        self._client = self.connect(min(ATTEMPT, self.patience))
         try:
             yield from self._drive(task, iter(tiles))
         finally:
-            self._close()
+            self.close()
 
     def _drive(
         self, task: CurrentTask, waiting: Iterator[Tile]
@@ -165,7 +165,14 @@ class Cluster(Scheduler):
             return 1
         return min(max(cores() // self.workers, 1), torch.get_num_threads())
 
-    def _connect(self, patience: float) -> Any:
+    def connect(self, patience: float) -> Any:
+        """Return a client of the cluster, which is started first if it is a local one.
+
+        Raises
+        ------
+        UnblurError
+            If no scheduler answers within `patience` seconds.
+        """
         if self.address == "local":
             self._own = self._own or local_cluster(self.workers, self.dashboard)
             return client_of(self._own)
@@ -180,7 +187,7 @@ class Cluster(Scheduler):
         end = time.monotonic() + self.patience
         while True:
             try:
-                self._client = self._connect(min(ATTEMPT, self.patience))
+                self._client = self.connect(min(ATTEMPT, self.patience))
                 self.on_message(f"the scheduler {self.address} is back.")
                 return
             except (UnblurError, *_LOST):
@@ -197,7 +204,7 @@ class Cluster(Scheduler):
                 self._client.close(timeout=1)
             self._client = None
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Disconnect from the cluster, and end it if this run started it."""
         self._disconnect()
         if self._own is not None:

@@ -67,7 +67,7 @@ def deblur_into(
         If pipeline, params, kernel or input have changed since the interrupted run, or its
         store is missing, or the store cannot be written; what is finished stays recorded.
     Cancelled
-        If the user asked to stop, after the tiles in work.
+        If the user requested it, after the tiles in work.
     """
     began, started = time.perf_counter(), now()
     description = describe_job(job)

@@ -92,7 +92,7 @@ def run_steps(
     KernelError
         If the kernel does not fit the image.
     Cancelled
-        If the user asked to stop.
+        If the user requested it.
     """
     result = StepResult(blurred)
     if kernel is not None:
