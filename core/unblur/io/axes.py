@@ -16,6 +16,9 @@ COLOURS = {
 }
 """Channel names of colour samples, by the number of samples."""
 
+CMYK_CHANNELS = ("cyan", "magenta", "yellow", "black")
+"""Channel names of an image in the four inks of a printer."""
+
 _COLOUR_COUNTS = (3, 4)
 
 

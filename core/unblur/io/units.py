@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 _SPELLINGS = {
     "m": ("meter", "metre"),
     "cm": ("centimeter", "centimetre"),
     "mm": ("millimeter", "millimetre"),
-    "µm": ("micrometer", "micrometre", "micron", "microns", "um", "\u03bcm", "\\u00B5m"),
+    "µm": ("micrometer", "micrometre", "micron", "microns", "um", "\u03bcm"),
     "nm": ("nanometer", "nanometre"),
     "pm": ("picometer", "picometre"),
     "Å": ("angstrom", "Angstrom", "\u212b"),
@@ -39,8 +40,11 @@ _SYMBOL = {word: symbol for symbol, words in _SPELLINGS.items() for word in word
 
 
 def symbol(unit: str) -> str:
-    """Return the symbol of a unit in any spelling; an unknown unit is returned unchanged."""
-    unit = unit.strip()
+    r"""Return the symbol for a unit however it was spelled; an unknown unit stays as it is.
+
+    ImageJ writes characters beyond ASCII as escapes, e.g. "\u00B5m".
+    """
+    unit = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda code: chr(int(code[1], 16)), unit).strip()
     return _SYMBOL.get(unit, unit)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError, OutputError
+from unblur.io.axes import CMYK_CHANNELS
+from unblur.io.exif import exif_of
 from unblur.io.files import file_type
 from unblur.io.raster.samples import (
     check_bomb,
@@ -29,7 +31,6 @@ Colour is stored at full resolution.
 LONGEST = 65500
 """Longest side that the JPEG library can write, in pixels."""
 
-_CMYK_CHANNELS = ("cyan", "magenta", "yellow", "black")
 _EXIF = b"Exif\0\0"
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
@@ -54,7 +55,7 @@ class JpegReader(Reader):
             width, height = picture.size
             check_bomb(width, height, len(picture.getbands()), path.stat().st_size, str(path))
             info = {str(key): value for key, value in picture.info.items()}
-            names = _CMYK_CHANNELS if picture.mode == "CMYK" else ()
+            names = CMYK_CHANNELS if picture.mode == "CMYK" else ()
             values = np.array(picture)
         metadata: dict[str, Any] = {
             "format": "jpeg",
@@ -77,7 +78,7 @@ class JpegWriter(Writer):
     def check(self, image: Image) -> None:
         """Raise `OutputError` for stacks, alpha, other dtypes and other numbers of channels."""
         require_dtype(image, ("uint8",), "JPEG", "write .png or .tif instead")
-        check_picture(image, "JPEG", (1, 4) if image.channels == _CMYK_CHANNELS else (1, 3))
+        check_picture(image, "JPEG", (1, 4) if image.channels == CMYK_CHANNELS else (1, 3))
         rows, columns = image.extent("Y"), image.extent("X")
         if max(rows, columns) > LONGEST:
             raise OutputError(
@@ -93,8 +94,9 @@ class JpegWriter(Writer):
         options: dict[str, Any] = {key: kept[key] for key in ("comment", "xmp") if key in kept}
         if "icc" in image.metadata:
             options["icc_profile"] = image.metadata["icc"]
-        if "exif" in image.metadata:
-            options["exif"] = _EXIF + image.metadata["exif"]
+        exif = exif_of(image)
+        if exif is not None:
+            options["exif"] = _EXIF + exif
         if "dpi" in kept and unchanged_sizes(image):
             options["dpi"] = kept["dpi"]
         else:
@@ -103,7 +105,7 @@ class JpegWriter(Writer):
             # The header holds whole dots per inch only; a wrong size is worse than none.
             if inch and all(abs(n - round(n)) < 0.005 * n and n < 65536 for n in inch):
                 options["dpi"] = (inch[1], inch[0])
-        mode = "CMYK" if image.channels == _CMYK_CHANNELS else None
+        mode = "CMYK" if image.channels == CMYK_CHANNELS else None
         samples = to_samples(image)
         picture = pil.fromarray(samples) if mode is None else _cmyk_image(samples)
         with path.open("wb") as file:

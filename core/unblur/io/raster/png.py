@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError
+from unblur.io.exif import exif_of
 from unblur.io.files import file_type
 from unblur.io.raster.samples import (
     check_bomb,
@@ -99,8 +100,9 @@ class PngWriter(Writer):
         density = _physical(image)
         if density is not None:
             kept.append((b"pHYs", density))
-        if "exif" in image.metadata:
-            kept.append((b"eXIf", image.metadata["exif"]))
+        exif = exif_of(image)
+        if exif is not None:
+            kept.append((b"eXIf", exif))
         if image.metadata.get("history"):
             kept.append(_text(_HISTORY, "\n".join(image.metadata["history"])))
         if values.dtype.kind == "u" and image.white != np.iinfo(values.dtype).max:

@@ -26,9 +26,22 @@ SCREEN_DPI = (72.0, 96.0)
 MAX_SAMPLE_VALUE = 281
 """Code of the tag MaxSampleValue."""
 
+ORIENTATION = 274
+_NODATA = 42113
 ALPHA_CODES = (1, 2)
 """Codes of the tag ExtraSamples that denote alpha."""
 _RGB, _SEPARATED, _PALETTE, _CFA = 2, 5, 3, 32803
+_COLOUR_SPACES = {
+    6: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    10: "ITULab",
+    32844: "LogL",
+    32845: "LogLuv",
+}
+"""Names of colour spaces, by PhotometricInterpretation, whose samples are not light."""
+_JPEG = frozenset((6, 7, 33007, 34892))
+"""Compressions whose decoder returns RGB for YCbCr."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,8 @@ class TiffFacts:
     channels: tuple[str, ...]
     white: float
     icc: bytes | None
+    orientation: int
+    nodata: float | None
     history: tuple[str, ...]
     kept: Mapping[str, Any] = field(repr=False)
 
@@ -84,6 +99,8 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
         sample_names(page) or ome.channels or tuple(shaped.get("channels", ())),
         _white(page, series.dtype, bits),
         bytes(icc) if icc is not None else None,
+        int(page.tags.valueof(ORIENTATION) or 1),
+        _nodata(page, np.dtype(series.dtype)),
         history,
         kept,
     )
@@ -108,6 +125,35 @@ def sample_names(page: Any) -> tuple[str, ...]:
         alpha = code in ALPHA_CODES and "alpha" not in names
         names.append("alpha" if alpha else f"extra {len(names) - plain + 1}")
     return tuple(names)
+
+
+def is_signed(imagej: Mapping[str, Any] | None) -> bool:
+    """Return whether ImageJ's calibration says that 16-bit values are signed ones plus 32768."""
+    found = imagej or {}
+    return (found.get("cf"), found.get("c0"), found.get("c1")) == (0, -32768, 1)
+
+
+def colour_space(page: Any) -> str | None:
+    """Return the name of a colour space in which sums of samples are not sums of light."""
+    code = int(page.photometric)
+    if code == 6 and int(page.compression) in _JPEG:
+        return None
+    return _COLOUR_SPACES.get(code)
+
+
+def _nodata(page: Any, dtype: np.dtype[Any]) -> float | None:
+    """Return the value of pixels without data by the tag of GDAL, in the type of the image."""
+    text = page.tags.valueof(_NODATA)
+    try:
+        value = float(str(text).strip("\0 "))
+    except ValueError:
+        return None
+    if not np.isfinite(value):
+        return None  # NaN marks such pixels by itself
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return value if value.is_integer() and info.min <= value <= info.max else None
+    return float(dtype.type(value)) if dtype.kind == "f" else None
 
 
 def is_mosaic(page: Any) -> bool:
@@ -173,10 +219,13 @@ def _plane_size(
     if width == height == 1 and imagej is None:
         return {}, {}  # the default without a size
     if imagej is not None:
-        unit = symbol(str(imagej.get("unit", "")))
-        if unit in ("", "pixel", "pixels"):
-            return {}, {}
-    elif unit == "inch":
+        unit = imagej_unit(imagej, "X")
+        return (
+            ({"Y": height, "X": width}, {"Y": imagej_unit(imagej, "Y"), "X": unit})
+            if unit
+            else ({}, {})
+        )
+    if unit == "inch":
         if round(xn / xd, 3) in SCREEN_DPI:
             return {}, {}
         unit, width, height = "µm", width * 25400, height * 25400
@@ -187,11 +236,34 @@ def _plane_size(
     return {"Y": height, "X": width}, {"Y": unit, "X": unit}
 
 
+def imagej_unit(found: Mapping[str, Any], axis: str) -> str:
+    """Return the unit of an axis by ImageJ's keys, "" where it states none.
+
+    `unit` serves all axes that have no `yunit` or `zunit` of their own; time is in `tunit`,
+    or in seconds.
+    """
+    key, default = {"Y": ("yunit", "unit"), "Z": ("zunit", "unit"), "T": ("tunit", "")}.get(
+        axis, ("unit", "unit")
+    )
+    unit = symbol(str(found.get(key) or found.get(default) or ("s" if axis == "T" else "")))
+    return "" if unit in ("pixel", "pixels") else unit
+
+
 def _stack_sizes(sizes: dict[str, float], units: dict[str, str], found: Mapping[str, Any]) -> None:
-    """Add Z and T from ImageJ's `spacing` and `finterval`, or from the same keys of unblur."""
-    unit = symbol(str(found.get("unit", "")))
-    for axis, key, axis_unit in (("Z", "spacing", unit), ("T", "finterval", "s")):
-        value = found.get(key)
-        known = axis_unit not in ("", "pixel", "pixels")
-        if isinstance(value, int | float) and np.isfinite(value) and value > 0 and known:
-            sizes[axis], units[axis] = float(value), axis_unit
+    """Add Z and T from ImageJ's `spacing`, `finterval` and `fps`, or from such keys of our own.
+
+    ImageJ takes the amount of a negative spacing, whose sign is the direction of the scan.
+    """
+    rate = _number(found.get("fps"))
+    interval = _number(found.get("finterval")) or (1 / rate if rate else None)
+    spacing = _number(found.get("spacing"))
+    for axis, value in (("Z", spacing), ("T", interval)):
+        unit = imagej_unit(found, axis)
+        if value and unit:
+            sizes[axis], units[axis] = abs(value), unit
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number other than 0, or None."""
+    good = isinstance(value, int | float) and np.isfinite(value) and value != 0
+    return float(value) if good else None

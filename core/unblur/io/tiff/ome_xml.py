@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from unblur.io.axes import COLOURS
-from unblur.io.units import symbol
+from unblur.io.units import length, symbol
 from unblur.model.image import Image
 
 SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
@@ -50,13 +50,13 @@ def parse(xml: str) -> ET.Element | None:
         root = ET.fromstring(xml)  # noqa: S314
     except ET.ParseError:
         return None
-    return root if _local(root) == "OME" else None
+    return root if local_name(root) == "OME" else None
 
 
 def read_facts(xml: str, number: int = 0) -> OmeFacts:
     """Return the metadata of the image with that number; empty if the document is invalid."""
     root = parse(xml)
-    pixels = None if root is None else _pixels(root, number)
+    pixels = None if root is None else pixels_of(root, number)
     if pixels is None:
         return OmeFacts({}, {}, (), None)
     sizes, units = {}, {}
@@ -65,7 +65,7 @@ def read_facts(xml: str, number: int = 0) -> OmeFacts:
         if size is not None:
             sizes[axis] = size
             units[axis] = symbol(pixels.get(f"{attribute}Unit") or _DEFAULT_UNIT[axis])
-    names = [c.get("Name") for c in pixels if _local(c) == "Channel"]
+    names = [c.get("Name") for c in pixels if local_name(c) == "Channel"]
     channels = tuple(n for n in names if n) if all(names) and len(set(names)) == len(names) else ()
     bits = pixels.get("SignificantBits", "")
     return OmeFacts(sizes, units, channels, int(bits) if bits.isdecimal() else None)
@@ -87,7 +87,7 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
         Number of this image in the original document.
     """
     root = parse(original) if original else None
-    pixels = None if root is None else _pixels(root, number)
+    pixels = None if root is None else pixels_of(root, number)
     if root is None or pixels is None:
         root = ET.Element(f"{{{SCHEMA}}}OME")
         element = ET.SubElement(root, f"{{{SCHEMA}}}Image", ID="Image:0", Name=image.source)
@@ -127,8 +127,8 @@ def _describe_sizes(pixels: ET.Element, image: Image) -> None:
 def _describe_channels(pixels: ET.Element, image: Image, samples: int) -> None:
     space = _namespace(pixels)
     count = image.extent("C") // samples
-    channels = [child for child in pixels if _local(child) == "Channel"]
-    planes = [child for child in pixels if _local(child) == "Plane"]
+    channels = [child for child in pixels if local_name(child) == "Channel"]
+    planes = [child for child in pixels if local_name(child) == "Plane"]
     if len(channels) != count:
         for channel in channels:
             pixels.remove(channel)
@@ -142,11 +142,23 @@ def _describe_channels(pixels: ET.Element, image: Image, samples: int) -> None:
         channel.set("SamplesPerPixel", str(samples))
     total = count * image.extent("Z") * image.extent("T")
     for child in list(pixels):
-        stale = _local(child) in ("TiffData", "BinData", "MetadataOnly")
+        stale = local_name(child) in ("TiffData", "BinData", "MetadataOnly")
         if stale or (child in planes and len(planes) != total):
             pixels.remove(child)
+        elif child in planes:
+            _move_plane(child, image)
     data = ET.Element(f"{{{space}}}TiffData", IFD="0", PlaneCount=str(total))
     pixels.insert(list(pixels).index(channels[-1]) + 1, data)
+
+
+def _move_plane(plane: ET.Element, image: Image) -> None:
+    """Move the stage position of a plane to the first pixel of a cropped image."""
+    for axis in "YX":
+        unit = symbol(plane.get(f"Position{axis}Unit", ""))
+        position, size = plane.get(f"Position{axis}"), image.pixel_size.get(axis)
+        step = None if size is None else length(size, image.units.get(axis, ""), unit)
+        if image.origin.get(axis) and position is not None and step is not None:
+            plane.set(f"Position{axis}", repr(float(position) + image.origin[axis] * step))
 
 
 def _channel_names(image: Image, samples: int) -> Sequence[str]:
@@ -156,7 +168,7 @@ def _channel_names(image: Image, samples: int) -> Sequence[str]:
 def _remove_other_images(root: ET.Element, pixels: ET.Element) -> None:
     root.attrib.pop("UUID", None)
     for child in list(root):
-        if _local(child) == "Image" and pixels not in list(child):
+        if local_name(child) == "Image" and pixels not in list(child):
             root.remove(child)
 
 
@@ -164,10 +176,10 @@ def _add_history(root: ET.Element, lines: Sequence[str]) -> None:
     if not lines:
         return
     space = _namespace(root)
-    holder = next((c for c in root if _local(c) == "StructuredAnnotations"), None)
+    holder = next((c for c in root if local_name(c) == "StructuredAnnotations"), None)
     if holder is None:
         holder = ET.Element(f"{{{space}}}StructuredAnnotations")
-        after = [i for i, c in enumerate(root) if _local(c) not in ("ROI", "BinaryOnly")]
+        after = [i for i, c in enumerate(root) if local_name(c) not in ("ROI", "BinaryOnly")]
         root.insert(max(after) + 1, holder)
     for annotation in list(holder):
         if annotation.get("ID") == _HISTORY:
@@ -193,12 +205,13 @@ def significant_bits(image: Image) -> int | None:
     return bits if 2**bits - 1 == image.white and bits > 0 else None
 
 
-def _pixels(root: ET.Element, number: int) -> ET.Element | None:
-    images = [child for child in root if _local(child) == "Image"]
+def pixels_of(root: ET.Element, number: int) -> ET.Element | None:
+    """Return the Pixels element of an image; of the first where there are fewer."""
+    images = [child for child in root if local_name(child) == "Image"]
     if not images:
         return None
     image = images[number if number < len(images) else 0]
-    return next((child for child in image if _local(child) == "Pixels"), None)
+    return next((child for child in image if local_name(child) == "Pixels"), None)
 
 
 def _positive(text: str | None) -> float | None:
@@ -213,5 +226,6 @@ def _namespace(element: ET.Element) -> str:
     return str(element.tag)[1:].split("}")[0] if str(element.tag).startswith("{") else SCHEMA
 
 
-def _local(element: Any) -> str:
+def local_name(element: Any) -> str:
+    """Return an element's name without its namespace."""
     return str(element.tag).rsplit("}", 1)[-1]

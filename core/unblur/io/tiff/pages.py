@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from unblur.io.axes import COLOURS
+from unblur.io.axes import CMYK_CHANNELS, COLOURS
+from unblur.io.exif import orientation_of
 from unblur.io.files import suffix_of
-from unblur.io.tiff.facts import LOSSLESS, MAX_SAMPLE_VALUE
+from unblur.io.tiff.facts import LOSSLESS, MAX_SAMPLE_VALUE, ORIENTATION
+from unblur.io.tiff.geotiff import move_geotiff
 from unblur.io.tiff.ome_xml import TYPES, significant_bits, write_facts
 from unblur.io.units import length, plane_size
 from unblur.model.image import ALPHA, Image
@@ -92,8 +94,14 @@ def kept_facts(image: Image) -> Mapping[str, Any]:
 def page_options(image: Image, layout: TiffLayout) -> dict[str, Any]:
     """Return the arguments of `tifffile.TiffWriter.write` that describe pages and their tags."""
     kept = kept_facts(image)
-    tags = [(code, dtype, count, value, True) for code, dtype, count, value in kept.get("tags", ())]
+    tags = [
+        (code, dtype, count, value, True)
+        for code, dtype, count, value in move_geotiff(kept.get("tags", ()), image.origin)
+    ]
     once = {code: value for code, _, _, value, _ in tags}
+    turned = orientation_of(image)
+    if turned != 1:
+        tags.append((ORIENTATION, 3, 1, turned, True))
     bits = significant_bits(image)
     if bits is not None:
         tags.append((MAX_SAMPLE_VALUE, 3 if bits <= 16 else 4, 1, 2**bits - 1, False))
@@ -134,6 +142,8 @@ def _samples(image: Image, kept: Mapping[str, Any]) -> str | None:
         colours = {_GREY: 1, _RGB: 3, _SEPARATED: 4}.get(kept.get("photometric", _GREY), 1)
         if count == colours + len(kept.get("extrasamples", ())):
             return str(kept["samples"])
+    if image.channels == CMYK_CHANNELS:
+        return "contig"
     return "contig" if image.channels and image.channels == COLOURS.get(count) else None
 
 
@@ -163,6 +173,8 @@ def _suits_imagej(image: Image, samples: str | None, imagej_limit: float) -> boo
 def _photometric(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> int:
     if layout.samples is None:
         return 0 if kept.get("photometric") == 0 and kept.get("flavour") == "plain" else _GREY
+    if image.channels == CMYK_CHANNELS:
+        return _SEPARATED
     if kept.get("samples") == layout.samples and kept.get("photometric") in (_GREY, _SEPARATED):
         return int(kept["photometric"])
     return _GREY if image.extent("C") < 3 else _RGB
@@ -177,7 +189,8 @@ def _extrasamples(image: Image, kept: Mapping[str, Any]) -> tuple[int, ...] | No
 def _resolution(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {a: image.pixel_size[a] for a in "YX" if a in image.pixel_size}
     original = kept.get("resolution")
-    if original is not None and sizes == {a: s for a, s in kept["sizes"].items() if a in "YX"}:
+    same = original is not None and sizes == {a: s for a, s in kept["sizes"].items() if a in "YX"}
+    if same and image.units.get("Y") == image.units.get("X"):
         x, y, code = original
         return {"resolution": (x, y), "resolutionunit": code}
     if layout.flavour == "imagej" and len(sizes) == 2:
@@ -216,21 +229,30 @@ def _description(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> d
 
 
 def _imagej(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> dict[str, Any]:
-    generated = ("images", "channels", "slices", "frames", "hyperstack", "shape")
+    generated = ["images", "channels", "slices", "frames", "hyperstack", "shape"]
+    if image.pixel_size:
+        generated += ["unit", "yunit", "zunit", "tunit", "spacing", "finterval", "fps"]
     found = {k: v for k, v in dict(kept.get("imagej") or {}).items() if k not in generated}
     found["axes"] = layout.axes.replace("C", "S") if layout.samples else layout.axes
     unit = image.units.get("X", image.units.get("Z", ""))
     if unit:
-        found["unit"] = "um" if unit == "µm" else _ascii(unit)
+        found["unit"] = "um" if unit == "µm" else _escaped(unit)
     if "Z" in image.pixel_size:
         depth = length(image.pixel_size["Z"], image.units.get("Z", ""), unit)
         found["spacing"] = depth if depth is not None else image.pixel_size["Z"]
-    if "T" in image.pixel_size and image.units.get("T", "s") == "s":
+    if "T" in image.pixel_size:
         found["finterval"] = image.pixel_size["T"]
+        if image.units.get("T", "s") != "s":
+            found["tunit"] = _escaped(image.units["T"])
     history = tuple(image.metadata.get("history", ()))
     if history:
         found["Info"] = "\n".join([str(found.get("Info", "")).strip(), *history]).strip()
     return found
+
+
+def _escaped(unit: str) -> str:
+    """Return a unit with characters beyond ASCII as ImageJ writes them."""
+    return "".join(c if c.isascii() else f"\\u{ord(c):04X}" for c in unit)
 
 
 def _ascii(text: str) -> str:

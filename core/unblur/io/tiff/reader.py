@@ -13,7 +13,8 @@ from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
-from unblur.io.tiff.facts import colour_table, is_mosaic, read_tags
+from unblur.io.tiff.facts import colour_space, colour_table, is_mosaic, is_signed, read_tags
+from unblur.io.tiff.ome_files import check_files_of_set, open_tiff
 from unblur.model.formats import Reader
 from unblur.model.image import Image
 
@@ -35,14 +36,13 @@ class TiffReader(Reader):
     has_parts = True
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
-        """Return the image; lazy images read strips or tiles on demand."""
-        import tifffile
-
+        """Return the image; lazy ones read strips or tiles as needed."""
         file, part = split_part(path)
-        with tifffile.TiffFile(file) as tif:
+        with open_tiff(file) as tif:
             check_chain(tif, file)
             series, number = _series(tif, part, file)
             _check_series(series, file)
+            check_files_of_set(tif, series, number, file)
             facts = read_tags(tif, series, number)
             names = _file_axes(series, axes, str(path))
             table = colour_table(series.keyframe, tif.is_imagej)
@@ -68,12 +68,16 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
         native = (*native, 3)
         channels = ("red", "green", "blue")
         kept.update(samples="contig", photometric=2, extrasamples=(), sizes=facts.pixel_size)
+    if data.dtype == np.uint16 and is_signed(kept["imagej"]):
+        data = _map(data, _as_signed, np.int16)
     data, axes = canonical(data, names)
     metadata: dict[str, Any] = {"format": "tiff", "file_axes": names, "tiff": kept}
     if kept["tile"] is not None:
         metadata["chunks"] = reordered(native, names, axes)
     if facts.icc is not None:
         metadata["icc"] = facts.icc
+    if facts.orientation != 1:
+        metadata["orientation"] = facts.orientation
     if facts.history:
         metadata["history"] = facts.history
     count = data.shape[axes.index("C")] if "C" in axes else 0
@@ -86,15 +90,15 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
         channels if len(channels) == count else (),
         metadata,
         str(path),
+        nodata=facts.nodata if table is None else None,
     )
 
 
 def open_series(path: Path, part: str) -> Any:
     """Return an array-like that reads the pixels of series `part` when it is indexed."""
-    import tifffile
     import zarr
 
-    tif = tifffile.TiffFile(path)
+    tif = open_tiff(path)
     series = tif.series[int(part)]
     if series.dataoffset is not None:
         tif.close()
@@ -157,7 +161,14 @@ def _series(tif: Any, part: str | None, path: Path) -> tuple[Any, int]:
     if not series:
         raise ImageError(f"{path} holds no image.")
     if part is None:
-        return series[0], tif.series.index(series[0])
+        full = [s for s in series if not s.keyframe.is_reduced]
+        if not full and series[0].keyframe.subifds:
+            raise ImageError(
+                f"{path}: its first page is a thumbnail, and the picture is within that page, as "
+                "in raw files of cameras; develop it first, e.g. with darktable."
+            )
+        first = (full or series)[0]
+        return first, tif.series.index(first)
     if not (part.isdecimal() and int(part) < len(tif.series)):
         raise ImageError(
             f"{path} has no series [{part}]; there are {len(tif.series)}, numbered from 0."
@@ -171,6 +182,9 @@ def _check_series(series: Any, path: Path) -> None:
             f"{path} holds the raw mosaic of a camera; develop it to colours first, e.g. with "
             "darktable."
         )
+    space = colour_space(series.keyframe)
+    if space is not None:
+        raise ImageError(f"{path} holds {space} colours; convert it to RGB first.")
     if series.dtype is None or 0 in series.shape:
         raise ImageError(f"{path}: the image is empty (shape {tuple(series.shape)}).")
 
@@ -211,6 +225,15 @@ def _apply_palette(data: Any, table: Any) -> Any:
         return table[data]
     options = {"chunks": (*data.chunks, (3,)), "new_axis": data.ndim, "dtype": table.dtype}
     return data.map_blocks(_table_colours, table, **options)
+
+
+def _map(data: Any, function: Any, dtype: Any) -> Any:
+    return data.map_blocks(function, dtype=dtype) if hasattr(data, "dask") else function(data)
+
+
+def _as_signed(block: Any) -> Any:
+    """Return 16-bit values from ones that have 32768 added."""
+    return (block ^ np.uint16(0x8000)).view(np.int16)
 
 
 def _table_colours(block: Any, table: Any) -> Any:

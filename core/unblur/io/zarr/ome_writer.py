@@ -159,9 +159,9 @@ def _level_transform(image: Image, level: int, stored: Mapping[str, Any]) -> lis
     factor = 2**level
     scale = [float(image.pixel_size.get(a, 1.0)) * (factor if a in "YX" else 1) for a in image.axes]
     origin = stored.get("translation", {})
+    first = {a: image.origin.get(a, 0) + (factor - 1) / 2 for a in "YX"}
     shift = [
-        float(origin.get(a, 0.0))
-        + (float(image.pixel_size.get(a, 1.0)) * (factor - 1) / 2 if a in "YX" else 0.0)
+        float(origin.get(a, 0.0)) + float(image.pixel_size.get(a, 1.0)) * first.get(a, 0)
         for a in image.axes
     ]
     steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
