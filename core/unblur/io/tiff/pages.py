@@ -189,8 +189,9 @@ def _extrasamples(image: Image, kept: Mapping[str, Any]) -> tuple[int, ...] | No
 def _resolution(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {a: image.pixel_size[a] for a in "YX" if a in image.pixel_size}
     original = kept.get("resolution")
-    same = original is not None and sizes == {a: s for a, s in kept["sizes"].items() if a in "YX"}
-    if same and image.units.get("Y") == image.units.get("X"):
+    stated = {a: s for a, s in kept.get("sizes", {}).items() if a in "YX"}
+    alike = image.units.get("Y") == image.units.get("X")
+    if original is not None and sizes == stated and alike:
         x, y, code = original
         return {"resolution": (x, y), "resolutionunit": code}
     if layout.flavour == "imagej" and len(sizes) == 2:
