@@ -4,8 +4,8 @@ C. J. Schuler, M. Hirsch, S. Harmeling, B. Schoelkopf, "Learning to deblur", IEE
 
 The paper's: `paper_network` (architecture), `quotient` (quotient layers), and in `training` its
 kernels, its rejection of flat crops and its staged curriculum. Ours: `our_network` (the default
-network), `refinement` (the last iterations without a network), `windows` (selection of windows),
-`size_search` (size of the kernel), and in `training` the losses and the other curricula.
+network), `refinement` and `l0_images` (the last iterations, without a network), `windows` (which
+windows are used), `size_search` (kernel size), and in `training` the losses and other curricula.
 
 Symbols
 -------

@@ -11,8 +11,8 @@ from torch.nn import functional
 from unblur.numerics.contrast import CONTRAST, price_against
 from unblur.numerics.operators import gradient
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
-from unblur_schuler.cartoon import cartoons
 from unblur_schuler.coarse_to_fine import Iteration, Network, initial_kernel
+from unblur_schuler.l0_images import l0_latent_images
 from unblur_schuler.quotient import Spectra, image_quotient
 
 WIDTH = 32
@@ -96,7 +96,7 @@ class DeepNetwork(Network):
         y = gain * y
         scaled_noise = noise[:, None, None, None] * gain
         with torch.no_grad():
-            sparse = cartoons(y, kernel, _l0_weights(scaled_noise.flatten()))
+            sparse = l0_latent_images(y, kernel, _l0_weights(scaled_noise.flatten()))
         weights = self.prior_weight.expand(y.shape[0], 1)
         gradients = gradient(torch.cat([sparse, image_quotient(y, kernel, weights), y], 1))
         gradients = gradients.transpose(0, 1) / GRADIENT_UNIT

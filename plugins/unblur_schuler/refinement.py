@@ -11,8 +11,8 @@ from torch import Tensor
 from unblur.numerics.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_against
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import gradient
-from unblur_schuler.cartoon import cartoons
 from unblur_schuler.coarse_to_fine import OnStep, accumulate_spectra
+from unblur_schuler.l0_images import l0_latent_images
 from unblur_schuler.windows import AllWindows, WindowSelection
 
 INITIAL_L0_WEIGHT = 1e-2
@@ -110,6 +110,6 @@ def refine_kernel(
 
 def gradient_features(y: Tensor, kernel: Tensor, l0_weight: float) -> tuple[Tensor, Tensor]:
     """Return the gradients of the L0-regularised and the blurred image, (B, 2, h, w) each."""
-    latent = cartoons(y, kernel, y.new_tensor([l0_weight]))
+    latent = l0_latent_images(y, kernel, y.new_tensor([l0_weight]))
     sharp, blurred = (gradient(x)[:, :, 0].transpose(0, 1) for x in (latent, y))
     return sharp, blurred

@@ -11,13 +11,13 @@ from torch import Tensor
 from unblur.errors import ImageError
 from unblur.model import stages
 from unblur.model.context import Context
-from unblur.model.kernel import Kernel
+from unblur.model.kernel import Kernel, check_kernel_size
 from unblur.model.stages import Estimate
 from unblur.numerics.colour import to_luma
 from unblur.numerics.contrast import contrast_of
+from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
 from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
-from unblur_schuler.filling import filled
 from unblur_schuler.refinement import refine_kernel
 from unblur_schuler.size_search import INITIAL_SIZE, next_size, support_size, touches_border
 from unblur_schuler.weights import load_network
@@ -124,7 +124,7 @@ class Schuler(stages.KernelEstimator):
         context.checkpoint()
         network = load_network(self.params.model).to(blurred.device)
         y = to_luma(blurred)
-        y = y if mask is None else filled(y, mask)
+        y = fill(y, mask, "pyramid")
         contrast_of(y)
         noise = context.noise if context.noise is not None else estimate_noise(y, mask)
         noises = torch.full((1,), noise, device=y.device)
@@ -143,7 +143,7 @@ class Schuler(stages.KernelEstimator):
     def _estimate(
         self, network: Network, y: Tensor, size: int, noise: Tensor, context: Context
     ) -> Tensor:
-        _check_size(size, y)
+        check_kernel_size(size, y.shape[-2:], MIN_IMAGE_TO_KERNEL)
         tick = context.ticker(self.name, sum(1 for _ in network.schedule(size)))
         windows = self._windows(NETWORK_WINDOWS)
         return estimate_coarse_to_fine(network, y, size, noise, tick, windows)[0]
@@ -156,6 +156,12 @@ class Schuler(stages.KernelEstimator):
     ) -> Tensor:
         """Return the kernel, with the size that suits it."""
         largest = min(y.shape[-2:]) // (2 * MIN_IMAGE_TO_KERNEL)
+        if largest < 3:
+            raise ImageError(
+                f"an image of {tuple(y.shape[-2:])} pixels is too small to estimate the size of a "
+                f"kernel; it takes {6 * MIN_IMAGE_TO_KERNEL} pixels along each axis. Set "
+                "kernel.size, or give a larger image."
+            )
         size = min(INITIAL_SIZE, largest - 1 + largest % 2)
         kernel = self._estimate(network, y, size, noise, context)
         while touches_border(kernel) and next_size(size) <= largest:
@@ -164,13 +170,3 @@ class Schuler(stages.KernelEstimator):
         if support_size(kernel) < size:
             kernel = self._estimate(network, y, support_size(kernel), noise, context)
         return kernel
-
-
-def _check_size(size: int, y: Tensor) -> None:
-    extent = min(y.shape[-2:])
-    if size < 3 or extent < MIN_IMAGE_TO_KERNEL * size:
-        raise ImageError(
-            f"an image of {tuple(y.shape[-2:])} pixels is too small to estimate a kernel of "
-            f"{max(size, 3)}; it takes {MIN_IMAGE_TO_KERNEL} times the kernel at least. Set "
-            "kernel.size to less, or give a larger image."
-        )

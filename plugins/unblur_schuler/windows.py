@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unblur.numerics.regions import Window, gradient_energy, most_textured_windows, spans
+
 TILE, OVERLAP = 384, 64
 """Largest extent of the windows that cover an image, and their overlap, in pixels."""
 SMALL_IMAGE = 300 * 300
@@ -17,8 +19,6 @@ MIN_WINDOW = 128
 """Smallest extent of a selected window, in pixels."""
 MAX_COVERAGE = 0.8
 """Fraction of the image that selected windows may cover; above it all windows are used."""
-
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,14 @@ class AllWindows:
     def _spans(self, extent: int) -> list[slice]:
         number = max(-(-(extent - self.overlap) // (self.tile - self.overlap)), 1)
         edge = -(-(extent + (number - 1) * self.overlap) // number)
-        starts = [round(i * (extent - edge) / max(number - 1, 1)) for i in range(number)]
-        return [slice(start, start + edge) for start in starts]
+        return spans(extent, edge, number)
 
 
-def _most_textured(y: Tensor, extent: Sequence[int], number: int) -> list[Window]:
-    """Return windows of an image (H, W) on a grid of half their extent, the best first."""
-    energy = y.diff(dim=0)[:, :-1].square() + y.diff(dim=1)[:-1].square()
+def _most_textured(y: Tensor, size: Sequence[int], number: int) -> list[Window]:
+    """Return windows of an image (H, W) on a grid of half their size, the best first."""
     # There are no differences at the last row and column; zeros keep the outermost windows.
-    energy = functional.pad(energy, (0, 1, 0, 1))
-    steps = [n // 2 for n in extent]
-    scores = functional.avg_pool2d(energy[None, None], tuple(extent), tuple(steps))[0, 0]
-    found: list[Window] = []
-    while len(found) < number and bool((scores >= 0).any()):
-        row, column = divmod(int(scores.argmax()), scores.shape[1])
-        starts = row * steps[0], column * steps[1]
-        rows, columns = (slice(s, s + n) for s, n in zip(starts, extent, strict=True))
-        found.append((rows, columns))
-        scores[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = -1
-    return found
+    energy = functional.pad(gradient_energy(y), (0, 1, 0, 1))
+    return most_textured_windows(energy, size, [n // 2 for n in size], number)
 
 
 def stack_windows(y: Tensor, windows: Sequence[Window]) -> Tensor:
