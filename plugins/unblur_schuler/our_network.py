@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unblur.numerics.contrast import CONTRAST, price_against
+from unblur.numerics.contrast import CONTRAST, l0_weight_for_noise
 from unblur.numerics.operators import gradient
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
 from unblur_schuler.coarse_to_fine import Iteration, Network, initial_kernel
@@ -126,4 +126,4 @@ class DeepNetwork(Network):
 def _l0_weights(noise: Tensor) -> Tensor:
     """Return the weights (B, 2) of the L0-regularised images at a noise (B,), which suppress it."""
     smallest = torch.tensor(MIN_L0_WEIGHTS, device=noise.device)
-    return torch.maximum(smallest, price_against(noise)[:, None])
+    return torch.maximum(smallest, l0_weight_for_noise(noise)[:, None])

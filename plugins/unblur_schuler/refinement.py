@@ -8,7 +8,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from unblur.numerics.contrast import CONTRAST, LOUD, PRICE_WHEN_LOUD, price_against
+from unblur.numerics.contrast import (
+    CONTRAST,
+    REFERENCE_L0_WEIGHT,
+    REFERENCE_NOISE,
+    l0_weight_for_noise,
+)
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import gradient
 from unblur_schuler.coarse_to_fine import OnStep, accumulate_spectra
@@ -44,20 +49,20 @@ class RefinementThresholds:
         """Return the constants for noise of a standard deviation, for images of std `CONTRAST`.
 
         Up to the reference noise they are interpolated between `NOISE_FREE` and
-        `AT_REFERENCE_NOISE`; above it the L0 weight grows as `price_against` does, and the ridge
+        `AT_REFERENCE_NOISE`; above it the L0 weight is `l0_weight_for_noise`, and the ridge grows
         in proportion to the noise.
         """
-        ratio = noise / LOUD
+        ratio = noise / REFERENCE_NOISE
         if ratio < 1:
             pairs = zip(astuple(NOISE_FREE), astuple(AT_REFERENCE_NOISE), strict=True)
             return cls(*(low + ratio * (high - low) for low, high in pairs))
         reference = AT_REFERENCE_NOISE
-        return cls(price_against(noise), reference.ridge * ratio, reference.threshold)
+        return cls(l0_weight_for_noise(noise), reference.ridge * ratio, reference.threshold)
 
 
 NOISE_FREE = RefinementThresholds(1e-4, 0.1, 0.04)
 """Constants without noise."""
-AT_REFERENCE_NOISE = RefinementThresholds(PRICE_WHEN_LOUD, 0.4, 0.06)
+AT_REFERENCE_NOISE = RefinementThresholds(REFERENCE_L0_WEIGHT, 0.4, 0.06)
 """Constants at the reference noise of `unblur.numerics`, about 1 % in photographs."""
 
 

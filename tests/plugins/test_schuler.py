@@ -6,7 +6,7 @@ import torch
 
 from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
 from unblur.model.context import Context
-from unblur.numerics.contrast import LOUD, price_against
+from unblur.numerics.contrast import REFERENCE_NOISE, l0_weight_for_noise
 from unblur.numerics.metrics import kernel_similarity
 from unblur.plugins.weights import save_weights
 from unblur.testing import gaussian, synthetic_scene
@@ -196,13 +196,13 @@ def test_an_l0_regularised_image_of_flat_areas_is_itself():
     assert (few[:, :1] - x).square().mean() < 0.2 * (noisy - x).square().mean()
 
 
-@pytest.mark.parametrize("noise", [LOUD, 3 * LOUD, 5 * LOUD])
+@pytest.mark.parametrize("noise", [REFERENCE_NOISE, 3 * REFERENCE_NOISE, 5 * REFERENCE_NOISE])
 def test_the_l0_weight_for_a_noise_suppresses_it(noise):
     """The L0-regularised image of noise alone is small at that weight, large at a quarter of it."""
     spot = torch.zeros(1, 5, 5)
     spot[0, 2, 2] = 1
     y = noise * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
-    weights = torch.tensor([1.0, 0.25]) * price_against(noise)
+    weights = torch.tensor([1.0, 0.25]) * l0_weight_for_noise(noise)
     little, most = (
         float(drawn.norm() / y.norm()) for drawn in l0_latent_images(y, spot, weights)[0]
     )

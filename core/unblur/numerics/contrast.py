@@ -1,4 +1,4 @@
-"""The contrast at which the weights of blind estimation are told, and what noise adds to them."""
+"""Reference contrast of the weights of blind estimation, and their dependence on noise."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from torch import Tensor
 from unblur.errors import ImageError
 
 CONTRAST = 0.16
-"""Standard deviation that an image is brought to, so that weights suit dim and bright ones."""
-LOUD = 0.008
-"""Standard deviation of the noise, at `CONTRAST`, that 1 % makes in photographs."""
-PRICE_WHEN_LOUD = 5e-4
-"""Price of an edge that noise of `LOUD` asks for."""
+"""Standard deviation to which images are scaled, white = 1, so that weights suit any contrast."""
+REFERENCE_NOISE = 0.008
+"""Standard deviation, at `CONTRAST`, of 1 % of noise in photographs."""
+REFERENCE_L0_WEIGHT = 5e-4
+"""L0-gradient weight for noise of `REFERENCE_NOISE`, relative to the squared residual."""
 ROUNDING = 1e-6
 """Share of an image's largest value up to which its contrast is the rounding of float32."""
 Noise = TypeVar("Noise", float, Tensor)
 
 
-def price_against(noise: Noise) -> Noise:
-    """Return the weight of the number of gradients at which an image is rid of most of the noise.
+def l0_weight_for_noise(noise: Noise) -> Noise:
+    """Return the L0-gradient weight that suppresses most noise of this level.
 
-    Against the squared residual. It grows with the power 1.5 of the noise, which was found by
-    trial on photographs.
+    Relative to the squared residual. Empirical fit on photographs: proportional to noise^1.5.
 
     Parameters
     ----------
     noise : tensor or float
         Standard deviation, at `CONTRAST`.
     """
-    price: Noise = PRICE_WHEN_LOUD * (noise / LOUD) ** 1.5
-    return price
+    weight: Noise = REFERENCE_L0_WEIGHT * (noise / REFERENCE_NOISE) ** 1.5
+    return weight
 
 
 def contrast_of(values: Tensor) -> float:

@@ -12,7 +12,7 @@ from unblur.model.context import Context
 from unblur.model.params import KernelSize
 from unblur.model.stages import Estimate
 from unblur.numerics.camera import PoseGrid, camera_field, zero_mean_rotation
-from unblur.numerics.contrast import price_against
+from unblur.numerics.contrast import l0_weight_for_noise
 from unblur_classic.camera_shake.initialization import initial_poses
 from unblur_classic.camera_shake.model import CameraModel
 from unblur_classic.map.alternating import MAX_UNSCALED_L0_WEIGHT, ScaleState, embed
@@ -120,7 +120,7 @@ class CameraShake(stages.KernelEstimator):
         self, weights: Tensor, given: EstimationInput, model: CameraModel, context: Context
     ) -> Tensor:
         """Return the weights (A, n, n) after alternating latent and pose updates."""
-        factor = max(price_against(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
+        factor = max(l0_weight_for_noise(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
         priors = [prior.scaled(factor) for prior in weighted_priors(self.params.priors)]
         state = ScaleState.of(given.size, model.extract(given.y), model.extract(given.valid))
         window = embed(model.window, state.scene.shape[-2:], given.size)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unblur.numerics.camera import CameraBasis, PoseGrid
-from unblur.numerics.contrast import LOUD
+from unblur.numerics.contrast import REFERENCE_NOISE
 from unblur.numerics.kernel_ops import remove_small_components
 from unblur.numerics.regions import spans
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
@@ -109,7 +109,7 @@ class CameraModel:
             whitening constant grows with its square.
         """
         basis, admitted = self.basis, self.basis.admitted()
-        whitening = WHITENING_EPS * max(noise / LOUD, 1.0) ** 2
+        whitening = WHITENING_EPS * max(noise / REFERENCE_NOISE, 1.0) ** 2
         equations = NormalEquations.of(sharp, blurred, self.grid.size, whitening)
 
         def normal(w: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unblur.numerics.contrast import LOUD, price_against
+from unblur.numerics.contrast import REFERENCE_NOISE, l0_weight_for_noise
 from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import extend_periodic, gradient
@@ -145,8 +145,8 @@ class WeightLimits:
     @classmethod
     def at(cls, noise: float) -> WeightLimits:
         """Return the limits for a standard deviation of the noise, at `CONTRAST`."""
-        final = max(FINAL_WEIGHT, 2 * price_against(noise))
-        ratio = noise / LOUD
+        final = max(FINAL_WEIGHT, 2 * l0_weight_for_noise(noise))
+        ratio = noise / REFERENCE_NOISE
         increase = (
             RIDGE_INCREASE * ratio * min(ratio**0.5, 1.0) if ratio > KEEP_RIDGE_BELOW else 0.0
         )
@@ -186,7 +186,7 @@ def alternating_minimization(
         Initial kernel at the first of the levels; `initial_kernel` if left out.
     """
     first = priors[0].weight
-    largest = factor = max(price_against(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
+    largest = factor = max(l0_weight_for_noise(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
     kernel = initial_kernel(levels[0].size, given.y) if initial is None else initial
     threshold, ratio = 0.0, levels[0].ratio
     for level in levels:
