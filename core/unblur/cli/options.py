@@ -46,6 +46,14 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", metavar="N", min=1, help="Tiles at once; auto if left out."),
 ]
+White = Annotated[
+    float | None,
+    typer.Option(
+        "--white",
+        metavar="VALUE",
+        help="Value at which the sensor clips, e.g. 4095; found in the image if left out.",
+    ),
+]
 Crop = Annotated[
     str | None,
     typer.Option("--crop", metavar="Y0:Y1,X0:X1", help="Deblur this part only, to tune on it."),

@@ -16,6 +16,7 @@ from unblur.cli.options import (
     Psf,
     Settings,
     Tile,
+    White,
     Workers,
     crop_box,
     settings,
@@ -37,6 +38,7 @@ def plan(
     device: Device = "auto",
     tile: Tile = None,
     crop: Crop = None,
+    white: White = None,
     axes: Axes = None,
     workers: Workers = None,
     as_json: Json = False,
@@ -55,6 +57,8 @@ def plan(
     given = read_image(image, axes=axes, lazy=True)
     if crop is not None:
         given = given.cropped(*crop_box(crop))
+    if white is not None:
+        given = given.with_white(white)
     kernel = None if psf is None else read_kernel(psf)
     with name_file_in_errors(image):
         made = planned(given, chain, kernel, device=device, tile=tile, workers=workers)

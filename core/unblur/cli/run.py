@@ -29,6 +29,7 @@ from unblur.cli.options import (
     Seed,
     Settings,
     Tile,
+    White,
     Workers,
     crop_box,
     noise_level,
@@ -72,6 +73,7 @@ def run(
     noise: Noise = "auto",
     tile: Tile = None,
     crop: Crop = None,
+    white: White = None,
     axes: Axes = None,
     overwrite: Overwrite = False,
     scheduler: Annotated[
@@ -125,6 +127,7 @@ def run(
             context=context,
             axes=axes,
             crop=None if crop is None else crop_box(crop),
+            white=white,
             scheduler=processing,
             workers=workers,
             overwrite=overwrite,

@@ -35,6 +35,7 @@ def deblur(
     device: str = "auto",
     seed: int = 0,
     noise: float | None = None,
+    white: float | None = None,
     tile: int | None = None,
     nonfinite: Nonfinite = "keep",
     saturated: Saturated = "auto",
@@ -47,8 +48,9 @@ def deblur(
 
     Parameters
     ----------
-    image : Image, numpy or dask array
-        Real numbers of any type. An array of two axes is YX; name the axes of any other.
+    image : Image, numpy or dask array, or astropy NDData
+        Real numbers of any type. An array of two axes is YX; name the axes of any other. Pixels
+        that `numpy.ma` or NDData mask are no data: they are left out and come back unchanged.
     pipeline : str, Path or Pipeline
         Name of a shipped or registered pipeline, a pipeline file, or a `Pipeline`.
     psf : Kernel, KernelField or array, optional
@@ -63,6 +65,9 @@ def deblur(
     noise : float, optional
         Standard deviation of the noise as a fraction of the image's white; estimated if left
         out.
+    white : float, optional
+        Value at which the sensor clips, in the image's units, e.g. 4095; by default what the
+        image states, or the largest value of integers where clipped light has gathered.
     tile : int, optional
         Edge of a tile in pixels, for images that do not fit into memory.
     nonfinite : {"keep", "fill"}
@@ -108,6 +113,8 @@ def deblur(
     (32, 32)
     """
     given, arrange = as_image(image, axes)
+    if white is not None:
+        given = given.with_white(white)
     context = _context(device, seed, noise, on_progress, is_cancelled)
     job = DeblurJob.of(
         given,

@@ -21,6 +21,7 @@ from unblur.errors import ImageError, KernelError, UsageError
 from unblur.model.context import Context
 from unblur.model.image import AXES, SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField
+from unblur.model.masked_arrays import read_masked
 from unblur.model.stages import Stage
 from unblur.pipeline import Pipeline
 
@@ -242,8 +243,8 @@ def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
 
     Parameters
     ----------
-    given : Image, numpy or dask array
-        Two axes are YX; more have to be named.
+    given : Image, numpy or dask array, or astropy NDData
+        Two axes are YX; more have to be named. Masked pixels are no data.
     axes : str, optional
         Axes of an array in its own order, each a letter of TCZYX, e.g. "YXC" for a colour
         picture. The result has the same order.
@@ -252,7 +253,7 @@ def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
         if axes is not None and axes != given.axes:
             raise UsageError(f"the image has axes {given.axes}; axes='{axes}' is for arrays only.")
         return given, lambda image: image
-    array = given if hasattr(given, "dask") else np.asarray(given)
+    array, nodata, restore = read_masked(given)
     if axes is None:
         if array.ndim != 2:
             raise UsageError(
@@ -268,6 +269,7 @@ def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
     if not set(axes) <= set(AXES):
         raise UsageError(f"axes are letters of {AXES}, got '{axes}'.")
     order = sorted(range(len(axes)), key=lambda i: AXES.index(axes[i]))
-    image = Image(array.transpose(order), "".join(axes[i] for i in order), source="the array")
+    letters = "".join(axes[i] for i in order)
+    image = Image(array.transpose(order), letters, source="the array", nodata=nodata)
     back = tuple(order.index(axis) for axis in range(len(order)))
-    return image, lambda result: result.data.transpose(back)
+    return image, lambda result: restore(result.data.transpose(back))

@@ -60,7 +60,9 @@ class ScaleRecord(Record):
 class MaskRecord(Record):
     """Pixels that were excluded from the computation."""
 
-    nonfinite: int = Field(description="Number of values read that were NaN or infinite.")
+    nonfinite: int = Field(
+        description="Number of values read that were NaN, infinite or marked as no data."
+    )
     saturated_share: float = Field(description="Share of values at the type's maximum.")
     saturated_masked: bool = Field(description="Whether those were masked.")
 

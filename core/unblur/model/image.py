@@ -75,7 +75,7 @@ class Image:
                 f"for {self.extent('C')} channels."
             )
         if not self.white:
-            object.__setattr__(self, "white", default_white(self.data))
+            object.__setattr__(self, "white", default_white(self.data, self.nodata))
         if not (np.isfinite(self.white) and self.white > 0):
             raise ImageError(f"{self.source}: white must be positive, got {self.white}.")
 
@@ -102,6 +102,22 @@ class Image:
     def with_data(self, data: Any, **changes: Any) -> Image:
         """Return the image with other values and everything else kept, save for `changes`."""
         return replace(self, data=data, **changes)
+
+    def with_white(self, white: float) -> Image:
+        """Return the image with another value for white: where its sensor clips, e.g. 4095.
+
+        Raises
+        ------
+        ImageError
+            If it is not positive, or beyond what the type of the values can hold.
+        """
+        limit = np.iinfo(self.dtype).max if self.dtype.kind in "ui" else np.inf
+        if not 0 < white <= limit:
+            raise ImageError(
+                f"{self.source}: white must be above 0 and at most {limit:g} for {self.dtype}, "
+                f"got {white:g}."
+            )
+        return replace(self, white=float(white))
 
     def cropped(self, rows: slice, columns: slice) -> Image:
         """Return the part of the image within `rows` and `columns`, in pixels, white kept.
@@ -157,12 +173,13 @@ def check_values(data: Any, source: str) -> None:
         raise ImageError(f"{source}: expected numbers, got dtype {data.dtype}.")
 
 
-def default_white(data: Any) -> float:
+def default_white(data: Any, nodata: float | None = None) -> float:
     """Return the value that counts as 1: a type's maximum, or for floats a scale that fits.
 
     Floats within [0, 1] keep 1; others are scaled by their largest finite magnitude. For a
     large dask array of floats the largest is taken over a sample of its chunks, spread evenly,
     so that opening an image does not read it all; scaling by any positive white can be undone.
+    Values equal to `nodata` are left out.
     """
     dtype = np.dtype(data.dtype)
     if dtype.kind == "b":
@@ -171,7 +188,8 @@ def default_white(data: Any) -> float:
         return float(np.iinfo(dtype).max)
     largest = 0.0
     for block in sample_blocks(data):
-        values = np.abs(block[np.isfinite(block)])
+        finite = np.isfinite(block)
+        values = np.abs(block[finite if nodata is None else finite & (block != nodata)])
         largest = max(largest, float(values.max())) if values.size else largest
     return largest if largest > 1 else 1.0
 

@@ -54,6 +54,8 @@ class RunOptions:
         Axes of the files, where they do not state them.
     crop : (slice, slice), optional
         Rows and columns of the part that is deblurred.
+    white : float, optional
+        Value at which the sensor clips, in the image's units; that of the file by default.
     scheduler : Scheduler, optional
         Where tiles are processed; by default in threads of this process. With one, every image
         is processed in tiles.
@@ -77,6 +79,7 @@ class RunOptions:
     context: Context
     axes: str | None = None
     crop: tuple[slice, slice] | None = None
+    white: float | None = None
     scheduler: Scheduler | None = None
     workers: int | None = None
     overwrite: bool = False
@@ -127,6 +130,8 @@ def _read(source: Path, options: RunOptions, *, lazy: bool) -> Image:
     from unblur.io import read_image
 
     image = read_image(source, axes=options.axes, lazy=lazy)
+    if options.white is not None:
+        image = image.with_white(options.white)
     return image if options.crop is None else image.cropped(*options.crop)
 
 

@@ -106,6 +106,7 @@ def test_saturated_pixels(pipeline, box, share, policy, masked):
 
 def test_alpha_is_untouched(pipeline, box):
     data = (RNG.random((4, 16, 16)) * 255).astype(np.uint8)
+    data[3] |= 1
     names = ("red", "green", "blue", "alpha")
     made = deblur(Image(data, "CYX", channels=names), pipeline("deconvolve:sharpen"), box).image
     assert isinstance(made, Image)

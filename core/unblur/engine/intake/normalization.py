@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from unblur.model.image import Image
+from unblur.model.image import ALPHA, Image
 from unblur.numerics.statistics import mad_std
 
 Float = NDArray[np.float32]
@@ -33,6 +33,20 @@ Fewer do no harm. Where there are more (a white page, an overexposed sky), the c
 picture, and masking it would leave most of the scene to the prior.
 """
 
+CLIPPED_COUNT = 5
+"""Smallest number of values at the largest one for these to count as clipped, dimensionless."""
+
+CLIPPED_EXCESS = 20.0
+"""Smallest ratio of the number of values at the largest one to the mean number at each value
+just below it for these to count as clipped, dimensionless.
+
+Where a sensor clips, all brighter light is counted at one value. The brightest of a star's
+pixels, or of a smooth surface, come with others close below.
+"""
+
+NEAR_THE_TOP = 0.02
+"""Width of the range below the largest value in which others are counted, as a fraction of it."""
+
 WHOLE_HASH_BYTES = 2**31
 """Largest size of an image in memory that is hashed completely, in bytes."""
 
@@ -53,6 +67,8 @@ class ValueSummary:
         larger: noise lies above it, a sentinel such as -99999 below.
     saturated : float
         Share of the values at or above white.
+    at_top, near_top : int
+        Number of values at the largest one, and within `NEAR_THE_TOP` below it.
     count : int
         Number of finite values in the sample.
     sha256 : str
@@ -65,6 +81,8 @@ class ValueSummary:
     high: float
     lower_end: float
     saturated: float
+    at_top: int
+    near_top: int
     count: int
     sha256: str
     is_hashed_whole: bool
@@ -76,15 +94,23 @@ class ValueSummary:
         size = image.dtype.itemsize * int(np.prod(image.shape, dtype=np.int64))
         too_large = not image.is_lazy and size > WHOLE_HASH_BYTES
         low, high = np.inf, -np.inf
-        saturated = count = 0
+        saturated = count = at_top = near_top = 0
         subsets: list[NDArray[np.float64]] = []
         for block in blocks:
             if not too_large:
                 digest.update(np.ascontiguousarray(block).data)
             values = block[np.isfinite(block)] if block.dtype.kind == "f" else block.ravel()
+            if image.nodata is not None:
+                values = values[values != image.nodata]
             if values.size == 0:
                 continue
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            top = float(values.max())
+            if top > high:
+                at_top = near_top = 0
+            low, high = min(low, float(values.min())), max(high, top)
+            if values.dtype.kind in "ui" and top == high:
+                at_top += int(np.count_nonzero(values == high))
+                near_top += int(np.count_nonzero(values >= high * (1 - NEAR_THE_TOP)))
             count += values.size
             if high >= image.white:
                 saturated += int(np.count_nonzero(values >= image.white))
@@ -95,9 +121,23 @@ class ValueSummary:
                 digest.update(np.ascontiguousarray(image.data[row]).data)
         hashed = (digest.hexdigest(), not (image.is_lazy or too_large))
         if not count:
-            return cls(0.0, 0.0, 0.0, 0.0, 0, *hashed)
+            return cls(0.0, 0.0, 0.0, 0.0, 0, 0, 0, *hashed)
         lower_end = low if low >= 0 else max(low, _ten_deviations_below(np.concatenate(subsets)))
-        return cls(low, high, lower_end, saturated / count, count, *hashed)
+        near_top -= at_top
+        return cls(low, high, lower_end, saturated / count, at_top, near_top, count, *hashed)
+
+    @property
+    def is_clipped_below_white(self) -> bool:
+        """Whether a sensor clipped integers at their largest value, below white.
+
+        More values lie there than at those just below (`CLIPPED_EXCESS`), and either some do lie
+        just below, or the largest value is that of a bit depth, e.g. 4095.
+        """
+        width = max(1.0, np.floor(NEAR_THE_TOP * self.high))
+        is_of_bits = self.high > 1 and (int(self.high) + 1).bit_count() == 1
+        excess = self.at_top > CLIPPED_EXCESS * self.near_top / width
+        spread = self.near_top > 0 or is_of_bits
+        return bool(self.high > 0 and self.at_top >= CLIPPED_COUNT and excess and spread)
 
 
 @dataclass(frozen=True)
@@ -115,7 +155,12 @@ class Normalization:
     saturation_level : float, optional
         Values at or above it are saturated, in the image's units; `None` accepts all.
     saturated_share : float
-        Share of the sampled values that reach the maximum of the type or bit depth.
+        Share of the sampled values at which the sensor clipped: the maximum of the type or bit
+        depth, or the largest value if many pixels have it.
+    nodata : float, optional
+        Value of pixels without data, in the image's units.
+    alpha : int, optional
+        Index of the alpha channel; colours under an alpha of 0 are no data.
     """
 
     black: float
@@ -123,6 +168,8 @@ class Normalization:
     dtype: np.dtype[Any]
     saturation_level: float | None = None
     saturated_share: float = 0.0
+    nodata: float | None = None
+    alpha: int | None = None
 
     @classmethod
     def of(cls, image: Image, values: ValueSummary, saturated: Saturated = "auto") -> Normalization:
@@ -133,9 +180,12 @@ class Normalization:
         near 1 would otherwise be given an almost black picture. Black is 0, or for values below
         0 (a background was subtracted) their lower end without outliers.
 
-        Only integers have a saturation level that a sensor could have reached. "auto" masks
-        saturated values while their share lies within `SATURATED_SHARE`.
+        Only integers have a saturation level that a sensor could have reached: white, or the
+        largest value where clipped light has gathered. "auto" masks saturated values while
+        their share lies within `SATURATED_SHARE`.
         """
+        alpha = image.channels.index(ALPHA) if ALPHA in image.channels else None
+        absent: dict[str, Any] = {"nodata": image.nodata, "alpha": alpha}
         white, top = image.white, values.high
         unused = int(np.floor(np.log2(white / top))) if top > 0 else 0
         if unused >= UNUSED_BITS:
@@ -143,11 +193,13 @@ class Normalization:
             white = max(white, top)
         black = min(values.lower_end, 0.0)
         if image.dtype.kind not in "ui":
-            return cls(black, white, image.dtype)
+            return cls(black, white, image.dtype, **absent)
         low, high = SATURATED_SHARE
-        is_masked = saturated == "mask" or (saturated == "auto" and low <= values.saturated <= high)
-        level = image.white if is_masked else None
-        return cls(black, white, image.dtype, level, values.saturated)
+        share, level = values.saturated, image.white
+        if not share and values.is_clipped_below_white:
+            share, level = values.at_top / values.count, values.high
+        is_masked = saturated == "mask" or (saturated == "auto" and low <= share <= high)
+        return cls(black, white, image.dtype, level if is_masked else None, share, **absent)
 
     @property
     def span(self) -> float:
@@ -184,25 +236,40 @@ class Normalization:
         clipped = np.clip(own, float(limit.min), float(limit.max))
         return np.where(np.isfinite(own), clipped, own).astype(self.dtype)
 
-    def valid(self, block: NDArray[Any]) -> Float | None:
-        """Return the mask (*spatial) of a block (C, *spatial), 1 = valid; `None` if all are.
+    def missing(self, block: NDArray[Any], colours: Any) -> Flags | None:
+        """Return which values of the colours of a block are no data; `None` if none is.
 
-        A pixel is invalid if any of its channels is not finite or saturated.
+        Parameters
+        ----------
+        block : (C, *spatial) array
+            All channels, in the image's own units.
+        colours : slice or list of int
+            Channels that are deblurred.
+
+        Returns
+        -------
+        (colours, *spatial) bool array, optional
+            True where a value is NaN, infinite, `nodata`, or under an alpha of 0.
         """
-        bad = np.zeros(block.shape[1:], bool)
-        if block.dtype.kind == "f":
-            bad |= ~np.isfinite(block).all(axis=0)
+        values = block[colours]
+        absent = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+        if self.nodata is not None:
+            absent |= values == values.dtype.type(self.nodata)
+        if self.alpha is not None:
+            absent |= block[self.alpha] == 0
+        return absent if absent.any() else None
+
+    def valid(self, values: NDArray[Any], missing: Flags | None = None) -> Float | None:
+        """Return the mask (*spatial) of colours (C, *spatial), 1 = valid; `None` if all are.
+
+        A pixel is invalid if any of its channels is missing or saturated.
+        """
+        bad = np.zeros(values.shape[1:], bool)
+        if missing is not None:
+            bad |= missing.any(axis=0)
         if self.saturation_level is not None:
-            bad |= (block >= self.saturation_level).any(axis=0)
+            bad |= (values >= self.saturation_level).any(axis=0)
         return (~bad).astype(np.float32) if bad.any() else None
-
-
-def nonfinite_values(block: NDArray[Any]) -> Flags | None:
-    """Return where a block is NaN or infinite, or `None` where it is finite throughout."""
-    if block.dtype.kind != "f":
-        return None
-    missing = ~np.isfinite(block)
-    return missing if missing.any() else None
 
 
 def fill_nearest(block: Float, missing: Flags) -> Float:

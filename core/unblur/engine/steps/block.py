@@ -15,7 +15,6 @@ from unblur.engine.intake.normalization import (
     Nonfinite,
     Normalization,
     fill_nearest,
-    nonfinite_values,
 )
 from unblur.engine.intake.statistics import ImageStatistics
 from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
@@ -37,7 +36,7 @@ class BlockResult:
     steps : StepResult
         Times and warnings of the steps, without their image.
     nonfinite : int
-        Number of values that were not finite or could not be read.
+        Number of values that were not finite, marked as no data, or could not be read.
     """
 
     values: Array
@@ -58,7 +57,7 @@ class BlockProcessor:
     normalization : Normalization
         Map of the values to black = 0 and white = 1, and the valid pixels.
     nonfinite : {"keep", "fill"}
-        Whether values that were not finite stay so in the result.
+        Whether values that were not finite or no data stay so in the result.
     colours : slice or list of int
         Channels that are deblurred; the others are copied.
     context : Context
@@ -97,8 +96,8 @@ class BlockProcessor:
         `unreadable` (*spatial) marks pixels that could not be read.
         """
         colours = block[self.colours]
-        missing = nonfinite_values(colours)
-        valid = self.normalization.valid(colours)
+        missing = self.normalization.missing(block, self.colours)
+        valid = self.normalization.valid(colours, missing)
         if unreadable is not None:
             missing = unreadable | (False if missing is None else missing)
             missing = np.broadcast_to(missing, colours.shape)

@@ -1,0 +1,145 @@
+"""Pixels without data take no part in a result and come back unchanged."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from unblur.engine import deblur
+from unblur.engine.intake.normalization import Normalization, ValueSummary
+from unblur.errors import ImageError
+from unblur.model.image import Image
+
+RNG = np.random.default_rng(5)
+ABSENT = np.zeros((40, 50), bool)
+ABSENT[10:20, 15:30] = True
+
+
+def sky(dtype):
+    """Return smooth values, the same with NaN where data are absent, and their type's largest."""
+    values = (gaussian_filter(RNG.random((40, 50)), 1) * 200 + 20).astype(dtype)
+    reference = values.astype(np.float32)
+    reference[ABSENT] = np.nan
+    return values, reference
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint8", 0), ("uint16", 65535), ("int16", -32768), ("float32", -9999.0)]
+)
+def test_a_value_that_marks_pixels_without_data(pipeline, box, dtype, nodata, lazy):
+    values, reference = sky(dtype)
+    values[ABSENT] = nodata
+    data = da.from_array(values, chunks=20) if lazy else values
+    image = Image(data, "YX", nodata=nodata)
+    result = deblur(image, pipeline("deconvolve:sharpen"), box)
+    made = np.asarray(result.image.data)
+    assert made.dtype == dtype
+    assert (made[ABSENT] == nodata).all()
+    expected = deblur(reference, pipeline("deconvolve:sharpen"), box).image
+    rounding = 0.51 if values.dtype.kind in "iu" else 1e-2
+    limits = (0, 255) if dtype == "uint8" else (-np.inf, np.inf)
+    np.testing.assert_allclose(
+        made[~ABSENT], np.clip(expected[~ABSENT], *limits), atol=rounding, rtol=1e-4
+    )
+    if not lazy:
+        assert result.report.mask.nonfinite == ABSENT.sum()
+
+
+def test_colours_under_no_alpha_are_no_data(pipeline, box):
+    data = (RNG.random((4, 40, 50)) * 255).astype(np.uint8)
+    data[3] = 255
+    data[3][ABSENT] = 0
+    image = Image(data, "CYX", channels=("red", "green", "blue", "alpha"))
+    made = deblur(image, pipeline("deconvolve:sharpen"), box).image.data
+    assert (made[:, ABSENT] == data[:, ABSENT]).all()
+    hidden = data.copy()
+    hidden[:3, ABSENT] = 255 - hidden[:3, ABSENT]
+    other = deblur(image.with_data(hidden), pipeline("deconvolve:sharpen"), box).image.data
+    np.testing.assert_array_equal(other[:, ~ABSENT], made[:, ~ABSENT])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_masked_arrays_come_back_masked(pipeline, box, dtype):
+    values, reference = sky(dtype)
+    values[ABSENT] = 7
+    made = deblur(np.ma.MaskedArray(values, ABSENT), pipeline("deconvolve:sharpen"), box).image
+    assert isinstance(made, np.ma.MaskedArray)
+    assert made.dtype == dtype
+    np.testing.assert_array_equal(made.mask, ABSENT)
+    assert (made.data[ABSENT] == 7).all()
+    expected = deblur(reference, pipeline("deconvolve:sharpen"), box).image
+    limits = (0, 255) if dtype == "uint8" else (-np.inf, np.inf)
+    inside = np.clip(expected[~ABSENT], *limits)
+    np.testing.assert_allclose(made.data[~ABSENT], inside, atol=0.51, rtol=1e-4)
+
+
+def test_masked_blocks_of_dask(pipeline, box):
+    values, reference = sky("float32")
+    masked = np.ma.MaskedArray(values, ABSENT)
+    lazy = da.ma.masked_array(da.from_array(values, chunks=20), da.from_array(ABSENT, chunks=20))
+    made = deblur(lazy, pipeline("deconvolve:sharpen"), box).image.compute()
+    np.testing.assert_array_equal(np.ma.getmaskarray(made), masked.mask)
+    expected = deblur(reference, pipeline("deconvolve:sharpen"), box).image
+    np.testing.assert_allclose(made.data[~ABSENT], expected[~ABSENT], rtol=1e-3)
+    with pytest.raises(ImageError, match="convert it to float32"):
+        deblur(lazy.astype(np.int32), pipeline("deconvolve:sharpen"), box)
+
+
+def test_a_full_integer_type_cannot_mark_its_pixels(pipeline, box):
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    values = np.vstack([values, values])
+    mask = np.zeros(values.shape, bool)
+    mask[0, 0] = True
+    with pytest.raises(ImageError, match="every value of uint8 is in use"):
+        deblur(np.ma.MaskedArray(values, mask), pipeline("deconvolve:sharpen"), box)
+
+
+def test_data_of_astropy_come_back_as_such(pipeline, box):
+    nddata = pytest.importorskip("astropy.nddata")
+    values, _ = sky("float32")
+    given = nddata.CCDData(values, mask=ABSENT, unit="adu", meta={"EXPTIME": 3.0})
+    made = deblur(given, pipeline("deconvolve:sharpen"), box).image
+    assert isinstance(made, nddata.CCDData)
+    assert (made.unit, made.meta["EXPTIME"]) == (given.unit, 3.0)
+    np.testing.assert_array_equal(made.mask, ABSENT)
+    np.testing.assert_array_equal(made.data[ABSENT], values[ABSENT])
+    masked = deblur(np.ma.MaskedArray(values, ABSENT), pipeline("deconvolve:sharpen"), box).image
+    np.testing.assert_array_equal(made.data[~ABSENT], masked.data[~ABSENT])
+
+
+def normalization(data, white=0.0):
+    image = Image(data, "YX", white=white)
+    return Normalization.of(image, ValueSummary.of(image, [data]))
+
+
+def camera(limit, dtype=np.uint16):
+    """Return noisy values of a bright scene that a sensor clips at `limit`."""
+    scene = gaussian_filter(RNG.random((100, 100)) ** 8, 2)
+    scene *= limit / np.quantile(scene, 0.99)
+    return np.minimum(RNG.poisson(scene), limit).astype(dtype)
+
+
+@pytest.mark.parametrize("limit", [4095, 3950, 1023, 62000])
+def test_a_sensor_that_clips_below_the_type_is_found(limit):
+    data = camera(limit)
+    share = float((data == limit).mean())
+    assert 1e-5 < share < 0.1
+    found = normalization(data)
+    assert (found.saturation_level, found.saturated_share) == (limit, pytest.approx(share))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_brightest_of_a_natural_scene_is_not_clipped(seed):
+    scene = gaussian_filter(np.random.default_rng(seed).random((100, 100)), 2) * 3000
+    assert normalization(np.rint(scene).astype(np.uint16)).saturation_level is None
+
+
+def test_a_stated_white_is_the_saturation_level(pipeline, box):
+    data = camera(4095)
+    image = Image(data, "YX").with_white(4095)
+    assert normalization(data, image.white).saturation_level == 4095
+    report = deblur(data, pipeline("deconvolve:sharpen"), box, white=4095).report
+    assert report.mask.saturated_masked
+    with pytest.raises(ImageError, match="at most 65535 for uint16, got 70000"):
+        Image(data, "YX").with_white(70000)
