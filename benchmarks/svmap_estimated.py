@@ -22,7 +22,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.plugins.manager import registry
-from unblur_svmap.training.data import Sample
+from unblur_svmap.training.data import BlurredSample
 
 PROTOCOL = {"border": 15, "search": 3.0, "step": 0.5}
 PRIORS = [{"prior": "l0-gradient", "weight": 4e-3}]
@@ -34,7 +34,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def score(method: str, sample: Sample, kernel: Kernel) -> float:
+def score(method: str, sample: BlurredSample, kernel: Kernel) -> float:
     """Return the PSNR in dB of a method with a kernel, at the best shift."""
     name, params = METHODS[method]
     stage = registry().stage("deconvolve", name)(params)
@@ -42,7 +42,7 @@ def score(method: str, sample: Sample, kernel: Kernel) -> float:
     return levin_aligned(found.numpy(), sample.sharp[0, 0].numpy(), **PROTOCOL).psnr
 
 
-def estimated(estimator: str, sample: Sample) -> Kernel:
+def estimated(estimator: str, sample: BlurredSample) -> Kernel:
     """Return what an estimator makes of the blurred picture."""
     size = max(sample.kernel.shape) // 2 * 2 + 7
     stage = registry().stage("kernel", estimator)({"size": size, **ESTIMATORS[estimator]})

@@ -23,12 +23,12 @@ from provenance import provenance
 from unblur.accel.precision import network_dtype
 from unblur.model.context import Context
 from unblur.numerics.synthesis import gaussian_process_kernel
-from unblur_svmap.model import Design
+from unblur_svmap.model import ModelDesign
 from unblur_svmap.networks import TILE, WIDTH
 from unblur_svmap.stage import Svmap
 
 NETWORK_TERAFLOP = 1.65
-FILTER_GIGABYTES = Design.steps * (Design.iterations + 1) * 1.6
+FILTER_GIGABYTES = ModelDesign.steps * (ModelDesign.iterations + 1) * 1.6
 
 
 def fastest(action: Callable[[], object], repeats: int) -> float:

@@ -39,7 +39,7 @@ from unblur.numerics.metrics import psnr, ssim
 from unblur.numerics.synthesis import gaussian_process_kernel, shake_kernel
 from unblur.plugins.manager import registry
 from unblur.training.images import image_files, read_luma
-from unblur_svmap.training.data import Sample, degrade
+from unblur_svmap.training.data import BlurredSample, degrade
 from unblur_svmap.training.trainer import GAIN, held_out
 
 KERNELS = Path(__file__).with_name("kernels_13_35.npz")
@@ -94,7 +94,7 @@ def stored_kernels() -> list[Kernel]:
         return [Kernel(stored[name]) for name in stored.files]
 
 
-def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[Sample]:
+def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[BlurredSample]:
     """Yield the blurred pictures; `noise` None stands for the saturated protocol."""
     kernels = stored_kernels()
     files = image_files(folder)
@@ -111,7 +111,7 @@ def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[Sa
             yield degrade(sharp, kernel, noise, generator)
 
 
-def score(method: Method, weight: float | None, given: list[Sample]) -> dict[str, float]:
+def score(method: Method, weight: float | None, given: list[BlurredSample]) -> dict[str, float]:
     """Return mean PSNR and SSIM of a method."""
     params = dict(method.params)
     if weight is not None:
@@ -135,7 +135,7 @@ def means(figures: list[tuple[float, float]]) -> dict[str, float]:
     return dict(zip(("psnr", "ssim"), map(float, np.mean(figures, axis=0)), strict=True))
 
 
-def best_weight(method: Method, given: list[Sample]) -> float | None:
+def best_weight(method: Method, given: list[BlurredSample]) -> float | None:
     """Return the weight of highest PSNR on every fifth picture, on all where they are few."""
     if not method.weights:
         return None

@@ -141,6 +141,7 @@ PARAMS: dict[str, dict[str, str]] = {
     },
     "svmap": {"mismatch": "model_error"},
     "train schuler": {"plan=by-turn": "plan=by-iteration"},
+    "train svmap": {"mistaken": "perturbed_kernels"},
     "tv": {"mismatch": "model_error"},
     "wiener": {"mismatch": "model_error"},
 }

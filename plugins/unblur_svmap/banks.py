@@ -1,4 +1,4 @@
-"""Where filter banks come from: learned for each pixel, learned for all, or fixed by hand."""
+"""Filter banks: predicted for each pixel, learned once for all pixels, or fixed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from torch.nn import functional
 
 from unblur_svmap.networks import FilterNetwork
 
-Bank = Tensor
-"""Filters at every pixel, (B, N, s * s, H, W); an extent of 1 stands for all pixels."""
+FilterBank = Tensor
+"""Filters at every pixel, (B, N, s * s, H, W); an extent of 1 serves all pixels."""
 
 SIDE = 5
+"""Extent of the filters along each axis (s_f and s_g of the paper), in pixels."""
 EXPONENT = 0.5
-"""Of the hyper-Laplacian |.|^p at rest; photographs lie between 0.5 and 0.8."""
-STRENGTH = 0.01
-"""Weight of the hyper-Laplacian that serves photographs best, at the noise of 1 %."""
-LEAST_FEATURE = 0.01
-"""Derivative, white = 1, below which the hyper-Laplacian is rounded off."""
-CURVATURE = 0.5
-"""Size of the second-derivative filters at rest against the first."""
+"""Exponent p of the initial hyper-Laplacian |.|^p, dimensionless; photographs lie between 0.5 and
+0.8."""
+PRIOR_WEIGHT = 0.01
+"""Weight of the hyper-Laplacian that restored photographs best at 1 % of noise, dimensionless."""
+MIN_DERIVATIVE = 0.01
+"""Derivative below which the hyper-Laplacian is smoothed to a quadratic, white = 1 per pixel."""
+SECOND_DERIVATIVE_SCALE = 0.5
+"""Scale of the initial second-derivative filters relative to the first, dimensionless."""
 
 
 def centred(taps: dict[tuple[int, int], float]) -> Tensor:
@@ -36,7 +38,7 @@ def derivatives() -> Tensor:
 
 
 def derivative_filters() -> Tensor:
-    """Return the five filters at rest of the regulariser: first and weaker second derivatives."""
+    """Return the five initial filters of the regulariser: first and weaker second derivatives."""
     second = torch.stack(
         [
             centred({(-1, 0): 1.0, (0, 0): -2.0, (1, 0): 1.0}),
@@ -44,15 +46,15 @@ def derivative_filters() -> Tensor:
             centred({(0, 0): 1.0, (1, 0): -1.0, (0, 1): -1.0, (1, 1): 1.0}),
         ]
     )
-    return torch.cat([derivatives(), CURVATURE * second])
+    return torch.cat([derivatives(), SECOND_DERIVATIVE_SCALE * second])
 
 
 def data_filters() -> Tensor:
-    """Return the three filters at rest of the data term: identity and faint derivatives."""
+    """Return the three initial filters of the data term: identity and 0.1 times derivatives."""
     return torch.cat([centred({(0, 0): 1.0})[None], 0.1 * derivatives()])
 
 
-def fixed_identity(like: Tensor) -> Bank:
+def fixed_identity(like: Tensor) -> FilterBank:
     """Return the bank of the plain l2 data term."""
     return (
         centred({(0, 0): 1.0})
@@ -65,15 +67,15 @@ def fixed_identity(like: Tensor) -> Bank:
 def hyper_laplacian(x: Tensor) -> Tensor:
     """Return the weight of each of `derivative_filters` at each pixel of `x`, (B, 5, H, W).
 
-    The reweighted least-squares weight of |d|^p is |d|^(p - 2) (Eq. 11), bounded near d = 0. The
-    derivative's square is averaged over 3 x 3 pixels, which noise disturbs less. Filters are
-    multiplied by the weight's root, which is what is returned.
+    The reweighted least-squares weight of |d|^p is |d|^(p - 2) (Dong Eq. 11), bounded near d = 0.
+    The derivative's square is averaged over 3 x 3 pixels, which noise affects less. Filters are
+    multiplied by the weight's square root, which is returned.
     """
-    filters = torch.cat([derivatives(), derivative_filters()[2:] / CURVATURE]).to(x)
+    filters = torch.cat([derivatives(), derivative_filters()[2:] / SECOND_DERIVATIVE_SCALE]).to(x)
     wide = functional.pad(x, (SIDE // 2,) * 4, mode="circular")
     power = functional.conv2d(wide, filters[:, None]).square()
     power = functional.avg_pool2d(power, 3, 1, 1, count_include_pad=False)
-    return (STRENGTH * (power + LEAST_FEATURE**2) ** (EXPONENT / 2 - 1)).sqrt()
+    return (PRIOR_WEIGHT * (power + MIN_DERIVATIVE**2) ** (EXPONENT / 2 - 1)).sqrt()
 
 
 class LearnedFilters(nn.Module):
@@ -82,9 +84,9 @@ class LearnedFilters(nn.Module):
     Parameters
     ----------
     inputs : int
-        Number of images that the network sees.
+        Number of input images of the network.
     base : (N, s, s)
-        Filters at rest.
+        Initial filters.
     invariant : bool
         Whether all pixels share the (learned) filters and only their weights vary.
     """
@@ -92,13 +94,13 @@ class LearnedFilters(nn.Module):
     def __init__(self, inputs: int, base: Tensor, invariant: bool = False) -> None:
         super().__init__()
         self.filters = nn.Parameter(base.clone()) if invariant else None
-        at_rest = torch.zeros(base.shape[0], 1, 1) if invariant else base
-        self.network = FilterNetwork(inputs, at_rest)
+        initial = torch.zeros(base.shape[0], 1, 1) if invariant else base
+        self.network = FilterNetwork(inputs, initial)
 
-    def forward(self, images: Tensor) -> Bank:
+    def forward(self, images: Tensor) -> FilterBank:
         """Map images (B, inputs, H, W) to a bank (B, N, s * s, H, W)."""
         bank: Tensor = self.network(images)
         if self.filters is None:
             return bank
-        # Weights act on filters as factors, exp keeps them positive (Eq. 11).
+        # Weights act on filters as factors, exp keeps them positive (Dong Eq. 11).
         return bank.exp() * self.filters.flatten(1)[None, :, :, None, None]

@@ -1,8 +1,8 @@
-"""Per-pixel filters in compiled loops that read each filter once, and store nothing between.
+"""Per-pixel filters in compiled loops that read each filter once, without intermediate arrays.
 
 An image is (B, H + s - 1, W + s - 1), already padded; features are (B, N, H, W); a bank is
-(B, N, s * s, H, W), or serves all images with a first axis of 1. Rows are counted through the
-images, so that threads may share them.
+(B, N, s * s, H, W), or has a first axis of 1 and serves all images. Rows are numbered through
+all images, so that they can be divided among threads.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from unblur.accel.threads import Memory, Span, can_share, parallel_spans
 
 _0 = np.float32(0)
 _ROWS = 16
-"""Rows that a thread takes at least."""
+"""Least number of rows of a thread, a count."""
 
 
 def can_compile(*tensors: Tensor) -> bool:
-    """Whether the loops serve these: float32 on a CPU, each pixel with a bank of its own."""
+    """Whether the loops can run on these tensors: contiguous float32 on a CPU."""
     return (
         all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
         and all(t.is_contiguous() for t in tensors)
@@ -83,10 +83,10 @@ def apply_loops(side: int) -> Loops:
                 target[:] = _0
                 for tap in range(side * side):
                     taps = bank[own, feature, tap, row]
-                    seen = wide[image, row + tap // side]
+                    source = wide[image, row + tap // side]
                     shift = tap % side
                     for c in range(width):
-                        target[c] += taps[c] * seen[c + shift]
+                        target[c] += taps[c] * source[c + shift]
 
     return apply
 
@@ -109,11 +109,11 @@ def adjoint_loops(side: int) -> Loops:
                 if row < 0 or row >= height:
                     continue
                 for feature in range(v.shape[1]):
-                    seen = v[image, feature, row]
+                    source = v[image, feature, row]
                     for t in range(side):
                         taps = bank[own, feature, down * side + t, row]
                         for c in range(width):
-                            target[c + t] += taps[c] * seen[c]
+                            target[c + t] += taps[c] * source[c]
 
     return adjoint
 
@@ -131,9 +131,9 @@ def outer_loops(side: int) -> Loops:
                 change = v[image, feature, row]
                 for tap in range(side * side):
                     target = out[image, feature, tap, row]
-                    seen = wide[image, row + tap // side]
+                    source = wide[image, row + tap // side]
                     shift = tap % side
                     for c in range(width):
-                        target[c] = change[c] * seen[c + shift]
+                        target[c] = change[c] * source[c + shift]
 
     return outer

@@ -1,6 +1,6 @@
 """A bank of small filters, one per pixel, applied without storing pixels x filters x taps.
 
-A bank is a tensor (B, N, s * s, H, W): at every pixel N filters of s x s taps. Its use is a
+A bank is a tensor (B, N, s * s, H, W): at every pixel N filters of s x s taps. It acts as a
 linear map from an image (B, 1, H, W) to N feature images (B, N, H, W); the adjoint goes back.
 Both run over the taps, multiplying one shifted view of the image at a time into the sum, in
 strips of rows that stay in cache; on a CPU, where the extra `fast` is installed, in compiled loops.
@@ -19,9 +19,10 @@ from torch.nn import functional
 
 from unblur_svmap import compiled_filters
 
-Border = Literal["zeros", "periodic"]
-_STRIP_PIXELS = 32768
-"""Pixels per strip: sum, view and one tap of each filter then fit a core's second-level cache."""
+FilterBorder = Literal["zeros", "periodic"]
+STRIP_PIXELS = 32768
+"""Number of pixels of a strip, with which sum, view and one tap of each filter fit the second-level
+cache of a core, a count."""
 
 
 def taps_per_side(bank: Tensor) -> int:
@@ -29,7 +30,9 @@ def taps_per_side(bank: Tensor) -> int:
     return math.isqrt(bank.shape[2])
 
 
-def filter_pixels(x: Tensor, bank: Tensor, border: Border) -> Tensor:
+def filter_pixels(
+    x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int = STRIP_PIXELS
+) -> Tensor:
     """Apply each pixel's filters to the patch around it.
 
     Parameters
@@ -39,55 +42,59 @@ def filter_pixels(x: Tensor, bank: Tensor, border: Border) -> Tensor:
     bank : (B, N, s * s, H, W)
         Filters, taps in row order, s odd. The first axis may be 1 and serves all of B.
     border : {"zeros", "periodic"}
-        What lies beyond the image.
+        Extension of the image beyond its edges.
+    strip_pixels : int
+        Number of pixels of a strip of rows, where the loops are not compiled.
 
     Returns
     -------
     (B, N, H, W)
         `out[n, p] = sum_t bank[n, t, p] x[p + t]`, differentiable in `x` and `bank`.
     """
-    out: Tensor = _Filter.apply(x, bank, border)  # type: ignore[no-untyped-call]
+    out: Tensor = _Filter.apply(x, bank, border, strip_pixels)  # type: ignore[no-untyped-call]
     return out
 
 
-def filter_pixels_adjoint(v: Tensor, bank: Tensor, border: Border) -> Tensor:
+def filter_pixels_adjoint(
+    v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int = STRIP_PIXELS
+) -> Tensor:
     """Return the adjoint of `filter_pixels` at fixed `bank`: (B, N, H, W) to (B, 1, H, W)."""
-    out: Tensor = _Adjoint.apply(v, bank, border)  # type: ignore[no-untyped-call]
+    out: Tensor = _Adjoint.apply(v, bank, border, strip_pixels)  # type: ignore[no-untyped-call]
     return out
 
 
-def pad(x: Tensor, reach: int, border: Border) -> Tensor:
-    """Surround (..., H, W) by `reach` pixels of zeros or of the opposite side."""
+def pad(x: Tensor, width: int, border: FilterBorder) -> Tensor:
+    """Surround (..., H, W) by `width` pixels of zeros or of the opposite side."""
     mode = "constant" if border == "zeros" else "circular"
-    return functional.pad(x, (reach,) * 4, mode=mode)
+    return functional.pad(x, (width,) * 4, mode=mode)
 
 
-def unpad(x: Tensor, reach: int, border: Border) -> Tensor:
+def unpad(x: Tensor, width: int, border: FilterBorder) -> Tensor:
     """Return the adjoint of `pad`: drop the surround, or fold it back onto the other side."""
     if border == "periodic":
         for dim in (-2, -1):
-            n = x.shape[dim] - 2 * reach
-            middle = x.narrow(dim, reach, n).clone()
-            middle.narrow(dim, n - reach, reach).add_(x.narrow(dim, 0, reach))
-            middle.narrow(dim, 0, reach).add_(x.narrow(dim, n + reach, reach))
+            n = x.shape[dim] - 2 * width
+            middle = x.narrow(dim, width, n).clone()
+            middle.narrow(dim, n - width, width).add_(x.narrow(dim, 0, width))
+            middle.narrow(dim, 0, width).add_(x.narrow(dim, n + width, width))
             x = middle
         return x
-    return x[..., reach:-reach, reach:-reach] if reach else x
+    return x[..., width:-width, width:-width] if width else x
 
 
-def _strips(height: int, width: int) -> list[slice]:
-    rows = max(_STRIP_PIXELS // max(width, 1), 1)
+def _strips(height: int, width: int, pixels: int) -> list[slice]:
+    rows = max(pixels // max(width, 1), 1)
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _apply(x: Tensor, bank: Tensor, border: Border) -> Tensor:
+def _apply(x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -> Tensor:
     side = taps_per_side(bank)
     height, width = x.shape[-2:]
     wide = pad(x, side // 2, border)
     if compiled_filters.can_compile(wide, bank):
         return compiled_filters.apply(wide, bank)
     out = x.new_zeros((x.shape[0], bank.shape[1], height, width))
-    for strip in _strips(height, width):
+    for strip in _strips(height, width, strip_pixels):
         target = out[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
@@ -96,23 +103,25 @@ def _apply(x: Tensor, bank: Tensor, border: Border) -> Tensor:
     return out
 
 
-def _adjoint(v: Tensor, bank: Tensor, border: Border) -> Tensor:
+def _adjoint(v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -> Tensor:
     side = taps_per_side(bank)
     if compiled_filters.can_compile(v, bank):
         return unpad(compiled_filters.adjoint(v, bank), side // 2, border)
     height, width = v.shape[-2:]
     wide = v.new_zeros((v.shape[0], 1, height + side - 1, width + side - 1))
-    for strip in _strips(height, width):
-        seen = v[..., strip, :]
+    for strip in _strips(height, width, strip_pixels):
+        features = v[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
             view = wide[:, 0, strip.start + row : strip.stop + row, column : column + width]
             for n in range(v.shape[1]):
-                view.addcmul_(bank[:, n, tap, strip], seen[:, n])
+                view.addcmul_(bank[:, n, tap, strip], features[:, n])
     return unpad(wide, side // 2, border)
 
 
-def _bank_gradient(x: Tensor, v: Tensor, bank: Tensor, border: Border) -> Tensor:
+def _bank_gradient(
+    x: Tensor, v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
+) -> Tensor:
     """Return the derivative of `<v, filter_pixels(x, bank)>` with respect to the bank."""
     side = taps_per_side(bank)
     height, width = x.shape[-2:]
@@ -122,12 +131,12 @@ def _bank_gradient(x: Tensor, v: Tensor, bank: Tensor, border: Border) -> Tensor
     if compiled_filters.can_compile(wide, v, out):
         compiled_filters.bank_gradient(wide, v, out)
         return out.sum(0, keepdim=True) if shared else out
-    for strip in _strips(height, width):
-        seen = v[..., strip, :]
+    for strip in _strips(height, width, strip_pixels):
+        features = v[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
             view = wide[..., strip.start + row : strip.stop + row, column : column + width]
-            torch.mul(seen, view, out=out[:, :, tap, strip])
+            torch.mul(features, view, out=out[:, :, tap, strip])
     return out.sum(0, keepdim=True) if shared else out
 
 
@@ -135,36 +144,40 @@ class _Filter(Function):
     """`filter_pixels` with its two derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bank: Tensor, border: Border) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
+    ) -> Tensor:
         ctx.save_for_backward(x, bank)
-        ctx.border = border
-        return _apply(x, bank, border)
+        ctx.options = border, strip_pixels
+        return _apply(x, bank, border, strip_pixels)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x, bank = ctx.saved_tensors
         v = grads[0]
-        to_x = _adjoint(v, bank, ctx.border) if ctx.needs_input_grad[0] else None
-        to_bank = _bank_gradient(x, v, bank, ctx.border) if ctx.needs_input_grad[1] else None
-        return to_x, to_bank, None
+        to_x = _adjoint(v, bank, *ctx.options) if ctx.needs_input_grad[0] else None
+        to_bank = _bank_gradient(x, v, bank, *ctx.options) if ctx.needs_input_grad[1] else None
+        return to_x, to_bank, None, None
 
 
 class _Adjoint(Function):
     """`filter_pixels_adjoint` with its two derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, v: Tensor, bank: Tensor, border: Border) -> Tensor:
+    def forward(
+        ctx: Any, v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
+    ) -> Tensor:
         ctx.save_for_backward(v, bank)
-        ctx.border = border
-        return _adjoint(v, bank, border)
+        ctx.options = border, strip_pixels
+        return _adjoint(v, bank, border, strip_pixels)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         v, bank = ctx.saved_tensors
         x = grads[0]
-        to_v = _apply(x, bank, ctx.border) if ctx.needs_input_grad[0] else None
-        to_bank = _bank_gradient(x, v, bank, ctx.border) if ctx.needs_input_grad[1] else None
-        return to_v, to_bank, None
+        to_v = _apply(x, bank, *ctx.options) if ctx.needs_input_grad[0] else None
+        to_bank = _bank_gradient(x, v, bank, *ctx.options) if ctx.needs_input_grad[1] else None
+        return to_v, to_bank, None, None
 
 
 def mean_correlation(bank: Tensor) -> Tensor:
@@ -206,8 +219,8 @@ def spectrum(correlation: Tensor, shape: Sequence[int]) -> Tensor:
     -------
     (B, 1, rows, columns // 2 + 1) real, non-negative
     """
-    reach = correlation.shape[-1] // 2
-    offsets = torch.arange(-reach, reach + 1, device=correlation.device)
+    width = correlation.shape[-1] // 2
+    offsets = torch.arange(-width, width + 1, device=correlation.device)
     place = (offsets % shape[0])[:, None] * shape[1] + (offsets % shape[1])[None]
     grid = correlation.new_zeros((correlation.shape[0], shape[0] * shape[1]))
     index = place.flatten().expand(correlation.shape[0], -1)

@@ -14,7 +14,7 @@ from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inpaint import fill
 from unblur.numerics.operators import Blur, laplacian_otf
 from unblur_svmap.banks import (
-    Bank,
+    FilterBank,
     LearnedFilters,
     data_filters,
     derivative_filters,
@@ -22,25 +22,29 @@ from unblur_svmap.banks import (
     hyper_laplacian,
 )
 from unblur_svmap.filters import filter_pixels, filter_pixels_adjoint, spectrum
-from unblur_svmap.solver_trace import Course, OnStep
+from unblur_svmap.solver_trace import OnStep, SolverTrace
 
-SPREAD = 0.1
-"""Standard deviation of image derivatives (white = 1) that the Gaussian prior assumes."""
+DERIVATIVE_STD = 0.1
+"""Standard deviation of image derivatives under the Gaussian prior, white = 1."""
 RIDGE = 1e-6
-"""Multiple of the identity that keeps the system definite where nothing was observed."""
+"""Multiple of the identity in the normal equations, which keeps them definite where no pixel was
+observed, dimensionless."""
 NOISE_FLOOR = 1e-3
+"""Smallest standard deviation of the noise that the model is given, white = 1."""
 
-START_ITERATIONS = 3
+INITIAL_ITERATIONS = 3
+"""Conjugate-gradient iterations of the initial solution, a count."""
 RESTARTS = 6
-"""Further starts of an image with clipped pixels, each believing what the last one allows."""
+"""Further initial solutions of an image with clipped pixels, each with the saturation mask of the
+previous one, a count."""
 
-Data = Literal["learned", "l2"]
+DataTerm = Literal["learned", "l2"]
 Regulariser = Literal["learned", "hyper-laplacian"]
 
 
 @dataclass(frozen=True)
-class Design:
-    """Which parts are learned; Tables 3 and 4 of the paper vary these.
+class ModelDesign:
+    """Choice of the learned parts; Tables 3 and 4 of the paper vary it.
 
     Attributes
     ----------
@@ -56,7 +60,7 @@ class Design:
         Conjugate-gradient iterations per step.
     """
 
-    data: Data = "learned"
+    data: DataTerm = "learned"
     regulariser: Regulariser = "learned"
     invariant: bool = False
     steps: int = 2
@@ -64,32 +68,32 @@ class Design:
 
 
 class SpatiallyVariantMap(nn.Module):
-    """Solve Eq. 12 with filters predicted from the current estimate.
+    """Solve the model (Dong Eq. 12) with filters predicted from the current estimate.
 
-    At each of the steps, networks look at the estimate and predict F (3 filters of 5 x 5 per
-    observed pixel) and G (5 per scene pixel); then conjugate gradients reduce
+    At each reweighting, networks predict from the estimate F (3 filters of 5 x 5 per observed
+    pixel, Dong Eq. 7) and G (5 per scene pixel, Dong Eq. 9); then conjugate gradients reduce
 
         sum_i |F_i (y - K x)|^2 + sum_j |G_j x|^2.
 
-    K is `Blur`: the scene extends beyond the image by the kernel's reach, the data term covers
-    the window that the camera saw, the regulariser the whole scene. The iteration is
+    K is `Blur`: the scene extends beyond the image by the kernel's half width, the data term
+    covers the observed window, the regulariser the whole scene. The iteration is
     preconditioned by the nearest shift-invariant system, whose inverse is a Fourier division.
 
     Notes
     -----
-    N_f sees the observation, the residual in units of the noise, and the noise level. N_g sees
-    the estimate, a smoother Wiener estimate, the observation and the noise level: together
-    they tell amplified noise from texture. What N_g predicts is multiplied by the weights that
-    a hyper-Laplacian prior would have at the estimate (the omega of Eq. 11): it learns how to
-    depart from that prior, which is what the model is at rest.
+    The inputs of N_f are the observation, the residual in units of the noise, and the noise
+    level. Those of N_g are the estimate, a smoother Wiener estimate, the observation and the
+    noise level, which together separate amplified noise from texture. The output of N_g is
+    multiplied by the weights of a hyper-Laplacian prior at the estimate (omega, Dong Eq. 11):
+    the network learns the departure from that prior, with which the model is initialised.
 
-    A pixel that was clipped at white says only that the scene was as bright or brighter: it
-    counts as observed while the estimate, blurred, is darker.
+    A pixel clipped at white is a lower bound on the blurred scene: it counts as observed while
+    the estimate, blurred, is darker.
     """
 
-    def __init__(self, design: Design | None = None) -> None:
+    def __init__(self, design: ModelDesign | None = None) -> None:
         super().__init__()
-        self.design = design = design or Design()
+        self.design = design = design or ModelDesign()
         data: list[nn.Module] = []
         regularisers: list[nn.Module] = []
         for _ in range(design.steps):
@@ -108,7 +112,7 @@ class SpatiallyVariantMap(nn.Module):
         mask: Tensor | None = None,
         clipped: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return the start and the estimate after each step, each (B, 1, H, W).
+        """Return the initial solution and the estimate after each step, each (B, 1, H, W).
 
         Parameters
         ----------
@@ -121,7 +125,7 @@ class SpatiallyVariantMap(nn.Module):
         mask : (H, W), optional
             1 where a pixel was observed.
         clipped : (B, 1, H, W), optional
-            1 where an observed pixel stands at white, and was clipped there.
+            1 where an observed pixel was clipped at white.
         """
         return list(self.estimates(blurred, kernel, noise, mask, clipped))
 
@@ -133,75 +137,81 @@ class SpatiallyVariantMap(nn.Module):
         mask: Tensor | None = None,
         clipped: Tensor | None = None,
         on_step: OnStep | None = None,
-        course: Course | None = None,
+        trace: SolverTrace | None = None,
     ) -> Iterator[Tensor]:
         """Yield what `forward` returns, one by one; `on_step` is called per iteration.
 
-        A `course` that was recorded on an image lets a part of it be solved alike.
+        With a `trace` recorded on an image, a tile of it is solved with the same coefficients.
         """
-        course = course or Course()
+        trace = trace or SolverTrace()
         blur = Blur(kernel, blurred.shape[-2:], mask)
         noise = noise.clamp_min(NOISE_FLOOR)
         blurred = fill(blurred, blur.mask, "kernel-weighted", blur=blur)
         view = blur.extend(blurred)
-        level = (noise / SPREAD) ** 2
+        level = (noise / DERIVATIVE_STD) ** 2
         x = wiener(view, blur, level)
         for number in range(1 if clipped is None else 1 + RESTARTS):
-            seen = mask_saturated(blurred, x, blur, clipped) if number else blur
-            x = start(blurred, x, seen, level, course, f"start {number}", on_step)
+            observed_blur = mask_saturated(blurred, x, blur, clipped) if number else blur
+            x = initial_solution(
+                blurred, x, observed_blur, level, trace, f"start {number}", on_step
+            )
         smooth = wiener(view, blur, 10 * level)
         yield blur.crop(x)
         for step in range(self.design.steps):
-            seen = mask_saturated(blurred, x, blur, clipped)
-            # Passed on at once: filters of two steps would be twice the memory.
+            observed_blur = mask_saturated(blurred, x, blur, clipped)
+            # No names for the filters: those of two steps would take twice the memory.
             x = solve(
                 blurred,
                 x,
-                seen,
-                self._data_bank(step, blurred, x, seen, noise),
+                observed_blur,
+                self._data_bank(step, blurred, x, observed_blur, noise),
                 self._regulariser_bank(step, x, smooth, view, noise),
                 self.design.iterations,
-                course,
+                trace,
                 f"step {step}",
                 on_step,
             )
             yield blur.crop(x)
 
-    def _data_bank(self, step: int, blurred: Tensor, x: Tensor, blur: Blur, noise: Tensor) -> Bank:
+    def _data_bank(
+        self, step: int, blurred: Tensor, x: Tensor, blur: Blur, noise: Tensor
+    ) -> FilterBank:
         if self.design.data == "l2":
             return fixed_identity(blurred)
-        residual = seen_only(blurred, blur) - blur.forward(x)
-        seen = torch.cat([blurred - 0.5, torch.asinh(residual / noise), tag(noise, blurred)], 1)
-        bank: Bank = self.data[step](seen)
+        residual = apply_mask(blurred, blur) - blur.forward(x)
+        inputs = torch.cat(
+            [blurred - 0.5, torch.asinh(residual / noise), noise_map(noise, blurred)], 1
+        )
+        bank: FilterBank = self.data[step](inputs)
         return bank
 
     def _regulariser_bank(
         self, step: int, x: Tensor, smooth: Tensor, view: Tensor, noise: Tensor
-    ) -> Bank:
-        # The best weight grows somewhat slower than the noise's variance.
-        scale = noise / SPREAD * (noise / 0.01) ** -0.2
+    ) -> FilterBank:
+        # The best weight was found to grow somewhat slower than the noise's variance.
+        scale = noise / DERIVATIVE_STD * (noise / 0.01) ** -0.2
         weights = (hyper_laplacian(x) * scale)[:, :, None]
         if self.design.regulariser == "hyper-laplacian":
             return derivative_filters().to(x).flatten(1)[None, :, :, None, None] * weights
-        seen = torch.cat([x - 0.5, smooth - 0.5, view - 0.5, tag(noise, x)], 1)
-        bank: Bank = self.regularisers[step](seen)
+        inputs = torch.cat([x - 0.5, smooth - 0.5, view - 0.5, noise_map(noise, x)], 1)
+        bank: FilterBank = self.regularisers[step](inputs)
         return bank * weights if torch.is_grad_enabled() else bank.mul_(weights)
 
 
-def tag(noise: Tensor, like: Tensor) -> Tensor:
-    """Return the noise level as an image, on a logarithmic scale: 1 % is 0, e times as much 1/2."""
+def noise_map(noise: Tensor, like: Tensor) -> Tensor:
+    """Return the noise level as an image, log(noise / 0.01) / 2: 0 at 1 % of white."""
     return (torch.log(noise / 0.01) / 2).expand_as(like)
 
 
 def mask_saturated(y: Tensor, x: Tensor, blur: Blur, clipped: Tensor | None) -> Blur:
-    """Return the blur without the saturated pixels that scene `x`, blurred, exceeds."""
+    """Return the blur with a mask that leaves out saturated pixels exceeded by blurred `x`."""
     if clipped is None:
         return blur
     predicted = blur.with_mask(None).forward(x)
     return blur.with_mask(saturation_mask(blur, y, predicted, clipped))
 
 
-def seen_only(y: Tensor, blur: Blur) -> Tensor:
+def apply_mask(y: Tensor, blur: Blur) -> Tensor:
     """Return the observation with 0 under the mask."""
     return y if blur.mask is None else y * blur.mask
 
@@ -213,19 +223,19 @@ def wiener(view: Tensor, blur: Blur, level: Tensor) -> Tensor:
     return apply_otf(view, blur.otf.conj() / (power + level * (prior + 1e-3)), 2)
 
 
-def start(
+def initial_solution(
     y: Tensor,
     x: Tensor,
     blur: Blur,
     level: Tensor,
-    course: Course | None = None,
+    trace: SolverTrace | None = None,
     name: str = "start",
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Return the l2 solution under a Gaussian prior for the observed window (Sec. 3.3).
+    """Return the l2 solution under a Gaussian prior for the observed window (Dong Sec. 3.3).
 
-    The scene `x`, at first the periodic Wiener solution, corrected for the border and the mask
-    by three conjugate gradients preconditioned by the Wiener filter itself.
+    The scene `x`, first the periodic Wiener solution, is corrected for the border and the mask
+    by three conjugate-gradient iterations preconditioned by the Wiener filter itself.
     """
     prior = level * (laplacian_otf(blur.domain, x) + 1e-3)
     system = blur.otf.abs() ** 2 + prior
@@ -233,12 +243,12 @@ def start(
     def operator(x: Tensor) -> Tensor:
         return blur.adjoint(blur.forward(x)) + apply_otf(x, prior, 2)
 
-    return (course or Course()).solve(
+    return (trace or SolverTrace()).solve(
         name,
         operator,
         blur.adjoint(y),
         x,
-        iterations=START_ITERATIONS,
+        iterations=INITIAL_ITERATIONS,
         precondition=lambda r: apply_otf(r, 1 / system, 2),
         on_step=on_step,
     )
@@ -248,25 +258,25 @@ def solve(
     y: Tensor,
     x: Tensor,
     blur: Blur,
-    f: Bank,
-    g: Bank,
+    f: FilterBank,
+    g: FilterBank,
     iterations: int,
-    course: Course | None = None,
+    trace: SolverTrace | None = None,
     name: str = "step",
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Take conjugate-gradient steps on the normal equations of Eq. 12 from `x`."""
-    course = course or Course()
+    """Take conjugate-gradient steps on the normal equations of Dong Eq. 12 from `x`."""
+    trace = trace or SolverTrace()
     power = blur.otf.abs() ** 2
-    data = spectrum(course.correlation(f"{name}, data", f), blur.domain)
-    system = power * data + spectrum(course.correlation(f"{name}, prior", g), blur.domain)
-    # The mean filters may pass nothing at a frequency at which those of some pixels do.
+    data = spectrum(trace.correlation(f"{name}, data", f), blur.domain)
+    system = power * data + spectrum(trace.correlation(f"{name}, prior", g), blur.domain)
+    # The mean filters may vanish at a frequency at which the filters of some pixels do not.
     inverse = 1 / (system + 1e-3 * system.mean((-2, -1), keepdim=True).clamp_min(RIDGE))
-    seen = filter_pixels(seen_only(y, blur), f, "zeros")
-    return course.solve(
+    filtered = filter_pixels(apply_mask(y, blur), f, "zeros")
+    return trace.solve(
         name,
         lambda z: normal(z, blur, f, g),
-        blur.adjoint(filter_pixels_adjoint(seen, f, "zeros")),
+        blur.adjoint(filter_pixels_adjoint(filtered, f, "zeros")),
         x,
         iterations=iterations,
         precondition=lambda r: apply_otf(r, inverse, 2),
@@ -274,8 +284,8 @@ def solve(
     )
 
 
-def normal(x: Tensor, blur: Blur, f: Bank, g: Bank) -> Tensor:
+def normal(x: Tensor, blur: Blur, f: FilterBank, g: FilterBank) -> Tensor:
     """Apply `K' F' F K + G' G + RIDGE` to a scene (B, 1, *domain): symmetric, positive definite."""
-    seen = filter_pixels_adjoint(filter_pixels(blur.forward(x), f, "zeros"), f, "zeros")
+    residual = filter_pixels_adjoint(filter_pixels(blur.forward(x), f, "zeros"), f, "zeros")
     smooth = filter_pixels_adjoint(filter_pixels(x, g, "periodic"), g, "periodic")
-    return blur.adjoint(seen) + smooth + RIDGE * x
+    return blur.adjoint(residual) + smooth + RIDGE * x

@@ -1,4 +1,4 @@
-"""The network that predicts a bank of filters for every pixel (Sec. 3.3)."""
+"""The network that predicts a bank of filters for every pixel (Dong Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from unblur.accel.convolution import Convolution
 from unblur.accel.precision import network_dtype
 
 LAYERS = 6
+"""Number of convolutions, a count."""
 WIDTH = 64
+"""Channels of the inner convolutions, a count."""
 TILE = 256
-"""Edge in pixels of the pieces that a CPU predicts at a time: activations stay in cache."""
+"""Edge of the pieces that are predicted one at a time on a CPU, so that activations stay in cache,
+in pixels."""
 
 
 class FilterNetwork(nn.Module):
@@ -27,7 +30,9 @@ class FilterNetwork(nn.Module):
         Number of input images.
     base : (N, s, s)
         The filters that an untrained network predicts everywhere; the last layer starts small
-        and learns the deviation from them. Training starts from a working method thereby.
+        and learns the deviation from them, so that training starts from a working method.
+    tile : int
+        Edge of the pieces that are predicted one at a time on a CPU, in pixels.
 
     Notes
     -----
@@ -36,9 +41,9 @@ class FilterNetwork(nn.Module):
     a CPU the derivative by the weights then takes far longer than in the plain order.
     """
 
-    def __init__(self, inputs: int, base: Tensor) -> None:
+    def __init__(self, inputs: int, base: Tensor, tile: int = TILE) -> None:
         super().__init__()
-        self.count = base.shape[0]
+        self.n_filters = base.shape[0]
         widths = [inputs] + [WIDTH] * (LAYERS - 1) + [base.numel()]
         layers = [Convolution(a, b, 3, padding=1) for a, b in pairwise(widths)]
         with torch.no_grad():
@@ -49,6 +54,7 @@ class FilterNetwork(nn.Module):
             layers[-1].weight.mul_(0.02)
             layers[-1].bias = nn.Parameter(base.flatten().clone())
         self.layers = nn.ModuleList(layers)
+        self.tile = tile
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, inputs, H, W) to a bank (B, N, s * s, H, W), in the images' dtype.
@@ -58,8 +64,8 @@ class FilterNetwork(nn.Module):
         if torch.is_grad_enabled() or images.device.type != "cpu":
             return self._folded(self._predict(images))
         bank: Tensor | None = None
-        for piece, seen, kept in _pieces(images.shape[-2], images.shape[-1]):
-            part = self._predict(images[(..., *seen)])[(..., *kept)]
+        for piece, padded, kept in _pieces(images.shape[-2], images.shape[-1], self.tile):
+            part = self._predict(images[(..., *padded)])[(..., *kept)]
             if bank is None:
                 bank = images.new_empty((*part.shape[:2], *images.shape[-2:]))
             bank[(..., *piece)] = part
@@ -80,7 +86,7 @@ class FilterNetwork(nn.Module):
 
     def _folded(self, bank: Tensor) -> Tensor:
         flat = bank.contiguous(memory_format=torch.contiguous_format)
-        return flat.reshape(bank.shape[0], self.count, -1, *bank.shape[2:])
+        return flat.reshape(bank.shape[0], self.n_filters, -1, *bank.shape[2:])
 
 
 def memory_order(layer: nn.Module) -> torch.memory_format:
@@ -90,19 +96,19 @@ def memory_order(layer: nn.Module) -> torch.memory_format:
     return torch.contiguous_format if plain else torch.channels_last
 
 
-Box = tuple[slice, slice]
+Slices = tuple[slice, slice]
 
 
-def _pieces(height: int, width: int) -> Iterator[tuple[Box, Box, Box]]:
-    """Yield where a piece lies, what of the image it must see, and what to keep of the result."""
-    for down in _spans(height):
-        for across in _spans(width):
-            place, seen, kept = zip(down, across, strict=True)
-            yield place, seen, kept
+def _pieces(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+    """Yield the place of a piece, the padded input it needs, and the part of the output to keep."""
+    for down in _spans(height, tile):
+        for across in _spans(width, tile):
+            place, padded, kept = zip(down, across, strict=True)
+            yield place, padded, kept
 
 
-def _spans(extent: int) -> Iterator[tuple[slice, slice, slice]]:
-    for start in range(0, extent, TILE):
-        stop = min(start + TILE, extent)
+def _spans(extent: int, tile: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start in range(0, extent, tile):
+        stop = min(start + tile, extent)
         first, last = max(start - LAYERS, 0), min(stop + LAYERS, extent)
         yield slice(start, stop), slice(first, last), slice(start - first, stop - first)

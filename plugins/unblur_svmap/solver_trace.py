@@ -1,4 +1,4 @@
-"""What a run decides by sums over its image, kept so that tiles of the image go the same way."""
+"""Global quantities of a solve (CG coefficients, mean filters), recorded to be reused on tiles."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from unblur_svmap.filters import mean_correlation
 OnStep = Callable[[int, Tensor], None]
 
 
-class Course:
-    """Coefficients of the conjugate gradients and mean filters, by the name of the system.
+class SolverTrace:
+    """Recorded conjugate-gradient coefficients and mean filters, by the name of the system.
 
     The optimal length of a step and the preconditioner's mean filters are sums over all pixels:
-    a tile that computed its own would differ from its neighbours. A course that records takes
-    them from the run; one that does not hands them to it. What was never recorded, each run
-    decides for itself.
+    values computed on single tiles would differ between neighbours. A recording trace stores
+    the values of a solve; any other replays the stored ones. A system without stored values is
+    solved with its own.
 
     Parameters
     ----------
     recording : bool
-        Whether runs leave what they decide here.
+        Whether the values of a solve are stored here.
     """
 
     def __init__(self, recording: bool = False) -> None:
@@ -37,9 +37,9 @@ class Course:
         self._coefficients: dict[str, CgCoefficients] = {}
         self._correlations: dict[str, Tensor] = {}
 
-    def fixed(self) -> Course:
-        """Return the course for others to follow."""
-        other = Course()
+    def fixed(self) -> SolverTrace:
+        """Return a trace that replays what was recorded here."""
+        other = SolverTrace()
         other._coefficients, other._correlations = self._coefficients, self._correlations
         return other
 
@@ -63,14 +63,14 @@ class Course:
         precondition: Operator,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Reduce `operator(x) = b` along the recorded steps, or by steps of its own.
+        """Solve `operator(x) = b` with the recorded coefficients, or with its own.
 
-        A part so unlike the recorded whole that its error would grow takes its own steps.
+        Its own are computed where the recorded ones would let the error grow.
         """
-        known = self._coefficients.get(name)
-        if known is not None and not self._recording:
+        recorded = self._coefficients.get(name)
+        if recorded is not None and not self._recording:
             found = replay_conjugate_gradient(
-                operator, b, x, known, precondition=precondition, on_step=on_step
+                operator, b, x, recorded, precondition=precondition, on_step=on_step
             )
             if found is not None:
                 return found

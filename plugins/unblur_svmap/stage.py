@@ -22,39 +22,43 @@ from unblur.numerics.clipping import split_mask
 from unblur.numerics.colour import merge_luma, split_luma
 from unblur.numerics.noise import estimate_noise
 from unblur_svmap.model import (
+    INITIAL_ITERATIONS,
     RESTARTS,
-    START_ITERATIONS,
-    Data,
-    Design,
+    DataTerm,
+    ModelDesign,
     Regulariser,
     SpatiallyVariantMap,
 )
 from unblur_svmap.networks import LAYERS
-from unblur_svmap.solver_trace import Course
-from unblur_svmap.weights import load_model, turns_of
+from unblur_svmap.solver_trace import SolverTrace
+from unblur_svmap.weights import load_model, reweightings_of
 
-UNCLIPPED, CLIPPED = "gaussian", "saturated"
-"""The weights that `auto` takes, without and with lights that the sensor clipped."""
-PHOTOGRAPHIC = 0.1
-"""Contrast below which an image is brightened for the networks, which know photographs."""
-LOUD = 0.02
-"""Noise up to which it is brightened: what is faint and noisy is better left as it is."""
-MIDDLE = 0.5
-"""Mean up to which it is brightened; a lighter image keeps its mean and gains contrast alone."""
+UNCLIPPED_MODEL, CLIPPED_MODEL = "gaussian", "saturated"
+"""Names of the weights that `auto` selects, without and with pixels clipped by the sensor."""
+MIN_CONTRAST = 0.1
+"""Standard deviation of an image below which it is brightened, since the networks were trained on
+photographs, white = 1."""
+MAX_NOISE_FOR_BRIGHTENING = 0.02
+"""Largest noise after brightening: dark images with more noise were restored better without it,
+white = 1."""
+MAX_MEAN_FOR_BRIGHTENING = 0.5
+"""Largest mean of a brightened image; an image of a higher mean keeps it and gains contrast only,
+white = 1."""
 
 
 class Svmap(stages.Deconvolver):
-    """Deconvolution with a data term and a regulariser that networks choose for every pixel.
+    """Deconvolution with a data term and a regulariser predicted by networks for every pixel.
 
     The image is the minimiser over the scene `x` of::
 
         sum_p sum_i |F_i,p (y - k * x)|^2 + sum_p sum_j |G_j,p x|^2
 
     with 3 filters F of 5 x 5 pixels at every observed pixel p and 5 filters G at every pixel
-    of the scene. Two or three times over, as the weights ask for, two networks look at the
-    estimate so far and predict F and G, and 10 conjugate-gradient steps reduce the sum; the first
-    estimate is the l2 solution under a Gaussian prior. It assumes a kernel that is nearly right,
-    noise of the stated strength, and a scene like the photographs that the networks learned from.
+    of the scene (Dong Eq. 12). In each of two or three reweightings, a number fixed by the
+    weights, two networks predict F and G from the current estimate, and 10 conjugate-gradient
+    steps reduce the sum; the first estimate is the l2 solution under a Gaussian prior. The method
+    assumes a nearly exact kernel, noise of the stated level, and a scene like the photographs
+    that the networks were trained on.
 
     Parameters
     ----------
@@ -63,15 +67,16 @@ class Svmap(stages.Deconvolver):
 
     Notes
     -----
-    One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the networks see the
-    noise level. Pixels that the sensor clipped (masked, and at `Context.saturation_level`) are a
-    lower bound on the blurred scene: they count while the estimate, blurred, is darker.
-    The weights `saturated`, trained further on such images, are taken for them. Where the kernel
-    is far from right, the weights `tolerant` do better: trained with kernels that are somewhat
-    wrong, they trust the data less where such an error shows.
+    One set of weights, `gaussian`, serves noise from 0.3 to 6 percent: the noise level is an
+    input of the networks. Pixels that the sensor clipped (masked, and at
+    `Context.saturation_level`) are a lower bound on the blurred scene: they count while the
+    estimate, blurred, is darker. The weights `saturated`, trained further on such images, are
+    used for them. Where the kernel has large errors, the weights `tolerant` do better: trained
+    with perturbed kernels, they give the data a smaller weight where such an error appears in
+    the residual.
 
     The conjugate gradients are preconditioned by the nearest shift-invariant system, and the
-    scene extends beyond the image by the kernel's reach, so that borders do not ring.
+    scene extends beyond the image by the kernel's half width, so that borders do not ring.
 
     Examples
     --------
@@ -86,7 +91,7 @@ class Svmap(stages.Deconvolver):
     References
     ----------
     J. Dong, S. Roth, B. Schiele, "Learning spatially-variant MAP models for non-blind image
-    deblurring", CVPR 2021, Eqs. 7 to 12.
+    deblurring", CVPR 2021: Dong Eqs. 7 to 12.
     """
 
     name = "svmap"
@@ -105,34 +110,34 @@ class Svmap(stages.Deconvolver):
             default=0.02,
             ge=0,
             le=1,
-            description="What the kernel leaves unexplained, as a fraction of the image's "
-            "contrast; adds to an estimated noise. 0 for a kernel known exactly.",
+            description="Error of the blur model, as a fraction of the image's contrast; added in "
+            "quadrature to an estimated noise. 0 for an exact kernel.",
         )
         model: str = Field(
             default="auto",
-            description="Weights: gaussian; saturated; tolerant, for kernels that are far from "
-            "right; a .safetensors file that `unblur train svmap` wrote; or auto: saturated "
+            description="Weights: gaussian; saturated; tolerant, for kernels with large errors; "
+            "a .safetensors file that `unblur train svmap` wrote; or auto: saturated "
             "where the sensor clipped pixels, else gaussian.",
         )
         colour: Literal["channels", "luma"] = Field(
             default="channels",
-            description="Deblur each channel, or luma alone and chroma by the Gaussian prior.",
+            description="Deblur each channel, or luma calibrated and chroma by the Gaussian prior.",
         )
         iterations: int = Field(
-            default=Design.iterations,
+            default=ModelDesign.iterations,
             ge=1,
             le=50,
             description="Conjugate-gradient steps per reweighting.",
         )
-        data_term: Data = Field(
+        data_term: DataTerm = Field(
             default="learned", description="Learned, or the plain l2 norm (for comparison)."
         )
         regulariser: Regulariser = Field(
             default="learned", description="Learned, or hyper-Laplacian (for comparison)."
         )
 
-    course: tuple[Kernel, Course] | None = None
-    """Steps to take with a kernel, once settled."""
+    trace: tuple[Kernel, SolverTrace] | None = None
+    """Kernel and recorded quantities of its solve, after `calibrate`."""
 
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
@@ -140,19 +145,19 @@ class Svmap(stages.Deconvolver):
         """Return the sharp image; see `Deconvolver.deconvolve`."""
         luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
         planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
-        seen, clipped = split_mask(blurred, mask, context.saturation_level)
+        valid, clipped = split_mask(blurred, mask, context.saturation_level)
         if clipped is not None and luma_only:
-            clipped = clipped.amax(0, keepdim=True)  # luma is as bright or brighter there, too
+            clipped = clipped.amax(0, keepdim=True)  # a lower bound on luma, too
         model = self._model(blurred, context)
-        first = START_ITERATIONS * (1 if clipped is None else 1 + RESTARTS)
+        first = INITIAL_ITERATIONS * (1 if clipped is None else 1 + RESTARTS)
         full = first + self.params.iterations * model.design.steps
-        tick = context.ticker(self.name, full * len(planes) + START_ITERATIONS * len(chroma))
+        tick = context.ticker(self.name, full * len(planes) + INITIAL_ITERATIONS * len(chroma))
         context.checkpoint()
         noise = self._noise(blurred, context, mask)
-        tone = self._tone(blurred, noise, context)
-        run = _Run(model, kernel, noise, tone, self._course_of(kernel), tick)
-        ceilings = [None] * len(planes) if clipped is None else clipped
-        sharp = [run(plane, seen, at) for plane, at in zip(planes, ceilings, strict=True)]
+        tone_mapping = self._tone_mapping(blurred, noise, context)
+        run = _Run(model, kernel, noise, tone_mapping, self._trace_for(kernel), tick)
+        clipped_planes = [None] * len(planes) if clipped is None else clipped
+        sharp = [run(plane, valid, at) for plane, at in zip(planes, clipped_planes, strict=True)]
         if not luma_only:
             return torch.stack(sharp)
         colours = [run(plane, mask, None, steps=0) for plane in chroma]
@@ -161,21 +166,21 @@ class Svmap(stages.Deconvolver):
     def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
-        """Return the stage with the steps that the mean of the channels takes; see `Deconvolver`.
+        """Return the stage with the trace of the channels' mean; see `Deconvolver.calibrate`.
 
-        Tiles that decided by their own sums how far to go would differ from their neighbours.
+        Step lengths computed on single tiles would differ between neighbours.
         """
-        alone = copy.copy(self)
-        course = Course(recording=True)
-        alone.course = (kernel, course)
-        alone.deconvolve(blurred.mean(0, keepdim=True), kernel, context, mask)
-        alone.course = (kernel, course.fixed())
-        return alone
+        calibrated = copy.copy(self)
+        trace = SolverTrace(recording=True)
+        calibrated.trace = (kernel, trace)
+        calibrated.deconvolve(blurred.mean(0, keepdim=True), kernel, context, mask)
+        calibrated.trace = (kernel, trace.fixed())
+        return calibrated
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return how far a pixel's result looks; see `Deconvolver.halo`."""
-        own = 2 * LAYERS * self._turns() + 16
-        return tuple(own + 3 * reach for reach in kernel.half_width)
+        """Return the distance at which pixels affect a result; see `Deconvolver.halo`."""
+        own = 2 * LAYERS * self._reweightings() + 16
+        return tuple(own + 3 * half for half in kernel.half_width)
 
     def _noise(self, blurred: Tensor, context: Context, mask: Tensor | None) -> float:
         if self.params.noise != "auto":
@@ -186,40 +191,44 @@ class Svmap(stages.Deconvolver):
     def _contrast(self, blurred: Tensor, context: Context) -> float:
         return context.contrast if context.contrast is not None else float(blurred.std())
 
-    def _tone(self, blurred: Tensor, noise: float, context: Context) -> _Tone:
+    def _tone_mapping(self, blurred: Tensor, noise: float, context: Context) -> _ToneMapping:
         contrast = self._contrast(blurred, context)
         if contrast <= 0:
-            return _Tone()
-        audible = LOUD / noise if noise > 0 else math.inf
-        gain = max(1.0, min(PHOTOGRAPHIC / contrast, audible))
+            return _ToneMapping()
+        max_gain = MAX_NOISE_FOR_BRIGHTENING / noise if noise > 0 else math.inf
+        gain = max(1.0, min(MIN_CONTRAST / contrast, max_gain))
         mean = context.brightness if context.brightness is not None else float(blurred.mean())
-        return _Tone(gain, min(0.0, max(mean, MIDDLE) - gain * mean))
+        return _ToneMapping(gain, min(0.0, max(mean, MAX_MEAN_FOR_BRIGHTENING) - gain * mean))
 
-    def _course_of(self, kernel: Kernel) -> Course | None:
-        """Return the steps that were settled for this kernel; others are taken freely."""
-        if self.course is None or not np.array_equal(self.course[0].weights, kernel.weights):
+    def _trace_for(self, kernel: Kernel) -> SolverTrace | None:
+        """Return the trace recorded with this kernel, or None."""
+        if self.trace is None or not np.array_equal(self.trace[0].weights, kernel.weights):
             return None
-        return self.course[1]
+        return self.trace[1]
 
     def _model(self, blurred: Tensor, context: Context) -> SpatiallyVariantMap:
         p = self.params
-        design = Design(p.data_term, p.regulariser, iterations=p.iterations)
+        design = ModelDesign(p.data_term, p.regulariser, iterations=p.iterations)
         return load_model(self._model_name(context), design).to(blurred.device)
 
     def _model_name(self, context: Context) -> str:
         if self.params.model != "auto":
             return str(self.params.model)
-        return UNCLIPPED if context.saturation_level is None else CLIPPED
+        return UNCLIPPED_MODEL if context.saturation_level is None else CLIPPED_MODEL
 
-    def _turns(self) -> int:
-        """Return how often the networks look at the estimate, at most."""
-        names = (UNCLIPPED, CLIPPED) if self.params.model == "auto" else (self.params.model,)
-        return max(turns_of(name) for name in names)
+    def _reweightings(self) -> int:
+        """Return the largest number of reweightings of the weights that may be used."""
+        names = (
+            (UNCLIPPED_MODEL, CLIPPED_MODEL)
+            if self.params.model == "auto"
+            else (self.params.model,)
+        )
+        return max(reweightings_of(name) for name in names)
 
 
 @dataclass(frozen=True)
-class _Tone:
-    """What makes a dim or flat image one of those that the networks know, and its inverse."""
+class _ToneMapping:
+    """Linear map of a dark or flat image to the range of the training images, and its inverse."""
 
     gain: float = 1.0
     offset: float = 0.0
@@ -233,13 +242,13 @@ class _Tone:
 
 @dataclass(frozen=True)
 class _Run:
-    """A model with what it is told about one image; deconvolves its planes."""
+    """A model with kernel, noise and tone mapping of one image; deconvolves its planes."""
 
     model: SpatiallyVariantMap
     kernel: Kernel
     noise: float
-    tone: _Tone
-    course: Course | None
+    tone_mapping: _ToneMapping
+    trace: SolverTrace | None
     tick: Callable[..., None]
 
     def __call__(
@@ -247,14 +256,14 @@ class _Run:
     ) -> Tensor:
         """Return a plane (H, W) after `steps` reweightings, all of them by default."""
         found = self.model.estimates(
-            self.tone.apply(plane[None, None]),
+            self.tone_mapping.apply(plane[None, None]),
             self.kernel.tensor(dtype=plane.dtype, device=plane.device),
-            torch.full((1, 1, 1, 1), self.noise * self.tone.gain, device=plane.device),
+            torch.full((1, 1, 1, 1), self.noise * self.tone_mapping.gain, device=plane.device),
             mask,
             None if clipped is None else clipped[None, None],
             self.tick,
-            self.course,
+            self.trace,
         )
         count = self.model.design.steps if steps is None else steps
         with torch.no_grad(), no_malloc_trim():
-            return self.tone.undo(next(islice(found, count, None))[0, 0])
+            return self.tone_mapping.undo(next(islice(found, count, None))[0, 0])

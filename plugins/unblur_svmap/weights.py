@@ -1,4 +1,4 @@
-"""The weights that come with the plugin, and models built from them."""
+"""The weights shipped with the plugin, and models built from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unblur.plugins.weights import Pretrained, training_params
-from unblur_svmap.model import Design, SpatiallyVariantMap
+from unblur_svmap.model import ModelDesign, SpatiallyVariantMap
 
 FOLDER = Path(__file__).parent / "trained"
 SHIPPED: dict[str, str] = {
@@ -19,11 +19,11 @@ SHIPPED: dict[str, str] = {
     "saturated": "939220c847fab89ad32244c842e0012cea7097c91fca4b45de37bc2993c05b44",
     "tolerant": "f349ec1638f8bbda5abbecce59178e28b0de3cae5ef20d413fa3f8afb9bfc919",
 }
-"""SHA-256 of each shipped set of weights, by the name that the stage's `model` gives it."""
+"""SHA-256 of each shipped set of weights, by its name in the param `model`."""
 
 
-def build_model(params: Mapping[str, Any], design: Design) -> SpatiallyVariantMap:
-    """Return a model without weights, of the design that `design` fixes and `params` complete."""
+def build_model(params: Mapping[str, Any], design: ModelDesign) -> SpatiallyVariantMap:
+    """Return a model without weights, with the fixed parts of `design` and the rest of `params`."""
     trained = design_of(params)
     chosen = replace(
         trained,
@@ -38,16 +38,16 @@ PRETRAINED = Pretrained("svmap", FOLDER, SHIPPED, build_model, partial=True)
 
 
 @lru_cache(maxsize=4)
-def load_model(name: str, design: Design) -> SpatiallyVariantMap:
-    """Return a trained model, ready to deconvolve.
+def load_model(name: str, design: ModelDesign) -> SpatiallyVariantMap:
+    """Return a trained model, on the CPU, in channels-last order.
 
     Parameters
     ----------
     name : str
         See `unblur.plugins.weights.Pretrained.load`, also for the errors.
-    design : Design
+    design : ModelDesign
         Parts that are fixed in it (for comparisons) replace the learned ones; whether filters
-        are shared among pixels is what the file says.
+        are shared among pixels is read from the file.
     """
     model = PRETRAINED.load(name, design)
     # The order in which convolutions of this width run fastest.
@@ -56,16 +56,16 @@ def load_model(name: str, design: Design) -> SpatiallyVariantMap:
 
 
 @lru_cache
-def turns_of(name: str) -> int:
-    """Return the number of reweightings of weights by their name, as for `load_model`."""
+def reweightings_of(name: str) -> int:
+    """Return the number of reweightings of the weights of a name, as for `load_model`."""
     path, _ = PRETRAINED.find(name)
     return design_of(training_params(path)).steps
 
 
-def design_of(params: Mapping[str, Any]) -> Design:
-    """Return the design that weights were trained for, from the params of their training."""
-    default = Design()
-    return Design(
+def design_of(params: Mapping[str, Any]) -> ModelDesign:
+    """Return the design of trained weights, from the params of their training."""
+    default = ModelDesign()
+    return ModelDesign(
         params.get("data_term", default.data),
         params.get("regulariser", default.regulariser),
         params.get("invariant", default.invariant),

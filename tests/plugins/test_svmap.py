@@ -9,9 +9,15 @@ from unblur.numerics.operators import Blur
 from unblur.plugins.weights import save_weights
 from unblur.testing import Case, gaussian, laws_of, lopsided, synthetic_scene
 from unblur_svmap import banks
-from unblur_svmap import networks as networks_module
 from unblur_svmap.filters import filter_pixels
-from unblur_svmap.model import Design, SpatiallyVariantMap, normal, solve, start, wiener
+from unblur_svmap.model import (
+    ModelDesign,
+    SpatiallyVariantMap,
+    initial_solution,
+    normal,
+    solve,
+    wiener,
+)
 from unblur_svmap.networks import LAYERS, FilterNetwork
 from unblur_svmap.stage import Svmap
 
@@ -20,7 +26,7 @@ LEVEL = torch.full((1, 1, 1, 1), 0.01)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A file of weights, untrained but not at rest, so that every part matters."""
+    """A file of random weights, so that every part of the model has an effect."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("svmap") / "untrained.safetensors"
     save_weights(SpatiallyVariantMap().state_dict(), path)
@@ -74,8 +80,8 @@ def test_solve_minimises_the_energy_of_eq_12():
         )
 
     found = solve(y, x, blur, f, g, 200).requires_grad_()
-    (slope,) = torch.autograd.grad(energy(found), found)
-    assert slope.abs().max() < 1e-6
+    (gradient,) = torch.autograd.grad(energy(found), found)
+    assert gradient.abs().max() < 1e-6
     assert energy(found) < energy(solve(y, x, blur, f, g, 2)) < energy(x)
 
 
@@ -104,11 +110,11 @@ def test_gradients_through_the_model_agree_with_finite_differences():
             weight[place] += sign * 1e-5
             losses.append(model(blurred, kernel, LEVEL.double())[-1].square().sum().item())
             weight[place] -= sign * 1e-5
-    slope = (losses[0] - losses[1]) / 2e-5
-    assert weight.grad[place].item() == pytest.approx(slope, rel=1e-4)
+    derivative = (losses[0] - losses[1]) / 2e-5
+    assert weight.grad[place].item() == pytest.approx(derivative, rel=1e-4)
 
 
-def test_network_at_rest_predicts_the_fixed_filters():
+def test_network_with_zero_weights_predicts_the_fixed_filters():
     base = banks.derivative_filters()
     network = FilterNetwork(4, base)
     with torch.no_grad():
@@ -117,31 +123,33 @@ def test_network_at_rest_predicts_the_fixed_filters():
     torch.testing.assert_close(bank, base.flatten(1)[None, :, :, None, None].expand_as(bank))
 
 
-def test_network_in_pieces_equals_the_whole(monkeypatch):
+def test_network_in_pieces_equals_the_whole():
     torch.manual_seed(0)
-    network = FilterNetwork(2, banks.data_filters())
+    network = FilterNetwork(2, banks.data_filters(), tile=16)
     images = torch.rand(1, 2, 50, 37)
     whole = network(images).detach()
-    monkeypatch.setattr(networks_module, "TILE", 16)
     with torch.no_grad():
         pieces = network(images)
     torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-4)
 
 
-def test_weights_at_rest_are_those_of_the_hyper_laplacian():
-    # On a slope the derivative is the same everywhere, so that averaging does not matter.
+def test_initial_weights_are_those_of_the_hyper_laplacian():
+    # On a ramp the derivative is the same everywhere, so that averaging does not matter.
     x = 0.03 * torch.arange(12.0).reshape(1, 1, 12, 1).expand(1, 1, 12, 12)
     found = banks.hyper_laplacian(x)[0, :, 4:8, 4:8]
-    down, across = 0.03**2 + banks.LEAST_FEATURE**2, banks.LEAST_FEATURE**2
+    down, across = 0.03**2 + banks.MIN_DERIVATIVE**2, banks.MIN_DERIVATIVE**2
     power = banks.EXPONENT / 2 - 1
     for filter_number, square in ((0, down), (1, across), (2, across), (4, across)):
-        expected = (banks.STRENGTH * square**power) ** 0.5
+        expected = (banks.PRIOR_WEIGHT * square**power) ** 0.5
         torch.testing.assert_close(found[filter_number], torch.full((4, 4), expected))
 
 
-def test_fixed_regulariser_is_the_learned_one_at_rest():
+def test_fixed_regulariser_is_the_initial_learned_one():
     torch.manual_seed(0)
-    learned, fixed = SpatiallyVariantMap(), SpatiallyVariantMap(Design("l2", "hyper-laplacian"))
+    learned, fixed = (
+        SpatiallyVariantMap(),
+        SpatiallyVariantMap(ModelDesign("l2", "hyper-laplacian")),
+    )
     with torch.no_grad():
         for part in (*learned.data, *learned.regularisers):
             part.network.layers[-1].weight.zero_()
@@ -154,7 +162,7 @@ def test_fixed_regulariser_is_the_learned_one_at_rest():
     torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
 
 
-def test_start_needs_no_correction_where_the_scene_is_periodic():
+def test_initial_solution_needs_no_correction_where_the_scene_is_periodic():
     kernel = gaussian((5, 5), 1.0).tensor()
     blur = Blur(kernel, (28, 28))
     given = synthetic_scene((28, 28), gaussian((5, 5), 1.0))
@@ -163,16 +171,18 @@ def test_start_needs_no_correction_where_the_scene_is_periodic():
     first = wiener(view, blur, level)
     whole = Blur(torch.ones(1, 1), blur.domain)
     whole.otf = blur.otf
-    torch.testing.assert_close(start(view, view, whole, level), first, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        initial_solution(view, view, whole, level), first, atol=1e-4, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize(
     "design",
     [
-        Design(data="l2"),
-        Design(regulariser="hyper-laplacian"),
-        Design(data="l2", regulariser="hyper-laplacian"),
-        Design(invariant=True),
+        ModelDesign(data="l2"),
+        ModelDesign(regulariser="hyper-laplacian"),
+        ModelDesign(data="l2", regulariser="hyper-laplacian"),
+        ModelDesign(invariant=True),
     ],
 )
 def test_every_design_deconvolves(design):
@@ -188,7 +198,7 @@ def test_every_design_deconvolves(design):
 
 def test_invariant_filters_are_one_bank_times_a_weight_per_pixel():
     torch.manual_seed(0)
-    bank = SpatiallyVariantMap(Design(invariant=True)).data[0](torch.rand(1, 3, 20, 20))
+    bank = SpatiallyVariantMap(ModelDesign(invariant=True)).data[0](torch.rand(1, 3, 20, 20))
     ratio = bank[0, 0, 12] / bank[0, 0, 12, 0, 0]
     assert ratio.std() > 1e-4
     shape = bank[0, 1, 12:18] / bank[0, 1, 12]
@@ -232,7 +242,7 @@ def test_a_dim_image_is_deconvolved_like_a_bright_one(weights):
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.01])
-def test_a_flat_and_light_image_is_not_led_beyond_what_networks_know(noise):
+def test_a_bright_image_of_low_contrast_is_improved(noise):
     generator = torch.Generator().manual_seed(4)
     given = synthetic_scene((64, 64), noise=0.0)
     sharp, blurred = (0.85 + 0.1 * (x - x.mean()) for x in (given.sharp, given.blurred))
@@ -242,7 +252,7 @@ def test_a_flat_and_light_image_is_not_led_beyond_what_networks_know(noise):
     assert (found - sharp)[inner].square().mean() < (blurred - sharp)[inner].square().mean()
 
 
-def test_a_tile_sees_as_far_as_all_turns_of_the_weights_look():
+def test_the_halo_covers_all_reweightings_of_the_weights():
     kernel = Kernel(np.ones((5, 5)))
     halos = {name: Svmap(model=name).halo(kernel)[0] for name in ("gaussian", "saturated", "auto")}
     assert halos["saturated"] - halos["gaussian"] == 2 * LAYERS

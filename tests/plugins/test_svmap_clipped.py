@@ -1,4 +1,4 @@
-"""Images whose lights were clipped at white: what svmap makes of the bound that they give."""
+"""Images with pixels clipped at white: the lower bound that svmap uses."""
 
 import numpy as np
 import torch
@@ -8,15 +8,15 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, synthetic_scene
-from unblur_svmap.model import Design, SpatiallyVariantMap, mask_saturated
+from unblur_svmap.model import ModelDesign, SpatiallyVariantMap, mask_saturated
 from unblur_svmap.stage import Svmap
 
 LEVEL = torch.full((1, 1, 1, 1), 0.01)
-AT_REST = Design("l2", "hyper-laplacian")
+FIXED_TERMS = ModelDesign("l2", "hyper-laplacian")
 
 
 def night(seed=0):
-    """A dark scene with lights beyond white; blurred, clipped, and the truth up to white."""
+    """A dark scene with light sources above white; blurred, clipped, and the truth up to white."""
     kernel = lopsided((7, 8)).tensor()
     dark = synthetic_scene((64, 64), noise=0.0).sharp[None] * 0.4
     generator = torch.Generator().manual_seed(seed)
@@ -35,7 +35,7 @@ def error(found, truth):
 def test_lights_ring_less_than_where_clipping_is_ignored_or_hidden():
     blurred, truth, kernel = night()
     clipped = (blurred >= 1).float()
-    model = SpatiallyVariantMap(AT_REST)
+    model = SpatiallyVariantMap(FIXED_TERMS)
     with torch.no_grad():
         bounded = error(model(blurred, kernel, LEVEL, clipped=clipped)[-1], truth)
         ignored = error(model(blurred, kernel, LEVEL)[-1], truth)
@@ -59,7 +59,7 @@ def test_a_clipped_pixel_is_observed_only_while_the_estimate_is_darker():
     assert mask_saturated(y, x, blur, None) is blur
 
 
-def test_an_integer_image_tells_where_it_was_clipped():
+def test_clipped_pixels_of_an_integer_image_are_masked():
     blurred, truth, kernel = night()
     image = np.rint(255 * blurred[0, 0].clamp(0, 1).numpy()).astype(np.uint8)
     settings = {

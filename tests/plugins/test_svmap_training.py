@@ -1,4 +1,4 @@
-"""The recipe by which svmap's weights are made, on pictures drawn for the occasion."""
+"""Training of svmap's weights, on synthetic images."""
 
 import json
 
@@ -14,10 +14,10 @@ from unblur.numerics.synthesis import shake_kernel
 from unblur.plugins.weights import load_metadata, load_weights, save_weights
 from unblur.training import train
 from unblur.training.images import read_luma
-from unblur_svmap.model import Design, SpatiallyVariantMap
+from unblur_svmap.model import ModelDesign, SpatiallyVariantMap
 from unblur_svmap.stage import Svmap
 from unblur_svmap.training.data import degrade, draw_kernel
-from unblur_svmap.training.kernel_errors import mistaken
+from unblur_svmap.training.kernel_errors import perturb_kernel
 from unblur_svmap.training.trainer import SvmapTrainer, held_out, spread_over_steps
 
 QUICK = {"crop": 48, "batch": 1, "steps": 2, "warmup": 0, "validate_every": 2, "reweightings": 1}
@@ -37,7 +37,7 @@ def pictures(tmp_path):
 
 def test_a_training_improves_or_keeps_the_weights_and_writes_its_log(pictures, tmp_path):
     first, output = tmp_path / "first.safetensors", tmp_path / "weights.safetensors"
-    save_weights(SpatiallyVariantMap(Design(steps=1)).state_dict(), first)
+    save_weights(SpatiallyVariantMap(ModelDesign(steps=1)).state_dict(), first)
     reports = []
     trainer = SvmapTrainer(QUICK, begin=first)
     outcome = train(trainer, pictures, output, Context(), reports.append)
@@ -45,11 +45,11 @@ def test_a_training_improves_or_keeps_the_weights_and_writes_its_log(pictures, t
     assert [row["step"] for row in reports] == [0, 2]
     assert {"psnr-1-step0", "psnr-1-step1", "psnr-5-step1"} <= reports[0].keys()
     stated = json.loads(load_metadata(output)["params"])
-    assert stated["begin"] == "first.safetensors"  # its folder is nobody's business
+    assert stated["begin"] == "first.safetensors"  # without its folder
     assert stated["reweightings"] == 1
     assert (
         load_weights(output, outcome.sha256).keys()
-        == SpatiallyVariantMap(Design(steps=1)).state_dict().keys()
+        == SpatiallyVariantMap(ModelDesign(steps=1)).state_dict().keys()
     )
 
 
@@ -63,7 +63,7 @@ def test_samples_depend_on_seed_and_number_alone(pictures):
     assert not torch.equal(first.sample(5).blurred, first.sample(6).blurred)
 
 
-def test_saturated_samples_are_clipped_and_say_where():
+def test_saturated_samples_are_clipped_and_have_a_mask():
     generator = torch.Generator().manual_seed(0)
     scene = torch.full((100, 100), 0.2)
     scene[:, 60:] = 1.0
@@ -74,8 +74,8 @@ def test_saturated_samples_are_clipped_and_say_where():
     assert degrade(scene, draw_kernel(generator), 0.01, generator).clipped is None
 
 
-def test_a_wrong_kernel_is_told_and_nothing_else_changes(pictures):
-    exact, wrong = SvmapTrainer(QUICK), SvmapTrainer(QUICK, mistaken=1.0)
+def test_a_perturbed_kernel_changes_nothing_else_of_a_sample(pictures):
+    exact, wrong = SvmapTrainer(QUICK), SvmapTrainer(QUICK, perturbed_kernels=1.0)
     for trainer in (exact, wrong):
         trainer.prepare(pictures)
     a, b = exact.sample(5), wrong.sample(5)
@@ -86,24 +86,24 @@ def test_a_wrong_kernel_is_told_and_nothing_else_changes(pictures):
     assert not torch.equal(wrong.validation[0][1].kernel, exact.validation[0][1].kernel)
 
 
-def test_wrong_kernels_are_like_estimates():
+def test_perturbed_kernels_resemble_estimates():
     """They resemble the true one about as much as what `schuler` and `map` find, in its place."""
-    likeness, shifts = [], []
+    similarities, shifts = [], []
     for seed in range(40):
         generator = torch.Generator().manual_seed(seed)
         kernel = draw_kernel(generator)
-        wrong = mistaken(kernel, generator)
+        wrong = perturb_kernel(kernel, generator)
         assert wrong.shape == kernel.shape
-        likeness.append(kernel_similarity(wrong.weights, kernel.weights))
+        similarities.append(kernel_similarity(wrong.weights, kernel.weights))
         agreement = correlate(wrong.weights, kernel.weights, method="fft")
         peak = np.unravel_index(agreement.argmax(), agreement.shape)
         shifts.append(np.subtract(peak, np.subtract(kernel.shape, 1)))
-    assert 0.5 < min(likeness) < 0.8
-    assert 0.85 < np.median(likeness) < 0.99
+    assert 0.5 < min(similarities) < 0.8
+    assert 0.85 < np.median(similarities) < 0.99
     assert np.abs(np.mean(shifts, axis=0)).max() < 0.3
 
 
-def test_the_blurred_crop_shows_what_its_truth_shows():
+def test_the_blurred_crop_has_the_window_of_its_truth():
     generator = torch.Generator().manual_seed(0)
     kernel = draw_kernel(generator)
     ramp = torch.linspace(0, 1, 100).expand(100, 100)
@@ -114,7 +114,7 @@ def test_the_blurred_crop_shows_what_its_truth_shows():
 
 
 def test_weights_go_on_with_more_steps_and_with_parts_fixed(tmp_path):
-    one = SpatiallyVariantMap(Design(steps=1)).state_dict()
+    one = SpatiallyVariantMap(ModelDesign(steps=1)).state_dict()
     path = tmp_path / "one.safetensors"
     save_weights(one, path)
     two = SvmapTrainer(begin=path).model().state_dict()
@@ -137,7 +137,7 @@ def test_night_scenes_kept_for_testing_are_left_out(pictures):
         torch.testing.assert_close(trainer.sample(index).sharp, without.sample(index).sharp)
 
 
-def test_tolerant_weights_bear_wrong_kernels(shared):
+def test_tolerant_weights_restore_better_with_perturbed_kernels(shared):
     """On Kodak's photographs, which no weights were trained on."""
     errors = {"gaussian": 0.0, "tolerant": 0.0}
     for seed, name in enumerate(("kodim04", "kodim05", "kodim07"), 2):
@@ -145,7 +145,7 @@ def test_tolerant_weights_bear_wrong_kernels(shared):
         kernel = shake_kernel(15, generator)
         scene = read_luma(shared / "data" / "kodak" / f"{name}.png")[100:260, 100:260].float() / 255
         given = degrade(scene, kernel, 0.01, generator)
-        wrong = mistaken(kernel, generator)
+        wrong = perturb_kernel(kernel, generator)
         for model in errors:
             found = Svmap(model=model, noise=0.01).deconvolve(given.blurred[0], wrong, Context())
             errors[model] += float((found - given.sharp[0]).square().mean())

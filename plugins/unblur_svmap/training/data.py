@@ -17,20 +17,21 @@ from unblur.numerics.synthesis import (
 from unblur.training.images import integer, uniform
 
 KERNEL_SIZES = range(13, 36)
+"""Extents of the kernels that are drawn, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
-    """One blurred crop with everything that made it.
+class BlurredSample:
+    """One blurred crop with its truth, kernel and noise.
 
     Attributes
     ----------
     blurred, sharp : (1, 1, H, W)
-        White = 1; `sharp` is what the window of `blurred` showed.
+        White = 1; `sharp` is the scene in the window of `blurred`.
     kernel : (h, w)
         Blur kernel.
     noise : (1, 1, 1, 1)
-        Standard deviation of the noise, as the model is told it.
+        Standard deviation of the noise that the model is given.
     clipped : (1, 1, H, W), optional
         1 where `blurred` was clipped at white.
     """
@@ -41,9 +42,9 @@ class Sample:
     noise: Tensor
     clipped: Tensor | None = None
 
-    def to(self, device: torch.device) -> Sample:
+    def to(self, device: torch.device) -> BlurredSample:
         """Return the sample on a device."""
-        return Sample(
+        return BlurredSample(
             self.blurred.to(device),
             self.sharp.to(device),
             self.kernel.to(device),
@@ -66,14 +67,14 @@ def draw_kernel(generator: torch.Generator) -> Kernel:
 
 
 def blur_valid(scene: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve (H, W) truly with a kernel and keep the pixels that see the scene alone."""
+    """Convolve (H, W) with a kernel and keep the pixels that depend on the scene alone."""
     flipped = kernel.flip(0, 1)[None, None]
     return torch.nn.functional.conv2d(scene[None, None], flipped)[0, 0]
 
 
 def degrade(
     scene: Tensor, kernel: Kernel, noise: float, generator: torch.Generator, gain: float = 1.0
-) -> Sample:
+) -> BlurredSample:
     """Blur a scene (H, W), add noise, and cut the truth to the same window.
 
     Parameters
@@ -87,8 +88,8 @@ def degrade(
     generator : torch.Generator
         Source of the noise.
     gain : float
-        Above 1 the scene is made brighter by it before the blur, and truth and result are
-        clipped to white after it (saturation, Sec. 4.1).
+        Factor of the scene before the blur; above 1, truth and result are clipped to white
+        after it (saturation, Dong Sec. 4.1).
     """
     weights = kernel.tensor(dtype=torch.float32)
     blurred = blur_valid(gain * scene, weights)
@@ -101,4 +102,4 @@ def degrade(
         blurred, sharp = blurred.clamp(0, 1), sharp.clamp(0, 1)
         clipped = (blurred >= 1).float()[None, None]
     level = torch.full((1, 1, 1, 1), noise)
-    return Sample(blurred[None, None], sharp[None, None], weights, level, clipped)
+    return BlurredSample(blurred[None, None], sharp[None, None], weights, level, clipped)

@@ -1,4 +1,4 @@
-"""Kernels as a blind estimate gets them wrong, to learn what a kernel's error does to an image."""
+"""Kernel-error augmentation: kernels with errors like those of blind estimates."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from torch.nn import functional
 from unblur.model.kernel import Kernel
 from unblur.training.images import uniform
 
-WARP, GAIN, SOFTNESS, FAINTNESS = 0.8, 0.7, 1.0, 0.15
-"""Of the strongest error: pixels by which light is misplaced and factor e^x by which its weight
-is, both root mean square, the standard deviation of the smoothing, and the share of the peak
-below which light is lost."""
+WARP, GAIN, SOFTNESS, THRESHOLD = 0.8, 0.7, 1.0, 0.15
+"""Root mean square displacement of the weights in pixels, root mean square log of their gain,
+standard deviation of the smoothing in pixels, and fraction of the peak below which weights are set
+to 0, all of the largest error that is drawn."""
 KNOTS = 4
-"""Places along each axis where the errors are drawn; in between they are interpolated."""
+"""Number of places along each axis where the errors are drawn; in between they are interpolated, a
+count."""
 
 
-def mistaken(kernel: Kernel, generator: torch.Generator) -> Kernel:
-    """Return a kernel as a blind estimate might have it, of the same extent.
+def perturb_kernel(kernel: Kernel, generator: torch.Generator) -> Kernel:
+    """Return a kernel of the same extent with errors like those of a blind estimate.
 
-    Light lies a little beside where it should, smoothed, too strong here and too weak there,
-    and faint parts are missing; how much so is drawn, from hardly to grossly.
+    The weights are displaced, multiplied by smooth random gains, blurred and thresholded; the
+    strength of the errors is drawn uniformly between none and the largest.
 
     Parameters
     ----------
     kernel : Kernel
-        The true one, (h, w).
+        True kernel, (h, w).
     generator : torch.Generator
         Source of the errors.
 
@@ -36,21 +37,21 @@ def mistaken(kernel: Kernel, generator: torch.Generator) -> Kernel:
     -------
     >>> from unblur.numerics.metrics import kernel_similarity
     >>> kernel = Kernel(np.eye(15))
-    >>> wrong = mistaken(kernel, torch.Generator().manual_seed(0))
+    >>> wrong = perturb_kernel(kernel, torch.Generator().manual_seed(0))
     >>> 0.5 < kernel_similarity(wrong.weights, kernel.weights) < 1
     True
     """
     strength = uniform(generator)
     true = kernel.tensor(dtype=torch.float32)
     *flow, gain = strength * _smooth(3, true.shape, generator)
-    # On average light stays where it is: what is misplaced as a whole is no error of a kernel.
+    # The mean displacement is removed: a shift of the whole kernel is not an error of its shape.
     moved = [WARP * (along - (true * along).sum() / true.sum()) for along in flow]
     softness = SOFTNESS * strength * uniform(generator)
     wrong = gaussian_filter((true * (GAIN * gain).exp()).numpy(), softness, mode="constant")
     places = np.indices(wrong.shape) - torch.stack(moved).numpy()
     wrong = map_coordinates(wrong, places, order=1)
-    faint = FAINTNESS * strength * uniform(generator) * wrong.max()
-    return Kernel(np.where(wrong < faint, 0, wrong))
+    threshold = THRESHOLD * strength * uniform(generator) * wrong.max()
+    return Kernel(np.where(wrong < threshold, 0, wrong))
 
 
 def _smooth(count: int, shape: torch.Size, generator: torch.Generator) -> Tensor:

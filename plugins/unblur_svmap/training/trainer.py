@@ -1,4 +1,4 @@
-"""How the weights are made: samples, loss and validation of `unblur train svmap`."""
+"""Samples, loss and validation of `unblur train svmap`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from unblur.model.kernel import Kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
 from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
-from unblur_svmap.model import Data, Design, Regulariser, SpatiallyVariantMap
-from unblur_svmap.training.data import KERNEL_SIZES, Sample, degrade, draw_kernel
-from unblur_svmap.training.kernel_errors import mistaken
+from unblur_svmap.model import DataTerm, ModelDesign, Regulariser, SpatiallyVariantMap
+from unblur_svmap.training.data import KERNEL_SIZES, BlurredSample, degrade, draw_kernel
+from unblur_svmap.training.kernel_errors import perturb_kernel
 
 VALIDATION_PICTURES = 12
+"""Largest number of images kept for validation, a count."""
 GAIN = 1.2
+"""Factor of scenes that are clipped at white (Dong Sec. 4.1), dimensionless."""
 HELD_OUT = Path(__file__).parent / "night_held_out.txt"
 
 
 def held_out() -> frozenset[str]:
-    """Return the names of the night scenes that are kept for testing."""
+    """Return the file names of the night scenes kept for testing."""
     return frozenset(HELD_OUT.read_text(encoding="utf-8").split())
 
 
 class SvmapParams(TrainingParams):
     """Settings of the training; the first four choose between the variants of the paper."""
 
-    data_term: Data = Field(default="learned", description="Learned, or the plain l2 data term.")
+    data_term: DataTerm = Field(
+        default="learned", description="Learned, or the plain l2 data term."
+    )
     regulariser: Regulariser = Field(
         default="learned", description="Learned, or the fixed hyper-Laplacian."
     )
@@ -41,40 +45,40 @@ class SvmapParams(TrainingParams):
         default=False, description="Share the filters among pixels, predict their weights (SIMAP)."
     )
     reweightings: int = Field(
-        default=Design.steps,
+        default=ModelDesign.steps,
         ge=1,
         le=5,
         description="Reweighted least-squares steps, each with networks.",
     )
     iterations: int = Field(
-        default=Design.iterations,
+        default=ModelDesign.iterations,
         ge=1,
         le=50,
-        description="Conjugate-gradient steps per reweighting.",
+        description="Conjugate-gradient iterations per reweighting.",
     )
     degradation: Literal["gaussian", "saturated"] = Field(
         default="gaussian",
         description="Gaussian noise, or clipping at white as well with little noise.",
     )
-    mistaken: float = Field(
+    perturbed_kernels: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Share of the samples with which the model is told a somewhat wrong kernel, "
-        "as blind estimates are.",
+        description="Fraction of the samples whose kernel is given with errors like those of blind "
+        "estimates.",
     )
     crop: int = Field(default=128, ge=32, description="Extent of the blurred crops, in pixels.")
     lowest: float = Field(default=0.003, gt=0, description="Least noise drawn, white = 1.")
     highest: float = Field(default=0.06, gt=0, description="Most noise drawn, white = 1.")
     begin: Path | None = Field(
         default=None,
-        description="Weights to go on from, .safetensors; where they have fewer reweightings, "
-        "the further ones begin as copies of their last; parts that are fixed are left out.",
+        description="Initial weights, .safetensors; where they have fewer reweightings, the "
+        "further ones are initialised with copies of the last; fixed parts are left out.",
     )
 
 
 def spread_over_steps(tensors: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
-    """Return the weights of a model of `steps` steps; those beyond the given are copies.
+    """Return the weights of a model of `steps` steps; missing ones are copies of the last.
 
     Keys read "data.0.network…" and "regularisers.0.network…", the number being the step.
     """
@@ -95,9 +99,9 @@ def spread_over_steps(tensors: dict[str, Tensor], steps: int) -> dict[str, Tenso
 class SvmapTrainer(Trainer):
     """Trains `SpatiallyVariantMap` end to end through its conjugate gradients.
 
-    The loss is the l1 distance of both steps' results to the truth, relative to the start's,
-    so that crops of all noise levels count alike. The noise is log-uniform; the model is told
-    it with an error of 10 %, as it will be where it is estimated.
+    The loss (Dong Eq. 10) is the l1 distance of every step's result to the truth, relative to
+    that of the initial solution, so that crops of all noise levels have equal weight. The noise
+    is log-uniform; the model is given it with an error of 10 %, like that of an estimate.
     """
 
     name = "svmap"
@@ -108,7 +112,7 @@ class SvmapTrainer(Trainer):
     def model(self) -> nn.Module:
         """Return the network of the chosen design, from given weights if there are any."""
         p = self.params
-        design = Design(p.data_term, p.regulariser, p.invariant, p.reweightings, p.iterations)
+        design = ModelDesign(p.data_term, p.regulariser, p.invariant, p.reweightings, p.iterations)
         model = SpatiallyVariantMap(design)
         if p.begin is not None:
             given = spread_over_steps(load_weights(p.begin), p.reweightings)
@@ -117,9 +121,9 @@ class SvmapTrainer(Trainer):
         return model
 
     def prepare(self, data: Path) -> None:
-        """Read the pictures; one in nine, twelve at most, is kept for validation.
+        """Read the images; one in nine, twelve at most, is kept for validation.
 
-        The night scenes that `benchmarks` measures on are left out, wherever they lie.
+        The night scenes of `held_out`, on which `benchmarks` measures, are left out.
         """
         tested = held_out()
         files = [file for file in image_files(data) if file.name not in tested]
@@ -130,7 +134,7 @@ class SvmapTrainer(Trainer):
         self.crops = Crops(read_luma_at_two_sizes(kept), self.params.crop + margin)
         self.validation = self._validation(held)
 
-    def sample(self, index: int) -> Sample:
+    def sample(self, index: int) -> BlurredSample:
         """Return sample number `index`."""
         p = self.params
         generator = self.generator(index)
@@ -141,7 +145,7 @@ class SvmapTrainer(Trainer):
         sample = degrade(scene[: need[0], : need[1]], kernel, noise, generator, self._gain())
         error = math.exp(0.1 * float(torch.randn((), generator=generator)))
         sample = replace(sample, noise=sample.noise * error)
-        return self._mistaken(sample, kernel, generator)
+        return self._with_kernel_error(sample, kernel, generator)
 
     def loss(self, model: nn.Module, index: int, device: torch.device) -> Tensor:
         """Return the relative l1 error of sample number `index`."""
@@ -152,7 +156,7 @@ class SvmapTrainer(Trainer):
         return (errors[-1] + 0.3 * sum(errors[1:-1])) / scale
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return PSNR in dB at the start and after each step, per noise level and in all."""
+        """Return PSNR in dB initially and after each step, per noise level and in all."""
         figures: dict[str, list[float]] = {}
         for name, sample in self.validation:
             there = sample.to(device)
@@ -165,7 +169,7 @@ class SvmapTrainer(Trainer):
         last = [value for name, value in means.items() if name.endswith(f"step{step}")]
         return {"psnr": sum(last) / len(last), **means}
 
-    def _validation(self, files: list[Path]) -> list[tuple[str, Sample]]:
+    def _validation(self, files: list[Path]) -> list[tuple[str, BlurredSample]]:
         levels = (0.0, 0.01) if self._gain() > 1 else (0.01, 0.05)
         samples = []
         for number, path in enumerate(files):
@@ -177,16 +181,18 @@ class SvmapTrainer(Trainer):
             scene = picture[top : top + size, left : left + size]
             for level in levels:
                 sample = degrade(scene, kernel, level, generator, self._gain())
-                sample = self._mistaken(sample, kernel, generator)
+                sample = self._with_kernel_error(sample, kernel, generator)
                 samples.append((f"{100 * level:g}", sample))
         return samples
 
-    def _mistaken(self, sample: Sample, kernel: Kernel, generator: torch.Generator) -> Sample:
-        """Return the sample with a wrong kernel, if its turn comes."""
-        share = self.params.mistaken
+    def _with_kernel_error(
+        self, sample: BlurredSample, kernel: Kernel, generator: torch.Generator
+    ) -> BlurredSample:
+        """Return the sample, in the fraction `perturbed_kernels` with a perturbed kernel."""
+        share = self.params.perturbed_kernels
         if not share or uniform(generator) >= share:
             return sample
-        return replace(sample, kernel=mistaken(kernel, generator).tensor(dtype=torch.float32))
+        return replace(sample, kernel=perturb_kernel(kernel, generator).tensor(dtype=torch.float32))
 
     def _gain(self) -> float:
         return GAIN if self.params.degradation == "saturated" else 1.0
@@ -199,11 +205,11 @@ class SvmapTrainer(Trainer):
         return math.exp(low + (high - low) * uniform(generator))
 
     def _error(self, x: Tensor, sharp: Tensor) -> Tensor:
-        # Above white the truth is not known, so there an estimate may lie where it likes.
-        seen = x.clamp(0, 1) if self.params.degradation == "saturated" else x
-        return (seen - sharp).abs().mean()
+        # Above white the truth is unknown, so that estimates there have no error.
+        shown = x.clamp(0, 1) if self.params.degradation == "saturated" else x
+        return (shown - sharp).abs().mean()
 
 
-def _estimates(model: nn.Module, sample: Sample) -> list[Tensor]:
+def _estimates(model: nn.Module, sample: BlurredSample) -> list[Tensor]:
     found: list[Tensor] = model(sample.blurred, sample.kernel, sample.noise, clipped=sample.clipped)
     return found

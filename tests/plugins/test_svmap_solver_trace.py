@@ -1,4 +1,4 @@
-"""Tiles of svmap that go the way of the image that they are part of."""
+"""Tiles of svmap solved with the trace of the whole image."""
 
 import torch
 
@@ -19,7 +19,7 @@ def test_two_tiles_meet_without_a_step_though_their_content_differs():
     size = 2 * halo + 64
     given = synthetic_scene((size, 2 * size), kernel, noise=0.01)
     blurred = given.blurred.clone()
-    blurred[..., size:] = 0.5 + 0.1 * (blurred[..., size:] - 0.5)  # the right half is faint
+    blurred[..., size:] = 0.5 + 0.1 * (blurred[..., size:] - 0.5)  # the right half has low contrast
     middle = size - 8
     tiles = blurred[..., : middle + halo], blurred[..., middle - halo :]
 
@@ -31,14 +31,14 @@ def test_two_tiles_meet_without_a_step_though_their_content_differs():
         inner = (..., slice(halo, -halo), slice(None))
         return float((a - b)[inner].abs().max())
 
-    settled = stage().calibrate(blurred, kernel, NOISE)
-    assert seam(settled) < 2e-5
-    assert seam(stage()) > 5 * seam(settled)
+    calibrated = stage().calibrate(blurred, kernel, NOISE)
+    assert seam(calibrated) < 2e-5
+    assert seam(stage()) > 5 * seam(calibrated)
 
 
-def test_another_kernel_is_not_bound_by_what_was_settled():
+def test_another_kernel_is_not_bound_by_what_was_calibrated():
     given = synthetic_scene((96, 96), lopsided((5, 6)), noise=0.01)
-    settled = stage().calibrate(given.blurred, given.kernel, NOISE)
+    calibrated = stage().calibrate(given.blurred, given.kernel, NOISE)
     other = lopsided((7, 4))
     free = stage().deconvolve(given.blurred, other, NOISE)
-    torch.testing.assert_close(settled.deconvolve(given.blurred, other, NOISE), free)
+    torch.testing.assert_close(calibrated.deconvolve(given.blurred, other, NOISE), free)
