@@ -1,4 +1,4 @@
-"""Pages of text that nobody wrote, set in the font that comes with Pillow."""
+"""Synthetic pages of random words, set in the font shipped with Pillow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from unblur.training.images import integer, uniform
 
 LETTERS = "eeeeeeeeeeeetttttttttaaaaaaaaooooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddlllluuu"
-RARE = "cccmmmffyywwggppbbvkxqjz"
+OTHER_LETTERS = "cccmmmffyywwggppbbvkxqjz"
 MARKS = (",", ".", ".", ";", ":", "?")
 
 
 def text_page(height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Draw a page of meaningless words: 8-bit (H, W), dark on light or the other way round.
+    """Draw a page of random words: 8-bit (H, W), dark on light, or light on dark for one in five.
 
     Parameters
     ----------
     height, width : int
         Extent of the page in pixels.
     generator : torch.Generator
-        Source of the words, of the size of the type (9 to 36 pixels) and of the two tones.
+        Source of the words, of the font size (9 to 36 pixels) and of the two grey levels.
     """
     dark, light = integer(70, generator), 200 + integer(56, generator)
     paper, ink = (dark, light) if uniform(generator) < 0.2 else (light, dark)
@@ -53,7 +53,7 @@ def _line(letters: int, generator: torch.Generator) -> str:
 def _word(generator: torch.Generator) -> str:
     if uniform(generator) < 0.08:
         return str(integer(2000, generator))
-    alphabet = LETTERS + RARE
+    alphabet = LETTERS + OTHER_LETTERS
     count = 1 + integer(5, generator) + integer(6, generator)
     word = "".join(alphabet[integer(len(alphabet), generator)] for _ in range(count))
     if uniform(generator) < 0.15:

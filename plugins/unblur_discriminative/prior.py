@@ -1,4 +1,4 @@
-"""The prior that a classifier of blurred and sharp images makes."""
+"""The prior given by a classifier of blurred and sharp images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from unblur_discriminative.weights import load_classifier
 
 
 class Discriminative(stages.Prior):
-    """How probable it is, to a trained network, that an image is blurred.
+    """Probability that an image is blurred, given by a trained network.
 
     The energy is the network's output f(x), between 0 for sharp and 1 for blurred, summed over
-    the channels, each of which is classified by itself. It belongs beside `l0-gradient` in `map`.
+    the channels, each of which is classified separately. It is used beside `l0-gradient` in `map`.
 
     Parameters
     ----------
@@ -24,10 +24,10 @@ class Discriminative(stages.Prior):
     Notes
     -----
     The output for a whole image is one number, while other priors are sums over its pixels: a
-    weight of 4e-3 moves a pixel by some thousandths of white per turn. `proximal` is the
-    gradient descent of Eq. 12 on Eq. 11, divided by twice its penalty; since the objective is
-    not convex, the best of its iterates is returned, `x` among them. Salt-and-pepper noise
-    misleads the network (Sec. 7.4); remove it first (`map` has `median`).
+    weight of 4e-3 moves a pixel by some thousandths of white per iteration. `proximal` is the
+    gradient descent of Li Eq. 12 on Li Eq. 11, divided by twice its penalty; since the objective
+    is not convex, the best of its iterates is returned, `x` among them. The network classifies
+    images with salt-and-pepper noise wrongly (Li Sec. 7.4); remove it first (`map` has `median`).
 
     Examples
     --------
@@ -56,15 +56,18 @@ class Discriminative(stages.Prior):
         )
         steps: int = Field(10, ge=1, le=1000, description="Gradient descent steps of `proximal`.")
         rate: float = Field(
-            0.1, gt=0, le=1, description="Length of a step; 1 undoes the distance to x in one."
+            0.1,
+            gt=0,
+            le=1,
+            description="Step length of the descent; at 1 one step removes the distance to x.",
         )
 
     def energy(self, x: Tensor) -> Tensor:
         """Return the sum over the channels of the probability of being blurred."""
-        return torch.sigmoid(self._odds(x)).sum()
+        return torch.sigmoid(self._log_odds(x)).sum()
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
-        """Return about `argmin_u step * energy(u) + |u - x|^2 / 2` by gradient descent."""
+        """Approximate `argmin_u step * energy(u) + |u - x|^2 / 2` by descent (Li Eq. 12)."""
 
         def objective(u: Tensor, energy: Tensor) -> float:
             return step * float(energy) + 0.5 * float((u - x).square().sum())
@@ -72,26 +75,26 @@ class Discriminative(stages.Prior):
         u = best = x
         lowest = float("inf")
         for _ in range(self.params.steps):
-            energy, slope = self._slope(u)
+            energy, gradient = self._energy_and_gradient(u)
             if (value := objective(u, energy)) < lowest:
                 best, lowest = u, value
-            u = u - self.params.rate * (u - x + step * slope)
+            u = u - self.params.rate * (u - x + step * gradient)
         return u if objective(u, self.energy(u)) < lowest else best
 
     def blur_score(self, x: Tensor) -> float:
         """Return the mean over the channels of the log-odds of being blurred."""
         with torch.no_grad():
-            return float(self._odds(x).mean())
+            return float(self._log_odds(x).mean())
 
-    def _slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the energy at `x` and its derivative."""
+    def _energy_and_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the energy at `x` and its gradient."""
         with torch.enable_grad():
             u = x.detach().requires_grad_()
             energy = self.energy(u)
-            (slope,) = torch.autograd.grad(energy, u)
-        return energy.detach(), slope
+            (gradient,) = torch.autograd.grad(energy, u)
+        return energy.detach(), gradient
 
-    def _odds(self, x: Tensor) -> Tensor:
+    def _log_odds(self, x: Tensor) -> Tensor:
         classifier = load_classifier(self.params.model, x.dtype, x.device)
-        odds: Tensor = classifier(x[:, None])
-        return odds
+        log_odds: Tensor = classifier(x[:, None])
+        return log_odds

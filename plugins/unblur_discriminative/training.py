@@ -1,4 +1,4 @@
-"""How the classifier is made: samples, loss and validation of `unblur train discriminative`."""
+"""Samples, loss and validation of `unblur train discriminative`."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ from unblur.training.images import (
 from unblur_discriminative.network import Classifier
 from unblur_discriminative.pages import text_page
 
-SIZES = range(7, 52)
-"""Extents of the kernels, in pixels (Sec. 3.4)."""
-KERNELS, PAGES = 400, 60
-"""How many kernels and pages of text are drawn before a training, to choose from."""
-SHARP, TRIES = 1.5, 4
-"""Least `sharpness` of a crop of a photograph, and how many are drawn to meet it."""
-BRIGHTEST = 2.5
-"""Largest gain of a scene whose lights are clipped at white."""
+KERNEL_SIZES = range(7, 52)
+"""Extents of the kernels (Li Sec. 3.4), in pixels."""
+N_KERNELS, N_PAGES = 400, 60
+"""Numbers of kernels and of pages of text drawn before a training, counts."""
+MIN_SHARPNESS, MAX_DRAWS = 1.5, 4
+"""Least `sharpness` of a crop, dimensionless, and the largest number of draws for it, a count."""
+MAX_GAIN = 2.5
+"""Largest factor of a scene that is clipped at white, dimensionless."""
 VALIDATION_PICTURES = 24
-VALIDATED = (1, 2, 4)
-"""By which factors the validation pairs are shrunk."""
+"""Largest number of images kept for validation, a count."""
+VALIDATION_FACTORS = (1, 2, 4)
+"""Factors by which the validation pairs are shrunk, dimensionless."""
 
 
 class DiscriminativeParams(TrainingParams):
@@ -66,28 +67,28 @@ class DiscriminativeParams(TrainingParams):
         default=0.25,
         gt=0,
         le=1,
-        description="To which share of its size a pair is shrunk at most; 1 trains on one scale.",
+        description="Smallest fraction of its size to which a pair is shrunk; 1 keeps the size.",
     )
-    text: float = Field(default=0.15, ge=0, le=1, description="Share of pages of text.")
+    text: float = Field(default=0.15, ge=0, le=1, description="Fraction of pages of text.")
     saturated: float = Field(
-        default=0.15, ge=0, le=1, description="Share of pairs whose lights are clipped at white."
+        default=0.15, ge=0, le=1, description="Fraction of pairs that are clipped at white."
     )
     begin: Path | None = Field(
-        default=None, description="Weights to go on from, .safetensors, instead of random ones."
+        default=None, description="Initial weights, .safetensors, instead of random ones."
     )
     exclude: Path | None = Field(
-        default=None, description="File with the names of pictures that are left out."
+        default=None, description="File with the names of images that are left out."
     )
 
 
 class DiscriminativeTrainer(Trainer):
-    """Trains `Classifier` by the cross-entropy of Eq. 3, blurred = 1 and sharp = 0.
+    """Trains `Classifier` by the cross-entropy of Li Eq. 3, blurred = 1 and sharp = 0.
 
-    A sample is one crop twice, as it is and blurred, shrunk by the same factor: not at all, by as
-    much as `smallest` allows, or by something between, each of the ends in a quarter of the
-    samples. The paper adds noise to the blurred one only; here both have it, of one level from 0
-    to `noise`, since otherwise noise itself tells them apart and the prior would favour smooth
-    images. Crops out of focus are drawn anew: to call them sharp moves the threshold.
+    A sample is one crop twice, sharp and blurred, shrunk to the same fraction of its size: 1 in a
+    quarter of the samples, `smallest` in another, and uniform between them in the rest. The
+    paper adds noise to the blurred image only; here both have it, of one level from 0 to `noise`,
+    since otherwise the noise alone separates them and the prior would favour smooth images.
+    Crops out of focus are drawn again: labelled sharp, they would shift the threshold.
 
     References
     ----------
@@ -101,7 +102,7 @@ class DiscriminativeTrainer(Trainer):
     Params: ClassVar[type[TrainingParams]] = DiscriminativeParams
 
     def model(self) -> nn.Module:
-        """Return a network with random weights, or with those to go on from."""
+        """Return a network with random weights, or with the initial weights of `begin`."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.params.seed)
             model = Classifier()
@@ -110,14 +111,14 @@ class DiscriminativeTrainer(Trainer):
         return model
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return Adam, or SGD where the params give it a momentum."""
+        """Return Adam, or SGD if `momentum` is set."""
         if self.params.momentum is None:
             return super().optimiser(model)
         p = self.params
         return torch.optim.SGD(model.parameters(), lr=p.rate, momentum=p.momentum)
 
     def prepare(self, data: Path) -> None:
-        """Read the pictures; one in nine, 24 at most, is kept for validation."""
+        """Read the images; one in nine, 24 at most, is kept for validation."""
         excluded = self.params.exclude
         left_out = set(excluded.read_text(encoding="utf-8").split()) if excluded else set()
         files = [file for file in image_files(data) if file.name not in left_out]
@@ -127,10 +128,10 @@ class DiscriminativeTrainer(Trainer):
         held = files[:: len(files) // count][:count]
         kept = [file for file in files if file not in held]
         generator = torch.Generator().manual_seed(self.params.seed)
-        edge = self.params.crop + SIZES[-1] - 1
-        self.kernels = [draw_kernel(generator) for _ in range(KERNELS)]
+        edge = self.params.crop + KERNEL_SIZES[-1] - 1
+        self.kernels = [draw_kernel(generator) for _ in range(N_KERNELS)]
         self.photos = Crops(read_luma_at_two_sizes(kept), edge)
-        self.pages = Crops([text_page(2 * edge, 2 * edge, generator) for _ in range(PAGES)], edge)
+        self.pages = Crops([text_page(2 * edge, 2 * edge, generator) for _ in range(N_PAGES)], edge)
         self.validation = [self._validated(number, path) for number, path in enumerate(held)]
 
     def sample(self, index: int) -> DegradedPair:
@@ -138,14 +139,14 @@ class DiscriminativeTrainer(Trainer):
         p, generator = self.params, self.generator(index)
         source = self.pages if uniform(generator) < p.text else self.photos
         kernel = self.kernels[integer(len(self.kernels), generator)]
-        for _ in range(TRIES):
+        for _ in range(MAX_DRAWS):
             whole = source.draw(generator)
-            if sharpness(whole) >= SHARP:
+            if sharpness(whole) >= MIN_SHARPNESS:
                 break
         scene = whole[tuple(slice(p.crop + n - 1) for n in kernel.shape)]
-        gain = 1 + (BRIGHTEST - 1) * uniform(generator) if uniform(generator) < p.saturated else 1
-        # Pairs with much noise and pairs at either end of the sizes are those most often misjudged.
-        pair = degraded(scene, kernel, p.noise * uniform(generator) ** 0.5, generator, gain)
+        gain = 1 + (MAX_GAIN - 1) * uniform(generator) if uniform(generator) < p.saturated else 1
+        # Pairs with high noise, and those of the extreme sizes, are misclassified most often.
+        pair = degrade_pair(scene, kernel, p.noise * uniform(generator) ** 0.5, generator, gain)
         share = min(max(2 * uniform(generator) - 0.5, 0.0), 1.0)
         ratio = p.smallest + (1 - p.smallest) * share
         return DegradedPair(*(shrink_image(x, ratio) for x in pair))
@@ -158,12 +159,12 @@ class DiscriminativeTrainer(Trainer):
         """Return the likelihood, log base e per image, and accuracy in percent at each size."""
         figures: dict[str, float] = {}
         losses = []
-        for factor in VALIDATED:
+        for factor in VALIDATION_FACTORS:
             small = [
                 DegradedPair(*(shrink_image(x, 1 / factor) for x in p)) for p in self.validation
             ]
             found = torch.stack([scores(model, pair, device) for pair in small])
-            figures[f"accuracy-at-{factor}"] = 100 * float(judged_right(found).mean())
+            figures[f"accuracy-at-{factor}"] = 100 * float(is_correct(found).mean())
             losses.append(float(cross_entropy(found)))
         return {"likelihood": -sum(losses) / len(losses), **figures}
 
@@ -171,17 +172,18 @@ class DiscriminativeTrainer(Trainer):
         generator = torch.Generator().manual_seed(1000 + number)
         kernel = draw_kernel(generator)
         picture = read_luma(path, halved=number % 2 == 1).float() / 255
-        size = min(*picture.shape, 240 + SIZES[-1])
+        size = min(*picture.shape, 240 + KERNEL_SIZES[-1])
         corners = product(*[(0, (n - size) // 2, n - size) for n in picture.shape])
         crops = [picture[y : y + size, x : x + size] for y, x in corners]
-        return degraded(max(crops, key=sharpness), kernel, 0.01, generator)
+        return degrade_pair(max(crops, key=sharpness), kernel, 0.01, generator)
 
 
 def sharpness(x: Tensor) -> float:
     """Return twice the mean squared derivative of an image (H, W) over that at half its size.
 
-    Shrinking an image doubles the slope of an edge that spreads over several pixels, which makes
-    0.5; steps from one pixel to the next make 1.6, and fine texture more. Contrast is left out.
+    Shrinking an image doubles the gradient of an edge that spreads over several pixels, which makes
+    0.5; steps from one pixel to the next make 1.6, and fine texture more. The
+    result does not depend on contrast.
     """
     whole, half = (
         sum(float(image.diff(dim=axis).square().mean()) for axis in (0, 1))
@@ -191,13 +193,13 @@ def sharpness(x: Tensor) -> float:
 
 
 def draw_kernel(generator: torch.Generator) -> Kernel:
-    """Draw the kernel of a camera's path, 7 to 51 pixels wide."""
-    size = SIZES[integer(len(SIZES), generator)]
+    """Draw the kernel of a camera motion, 7 to 51 pixels wide."""
+    size = KERNEL_SIZES[integer(len(KERNEL_SIZES), generator)]
     kinds = (gaussian_process_kernel, shake_kernel)
     return kinds[integer(2, generator)](size, generator)
 
 
-def degraded(
+def degrade_pair(
     scene: Tensor, kernel: Kernel, noise: float, generator: torch.Generator, gain: float = 1.0
 ) -> DegradedPair:
     """Return a scene (H, W) blurred and not, both noisy and, with a gain above 1, clipped."""
@@ -209,16 +211,16 @@ def degraded(
 
 def scores(model: nn.Module, pair: DegradedPair, device: torch.device) -> Tensor:
     """Return the log-odds (2,) of being blurred, of the blurred image and of the sharp one."""
-    found: Tensor = model(torch.stack([pair.blurred, pair.sharp])[:, None].to(device))
-    return found
+    log_odds: Tensor = model(torch.stack([pair.blurred, pair.sharp])[:, None].to(device))
+    return log_odds
 
 
-def cross_entropy(found: Tensor) -> Tensor:
-    """Return Eq. 3 for log-odds (..., 2) of blurred and sharp images, in this order."""
-    labels = found.new_tensor([1.0, 0.0]).expand_as(found)
-    return functional.binary_cross_entropy_with_logits(found, labels)
+def cross_entropy(log_odds: Tensor) -> Tensor:
+    """Return the loss (Li Eq. 3) for log-odds (..., 2) of blurred, then sharp images."""
+    labels = log_odds.new_tensor([1.0, 0.0]).expand_as(log_odds)
+    return functional.binary_cross_entropy_with_logits(log_odds, labels)
 
 
-def judged_right(found: Tensor) -> Tensor:
-    """Return 1 where log-odds (..., 2) say blurred of the blurred and sharp of the sharp image."""
-    return ((found > 0) == torch.tensor([True, False], device=found.device)).float()
+def is_correct(log_odds: Tensor) -> Tensor:
+    """Return 1 where log-odds (..., 2) of a blurred and a sharp image have the right sign."""
+    return ((log_odds > 0) == torch.tensor([True, False], device=log_odds.device)).float()

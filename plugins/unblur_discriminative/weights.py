@@ -1,4 +1,4 @@
-"""The weights that come with the plugin, and classifiers built from them."""
+"""The weights shipped with the plugin, and classifiers built from them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ FOLDER = Path(__file__).parent / "trained"
 SHIPPED: dict[str, str] = {
     "general": "fd3393c9cdc478857e4238fce48b68bd38c58a496a4589c5db4d9315a9785d41",
 }
-"""SHA-256 of each shipped set of weights, by the name that the prior's `model` gives it."""
-
+"""SHA-256 of each shipped set of weights, by its name in the param `model`."""
 
 PRETRAINED = Pretrained("discriminative", FOLDER, SHIPPED, lambda params: Classifier())
 

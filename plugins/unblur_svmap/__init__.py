@@ -6,20 +6,20 @@ the mask of saturated pixels and the preconditioner are not in the paper.
 
 Symbols
 -------
-========  ===================  ============  ====================================
-symbol    name in code         equation      function
-========  ===================  ============  ====================================
-y         y                    Dong Eq. 12   model.solve
-K         blur                 Dong Eq. 12   model.solve
-x         x                    Dong Eq. 12   model.solve
-F         f                    Dong Eq. 12   model.normal
-G         g                    Dong Eq. 12   model.normal
-f_i,p     data                 Dong Eq. 7    model.SpatiallyVariantMap
-g_j,p     regularisers         Dong Eq. 9    model.SpatiallyVariantMap
-omega     hyper_laplacian      Dong Eq. 11   banks.hyper_laplacian
-N_f, N_g  FilterNetwork        Dong Sec. 3.3 networks.FilterNetwork
-L         loss, errors         Dong Eq. 10   training.trainer.SvmapTrainer.loss
-========  ===================  ============  ====================================
+========  ===================  =============  ====================================
+symbol    name in code         equation       function
+========  ===================  =============  ====================================
+y         y                    Dong Eq. 12    model.solve
+K         blur                 Dong Eq. 12    model.solve
+x         x                    Dong Eq. 12    model.solve
+F         f                    Dong Eq. 12    model.normal
+G         g                    Dong Eq. 12    model.normal
+f_i,p     data                 Dong Eq. 7     model.SpatiallyVariantMap
+g_j,p     regularisers         Dong Eq. 9     model.SpatiallyVariantMap
+omega     hyper_laplacian      Dong Eq. 11    banks.hyper_laplacian
+N_f, N_g  FilterNetwork        Dong Sec. 3.3  networks.FilterNetwork
+L         loss, errors         Dong Eq. 10    training.trainer.SvmapTrainer.loss
+========  ===================  =============  ====================================
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def image(height=24, width=20, channels=1, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (33, 64)])
-def test_an_image_of_any_size_gets_one_verdict(shape):
+def test_an_image_of_any_size_gets_one_score(shape):
     found = Classifier()(torch.rand(2, 1, *shape))
     assert found.shape == (2,)
     assert bool(torch.isfinite(found).all())
@@ -36,13 +36,13 @@ def test_it_has_nine_convolutions_and_the_last_has_one_map():
     assert network.activation(torch.rand(1, 1, 41, 30)).shape == (1, 1, 6, 4)
 
 
-def test_the_verdict_is_the_mean_of_the_last_map():
+def test_the_score_is_the_mean_of_the_last_map():
     x = torch.rand(1, 1, 40, 32)
     network = Classifier()
     torch.testing.assert_close(network(x)[0], network.activation(x).mean())
 
 
-def test_brightness_and_contrast_tell_it_nothing():
+def test_brightness_and_contrast_do_not_change_the_score():
     x = image()[None]
     network = Classifier().double()
     torch.testing.assert_close(network(0.2 * x + 0.5), network(x), atol=1e-4, rtol=1e-4)
@@ -58,7 +58,7 @@ def test_the_energy_is_the_probability_of_each_channel():
     torch.testing.assert_close(prior.energy(x), sum(prior.energy(x[c : c + 1]) for c in range(3)))
 
 
-def test_the_verdict_is_the_log_odds_whatever_the_contrast():
+def test_the_blur_score_is_the_log_odds_at_any_contrast():
     x = image()
     prior = Discriminative()
     odds = torch.logit(prior.energy(x))
@@ -81,7 +81,7 @@ def test_the_gradient_is_that_of_finite_differences():
     assert float(error) < 1e-4 * float(expected.abs().max())
 
 
-def test_one_step_of_the_proximal_map_is_eq_12():
+def test_one_step_of_the_proximal_map_is_li_eq_12():
     x, step = image(), 0.3
     prior = Discriminative(steps=1, rate=0.1)
     torch.testing.assert_close(prior.proximal(x, step), x - 0.1 * step * prior.gradient(x))
@@ -102,7 +102,7 @@ def test_a_step_too_long_returns_what_was_given():
     torch.testing.assert_close(Discriminative(steps=1).proximal(x, 1e9), x, atol=0, rtol=0)
 
 
-def test_shipped_weights_tell_blurred_scenes_from_sharp_ones():
+def test_shipped_weights_separate_blurred_scenes_from_sharp_ones():
     prior = Discriminative()
     kernel = gaussian_process_kernel(21, torch.Generator().manual_seed(2))
     right = 0
@@ -113,7 +113,7 @@ def test_shipped_weights_tell_blurred_scenes_from_sharp_ones():
     assert right >= 18
 
 
-def test_map_holds_it_beside_other_priors():
+def test_map_accepts_it_beside_other_priors():
     weights = np.zeros((9, 9), np.float32)
     weights[[1, 2, 3, 4, 5, 5, 5], [2, 2, 3, 3, 3, 4, 5]] = 1
     given = synthetic_scene((96, 96), Kernel(weights), noise=0.002, seed=4)

@@ -15,12 +15,12 @@ from unblur.training import train
 from unblur.training.images import mean_gradient
 from unblur_discriminative.pages import text_page
 from unblur_discriminative.training import (
-    SIZES,
+    KERNEL_SIZES,
     DiscriminativeTrainer,
     cross_entropy,
-    degraded,
+    degrade_pair,
     draw_kernel,
-    judged_right,
+    is_correct,
     sharpness,
 )
 from unblur_discriminative.weights import FOLDER, load_classifier
@@ -51,7 +51,7 @@ def test_it_is_registered():
 def test_kernels_are_drawn_from_7_to_51_pixels():
     generator = torch.Generator().manual_seed(0)
     sizes = {max(draw_kernel(generator).shape) for _ in range(300)}
-    assert (min(sizes), max(sizes)) == (7, 51) == (SIZES[0], SIZES[-1])
+    assert (min(sizes), max(sizes)) == (7, 51) == (KERNEL_SIZES[0], KERNEL_SIZES[-1])
 
 
 def test_a_sample_is_one_crop_blurred_and_sharp(ready):
@@ -65,7 +65,7 @@ def test_a_sample_is_one_crop_blurred_and_sharp(ready):
     assert busier >= 36
 
 
-def test_sharpness_is_high_of_edges_and_half_of_wide_slopes_whatever_the_contrast():
+def test_sharpness_is_high_of_edges_and_half_of_wide_ramps_at_any_contrast():
     step = (torch.arange(64) // 16 % 2).float().expand(64, 64)
     ramp = torch.linspace(0, 1, 64).expand(64, 64)
     assert 1.5 < sharpness(step) < 2
@@ -97,19 +97,19 @@ def test_noise_is_the_same_in_both_and_gain_clips():
     flat = torch.full((300, 300), 0.6)
     generator = torch.Generator().manual_seed(0)
     kernel = draw_kernel(generator)
-    pair = degraded(flat, kernel, 0.01, generator)
+    pair = degrade_pair(flat, kernel, 0.01, generator)
     assert [float(x.std()) for x in pair] == pytest.approx([0.01, 0.01], rel=0.05)
     assert not torch.equal(*pair)
-    bright = degraded(flat, kernel, 0.0, generator, gain=2.0)
+    bright = degrade_pair(flat, kernel, 0.0, generator, gain=2.0)
     assert [float(x.max()) for x in bright] == [1.0, 1.0]
 
 
-def test_the_loss_is_eq_3():
+def test_the_loss_is_li_eq_3():
     found = torch.tensor([0.3, -1.2], dtype=torch.float64)
     y = [1 / (1 + math.exp(-float(z))) for z in found]
     expected = -(math.log(y[0]) + math.log(1 - y[1])) / 2
     assert float(cross_entropy(found)) == pytest.approx(expected)
-    assert judged_right(torch.tensor([[1.0, 1.0], [-1.0, -1.0]])).tolist() == [[1, 0], [0, 1]]
+    assert is_correct(torch.tensor([[1.0, 1.0], [-1.0, -1.0]])).tolist() == [[1, 0], [0, 1]]
 
 
 def test_training_writes_weights_that_the_prior_reads(photos, tmp_path):
@@ -120,7 +120,7 @@ def test_training_writes_weights_that_the_prior_reads(photos, tmp_path):
     torch.testing.assert_close(again.state_dict(), classifier.state_dict())
 
 
-def test_weights_begin_alike_with_the_same_seed_and_leave_the_global_one_alone():
+def test_initial_weights_depend_on_the_seed_and_keep_the_global_generator():
     torch.manual_seed(5)
     first, other = (DiscriminativeTrainer(seed=s).model().state_dict() for s in (1, 2))
     drawn = torch.rand(1)
@@ -131,7 +131,7 @@ def test_weights_begin_alike_with_the_same_seed_and_leave_the_global_one_alone()
 
 
 def test_it_learns(photos):
-    """A few pairs seen again and again are told apart better and better."""
+    """The loss on a few repeated pairs falls."""
     trainer = DiscriminativeTrainer(QUICK, begin=FOLDER / "general.safetensors")
     trainer.prepare(photos)
     model = trainer.model()
@@ -180,9 +180,9 @@ def test_pages_are_seeded_and_full_of_edges():
     assert mean_gradient(pages[0].float() / 255) > 0.02
 
 
-def test_validation_tells_accuracy_at_each_size(ready):
+def test_validation_reports_accuracy_at_each_size(ready):
     class Oracle(torch.nn.Module):
-        """Knows that of a pair the blurred image comes first."""
+        """Scores of a perfect classifier: the first image of a pair is the blurred one."""
 
         def forward(self, images):
             return torch.tensor([5.0, -5.0])
