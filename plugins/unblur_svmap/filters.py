@@ -30,9 +30,7 @@ def taps_per_side(bank: Tensor) -> int:
     return math.isqrt(bank.shape[2])
 
 
-def filter_pixels(
-    x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int = STRIP_PIXELS
-) -> Tensor:
+def filter_pixels(x: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     """Apply each pixel's filters to the patch around it.
 
     Parameters
@@ -43,23 +41,19 @@ def filter_pixels(
         Filters, taps in row order, s odd. The first axis may be 1 and serves all of B.
     border : {"zeros", "periodic"}
         Extension of the image beyond its edges.
-    strip_pixels : int
-        Number of pixels of a strip of rows, where the loops are not compiled.
 
     Returns
     -------
     (B, N, H, W)
         `out[n, p] = sum_t bank[n, t, p] x[p + t]`, differentiable in `x` and `bank`.
     """
-    out: Tensor = _Filter.apply(x, bank, border, strip_pixels)  # type: ignore[no-untyped-call]
+    out: Tensor = _Filter.apply(x, bank, border)  # type: ignore[no-untyped-call]
     return out
 
 
-def filter_pixels_adjoint(
-    v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int = STRIP_PIXELS
-) -> Tensor:
+def filter_pixels_adjoint(v: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     """Return the adjoint of `filter_pixels` at fixed `bank`: (B, N, H, W) to (B, 1, H, W)."""
-    out: Tensor = _Adjoint.apply(v, bank, border, strip_pixels)  # type: ignore[no-untyped-call]
+    out: Tensor = _Adjoint.apply(v, bank, border)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -82,19 +76,19 @@ def unpad(x: Tensor, width: int, border: FilterBorder) -> Tensor:
     return x[..., width:-width, width:-width] if width else x
 
 
-def _strips(height: int, width: int, pixels: int) -> list[slice]:
-    rows = max(pixels // max(width, 1), 1)
+def _strips(height: int, width: int) -> list[slice]:
+    rows = max(STRIP_PIXELS // max(width, 1), 1)
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _apply(x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -> Tensor:
+def _apply(x: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     side = taps_per_side(bank)
     height, width = x.shape[-2:]
     wide = pad(x, side // 2, border)
     if compiled_filters.can_compile(wide, bank):
         return compiled_filters.apply(wide, bank)
     out = x.new_zeros((x.shape[0], bank.shape[1], height, width))
-    for strip in _strips(height, width, strip_pixels):
+    for strip in _strips(height, width):
         target = out[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
@@ -103,13 +97,13 @@ def _apply(x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -> 
     return out
 
 
-def _adjoint(v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -> Tensor:
+def _adjoint(v: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     side = taps_per_side(bank)
     if compiled_filters.can_compile(v, bank):
         return unpad(compiled_filters.adjoint(v, bank), side // 2, border)
     height, width = v.shape[-2:]
     wide = v.new_zeros((v.shape[0], 1, height + side - 1, width + side - 1))
-    for strip in _strips(height, width, strip_pixels):
+    for strip in _strips(height, width):
         features = v[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
@@ -119,9 +113,7 @@ def _adjoint(v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int) -
     return unpad(wide, side // 2, border)
 
 
-def _bank_gradient(
-    x: Tensor, v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
-) -> Tensor:
+def _bank_gradient(x: Tensor, v: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     """Return the derivative of `<v, filter_pixels(x, bank)>` with respect to the bank."""
     side = taps_per_side(bank)
     height, width = x.shape[-2:]
@@ -131,7 +123,7 @@ def _bank_gradient(
     if compiled_filters.can_compile(wide, v, out):
         compiled_filters.bank_gradient(wide, v, out)
         return out.sum(0, keepdim=True) if shared else out
-    for strip in _strips(height, width, strip_pixels):
+    for strip in _strips(height, width):
         features = v[..., strip, :]
         for tap in range(side * side):
             row, column = divmod(tap, side)
@@ -144,40 +136,36 @@ class _Filter(Function):
     """`filter_pixels` with its two derivatives."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
         ctx.save_for_backward(x, bank)
-        ctx.options = border, strip_pixels
-        return _apply(x, bank, border, strip_pixels)
+        ctx.border = border
+        return _apply(x, bank, border)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x, bank = ctx.saved_tensors
         v = grads[0]
-        to_x = _adjoint(v, bank, *ctx.options) if ctx.needs_input_grad[0] else None
-        to_bank = _bank_gradient(x, v, bank, *ctx.options) if ctx.needs_input_grad[1] else None
-        return to_x, to_bank, None, None
+        to_x = _adjoint(v, bank, ctx.border) if ctx.needs_input_grad[0] else None
+        to_bank = _bank_gradient(x, v, bank, ctx.border) if ctx.needs_input_grad[1] else None
+        return to_x, to_bank, None
 
 
 class _Adjoint(Function):
     """`filter_pixels_adjoint` with its two derivatives."""
 
     @staticmethod
-    def forward(
-        ctx: Any, v: Tensor, bank: Tensor, border: FilterBorder, strip_pixels: int
-    ) -> Tensor:
+    def forward(ctx: Any, v: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
         ctx.save_for_backward(v, bank)
-        ctx.options = border, strip_pixels
-        return _adjoint(v, bank, border, strip_pixels)
+        ctx.border = border
+        return _adjoint(v, bank, border)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         v, bank = ctx.saved_tensors
         x = grads[0]
-        to_v = _apply(x, bank, *ctx.options) if ctx.needs_input_grad[0] else None
-        to_bank = _bank_gradient(x, v, bank, *ctx.options) if ctx.needs_input_grad[1] else None
-        return to_v, to_bank, None, None
+        to_v = _apply(x, bank, ctx.border) if ctx.needs_input_grad[0] else None
+        to_bank = _bank_gradient(x, v, bank, ctx.border) if ctx.needs_input_grad[1] else None
+        return to_v, to_bank, None
 
 
 def mean_correlation(bank: Tensor) -> Tensor:

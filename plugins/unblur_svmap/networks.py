@@ -31,8 +31,6 @@ class FilterNetwork(nn.Module):
     base : (N, s, s)
         The filters that an untrained network predicts everywhere; the last layer starts small
         and learns the deviation from them, so that training starts from a working method.
-    tile : int
-        Edge of the pieces that are predicted one at a time on a CPU, in pixels.
 
     Notes
     -----
@@ -41,7 +39,7 @@ class FilterNetwork(nn.Module):
     a CPU the derivative by the weights then takes far longer than in the plain order.
     """
 
-    def __init__(self, inputs: int, base: Tensor, tile: int = TILE) -> None:
+    def __init__(self, inputs: int, base: Tensor) -> None:
         super().__init__()
         self.n_filters = base.shape[0]
         widths = [inputs] + [WIDTH] * (LAYERS - 1) + [base.numel()]
@@ -54,7 +52,6 @@ class FilterNetwork(nn.Module):
             layers[-1].weight.mul_(0.02)
             layers[-1].bias = nn.Parameter(base.flatten().clone())
         self.layers = nn.ModuleList(layers)
-        self.tile = tile
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, inputs, H, W) to a bank (B, N, s * s, H, W), in the images' dtype.
@@ -64,7 +61,7 @@ class FilterNetwork(nn.Module):
         if torch.is_grad_enabled() or images.device.type != "cpu":
             return self._folded(self._predict(images))
         bank: Tensor | None = None
-        for piece, padded, kept in _pieces(images.shape[-2], images.shape[-1], self.tile):
+        for piece, padded, kept in _pieces(images.shape[-2], images.shape[-1]):
             part = self._predict(images[(..., *padded)])[(..., *kept)]
             if bank is None:
                 bank = images.new_empty((*part.shape[:2], *images.shape[-2:]))
@@ -99,16 +96,16 @@ def memory_order(layer: nn.Module) -> torch.memory_format:
 Slices = tuple[slice, slice]
 
 
-def _pieces(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+def _pieces(height: int, width: int) -> Iterator[tuple[Slices, Slices, Slices]]:
     """Yield the place of a piece, the padded input it needs, and the part of the output to keep."""
-    for down in _spans(height, tile):
-        for across in _spans(width, tile):
+    for down in _spans(height):
+        for across in _spans(width):
             place, padded, kept = zip(down, across, strict=True)
             yield place, padded, kept
 
 
-def _spans(extent: int, tile: int) -> Iterator[tuple[slice, slice, slice]]:
-    for start in range(0, extent, tile):
-        stop = min(start + tile, extent)
+def _spans(extent: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start in range(0, extent, TILE):
+        stop = min(start + TILE, extent)
         first, last = max(start - LAYERS, 0), min(stop + LAYERS, extent)
         yield slice(start, stop), slice(first, last), slice(start - first, stop - first)
