@@ -39,6 +39,10 @@ MODULES: dict[str, str] = {
     "unblur.stages": "unblur.model.stages",
     "unblur.synthesis": "unblur.numerics.synthesis",
     "unblur.synthesis.camera_shake": "unblur.numerics.synthesis.camera_motion",
+    "unblur.testing.general": "unblur.testing.general_laws",
+    "unblur.testing.imaging": "unblur.testing.imaging_laws",
+    "unblur.testing.operators": "unblur.testing.adjoint",
+    "unblur.testing.priors": "unblur.testing.prior_laws",
     "unblur.threads": "unblur.accel.threads",
     "unblur.training.pictures": "unblur.training.images",
     "unblur.weights": "unblur.plugins.weights",
@@ -62,16 +66,25 @@ NAMES: dict[str, str] = {
     "unblur.numerics.pyramid:scales": "unblur.numerics.pyramid:pyramid_levels",
     "unblur.numerics.solvers:Lengths": "unblur.numerics.solvers:CgCoefficients",
     "unblur.numerics.solvers:follow_gradient": "unblur.numerics.solvers:replay_conjugate_gradient",
+    "unblur.numerics.synthesis.degradations:Pair": "unblur.numerics.synthesis.degradations:DegradedPair",  # noqa: E501
+    "unblur.numerics.synthesis.motion:Path": "unblur.numerics.synthesis.motion:Trajectory",
     "unblur.numerics.synthesis:Pair": "unblur.numerics.synthesis:DegradedPair",
     "unblur.plugins:BrokenPlugin": "unblur.plugins.manager:BrokenPlugin",
     "unblur.plugins:check_stage_class": "unblur.plugins.manager:check_stage_class",
     "unblur.plugins:collect": "unblur.plugins.manager:collect",
     "unblur.plugins:register": "unblur.plugins.manager:register",
+    "unblur.testing.imaging_laws:settling_changes_nothing": "unblur.testing.imaging_laws:calibration_changes_nothing",  # noqa: E501
+    "unblur.testing.law:damaged": "unblur.testing.law:with_masked_pixels",
+    "unblur.testing.prior_laws:verdict_ignores_contrast": "unblur.testing.prior_laws:blur_score_ignores_contrast",  # noqa: E501
+    "unblur.testing.scenes:Scene": "unblur.testing.scenes:SyntheticScene",
+    "unblur.testing.scenes:scene": "unblur.testing.scenes:synthetic_scene",
     "unblur.testing:Scene": "unblur.testing:SyntheticScene",
     "unblur.testing:scene": "unblur.testing:synthetic_scene",
     "unblur.training.images:busyness": "unblur.training.images:mean_gradient",
     "unblur.training.images:picture_files": "unblur.training.images:image_files",
     "unblur.training.images:read_both_sizes": "unblur.training.images:read_luma_at_two_sizes",
+    "unblur.training.loop:Outcome": "unblur.training.loop:TrainingResult",
+    "unblur.training.loop:Report": "unblur.training.loop:OnReport",
     "unblur.training:Outcome": "unblur.training:TrainingResult",
     "unblur_classic.map.kernel_size:estimate_extent": "unblur_classic.map.kernel_size:estimate_kernel_size",  # noqa: E501
 }
@@ -95,6 +108,8 @@ ATTRIBUTES: dict[str, str] = {
     "unblur.numerics.fourier:apply_otf.count": "ndim",
     "unblur.numerics.fourier:fft.count": "ndim",
     "unblur.numerics.fourier:spatial_axes.count": "ndim",
+    "unblur.numerics.metrics.fidelity:comparable.count": "ndim",
+    "unblur.numerics.metrics.fidelity:inside.count": "ndim",
     "unblur.numerics.metrics.fidelity:psnr.count": "ndim",
     "unblur.numerics.metrics.fidelity:ssim.count": "ndim",
     "unblur.numerics.metrics.fidelity:ssim_map.count": "ndim",
@@ -108,6 +123,7 @@ ATTRIBUTES: dict[str, str] = {
     "unblur.numerics.solvers:conjugate_gradient.on_lengths": "on_coefficients",
     "unblur.numerics.solvers:inner.count": "ndim",
     "unblur.numerics.solvers:nonnegative_least_squares.pace": "lipschitz",
+    "unblur.numerics.synthesis.camera_motion:camera_path.turn": "rotation_deg",
     "unblur.testing.law:Case.alike": "check_close",
     "unblur.testing.law:Case.settled": "calibrate",
 }
@@ -162,3 +178,17 @@ OPTIONS: dict[str, str] = {
     "--fill-holes": "--fill-nonfinite",
 }
 """Successors of options of the command: `"--old": "--new"`."""
+
+PRINTED_KEYS: dict[str, dict[str, str]] = {
+    "run": {"account": "report"},
+}
+"""Successors of keys that a verb prints with `--json`, by the verb: `{"verb": {"old": "new"}}`.
+
+The value is printed under both keys.
+"""
+
+LAWS: dict[str, str] = {
+    "settling-changes-nothing": "calibration-changes-nothing",
+    "verdict-ignores-contrast": "blur-score-ignores-contrast",
+}
+"""Successors of names of laws, as `exempt` of `unblur.testing.check_stage` takes them."""

@@ -12,6 +12,7 @@ from unblur.errors import ImageError
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, check_kernel_size
+from unblur.model.params import KernelSize
 from unblur.model.stages import Estimate
 from unblur.numerics.colour import to_luma
 from unblur.numerics.contrast import contrast_of
@@ -24,9 +25,9 @@ from unblur_schuler.weights import load_network
 from unblur_schuler.windows import AllWindows, WindowSelection
 
 MIN_IMAGE_TO_KERNEL = 2
-"""Smallest extent of an image, in extents of the kernel."""
+"""Smallest extent of an image, in extents of the kernel, dimensionless."""
 RELATIVE_THRESHOLD = 0.02
-"""Value of the resulting kernel relative to its peak, below which it becomes 0."""
+"""Value of the resulting kernel relative to its peak, below which it becomes 0, dimensionless."""
 NETWORK_WINDOWS = WindowSelection(number=1, widths=15)
 """Windows of every scale that the network is applied to, one of 15 widths of the kernel."""
 REFINEMENT_WINDOWS = WindowSelection(number=10, widths=7)
@@ -88,7 +89,7 @@ class Schuler(stages.KernelEstimator):
     class Params(stages.Params):
         """Settings of `schuler`."""
 
-        size: Literal["auto"] | int = Field(
+        size: KernelSize = Field(
             "auto",
             description="Extent of the kernel in pixels, odd, 3 to 199, or auto; it must hold all "
             "of the blur, and the image measures at least twice as much.",
@@ -114,8 +115,8 @@ class Schuler(stages.KernelEstimator):
 
         @field_validator("size")
         @classmethod
-        def _is_odd(cls, size: str | int) -> str | int:
-            if isinstance(size, int) and not (size % 2 and 3 <= size <= 199):
+        def _is_odd(cls, size: KernelSize) -> KernelSize:
+            if size != "auto" and size % 2 == 0:
                 raise ValueError("an odd number of pixels from 3 to 199, or auto, is expected")
             return size
 

@@ -19,11 +19,28 @@ from unblur import old_names, renamed
 from unblur.cli.app import app
 from unblur.errors import UsageError
 from unblur.model.stages import KernelEstimator, Params
-from unblur.old_names import OldNameWarning, current_options, current_params, current_report
+from unblur.old_names import (
+    OldNameWarning,
+    current_laws,
+    current_options,
+    current_params,
+    current_report,
+    with_old_keys,
+)
 from unblur.old_names.imports import add_old_names
 from unblur.pipeline import Pipeline
 from unblur.plugins import registry
-from unblur.renamed import ATTRIBUTES, MODULES, NAMES, OPTIONS, PARAMS, REPORT_KEYS
+from unblur.renamed import (
+    ATTRIBUTES,
+    LAWS,
+    MODULES,
+    NAMES,
+    OPTIONS,
+    PARAMS,
+    PRINTED_KEYS,
+    REPORT_KEYS,
+)
+from unblur.testing import LAWS as PRESENT_LAWS
 
 PARAM_ROWS = [(stage, old, new) for stage, rows in PARAMS.items() for old, new in rows.items()]
 
@@ -270,6 +287,25 @@ def test_an_option_is_renamed_with_its_value_and_not_behind_a_double_dash(monkey
             "--",
             "--old",
         ]
+
+
+# Printed keys and names of laws.
+
+
+@pytest.mark.parametrize("verb", sorted(PRINTED_KEYS))
+def test_a_printed_value_is_there_under_its_old_key_too(verb):
+    for old, new in PRINTED_KEYS[verb].items():
+        assert with_old_keys(verb, {new: 5, "other": 6}) == {new: 5, old: 5, "other": 6}
+        assert with_old_keys(verb, {"other": 6}) == {"other": 6}
+
+
+@pytest.mark.parametrize("old", sorted(LAWS))
+def test_a_law_is_exempt_under_its_old_name(old):
+    assert LAWS[old] in {law.name for law in PRESENT_LAWS}
+    with pytest.warns(OldNameWarning, match=LAWS[old]):
+        assert current_laws({old: "reason"}) == {LAWS[old]: "reason"}
+    with pytest.raises(ValueError, match="the old name of"):
+        current_laws({old: "reason", LAWS[old]: "reason"})
 
 
 # Arguments of functions.

@@ -38,6 +38,7 @@ from unblur.cli.options import (
 from unblur.cli.progress import ProgressBar, duration
 from unblur.cli.signals import interruptible
 from unblur.errors import Cancelled
+from unblur.old_names import with_old_keys
 
 if TYPE_CHECKING:
     from unblur.engine import Result
@@ -190,7 +191,7 @@ def _fail(job: FileJob, summary: Summary, message: str) -> None:
 
 def _entry(job: FileJob, result: Result) -> dict[str, Any]:
     output, kernel, report = map(str, job.outputs)
-    return {
+    entry = {
         "input": str(job.source),
         "output": output,
         "kernel": None if result.kernel is None else kernel,
@@ -199,6 +200,7 @@ def _entry(job: FileJob, result: Result) -> dict[str, Any]:
         "seconds": round(result.report.seconds, 3),
         "warnings": list(result.report.warnings),
     }
+    return with_old_keys("run", entry)
 
 
 def _line(entry: dict[str, Any]) -> str:

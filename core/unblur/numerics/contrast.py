@@ -39,7 +39,7 @@ def contrast_of(values: Tensor) -> float:
     Parameters
     ----------
     values : tensor
-        Of any shape; the trusted pixels of an image.
+        Of any shape; the valid pixels of an image.
 
     Raises
     ------

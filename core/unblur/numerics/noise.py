@@ -39,7 +39,7 @@ def estimate_noise(x: Tensor, mask: Tensor | None = None) -> float:
     x : (..., H, W) float tensor
         Finite, white = 1. Leading axes (channels, depth) are estimated one plane at a time.
     mask : (H, W) or (..., H, W) tensor, optional
-        1 where a pixel may be trusted, 0 elsewhere.
+        1 = valid pixel, 0 = invalid.
 
     Returns
     -------
@@ -68,9 +68,9 @@ def estimate_noise(x: Tensor, mask: Tensor | None = None) -> float:
     if x.ndim < 2 or 0 in x.shape:
         raise ImageError(f"noise is estimated on (..., H, W), got shape {tuple(x.shape)}.")
     planes = x.detach().reshape(-1, *x.shape[-2:])
-    trusted = None if mask is None else (mask > 0).expand(x.shape).reshape(planes.shape)
+    valid = None if mask is None else (mask > 0).expand(x.shape).reshape(planes.shape)
     levels = [
-        _plane_noise(planes[where], None if trusted is None else trusted[where])
+        _plane_noise(planes[where], None if valid is None else valid[where])
         for where in _samples(*planes.shape)
     ]
     return float(np.median(levels))
@@ -89,14 +89,14 @@ def _spread(extent: int) -> list[slice]:
     return [slice(s, s + piece) for s in sorted({i * (extent - piece) // 3 for i in range(4)})]
 
 
-def _plane_noise(plane: Tensor, trusted: Tensor | None) -> float:
+def _plane_noise(plane: Tensor, valid: Tensor | None) -> float:
     if min(plane.shape) < PATCH:
         return _laplacian_noise(plane)
     plane = plane.to(torch.float64 if plane.dtype == torch.float64 else torch.float32)
     energy = _gradient_energy(plane)
     usable = energy > 0
-    if trusted is not None:
-        usable &= _whole(trusted)
+    if valid is not None:
+        usable &= _whole(valid)
     clipped = _clipped(plane)
     unclipped = usable & _whole(~clipped) if bool(clipped.any()) else usable
     if int(unclipped.sum()) >= FEWEST_PATCHES:
@@ -138,9 +138,9 @@ def _box_mean(x: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.avg_pool2d(columns, (1, size[1]), 1)[0]
 
 
-def _whole(trusted: Tensor) -> Tensor:
-    """Return where every pixel of a patch is trusted: (H - 6, W - 6)."""
-    return _box_mean((~trusted).float(), (PATCH, PATCH)) == 0
+def _whole(valid: Tensor) -> Tensor:
+    """Return where every pixel of a patch is valid: (H - 6, W - 6)."""
+    return _box_mean((~valid).float(), (PATCH, PATCH)) == 0
 
 
 def _clipped(plane: Tensor) -> Tensor:

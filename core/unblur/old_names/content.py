@@ -1,4 +1,4 @@
-"""Old names in what users write and keep: params, reports, options of the command."""
+"""Old names in what users write, print and keep: params, reports, options, names of laws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unblur.old_names.warning import note, warn_renamed
-from unblur.renamed import OPTIONS, PARAMS, REPORT_KEYS
+from unblur.renamed import LAWS, OPTIONS, PARAMS, PRINTED_KEYS, REPORT_KEYS
 
 
 def current_params(stage: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -117,4 +117,35 @@ def current_options(arguments: Sequence[str]) -> list[str]:
                 raise ValueError(f"{old} is the old name of {new}; give {new} alone")
             warn_renamed(old, new)
             current[place] = f"{new}{equals}{value}"
+    return current
+
+
+def with_old_keys(verb: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a verb prints with `--json`, each renamed key of it under its old name too.
+
+    Example
+    -------
+    >>> with_old_keys("run", {"report": "sharp.json"})
+    {'report': 'sharp.json', 'account': 'sharp.json'}
+    """
+    names = PRINTED_KEYS.get(verb, {})
+    return {**entry, **{old: entry[new] for old, new in names.items() if new in entry}}
+
+
+def current_laws(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons of exemptions under the present names of laws, and warn of old names.
+
+    Raises
+    ------
+    ValueError
+        If a law is given under both names.
+    """
+    current = {}
+    for name, reason in reasons.items():
+        new = LAWS.get(name, name)
+        if new != name:
+            if new in reasons:
+                raise ValueError(f"'{name}' is the old name of '{new}'; give '{new}' alone")
+            warn_renamed(name, new)
+        current[new] = reason
     return current

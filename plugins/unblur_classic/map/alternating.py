@@ -35,7 +35,7 @@ relative to the squared residual. Above it they are scaled up in proportion."""
 RIDGE_INCREASE, KEEP_RIDGE_BELOW = 15.0, 0.1
 """Relative increase of the ridge at the reference noise level, and the noise, as a fraction of
 that level, below which the ridge is not increased, dimensionless. The kernel-size estimate
-(`unblur.engine.kernels.kernel_size`) was calibrated on images below this noise."""
+(`unblur_classic.map.kernel_size`) was calibrated on images below this noise."""
 WHITENING_EPS = 0.4
 """Whitening constant of the refinements, as a multiple of the ridge. There is no whitening before:
 thresholded gradients have too little energy at most frequencies."""

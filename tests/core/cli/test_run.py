@@ -86,6 +86,8 @@ def test_json_counts_what_was_done_and_what_failed(unblur, halve, files):
     assert [entry["input"] for entry in summary["done"]] == [str(files / "grey.tif")]
     assert [entry["input"] for entry in summary["failed"]] == [str(files / "bad.tif")]
     assert summary["done"][0]["kernel_shape"] == [7, 7]
+    assert summary["done"][0]["report"] == str(files / "out" / "grey.json")
+    assert summary["done"][0]["account"] == summary["done"][0]["report"]
     assert "1 of 2 inputs failed" in said.err
     assert (files / "out" / "grey.tif").exists()
 

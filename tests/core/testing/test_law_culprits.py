@@ -275,7 +275,7 @@ CULPRITS = [
     (Mixing, "channels-are-independent"),
     (Nearsighted, "tile-equals-whole"),
     (Normalising, "tile-equals-whole"),
-    (Fickle, "settling-changes-nothing"),
+    (Fickle, "calibration-changes-nothing"),
     (Fading, "keeps-the-flux-of-a-bead"),
     (Needy, "works-without-a-kernel"),
     (GreyOnly, "takes-grey-and-colour"),

@@ -47,8 +47,8 @@ class CameraBasis:
 
     Notes
     -----
-    `forward` is the matrix `B` of Eq. 9 of Schuler et al. (rows of all places stacked), and the
-    geometry of Eq. 14 of Li et al.; for all W, k `<forward(W), k> = <W, adjoint(k)>`.
+    `forward` is the matrix `B` of (Schuler Eq. 9) (rows of all places stacked), and the
+    geometry of (Li Eq. 14); for all W, k `<forward(W), k> = <W, adjoint(k)>`.
 
     Example
     -------

@@ -51,7 +51,7 @@ def project_kernels(
 
     Notes
     -----
-    Eq. 9 of the paper thresholds `sum_r B_r^T k_r`, one back-projection, which blurs the motion
+    (Schuler Eq. 9) thresholds `sum_r B_r^T k_r`, one back-projection, which blurs the motion
     by all that its poses have in common; a least-squares fit needs no such threshold to be
     sharp. Its threshold leaves a share of the entries; how many a motion has depends on the
     motion, how much stronger they are than the rest hardly does.

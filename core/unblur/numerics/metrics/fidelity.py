@@ -65,7 +65,7 @@ def ssim(a: Any, b: Any, border: int = 0, *, peak: float = 1.0, ndim: int = 2) -
 
 
 def ssim_map(a: Tensor, b: Tensor, *, peak: float = 1.0, ndim: int = 2) -> Tensor:
-    """Return the structural similarity around each pixel (Eq. 13 of Wang et al. 2004).
+    """Return the structural similarity around each pixel (Wang Eq. 13).
 
     Parameters
     ----------

@@ -43,7 +43,8 @@ def camera_path(
 
     References
     ----------
-    C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016, Eq. 6.
+    C. J. Schuler et al., "Learning to deblur", IEEE TPAMI 38(7), 2016,
+    (Schuler Eq. 6).
     """
     draw = torch.randn((steps, 3), generator=generator, device=generator.device)
     path = matern_factor(0.3, steps) @ np.asarray(draw.cpu(), np.float64)
@@ -75,7 +76,7 @@ def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
 
     Notes
     -----
-    `B = mean_t H_t I` (Eq. 14), each `H_t` a rotation and a shift with cubic interpolation.
+    `B = mean_t H_t I` (Li Eq. 14), each `H_t` a rotation and a shift with cubic interpolation.
 
     Example
     -------

@@ -81,7 +81,7 @@ def gaussian_process_kernel(
 
     Notes
     -----
-    The covariance is Eq. 6 as printed, `s^2 (1 + r + r^2 / 3) exp(-r)` with
+    The covariance is (Schuler Eq. 6) as printed, `s^2 (1 + r + r^2 / 3) exp(-r)` with
     `r = sqrt(5) |t - t'| / l`; the text calls it Matern 3/2, elsewhere its name is Matern 5/2.
 
     References
@@ -215,7 +215,7 @@ def _fit(path: Trajectory, size: int) -> Trajectory:
 
 @lru_cache(maxsize=8)
 def matern_factor(length_scale: float, steps: int = 128) -> Trajectory:
-    """Return a Cholesky factor of Eq. 6's covariance on `steps` times in [0, 1]."""
+    """Return a Cholesky factor of the covariance (Schuler Eq. 6) on `steps` times in [0, 1]."""
     time = np.linspace(0, 1, steps)
     r = np.sqrt(5) * np.abs(time[:, None] - time) / length_scale
     covariance = (1 + r + r**2 / 3) * np.exp(-r)
