@@ -10,11 +10,11 @@ from __future__ import annotations
 MODULES: dict[str, str] = {
     "unblur.allocation": "unblur.accel.malloc",
     "unblur.camera": "unblur.numerics.camera",
-    "unblur.clipping": "unblur.numerics.clipping",
+    "unblur.clipping": "unblur.numerics.boundaries",
     "unblur.colour": "unblur.numerics.colour",
     "unblur.compilation": "unblur.accel.jit",
     "unblur.context": "unblur.model.context",
-    "unblur.contrast": "unblur.numerics.contrast",
+    "unblur.contrast": "unblur.numerics.statistics",
     "unblur.convolution": "unblur.accel.convolution",
     "unblur.extent": "unblur_classic.map.kernel_size",
     "unblur.formats": "unblur.model.formats",

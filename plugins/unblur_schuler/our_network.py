@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unblur.numerics.contrast import CONTRAST, l0_weight_for_noise
 from unblur.numerics.operators import gradient
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
+from unblur.numerics.statistics import CONTRAST, l0_weight_for_noise
 from unblur_schuler.coarse_to_fine import Iteration, Network, initial_kernel
 from unblur_schuler.l0_images import l0_latent_images
 from unblur_schuler.quotient import Spectra, image_quotient

@@ -8,14 +8,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from unblur.numerics.contrast import (
+from unblur.numerics.kernel_ops import recentre, remove_small_components
+from unblur.numerics.operators import gradient
+from unblur.numerics.statistics import (
     CONTRAST,
     REFERENCE_L0_WEIGHT,
     REFERENCE_NOISE,
     l0_weight_for_noise,
 )
-from unblur.numerics.kernel_ops import recentre, remove_small_components
-from unblur.numerics.operators import gradient
 from unblur_schuler.coarse_to_fine import OnStep, accumulate_spectra
 from unblur_schuler.l0_images import l0_latent_images
 from unblur_schuler.windows import AllWindows, WindowSelection

@@ -15,9 +15,9 @@ from unblur.model.kernel import Kernel, check_kernel_size
 from unblur.model.params import KernelSize
 from unblur.model.stages import Estimate
 from unblur.numerics.colour import to_luma
-from unblur.numerics.contrast import contrast_of
 from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
+from unblur.numerics.statistics import contrast_of
 from unblur_schuler.coarse_to_fine import Network, estimate_coarse_to_fine
 from unblur_schuler.refinement import refine_kernel
 from unblur_schuler.size_search import INITIAL_SIZE, next_size, support_size, touches_border

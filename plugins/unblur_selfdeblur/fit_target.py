@@ -9,10 +9,10 @@ from torch import Tensor
 
 from unblur.model.kernel import Kernel
 from unblur.numerics.colour import merge_luma, split_luma, to_luma
-from unblur.numerics.contrast import contrast_of
 from unblur.numerics.inpaint import fill
 from unblur.numerics.kernel_ops import centring_shift, recentre
 from unblur.numerics.regions import gradient_energy, most_textured_windows
+from unblur.numerics.statistics import contrast_of
 from unblur_selfdeblur.optimisation import DipResult, Observation
 
 BRIGHTEN_BELOW = 0.5

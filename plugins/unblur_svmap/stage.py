@@ -18,7 +18,7 @@ from unblur.accel.malloc import no_malloc_trim
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.clipping import split_mask
+from unblur.numerics.boundaries import split_mask
 from unblur.numerics.colour import merge_luma, split_luma
 from unblur.numerics.noise import estimate_noise
 from unblur_svmap.model import (

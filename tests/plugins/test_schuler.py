@@ -6,8 +6,8 @@ import torch
 
 from unblur.errors import Cancelled, ImageError, ParamsError, WeightsError
 from unblur.model.context import Context
-from unblur.numerics.contrast import REFERENCE_NOISE, l0_weight_for_noise
 from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.statistics import REFERENCE_NOISE, l0_weight_for_noise
 from unblur.plugins.weights import save_weights
 from unblur.testing import gaussian, synthetic_scene
 from unblur_schuler.coarse_to_fine import estimate_coarse_to_fine

@@ -1,4 +1,8 @@
-"""What lies where nothing was observed: beyond the border and under the mask."""
+"""Pixels that were not observed (beyond the border, under a mask) or that are saturated.
+
+A scene (C, *domain) extends beyond the image by the kernel's half-width, see
+`unblur.numerics.operators.Blur`. Its pixels outside the image or under the mask are unknowns.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,41 @@ from unblur.numerics.inverse_filters import WienerFilter
 from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import conjugate_gradient
 
-RESTARTS = 4
-"""How often it is asked anew which clipped pixels may be taken as recorded."""
+SATURATION_UPDATES = 4
+"""Number of times that the set of saturated pixels that count as observed is updated."""
+ROUNDING = 1e-6
+"""Distance below the saturation level within which a value counts as saturated, white = 1."""
+
+
+def split_mask(
+    blurred: Tensor, mask: Tensor | None, saturation_level: float | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Split the invalid pixels of an image into unobserved ones and saturated ones.
+
+    Parameters
+    ----------
+    blurred : (C, H, W)
+        Image, white = 1.
+    mask : (H, W), optional
+        1 = valid pixel, 0 = a pixel that is invalid in at least one channel.
+    saturation_level : float, optional
+        Value at which the sensor saturated, white = 1.
+
+    Returns
+    -------
+    (H, W) or `None`
+        0 where a pixel is invalid without being saturated; `None` if there is no such pixel.
+    (C, H, W) or `None`
+        1 where a channel of an invalid pixel is saturated: the scene's blur was as bright there
+        or brighter. `None` without a saturation level.
+    """
+    if saturation_level is None:
+        return mask, None
+    if mask is None:
+        return None, torch.zeros_like(blurred)
+    saturated = (blurred >= saturation_level - ROUNDING) & (mask == 0)
+    lost = (mask == 0) & ~saturated.any(0)
+    return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, saturated.to(blurred.dtype)
 
 
 def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
@@ -27,26 +64,27 @@ def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
 
 
 def unobserved_mask(blur: Blur, blurred: Tensor) -> Tensor:
-    """Return 1 where the scene's blur was not observed or is invalid, 0 elsewhere."""
+    """Return 1 where the scene's blur was not observed or is invalid, else 0: (C, *domain)."""
     known = torch.ones_like(blurred) if blur.mask is None else blur.mask.expand_as(blurred)
     return 1 - blur.place(known)
 
 
 def lower_bound_projection(
-    blur: Blur, blurred: Tensor, clipped: Tensor | None
+    blur: Blur, blurred: Tensor, saturated: Tensor | None
 ) -> Callable[[Tensor], Tensor]:
-    """Return what raises a blurred scene (C, *domain) to the image where that was clipped.
+    """Return the projection of a blurred scene (C, *domain) onto the bounds of saturated pixels.
 
-    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
+    It raises the values at saturated pixels to the image's, at least. `saturated` (C, *spatial)
+    is 1 where a pixel is saturated; without it the projection is the identity.
     """
-    if clipped is None:
+    if saturated is None:
         return lambda u: u
-    where = blur.place(clipped) > 0
+    bounded = blur.place(saturated) > 0
     bound = blur.place(blurred)
-    return lambda u: torch.where(where, torch.maximum(u, bound), u)
+    return lambda u: torch.where(bounded, torch.maximum(u, bound), u)
 
 
-def saturation_mask(blur: Blur, blurred: Tensor, predicted: Tensor, clipped: Tensor) -> Tensor:
+def saturation_mask(blur: Blur, blurred: Tensor, predicted: Tensor, saturated: Tensor) -> Tensor:
     """Return the mask of `blur` without the saturated pixels that an estimate exceeds.
 
     A saturated pixel is a lower bound: it counts as observed while the blurred estimate
@@ -58,10 +96,10 @@ def saturation_mask(blur: Blur, blurred: Tensor, predicted: Tensor, clipped: Ten
         Its mask, if any, is part of the result.
     blurred, predicted : (..., C, *spatial)
         The image, and the blurred estimate on its window.
-    clipped : (..., C, *spatial)
+    saturated : (..., C, *spatial)
         1 = saturated pixel.
     """
-    observed = 1 - clipped * (predicted >= blurred)
+    observed = 1 - saturated * (predicted >= blurred)
     return observed if blur.mask is None else observed * blur.mask
 
 
@@ -75,13 +113,26 @@ def solve_unobserved(
 ) -> Tensor:
     """Return the blurred scene (C, *domain) of minimum cost that agrees with the image.
 
-    Were the blurred scene `u` known everywhere, the scene of least squared residual and
-    gradient would be one Fourier filter of it, `wiener.restore`, and the least objective
-    `<u, wiener.cost u>`. Conjugate gradients over the unknown pixels alone make that smallest,
-    which solves the problem with a masked residual exactly.
+    If the blurred scene `u` were known everywhere, the scene of least squared residual and
+    gradient would be one Fourier filter of it, `wiener.restore`, with the objective
+    `<u, wiener.cost u>`. Conjugate gradients over the unknown pixels alone minimise that, which
+    solves the problem with a masked residual exactly.
+
+    Parameters
+    ----------
+    blur : Blur
+        Operator with the mask of valid pixels.
+    blurred : (C, *spatial)
+        Image; values under the mask do not matter.
+    wiener : WienerFilter
+        Filter on the grid of the scene.
+    iterations : int
+        Steps of conjugate gradients.
+    on_step : callable, optional
+        Called with the step's number and the iterate, for progress and cancellation.
     """
     unknown = unobserved_mask(blur, blurred)
-    seen = fill_and_extend(blur, blurred)
+    start = fill_and_extend(blur, blurred)
 
     def cost(u: Tensor) -> Tensor:
         return unknown * apply_otf(u, wiener.cost, blur.ndim)
@@ -89,10 +140,10 @@ def solve_unobserved(
     def precondition(u: Tensor) -> Tensor:
         return unknown * apply_otf(u, wiener.cost_inverse, blur.ndim)
 
-    return seen + conjugate_gradient(
+    return start + conjugate_gradient(
         cost,
-        -cost(seen),
-        torch.zeros_like(seen),
+        -cost(start),
+        torch.zeros_like(start),
         iterations=iterations,
         ndim=blur.ndim,
         precondition=precondition,
@@ -104,21 +155,20 @@ def solve_unobserved_saturated(
     blur: Blur,
     blurred: Tensor,
     wiener: WienerFilter,
-    clipped: Tensor | None,
+    saturated: Tensor | None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
-    `clipped` (C, *spatial) is 1 where the scene's blur was as bright as the image or brighter.
-    Such a pixel is taken as observed at first, and as unknown where the blurred solution
-    exceeds it.
+    `saturated` (C, *spatial) is 1 where a pixel is saturated. Such a pixel counts as observed at
+    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times.
     """
-    seen = solve_unobserved(blur, blurred, wiener, on_step=on_step)
-    if clipped is None:
-        return seen
-    ahead = wiener.restore * blur.otf
-    for _ in range(RESTARTS):
-        predicted = blur.crop(apply_otf(seen, ahead, blur.ndim))
-        observing = blur.with_mask(saturation_mask(blur, blurred, predicted, clipped))
-        seen = solve_unobserved(observing, blurred, wiener, on_step=on_step)
-    return seen
+    scene = solve_unobserved(blur, blurred, wiener, on_step=on_step)
+    if saturated is None:
+        return scene
+    reblurring = wiener.restore * blur.otf
+    for _ in range(SATURATION_UPDATES):
+        predicted = blur.crop(apply_otf(scene, reblurring, blur.ndim))
+        observing = blur.with_mask(saturation_mask(blur, blurred, predicted, saturated))
+        scene = solve_unobserved(observing, blurred, wiener, on_step=on_step)
+    return scene

@@ -12,7 +12,7 @@ from unblur.model.context import Context
 from unblur.model.params import KernelSize
 from unblur.model.stages import Estimate
 from unblur.numerics.camera import PoseGrid, camera_field, zero_mean_rotation
-from unblur.numerics.contrast import l0_weight_for_noise
+from unblur.numerics.statistics import l0_weight_for_noise
 from unblur_classic.camera_shake.initialization import initial_poses
 from unblur_classic.camera_shake.model import CameraModel
 from unblur_classic.map.alternating import MAX_UNSCALED_L0_WEIGHT, ScaleState, embed

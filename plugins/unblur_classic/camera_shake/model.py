@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from unblur.numerics.camera import CameraBasis, PoseGrid
-from unblur.numerics.contrast import REFERENCE_NOISE
 from unblur.numerics.kernel_ops import remove_small_components
 from unblur.numerics.regions import spans
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
+from unblur.numerics.statistics import REFERENCE_NOISE
 from unblur_classic.map.kernel_update import WHITENED_RIDGE, NormalEquations
 
 MIN_KERNEL_SIZES, MAX_PATCHES = 6, 4

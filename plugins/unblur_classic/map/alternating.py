@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unblur.numerics.contrast import REFERENCE_NOISE, l0_weight_for_noise
 from unblur.numerics.fourier import fast_length, fft, inverse_fft, psf_to_otf
 from unblur.numerics.kernel_ops import recentre, remove_small_components
 from unblur.numerics.operators import extend_periodic, gradient
 from unblur.numerics.pyramid import PyramidLevel, rescale_kernel, shrink_image
+from unblur.numerics.statistics import REFERENCE_NOISE, l0_weight_for_noise
 from unblur_classic.map.edges import keep_salient, salient_threshold
 from unblur_classic.map.kernel_update import WHITENED_RIDGE, fit_kernel
 from unblur_classic.map.latent_update import LAST_PENALTY, WeightedPrior, update_latent

@@ -13,9 +13,9 @@ from torch.nn import functional
 from unblur.model.context import Context
 from unblur.model.kernel import check_kernel_size
 from unblur.numerics.colour import to_luma
-from unblur.numerics.contrast import CONTRAST, contrast_of
 from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
+from unblur.numerics.statistics import CONTRAST, contrast_of
 from unblur_classic.map.kernel_size import estimate_kernel_size
 from unblur_classic.map.params import BlindParams
 

@@ -16,9 +16,9 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import (
     lower_bound_projection,
     solve_unobserved_saturated,
+    split_mask,
     unobserved_mask,
 )
-from unblur.numerics.clipping import split_mask
 from unblur.numerics.fourier import apply_otf, fft, inverse_fft
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
 from unblur.numerics.operators import Blur, laplacian_otf

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from unblur.model.image import ALPHA, Image
+from unblur.numerics.inpaint import nearest_valid
 from unblur.numerics.statistics import mad_std
 
 Float = NDArray[np.float32]
@@ -282,8 +282,7 @@ def fill_nearest(block: Float, missing: Flags) -> Float:
         if gaps.all():
             channel[...] = 0
         elif gaps.any():
-            nearest = distance_transform_edt(gaps, return_distances=False, return_indices=True)
-            channel[gaps] = channel[tuple(index[gaps] for index in nearest)]
+            channel[gaps] = channel[tuple(index[gaps] for index in nearest_valid(~gaps))]
     return result
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from unblur.numerics.clipping import split_mask
+from unblur.numerics.boundaries import split_mask
 
 
 def test_a_mask_tells_lost_pixels_from_clipped_ones():
