@@ -149,7 +149,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     tensors = load_weights(FOLDER / "general.safetensors")
     tensors.pop("layers.8.bias")
     save_weights(tensors, tmp_path / "other.safetensors")
-    with pytest.raises(WeightsError, match="other tensors"):
+    with pytest.raises(WeightsError, match="belongs to another model"):
         Discriminative(model=str(tmp_path / "other.safetensors")).energy(image())
     with pytest.raises(WeightsError, match="no set of discriminative weights 'genral'"):
         Discriminative(model="genral").energy(image())

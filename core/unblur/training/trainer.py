@@ -58,6 +58,11 @@ class Trainer(ABC):
     score: ClassVar[str] = "psnr"
     Params: ClassVar[type[TrainingParams]] = TrainingParams
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "Params" in vars(cls):
+            cls.Params.stage_name = f"train {getattr(cls, 'name', '')}"
+
     def __init__(self, params: Any = None, **values: Any) -> None:
         given = params if isinstance(params, self.Params) else {**(params or {}), **values}
         self.params: Any = validate_params(self.Params, given, f"trainer '{self.name}'")

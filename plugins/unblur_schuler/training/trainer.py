@@ -54,8 +54,6 @@ VALIDATION_SIZES = (9, 13, 17, 21, 25, 31)
 class SchulerParams(TrainingParams):
     """Settings of the training."""
 
-    stage_name: ClassVar[str] = "train schuler"
-
     layout: NetworkLayout = Field(default="deep", description="Our own network, or the paper's.")
     crop: int = Field(
         default=96,

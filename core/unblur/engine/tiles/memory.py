@@ -48,7 +48,7 @@ class AllocationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     >>> with AllocationCounter() as counter:
     ...     x = torch.zeros(100)
     ...     y = (x + 1).sum()
-    >>> live.peak
+    >>> counter.peak
     804
     """
 
