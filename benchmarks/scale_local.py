@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,8 @@ def compare(
             {"tiles.kernel": "global", "tiles.motion": "free", **frame, **settings}
         )
         began = time.perf_counter()
-        result = deblur(seen, chain, field)
+        known = None if field is None else replace(field, keeps_offset=True)
+        result = deblur(seen, chain, known)
         scored[way] = (result.image, time.perf_counter() - began)
         print(f"{way}: {result.report.kernel.region}", flush=True)
     rows = []

@@ -21,6 +21,7 @@ MODULES: dict[str, str] = {
     "unblur.fourier": "unblur.numerics.fourier",
     "unblur.hookspecs": "unblur.plugins.hookspecs",
     "unblur.images": "unblur.model.image",
+    "unblur.io.units": "unblur.model.units",
     "unblur.kernels": "unblur.model.kernel",
     "unblur.markers": "unblur.plugins.markers",
     "unblur.metrics": "unblur.numerics.metrics",

@@ -85,21 +85,31 @@ def psf_request(frame: Frame) -> PsfRequest:
     """Return where to read the PSF from, for the chosen origin."""
     panel, snapshot = frame.psf, frame.input.snapshot()
     shape = () if snapshot is None else _spatial_shape(snapshot, frame.input.chosen_roles())
+    sizes, units = ({}, {}) if snapshot is None else _pixel_size(snapshot)
     if panel.origin == "file":
-        return PsfRequest("file", panel.path.text(), image_shape=shape)
+        return PsfRequest(
+            "file",
+            panel.path.text(),
+            image_shape=shape,
+            image_pixel_size=sizes,
+            image_units=units,
+        )
     if panel.origin == "layer":
         layer = panel.layers.currentData()
         if layer is None:
             raise UsageError("choose the layer that holds the PSF.")
         psf = LayerSnapshot.of(layer)
+        psf_sizes, psf_units = _pixel_size(psf)
         return PsfRequest(
             "layer",
             layer.name,
             psf.data,
             rgb=psf.rgb,
             image_shape=shape,
-            pixel_size=_pixel_size(psf),
-            image_pixel_size={} if snapshot is None else _pixel_size(snapshot),
+            pixel_size=psf_sizes,
+            units=psf_units,
+            image_pixel_size=sizes,
+            image_units=units,
         )
     return _points_request(frame, chosen_snapshot(frame), shape)
 
@@ -141,10 +151,11 @@ def _spatial_shape(snapshot: LayerSnapshot, roles: tuple[str, ...]) -> tuple[int
     return (*depth, *snapshot.shape[-2:])
 
 
-def _pixel_size(snapshot: LayerSnapshot) -> dict[str, float]:
-    """Return the pixel size along the last three axes, where their unit is a length."""
-    steps = zip("XYZ", reversed(snapshot.scale), reversed(snapshot.units), strict=False)
-    return {axis: size for axis, size, unit in steps if unit != "pixel"}
+def _pixel_size(snapshot: LayerSnapshot) -> tuple[dict[str, float], dict[str, str]]:
+    """Return size and unit of a pixel along the last three axes that have a unit."""
+    steps = list(zip("XYZ", reversed(snapshot.scale), reversed(snapshot.units), strict=False))
+    known = [(axis, size, unit) for axis, size, unit in steps if unit != "pixel"]
+    return {axis: size for axis, size, _ in known}, {axis: unit for axis, _, unit in known}
 
 
 def _check(frame: Frame) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from unblur.errors import KernelError
 from unblur.model import stages
 from unblur.model.context import Context
-from unblur.model.kernel import Kernel
+from unblur.model.kernel import Kernel, KernelField
 
 Plane = tuple[tuple[float, ...], ...]
 
@@ -71,11 +71,15 @@ class Given(stages.KernelEstimator):
             If the values are no kernel.
         """
         context.checkpoint()
+        return stages.Estimate(self.known_kernel())
+
+    def known_kernel(self) -> KernelField:
+        """Return the given kernel, with the pixel size that its file states."""
         if self.params.path is not None:
             from unblur.io import read_kernel
 
-            return stages.Estimate(read_kernel(self.params.path))
-        return stages.Estimate.of(Kernel(_array(self.params.weights)))
+            return read_kernel(self.params.path)
+        return KernelField.single(Kernel(_array(self.params.weights)))
 
 
 def _array(rows: Sequence[object]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

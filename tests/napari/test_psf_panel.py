@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from napari_unblur.widget import DeblurWidget
 from napari_unblur.work.warmup import load_methods
 from unblur.io import write_kernel
 from unblur.model.kernel import Kernel, KernelField
+from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import gaussian_kernel
 
 RANDOM = np.random.default_rng(0)
@@ -211,3 +213,37 @@ def test_thumbnails(shape):
     picture = thumbnail(Kernel(RANDOM.random(shape).astype(np.float32)))
     assert picture.shape == shape[-2:]
     assert picture.max() == 255
+
+
+def test_a_psf_layer_of_another_pixel_size_is_refused_and_resampled(open_widget, wait_until_idle):
+    widget = open_widget(IMAGE, pipeline=KNOWN_PSF, scale=(0.1, 0.1), units=("um", "um"))
+    add = widget.viewer.add_image
+    fine = gaussian_kernel(3.0, size=25).weights
+    add(fine, name="fine", scale=(50, 50), units=("nm", "nm"))
+    choose_layer(widget, "fine", wait_until_idle)
+    assert widget.psf.field() is None
+    assert "50 nm" in widget.psf.doctor.diagnostics.text()
+    assert "press Repair" in widget.footer.status.text()
+    widget.psf.doctor.repair.click()
+    assert kernel_similarity(widget.psf.field().mean, gaussian_kernel(1.5)) > 0.999
+    widget.footer.run.click()
+    wait_until_idle(widget)
+    assert widget.viewer.layers[-1].metadata["unblur"]["kernel"]["origin"] == "given"
+    add(gaussian_kernel(1.5, size=13).weights, name="same", scale=(100, 100), units=("nm", "nm"))
+    choose_layer(widget, "same", wait_until_idle)
+    assert widget.psf.field().mean.shape == (13, 13)
+    assert "no problem" in widget.psf.doctor.diagnostics.text()
+
+
+def test_a_psf_file_of_another_pixel_size_is_refused(open_widget, wait_until_idle, tmp_path):
+    widget = open_widget(IMAGE, pipeline=KNOWN_PSF, scale=(0.1, 0.1), units=("um", "um"))
+    kernel = gaussian_kernel(3.0, size=25)
+    sizes, units = dict.fromkeys("YX", 0.05), dict.fromkeys("YX", "µm")
+    write_kernel(replace(kernel, pixel_size=sizes, units=units), tmp_path / "fine.tif")
+    widget.psf.choose("file")
+    widget.psf.path.setText(str(tmp_path / "fine.tif"))
+    widget.psf.path.editingFinished.emit()
+    wait_until_idle(widget)
+    assert widget.psf.field() is None
+    widget.psf.doctor.repair.click()
+    assert kernel_similarity(widget.psf.field().mean, gaussian_kernel(1.5)) > 0.999

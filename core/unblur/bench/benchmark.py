@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unblur.bench.pairs import ImagePair, PairSet, Protocol
@@ -70,6 +70,9 @@ def run_pair(method: Method, pair: ImagePair, protocol: Protocol) -> tuple[Row, 
 
     blurred, sharp = read_image(pair.blurred), read_image(pair.sharp)
     true = None if pair.kernel is None else read_kernel(pair.kernel)
+    if true is not None:
+        # The sharp image lies where the true kernel says, off its centre of mass or not.
+        true = replace(true, keeps_offset=True)
     options: dict[str, Any] = {"device": method.device, "seed": method.seed}
     if method.pipeline.needs_psf and true is None:
         raise UsageError(f"{method.name} needs the kernel, but {pair.name} has none.")

@@ -68,12 +68,14 @@ def blur(
     """
     if boundary not in BOUNDARIES:
         raise UsageError(f"--boundary is one of {', '.join(BOUNDARIES)}, got '{boundary}'.")
+    from unblur.engine.intake.checks import with_image_pixels
     from unblur.io import check_output, read_image, write_image, write_kernel
     from unblur.io.files import check_vacant, written_whole
+    from unblur.model.kernel import KernelField
     from unblur.runs import kernel_path, report_path
 
     image = read_image(sharp, axes=axes)
-    point_spread = _kernel(kernel, psf, seed)
+    point_spread = _kernel(kernel, psf, seed, image)
     truth = truth_path(output)
     for name in (output, truth):
         check_output(image, name, overwrite=overwrite)
@@ -90,7 +92,8 @@ def blur(
     }
     with name_file_in_errors(sharp):
         blurred, clear = degrade(image, point_spread, **settings)
-    write_kernel(point_spread, kernel_path(output), overwrite=overwrite)
+    used = KernelField.single(point_spread, keeps_offset=True)
+    write_kernel(with_image_pixels(used, image), kernel_path(output), overwrite=overwrite)
     content = {"made_by": "unblur blur", "sharp_file": str(sharp), "kernel": kernel or psf}
     with written_whole(report_path(output), overwrite=overwrite) as draft:
         draft.write_text(json.dumps({**content, **settings}, indent=2) + "\n", "utf-8")
@@ -159,7 +162,8 @@ def degrade(
     return stored(blurred), stored(clear)
 
 
-def _kernel(made: str | None, file: str | None, seed: int) -> Kernel:
+def _kernel(made: str | None, file: str | None, seed: int, image: Image) -> Kernel:
+    from unblur.engine.intake.checks import check_pixel_size
     from unblur.io import read_kernel
     from unblur.numerics.synthesis.synthetic_psf import parse_synthetic_psf
 
@@ -170,4 +174,7 @@ def _kernel(made: str | None, file: str | None, seed: int) -> Kernel:
     field = read_kernel(str(file))
     if not field.is_uniform:
         raise KernelError(f"{file}: holds a field of kernels; blur takes a single one.")
+    check_pixel_size(
+        field, image, "resample it with `unblur psf check PSF --image IMAGE --repair OUT`"
+    )
     return field.mean

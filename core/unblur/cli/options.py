@@ -22,6 +22,10 @@ Psf = Annotated[
     str | None,
     typer.Option("--psf", metavar="FILE", help="The blur kernel, where it is known."),
 ]
+PsfResample = Annotated[
+    bool,
+    typer.Option("--psf-resample", help="Resample the PSF if its pixel size is not the image's."),
+]
 Axes = Annotated[
     str | None,
     typer.Option("--axes", metavar="TCZYX", help="Axes of the file, if it does not state them."),

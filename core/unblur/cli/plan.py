@@ -14,6 +14,7 @@ from unblur.cli.options import (
     Device,
     Json,
     Psf,
+    PsfResample,
     Settings,
     Tile,
     White,
@@ -34,6 +35,7 @@ def plan(
     ],
     image: Annotated[Path, typer.Argument(metavar="INPUT", help="An image or a zarr store.")],
     psf: Psf = None,
+    psf_resample: PsfResample = False,
     sets: Settings = None,
     device: Device = "auto",
     tile: Tile = None,
@@ -61,7 +63,15 @@ def plan(
         given = given.with_white(white)
     kernel = None if psf is None else read_kernel(psf)
     with name_file_in_errors(image):
-        made = planned(given, chain, kernel, device=device, tile=tile, workers=workers)
+        made = planned(
+            given,
+            chain,
+            kernel,
+            device=device,
+            tile=tile,
+            psf_resample=psf_resample,
+            workers=workers,
+        )
     shown = {
         "input": str(image),
         "axes": given.axes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
 if TYPE_CHECKING:
     from unblur.io.kernels import KernelFile
     from unblur.model.image import Image
+    from unblur.numerics.psf import Diagnostic
 
 CHECK_EXAMPLE = "unblur psf check bead.tif --image cells.tif --repair psf.tif"
 MAKE_EXAMPLE = "unblur psf make disk radius=3.5 -o disk.tif"
@@ -44,15 +45,16 @@ def check(
     from unblur.numerics.psf import repair as repaired
     from unblur.numerics.psf import validate
 
-    found = read_kernel_values(file)
     goal = None if image is None else read_image(image, axes=axes, lazy=True)
+    every = read_kernel_values(file)
+    found = every if goal is None else every.choose_sampling(goal.pixel_size, goal.units)
     options = _validation_options(found, goal)
     with name_file_in_errors(file):
-        shown = validate(_psf_of(found), **options)
+        shown = _with_notes(validate(_psf_of(found), **options), every, found, goal)
         if repair is not None:
             kernel = repaired(_psf_of(found), **options)
             write_kernel(kernel, repair, overwrite=overwrite)
-            options["pixel_size"] = options["image_pixel_size"]
+            options |= {"pixel_size": kernel.pixel_size, "units": kernel.units}
             after = validate(kernel, **options)
     diagnostics = {str(file): shown, **({} if repair is None else {str(repair): after})}
     if as_json:
@@ -109,13 +111,50 @@ def _psf_of(found: KernelFile) -> Any:
     return found.values if found.positions is None else found.values[len(found.values) // 2]
 
 
+def _with_notes(
+    diagnostics: list[Diagnostic],
+    every: KernelFile,
+    found: KernelFile,
+    image: Image | None,
+) -> list[Diagnostic]:
+    """Return the diagnostics with those of the file: colours, and several samplings."""
+    from unblur.numerics.psf import Diagnostic
+
+    made = [
+        Diagnostic("warning", "colour", f"{note[0].upper()}{note[1:]}", "") for note in found.notes
+    ]
+    others = [each for each in (every, *every.samplings) if each is not found]
+    if not others:
+        return [*made, *diagnostics]
+    listed = ", ".join(_sampling(other, image) for other in others)
+    text = f"Of its samplings {_sampling(found, image)} is taken; the others are {listed}."
+    if not any(diagnostic.what == "pixel size" for diagnostic in diagnostics):
+        diagnostics = [*diagnostics, Diagnostic("note", "pixel size", "", "")]
+    return made + [
+        replace(diagnostic, detail=f"{diagnostic.detail} {text}".strip())
+        if diagnostic.what == "pixel size"
+        else diagnostic
+        for diagnostic in diagnostics
+    ]
+
+
+def _sampling(found: KernelFile, image: Image | None) -> str:
+    ratios = {} if image is None else found.ratios(image.pixel_size, image.units)
+    ratio = next(iter(ratios.values()), None)
+    if ratio is None:
+        return f"{found.source} ({found.oversampling:g} samples per pixel of the detector)"
+    return f"{found.source} ({ratio:.3g} of the image's pixel size)"
+
+
 def _validation_options(found: KernelFile, goal: Image | None) -> dict[str, Any]:
     ndim = _psf_of(found).ndim
     axes = "ZYX"[-ndim:]
     return {
         "image_shape": None if goal is None else [goal.extent(axis) for axis in axes],
-        "pixel_size": found.image.pixel_size or None,
+        "pixel_size": found.pixel_size or None,
+        "units": found.units,
         "image_pixel_size": None if goal is None else goal.pixel_size or None,
+        "image_units": None if goal is None else goal.units,
     }
 
 

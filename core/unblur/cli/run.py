@@ -25,6 +25,7 @@ from unblur.cli.options import (
     Noise,
     Overwrite,
     Psf,
+    PsfResample,
     Quiet,
     Seed,
     Settings,
@@ -68,6 +69,7 @@ def run(
         str, typer.Option("--output", "-o", metavar="OUT", help="A file, or a folder.")
     ],
     psf: Psf = None,
+    psf_resample: PsfResample = False,
     sets: Settings = None,
     device: Device = "auto",
     seed: Seed = 0,
@@ -134,6 +136,7 @@ def run(
             overwrite=overwrite,
             resume=resume,
             nonfinite="fill" if fill_nonfinite else "keep",
+            psf_resample=psf_resample,
             shared_freeze=SharedFreeze() if freeze else None,
             on_message=print_status,
         )

@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from unblur.engine.intake.checks import with_image_pixels
 from unblur.engine.intake.normalization import Nonfinite, Saturated
 from unblur.engine.job import BuiltPipeline, DeblurJob, as_image, as_pipeline
 from unblur.engine.kernels.estimate import KernelResult, find_kernels
@@ -39,6 +40,7 @@ def deblur(
     tile: int | None = None,
     nonfinite: Nonfinite = "keep",
     saturated: Saturated = "auto",
+    psf_resample: bool = False,
     frozen: Frozen | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
@@ -53,9 +55,10 @@ def deblur(
         that `numpy.ma` or NDData mask are no data: they are left out and come back unchanged.
     pipeline : str, Path or Pipeline
         Name of a shipped or registered pipeline, a pipeline file, or a `Pipeline`.
-    psf : Kernel, KernelField or array, optional
+    psf : Kernel, KernelField, Image or array, optional
         The blur, if known; it takes the place of the pipeline's kernel step. A 3-D kernel
-        undoes the blur of a volume, a 2-D one that of each plane.
+        undoes the blur of a volume, a 2-D one that of each plane. If it states a pixel size, as
+        one from `read_kernel` may, this has to be the image's.
     axes : str, optional
         Axes of an array, e.g. "ZYX", "CYX", or "YXC" for a colour picture.
     device : str
@@ -76,6 +79,8 @@ def deblur(
     saturated : {"auto", "mask", "keep"}
         Whether integer values at white are masked, since light was lost there; "auto" masks
         them unless they are so many that they make up the picture.
+    psf_resample : bool
+        Whether a PSF of another pixel size than the image's is resampled to it.
     frozen : Frozen, optional
         Settings of another image, from `freeze`, that are used for this one too: the kernel,
         and when to stop iterating.
@@ -123,6 +128,7 @@ def deblur(
         context,
         nonfinite=nonfinite,
         saturated=saturated,
+        psf_resample=psf_resample,
     )
     result = run_job(job if frozen is None else frozen.applied(job))
     return replace(result, image=arrange(result.image))
@@ -136,6 +142,7 @@ def plan(
     axes: str | None = None,
     device: str = "auto",
     tile: int | None = None,
+    psf_resample: bool = False,
     workers: int | None = None,
     **overrides: Any,
 ) -> Plan:
@@ -143,7 +150,7 @@ def plan(
 
     Parameters
     ----------
-    image, pipeline, psf, axes, device, tile, **overrides
+    image, pipeline, psf, axes, device, tile, psf_resample, **overrides
         As for `deblur`.
     workers : int, optional
         Tiles at a time; by default one per GPU or CPU core.
@@ -162,15 +169,19 @@ def plan(
     """
     given, _ = as_image(image, axes)
     job = DeblurJob.of(
-        given, as_pipeline(pipeline, _settings(overrides, tile)), psf, _context(device)
+        given,
+        as_pipeline(pipeline, _settings(overrides, tile)),
+        psf,
+        _context(device),
+        psf_resample=psf_resample,
     )
     processor = job.processor
-    remarks: tuple[str, ...] = ()
+    remarks = job.warnings
     if processor.field is None and any(stage.kind == "kernel" for stage in job.stages):
         kernel = _assumed_kernel(job)
         processor = replace(processor, field=KernelField.single(kernel))
         size = "x".join(str(n) for n in kernel.shape)
-        remarks = (f"the kernel is yet to be estimated; {size} pixels are assumed.",)
+        remarks += (f"the kernel is yet to be estimated; {size} pixels are assumed.",)
     made = make_plan(job, processor, workers=workers, prefer_whole=not given.is_lazy)
     return replace(made, remarks=remarks + made.remarks)
 
@@ -185,6 +196,7 @@ def deblur_batch(
     device: str = "auto",
     seed: int = 0,
     noise: float | None = None,
+    psf_resample: bool = False,
     is_cancelled: Callable[[], bool] | None = None,
     **overrides: Any,
 ) -> Summary:
@@ -194,7 +206,7 @@ def deblur_batch(
     ----------
     items : iterable of Item
         Each is read only when it is processed, so that one image is in memory at a time.
-    pipeline, psf, axes, device, seed, noise, is_cancelled, **overrides
+    pipeline, psf, axes, device, seed, noise, psf_resample, is_cancelled, **overrides
         As for `deblur`.
     frozen : bool
         Whether the settings of the first image that can be read are used for all: the kernel,
@@ -215,7 +227,7 @@ def deblur_batch(
 
     def prepare(image: Any) -> tuple[DeblurJob, Callable[[Result], Result]]:
         given, arrange = as_image(image, axes)
-        job = DeblurJob.of(given, built, None, context)
+        job = DeblurJob.of(given, built, None, context, psf_resample=psf_resample)
         return job, lambda result: replace(result, image=arrange(result.image))
 
     return run_batch(items, prepare, run_job, context, frozen)
@@ -248,7 +260,7 @@ def run_job(job: DeblurJob) -> Result:
     latent = None if kernel.estimate is None else kernel.estimate.latent
     return Result(
         image=job.image.with_data(values),
-        kernel=kernel.field,
+        kernel=None if kernel.field is None else with_image_pixels(kernel.field, job.image),
         report=report,
         latent=None if latent is None or job.layout.count > 1 else latent.cpu().numpy(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unblur.engine.intake.checks import check_request, spatial_axes
+from unblur.engine.intake.checks import check_request, fit_psf, spatial_axes
 from unblur.engine.intake.layout import Layout
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated, ValueSummary
 from unblur.engine.intake.statistics import Block, ImageStatistics
@@ -22,7 +22,7 @@ from unblur.model.context import Context
 from unblur.model.image import AXES, SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.masked_arrays import read_masked
-from unblur.model.stages import Stage
+from unblur.model.stages import Deconvolver, KernelEstimator, Stage
 from unblur.pipeline import Pipeline
 
 STATISTICS_EDGE, STATISTICS_WINDOWS = 256, 16
@@ -65,7 +65,7 @@ class BuiltPipeline:
     stages : tuple of Stage
         Its steps, params validated.
     field : KernelField, optional
-        The kernel, if it was given.
+        The kernel, if it was given, or if its step has it from a file.
     """
 
     pipeline: Pipeline
@@ -83,7 +83,7 @@ class BuiltPipeline:
         """
         stages, kernels = tuple(pipeline.build()), as_field(psf)
         check_request(stages, kernels is not None)
-        return cls(pipeline, stages, kernels)
+        return cls(pipeline, stages, kernels or _known_kernel(stages))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +108,8 @@ class DeblurJob:
         Source of the given kernel, for the report.
     limits : SizeLimits
         Sizes at which the engine changes its way of working.
+    warnings : tuple of str
+        What was odd about the input, for the report.
     """
 
     image: Image
@@ -118,6 +120,7 @@ class DeblurJob:
     processor: BlockProcessor
     origin: str = "given"
     limits: SizeLimits = DEFAULT_LIMITS
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -129,6 +132,7 @@ class DeblurJob:
         *,
         nonfinite: Nonfinite = "keep",
         saturated: Saturated = "auto",
+        psf_resample: bool = False,
         limits: SizeLimits = DEFAULT_LIMITS,
     ) -> DeblurJob:
         """Check that image, pipeline and kernel go together, and choose the normalisation.
@@ -139,11 +143,11 @@ class DeblurJob:
             The blurred image, in memory or lazy.
         pipeline : Pipeline or BuiltPipeline
             A `BuiltPipeline` has its kernel with it; `psf` is `None` then.
-        psf : Kernel, KernelField or array, optional
+        psf : Kernel, KernelField, Image or array, optional
             The kernel, where it is known.
         context : Context
             Device, seed, noise (as a fraction of the image's white), progress, cancellation.
-        nonfinite, saturated
+        nonfinite, saturated, psf_resample
             As for `unblur.deblur`.
         limits : SizeLimits, optional
             By default those that the engine was measured with.
@@ -157,10 +161,14 @@ class DeblurJob:
         values = ValueSummary.of(image, readable_blocks(image, SAMPLE_BLOCKS))
         if not values.count or image.extent("Y") * image.extent("X") == 1:
             check_deblurrable(image)
-        kernel = None if built.field is None else built.field.kernels[0][0]
+        field = built.field
+        warnings: tuple[str, ...] = ()
+        kernel = None if field is None else field.kernels[0][0]
         layout = Layout.of(image, spatial_axes(image, built.stages, kernel) == 3)
         if not layout.colours:
             raise ImageError(f"{image.source}: alpha is its only channel; there are no colours.")
+        if field is not None:
+            field, warnings = fit_psf(field, image, is_resampled=psf_resample)
         normalization = Normalization.of(image, values, saturated)
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / normalization.span)
@@ -168,7 +176,7 @@ class DeblurJob:
         if level is not None:
             context = context.with_(saturation_level=level)
         processor = BlockProcessor(
-            built.stages, built.field, normalization, nonfinite, layout.channels, context
+            built.stages, field, normalization, nonfinite, layout.channels, context
         )
         reader = RegionReader.of(image)
         return cls(
@@ -179,6 +187,7 @@ class DeblurJob:
             reader,
             processor,
             limits=limits,
+            warnings=warnings,
         )
 
     @property
@@ -228,14 +237,28 @@ def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pi
 
 
 def as_field(psf: Any) -> KernelField | None:
-    """Return a kernel, kernel field or plain array as a kernel field."""
+    """Return a kernel, kernel field, image of a PSF or plain array as a kernel field."""
     if psf is None or isinstance(psf, KernelField):
         return psf
     if isinstance(psf, Kernel):
         return KernelField.single(psf)
     if isinstance(psf, str | Path):
         raise KernelError(f"psf is an array or a Kernel, got a path; unblur.read_kernel({psf!r}).")
-    return KernelField.single(Kernel(np.asarray(psf)))
+    if isinstance(psf, Image):
+        values = np.asarray(psf.data)
+        while values.ndim > 2 and values.shape[0] == 1:
+            values = values[0]
+        kernel = Kernel.from_samples(values, psf.pixel_size, psf.units)
+        return KernelField.single(kernel, source=psf.source)
+    return KernelField.single(Kernel.from_samples(np.asarray(psf)))
+
+
+def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:
+    """Return the kernel that a kernel step has without an image, if a step deconvolves with it."""
+    estimator = next((s for s in stages if isinstance(s, KernelEstimator)), None)
+    if estimator is None or not any(isinstance(s, Deconvolver) for s in stages):
+        return None
+    return estimator.known_kernel()
 
 
 def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:

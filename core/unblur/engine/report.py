@@ -250,7 +250,7 @@ def make_report(
         ),
         tiles=log.tiles,
         versions=versions(),
-        warnings=(*job.pipeline.notes, *log.warnings),
+        warnings=(*job.pipeline.notes, *job.warnings, *log.warnings),
         failures=tuple(log.failures),
         started=started,
         seconds=seconds,

@@ -9,14 +9,16 @@ A kernel field is a stack (N, h, w) or (N, d, h, w) with the position of each PS
 - any format: a file of the same name with the suffix .json, `{"positions": [[y, x], ...]}`;
 - zarr: an attribute `positions` of the array;
 - .npz: an array `positions` (N, 2) beside the array `kernels`.
+
+Pixel sizes are those that the format states, or `pixel_size` and `units` in the same places; see
+`unblur.io.kernel_facts`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.errors import ImageError, KernelError, OutputError
-from unblur.io.files import is_store, reason, split_part, suffix_of, written_whole
+from unblur.errors import ImageError, KernelError
+from unblur.io.files import split_part, suffix_of
+from unblur.io.kernel_facts import npz_names, pixel_size_of, positions_of, stated_facts
+from unblur.io.kernel_writer import write_kernel
 from unblur.io.open import read_image
-from unblur.io.save import write_image
 from unblur.io.tiff.reader import SUFFIXES
 from unblur.model.image import ALPHA, Image
 from unblur.model.kernel import Kernel, KernelField
-
-_MARK = {"unblur": "kernels"}
 
 
 @dataclass(frozen=True)
@@ -42,37 +43,93 @@ class KernelFile:
     Attributes
     ----------
     values : (h, w), (d, h, w), (N, h, w) or (N, d, h, w)
-        Values as stored, in the file's dtype.
+        Values as stored, in the file's dtype; of colours that differ their mean.
     positions : (N, 2) or None
         Positions on the image, rows and columns in pixels, if the file is a stack of kernels.
     image : Image
-        The file as an image, with pixel sizes and metadata.
+        The file as an image, with its metadata.
+    pixel_size, units : mapping of axis to float, and to str
+        Size of one sample along each axis for which the file states it, and its unit.
+    oversampling : float
+        Samples per pixel of the detector along an axis, as the file states it.
+    keeps_offset : bool
+        Whether the file says that an offset of the centre of mass is part of the blur.
+    notes : tuple of str
+        What was changed in reading.
+    samplings : tuple of KernelFile
+        The same PSF at other samplings, where the file holds several; this one has the
+        detector's.
     """
 
     values: NDArray[Any]
     positions: NDArray[np.float64] | None
     image: Image
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    oversampling: float = 1.0
+    keeps_offset: bool = False
+    notes: tuple[str, ...] = ()
+    samplings: tuple[KernelFile, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The file, with the extension in it if there are several."""
+        return self.image.source
+
+    def to_field(self) -> KernelField:
+        """Return the kernel or kernels, or raise `KernelError`."""
+        facts: dict[str, Any] = {
+            "source": self.source,
+            "oversampling": self.oversampling,
+            "keeps_offset": self.keeps_offset,
+            "samplings": tuple(other.to_field() for other in self.samplings),
+        }
+        if self.positions is not None:
+            return replace(_field(self.values, self.positions, self), **facts)
+        return KernelField.single(self.kernel(self.values), **facts)
+
+    def choose_sampling(
+        self, pixel_size: Mapping[str, float], units: Mapping[str, str]
+    ) -> KernelFile:
+        """Return the sampling that has an image's pixel size; this one if none has."""
+        from unblur.numerics.psf.sampling import SAME, largest_difference
+
+        for found in (self, *self.samplings):
+            ratios = found.ratios(pixel_size, units)
+            if ratios and largest_difference(ratios) <= SAME:
+                return found
+        return self
+
+    def ratios(self, pixel_size: Mapping[str, float], units: Mapping[str, str]) -> dict[str, float]:
+        """Return the pixel size over an image's along each axis for which both are known."""
+        from unblur.numerics.psf.sampling import pixel_size_ratios
+
+        axes = "ZYX"[-(self.values.ndim - (self.positions is not None)) :]
+        return pixel_size_ratios(axes, self.pixel_size, pixel_size, self.units, units)
+
+    def kernel(self, values: NDArray[Any]) -> Kernel:
+        """Return the kernel of some of the values."""
+        return Kernel.from_samples(values, self.pixel_size, self.units, self.notes)
 
 
 def read_kernel(path: str | os.PathLike[str]) -> KernelField:
     """Read a blur kernel from any image format, or a kernel field.
 
-    The module docstring describes the files. A colour image with equal channels is taken as grey.
-    Values are divided by their sum.
+    The module docstring describes the files. Of a colour image whose channels differ the mean is
+    taken, with a note. Values are divided by their sum. A file of STPSF holds the PSF at several
+    samplings: the one at the detector's pixels is returned, with the others as its `samplings`.
 
     Raises
     ------
     ImageError
         If the file cannot be read.
     KernelError
-        If the content is not a kernel: wrong number of axes, channels that differ, negative or
-        NaN values, a sum that is not positive, or positions that do not form a grid.
+        If the content is not a kernel: wrong number of axes, negative values beyond 1e-3 of the
+        peak or NaN, a sum that is not positive, or positions that do not form a grid.
     """
     found = read_kernel_values(path)
     try:
-        if found.positions is None:
-            return KernelField.single(Kernel(found.values))
-        return _field(found.values, found.positions)
+        return found.to_field()
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from None
 
@@ -81,58 +138,54 @@ def read_kernel_values(path: str | os.PathLike[str]) -> KernelFile:
     """Read a kernel file without checking its values, for `unblur.numerics.psf.validate`."""
     target = Path(path)
     file, part = split_part(target)
-    npz = file.suffix.lower() == ".npz"
-    if npz and part is None and "kernels" in _npz_names(file):
+    if part is None and file.suffix.lower() == ".npz" and "kernels" in npz_names(file):
         target = file.with_name(f"{file.name}[kernels]")
+    found = [_read(numbered) for numbered in _samplings(file, part)] or [_read(target)]
+    return replace(found[0], samplings=tuple(found[1:]))
+
+
+def _samplings(file: Path, part: str | None) -> list[Path]:
+    """Return the parts of a FITS file that hold one PSF at several samplings, preferred first."""
+    from unblur.io.fits.images import FitsReader
+
+    if part is not None or not file.name.lower().endswith(FitsReader.suffixes):
+        return []
+    try:
+        from unblur.io.fits.psf_samplings import psf_samplings
+
+        return [file.with_name(f"{file.name}[{n}]") for n, _ in psf_samplings(file)]
+    except Exception:
+        return []  # reading the file raises the error that describes its defect
+
+
+def _read(target: Path) -> KernelFile:
+    file, _ = split_part(target)
     image = read_image(target, axes=_stack_axes(target))
-    positions = _positions(file, image)
-    return KernelFile(_values(image, target, positions is not None), positions, image)
+    facts = stated_facts(file, image)
+    positions = positions_of(facts, file)
+    values, notes = _values(image, target, positions is not None)
+    sizes, units = pixel_size_of(facts, image, file)
+    ratio, name = _stated_sampling(image)
+    if name:
+        image = replace(image, source=f"{file}[{name}]")
+    keeps_offset = bool(facts.get("keeps_offset", False))
+    return KernelFile(values, positions, image, sizes, units, ratio, keeps_offset, notes)
 
 
-def write_kernel(
-    kernel: Kernel | KernelField, path: str | os.PathLike[str], *, overwrite: bool = False
-) -> Path:
-    """Write a kernel as float32, in TIFF with the positions of a field, and return the path.
+def _stated_sampling(image: Image) -> tuple[float, str]:
+    """Return the samples per detector pixel of a FITS image, and the name of its extension."""
+    text = image.metadata.get("fits", {}).get("header")
+    if text is None:
+        return 1.0, ""
+    from astropy.io import fits
 
-    A single kernel may also be written to any other format that holds float32.
+    from unblur.io.fits.psf_samplings import oversampling
 
-    Raises
-    ------
-    OutputError
-        If a field is to be written to another format than TIFF, or as `write_image` does.
-    """
-    target = Path(path)
-    field = KernelField.single(kernel) if isinstance(kernel, Kernel) else kernel
-    if suffix_of(target) in SUFFIXES:
-        return _write_tiff(field, target, overwrite)
-    if not field.is_uniform:
-        raise OutputError(f"{target}: a field of kernels is written to TIFF; name it .tif.")
-    weights = field.kernels[0][0].weights
-    axes = "ZYX" if weights.ndim == 3 else "YX"
-    return write_image(Image(np.array(weights), axes, white=1.0), target, overwrite=overwrite)
+    header = fits.Header.fromstring(text, sep="\n")
+    return oversampling(header), str(header.get("EXTNAME", ""))
 
 
-def _write_tiff(field: KernelField, path: Path, overwrite: bool) -> Path:
-    import tifffile
-
-    positions = [[y, x] for y in field.rows for x in field.columns]
-    stack = np.stack([kernel.weights for row in field.kernels for kernel in row])
-    note: dict[str, Any] = dict(_MARK)
-    if not field.is_uniform:
-        note["positions"] = positions
-    with written_whole(path, overwrite=overwrite) as partial:
-        tifffile.imwrite(
-            partial,
-            stack[0] if field.is_uniform else stack,
-            photometric="minisblack",
-            description=json.dumps(note),
-            metadata=None,
-            software="unblur",
-        )
-    return path
-
-
-def _field(stack: NDArray[Any], positions: NDArray[np.float64]) -> KernelField:
+def _field(stack: NDArray[Any], positions: NDArray[np.float64], file: KernelFile) -> KernelField:
     count = len(positions)
     if stack.ndim == 3 and len(stack) > count and len(stack) % count == 0:
         stack = stack.reshape(count, -1, *stack.shape[1:])  # volumes, stored plane by plane
@@ -152,7 +205,8 @@ def _field(stack: NDArray[Any], positions: NDArray[np.float64]) -> KernelField:
             f"{len(rows)} rows and {len(columns)} columns; interpolate them to a grid first."
         )
     kernels = tuple(
-        tuple(Kernel(stack[indices[i, j]]) for j in range(len(columns))) for i in range(len(rows))
+        tuple(file.kernel(stack[indices[i, j]]) for j in range(len(columns)))
+        for i in range(len(rows))
     )
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
 
@@ -164,17 +218,21 @@ def _centres(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([ordered[i] for i in starts])
 
 
-def _values(image: Image, path: Path, is_stack: bool) -> NDArray[Any]:
+def _values(image: Image, path: Path, is_stack: bool) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the samples of all kernels without colours, and notes on how they were made."""
     values, channels = np.asarray(image.data), image.channels
+    notes: tuple[str, ...] = ()
     if channels:
         colours = [i for i, name in enumerate(channels) if name != ALPHA]
         kept = np.take(values, colours, axis=image.axes.index("C"))
         axis = image.axes.index("C")
-        if not (kept == np.take(kept, [0], axis=axis)).all():
-            raise KernelError(
-                f"{path}: the colour channels of this kernel differ; save one of them in grey."
-            )
         values = np.take(kept, 0, axis=axis)
+        if not (kept == np.take(kept, [0], axis=axis)).all():
+            names = ", ".join(channels[i] for i in colours)
+            notes = (f"its channels ({names}) differ; their mean was taken.",)
+            # The scale of integers is of no account, but that they are integers is.
+            integral = kept.dtype.kind in "ui"
+            values = kept.sum(axis, dtype=np.int64) if integral else kept.mean(axis)
     while values.ndim > (3 if is_stack else 2) and values.shape[0] == 1:
         values = values[0]
     max_ndim = 4 if is_stack else 3
@@ -183,7 +241,7 @@ def _values(image: Image, path: Path, is_stack: bool) -> NDArray[Any]:
             f"{path}: a kernel has two axes, or three with depth, got shape {image.shape}; a "
             "stack of kernels needs their positions, in a .json file beside it."
         )
-    return values
+    return values, notes
 
 
 def _stack_axes(path: Path) -> str | None:
@@ -198,54 +256,6 @@ def _stack_axes(path: Path) -> str | None:
             return "TZYX" if tif.series and len(tif.series[0].shape) == 4 else None
     except Exception:
         return None  # reading the file raises the error that describes its defect
-
-
-def _positions(file: Path, image: Image) -> NDArray[np.float64] | None:
-    beside = file.with_suffix(".json")
-    found: Any = None
-    description = image.metadata.get("tiff", {}).get("description", "")
-    if '"positions"' in description:
-        found = _json(description, file)
-    elif file.suffix.lower() == ".npz":
-        if "positions" in _npz_names(file):
-            found = {"positions": _npz(file, "positions").tolist()}
-    elif is_store(file):
-        found = image.metadata.get("zarr", {}).get("attributes")
-    if not (isinstance(found, Mapping) and "positions" in found) and beside.is_file():
-        found = _json(beside.read_text(encoding="utf-8", errors="replace"), beside)
-    if not isinstance(found, Mapping) or "positions" not in found:
-        return None
-    return _pairs(found["positions"], file)
-
-
-def _pairs(found: Sequence[Any], path: Path) -> NDArray[np.float64]:
-    try:
-        positions = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
-        positions = np.empty(0)
-    if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
-        raise KernelError(f"{path}: positions are pairs of row and column, [[y, x], ...].")
-    return positions
-
-
-def _json(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise KernelError(f"{path}: its JSON cannot be read ({reason(error)}).") from None
-
-
-def _npz_names(path: Path) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            return list(held.files)
-    except Exception:
-        return []  # reading the file raises the error that describes its defect
-
-
-def _npz(path: Path, name: str) -> NDArray[Any]:
-    with np.load(path, allow_pickle=False) as held:
-        return np.asarray(held[name])
 
 
 __all__ = ["ImageError", "KernelFile", "read_kernel", "read_kernel_values", "write_kernel"]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unblur.errors import ImageError, KernelError
+from unblur.model.units import symbol
 
 Float = NDArray[np.float32]
 
 ROUNDING = 1e-6
 """Largest deviation of the sum of float32 weights from 1 that rounding explains, dimensionless."""
+
+NEGLIGIBLE = 1e-3
+"""Largest magnitude of negative samples that are set to 0, as a fraction of the peak,
+dimensionless. Larger ones are an error."""
+
+EXPECTED_SUM = (0.95, 1.05)
+"""Range of the sum of a float PSF of which nothing is said, dimensionless. A PSF of 1 that was cut
+off lies within."""
+
+MAX_NOTES = 3
+"""Largest number of notes on the kernels of a field that are given each, dimensionless."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +39,14 @@ class Kernel:
     Parameters
     ----------
     weights : (H, W) or (Z, H, W)
-        Non-negative, finite, with a positive sum. Stored as float32 that sums to 1.
+        Non-negative, finite, with a positive sum. Stored as float32 that sums to 1. Negative
+        samples down to -1e-3 of the peak are set to 0, with a note.
+    pixel_size : mapping of "Z", "Y", "X" to float, optional
+        Size of one sample along each axis in `units`; absent where unknown.
+    units : mapping of axis to str, optional
+        Unit of each pixel size, e.g. "µm", "arcsec".
+    notes : tuple of str, optional
+        Changes that were made to the samples, as sentences for a report.
 
     Raises
     ------
@@ -36,6 +55,9 @@ class Kernel:
     """
 
     weights: Float
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         raw = np.asarray(self.weights)
@@ -53,15 +75,61 @@ class Kernel:
         if total <= 0:
             what = "all zeros" if not values.any() else f"of sum {total:.3g}"
             raise KernelError(f"a kernel has a positive sum, but this one is {what}.")
-        if values.min() < 0:
+        lowest = float(values.min())
+        if lowest < -NEGLIGIBLE * float(values.max()):
             raise KernelError(
-                f"a kernel is non-negative, but the smallest value is {values.min():.3g}; "
+                f"a kernel is non-negative, but the smallest value is {lowest:.3g}; "
                 "`unblur psf check FILE --repair OUT` subtracts the background and clips."
             )
+        if lowest < 0:
+            share, count = -lowest / float(values.max()), int((values < 0).sum())
+            note = (
+                f"{count} sample{' is' if count == 1 else 's are'} negative, down to -{share:.1e} "
+                "of the peak; set to 0."
+            )
+            object.__setattr__(self, "notes", (*self.notes, note))
+            values = np.maximum(values, 0)
+            total = float(values.sum())
         # A stored kernel is read back bit for bit: its sum differs from 1 by rounding only.
         weights = (values if abs(total - 1) < ROUNDING else values / total).astype(np.float32)
         weights.setflags(write=False)
         object.__setattr__(self, "weights", weights)
+        self._set_pixel_size()
+
+    def _set_pixel_size(self) -> None:
+        """Check the pixel sizes, and keep those of the kernel's own axes, units by symbol."""
+        axes = [axis for axis in "ZYX"[-self.weights.ndim :] if axis in self.pixel_size]
+        sizes = {axis: float(self.pixel_size[axis]) for axis in axes}
+        if not all(np.isfinite(size) and size > 0 for size in sizes.values()):
+            raise KernelError(f"the pixel size of a kernel is positive, got {sizes}.")
+        units = {axis: symbol(self.units[axis]) for axis in axes if self.units.get(axis)}
+        object.__setattr__(self, "pixel_size", sizes)
+        object.__setattr__(self, "units", units)
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: Any,
+        pixel_size: Mapping[str, float] | None = None,
+        units: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+    ) -> Kernel:
+        """Return the kernel of samples as they were measured, with a note on an unusual sum.
+
+        Parameters
+        ----------
+        samples : (H, W) or (Z, H, W) array
+            Of any scale. A float PSF is expected to sum to about 1; integers are counts.
+        pixel_size, units, notes
+            See the class.
+        """
+        array = np.asarray(samples)
+        found = list(notes)
+        if array.dtype.kind == "f":
+            total = float(array.sum(dtype=np.float64))
+            if total > 0 and not EXPECTED_SUM[0] <= total <= EXPECTED_SUM[1]:
+                found.append(f"its samples sum to {total:.4g}, not 1; they were divided by it.")
+        return cls(array, pixel_size or {}, units or {}, tuple(found))
 
     @classmethod
     def delta(cls, ndim: int = 2) -> Kernel:
@@ -92,7 +160,7 @@ class Kernel:
     def flipped(self) -> Kernel:
         """Return the kernel turned by 180 degrees about its centre, for correlation conventions."""
         pad = [(0, 1 - n % 2) for n in self.shape]
-        return Kernel(np.flip(np.pad(self.weights, pad)))
+        return replace(self, weights=np.flip(np.pad(self.weights, pad)))
 
     def cropped(self, threshold: float = 1e-4) -> Kernel:
         """Return the smallest crop that holds all samples above `threshold` times the peak.
@@ -108,7 +176,7 @@ class Kernel:
         )
         if any(c - s.start != (s.stop - s.start) // 2 for c, s in zip(centre, slices, strict=True)):
             return self
-        return Kernel(self.weights[slices])
+        return replace(self, weights=self.weights[slices])
 
     def centred(self) -> Kernel:
         """Return the kernel with its centre of mass brought to `n // 2`, to the nearest pixel."""
@@ -123,7 +191,7 @@ class Kernel:
             slice(max(s, 0), n - max(-s, 0)) for s, n in zip(shift, self.shape, strict=True)
         )
         moved[target] = self.weights[source]
-        return Kernel(moved)
+        return replace(self, weights=moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +206,24 @@ class KernelField:
         Rows of kernels, all of one shape; a single kernel is the 1x1 case.
     rows, columns : tuple of float
         Centre of each grid row and column in image pixels, ascending.
+    source : str, optional
+        Path or description of the origin, for messages and reports.
+    keeps_offset : bool, optional
+        Whether an offset of the centre of mass from index `n // 2` is part of the blur, as in a
+        kernel that a run has used. Otherwise it is undone before a deconvolution.
+    oversampling : float, optional
+        Samples per pixel of the detector along an axis, as the file states it.
+    samplings : tuple of KernelField, optional
+        The same blur at other pixel sizes, of which the one that fits the image is taken.
     """
 
     kernels: tuple[tuple[Kernel, ...], ...]
     rows: tuple[float, ...]
     columns: tuple[float, ...]
+    source: str = "the PSF"
+    keeps_offset: bool = False
+    oversampling: float = 1.0
+    samplings: tuple[KernelField, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.kernels) != len(self.rows) or any(
@@ -160,9 +241,9 @@ class KernelField:
                 raise KernelError(f"{name} of a kernel field ascend, got {centres}.")
 
     @classmethod
-    def single(cls, kernel: Kernel) -> KernelField:
-        """Return the field that has the same kernel everywhere."""
-        return cls(((kernel,),), (0.0,), (0.0,))
+    def single(cls, kernel: Kernel, **facts: Any) -> KernelField:
+        """Return the field that has the same kernel everywhere; `facts` are its other params."""
+        return cls(((kernel,),), (0.0,), (0.0,), **facts)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -177,7 +258,31 @@ class KernelField:
     @property
     def mean(self) -> Kernel:
         """The average of all kernels: the one kernel of a uniform field."""
-        return Kernel(np.mean([k.weights for row in self.kernels for k in row], axis=0))
+        average = np.mean([k.weights for row in self.kernels for k in row], axis=0)
+        return Kernel(average, self.pixel_size, self.units)
+
+    @property
+    def pixel_size(self) -> Mapping[str, float]:
+        """Size of one sample along each axis in `units`, of the first kernel."""
+        return self.kernels[0][0].pixel_size
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit of each pixel size."""
+        return self.kernels[0][0].units
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all kernels, each once; of many different ones the first few."""
+        found = list(dict.fromkeys(note for row in self.kernels for k in row for note in k.notes))
+        if len(found) <= MAX_NOTES:
+            return tuple(found)
+        return (*found[:MAX_NOTES], f"{len(found) - MAX_NOTES} more notes on other kernels.")
+
+    def with_kernels(self, change: Callable[[Kernel], Kernel], **changes: Any) -> KernelField:
+        """Return the field with each kernel replaced by `change` of it, and other `changes`."""
+        kernels = tuple(tuple(change(kernel) for kernel in row) for row in self.kernels)
+        return replace(self, kernels=kernels, **changes)
 
 
 def check_kernel_size(size: int, shape: Sequence[int], factor: int = 2) -> None:

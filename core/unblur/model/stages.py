@@ -124,6 +124,10 @@ class KernelEstimator(Stage):
             and astropy, where True marks an invalid value.
         """
 
+    def known_kernel(self) -> KernelField | None:
+        """Return the kernel if it depends on no image, as one from a file; None by default."""
+        return None
+
     def kernel_size(self, blurred: Tensor, context: Context) -> int | None:
         """Return an extent in pixels that holds the kernel of `blurred`, or None by default.
 

@@ -67,6 +67,8 @@ class RunOptions:
         Whether interrupted runs are continued.
     nonfinite : {"keep", "fill"}
         As for `unblur.deblur`.
+    psf_resample : bool
+        As for `unblur.deblur`.
     shared_freeze : SharedFreeze, optional
         Where all images of the run use the settings of the first; by default each has its own.
     streamed_values : int
@@ -85,6 +87,7 @@ class RunOptions:
     overwrite: bool = False
     resume: bool = False
     nonfinite: Nonfinite = "keep"
+    psf_resample: bool = False
     shared_freeze: SharedFreeze | None = None
     streamed_values: int = STREAMED_VALUES
     on_message: Callable[[str], None] = _ignore
@@ -152,7 +155,14 @@ def _job(image: Image, options: RunOptions) -> DeblurJob:
     """
     from unblur.engine import DeblurJob, freeze
 
-    job = DeblurJob.of(image, options.pipeline, None, options.context, nonfinite=options.nonfinite)
+    job = DeblurJob.of(
+        image,
+        options.pipeline,
+        None,
+        options.context,
+        nonfinite=options.nonfinite,
+        psf_resample=options.psf_resample,
+    )
     shared = options.shared_freeze
     if shared is None:
         return job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,6 +68,8 @@ class PsfRequest:
         Axes of length 1 of `data` to remove, for "points".
     pixel_size, image_pixel_size : mapping of axis to float
         Pixel size of the PSF and of the image, where known.
+    units, image_units : mapping of axis to str
+        Their units.
     """
 
     origin: PsfOrigin
@@ -80,6 +82,8 @@ class PsfRequest:
     drop: tuple[int, ...] = ()
     pixel_size: Mapping[str, float] = field(default_factory=dict)
     image_pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    image_units: Mapping[str, str] = field(default_factory=dict)
 
 
 def fetch_psf(request: PsfRequest) -> PsfCandidate:
@@ -107,20 +111,23 @@ def fetch_psf(request: PsfRequest) -> PsfCandidate:
 
 
 def _from_file(request: PsfRequest) -> PsfCandidate:
-    from unblur.io import read_image, read_kernel
+    from unblur.io import read_kernel_values
 
     path = Path(request.name)
     note = f"From {path.name}."
+    read = read_kernel_values(path)
     try:
-        kernels = read_kernel(path)
+        kernels: KernelField | None = read.to_field()
     except KernelError:
-        # Its values are not those of a kernel: read them as an image, to diagnose and repair.
-        kernels = None
+        kernels = None  # its values are not those of a kernel, but can be diagnosed and repaired
     if kernels is not None and not kernels.is_uniform:
         rows, columns = kernels.shape
         return PsfCandidate(kernels, note=f"{note[:-1]}: a grid of {rows} × {columns} kernels.")
-    array = as_psf_array(read_image(path).data, path.name)
-    return _validate(array, request, note)
+    # Of a PSF at several samplings the run takes the one at the image's pixel size, too.
+    chosen = read.choose_sampling(request.image_pixel_size, request.image_units)
+    known = replace(request, pixel_size=chosen.pixel_size, units=chosen.units)
+    found = _validate(as_psf_array(chosen.values, path.name), known, note)
+    return found if found.kernels is None else replace(found, kernels=kernels)
 
 
 def _validate(array: NDArray[Any], request: PsfRequest, note: str) -> PsfCandidate:
@@ -130,14 +137,19 @@ def _validate(array: NDArray[Any], request: PsfRequest, note: str) -> PsfCandida
         "image_shape": request.image_shape[-array.ndim :] or None,
         "pixel_size": request.pixel_size or None,
         "image_pixel_size": request.image_pixel_size or None,
+        "units": request.units,
+        "image_units": request.image_units,
     }
     diagnostics = tuple(validate(array, **facts))
     ready: KernelField | None = None
     repaired: Kernel | None = None
     try:
-        ready = KernelField.single(Kernel(array))
+        kernel = Kernel.from_samples(array, request.pixel_size, request.units)
+        ready = KernelField.single(kernel)
     except KernelError:
         ready = None
+    if any(d.what == "pixel size" and d.level == "error" for d in diagnostics):
+        ready = None  # a run refuses it
     if any(is_repairable(diagnostic) for diagnostic in diagnostics):
         try:
             repaired = repair(array, **facts)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from unblur.io import read_image, write_image
 from unblur.io.axes import canonical, in_file_order
 from unblur.io.lazy_pixels import enlarge_chunk
-from unblur.io.units import length, long_name, symbol
 from unblur.io.zarr.pyramids import chunk_regions, halve
 from unblur.model.image import AXES, Image
+from unblur.model.units import length, long_name, symbol
 
 SETTINGS = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -66,10 +66,12 @@ def test_pictures_of_a_kernel(tmp_path, mode):
     np.testing.assert_allclose(found.mean.weights, normal(grey), rtol=1e-6)
 
 
-def test_a_coloured_kernel_is_refused(tmp_path):
-    PIL.Image.fromarray(RNG.integers(0, 255, (7, 9, 3), dtype=np.uint8)).save(tmp_path / "psf.png")
-    with pytest.raises(KernelError, match=r"psf\.png: the colour channels of this kernel differ"):
-        read_kernel(tmp_path / "psf.png")
+def test_the_mean_of_a_coloured_kernel_is_taken_with_a_note(tmp_path):
+    colours = RNG.integers(0, 255, (7, 9, 3), dtype=np.uint8)
+    PIL.Image.fromarray(colours).save(tmp_path / "psf.png")
+    found = read_kernel(tmp_path / "psf.png")
+    np.testing.assert_allclose(found.mean.weights, normal(colours.mean(-1)), rtol=1e-6)
+    assert found.notes == ("its channels (red, green, blue) differ; their mean was taken.",)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from unblur.engine.intake.checks import check_pixel_size, with_image_pixels
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import find_kernels
 from unblur.engine.report import Report, Result
@@ -83,9 +84,18 @@ class Frozen:
     source: str
 
     def applied(self, job: DeblurJob) -> DeblurJob:
-        """Return the job of another image with these settings."""
-        origin = job.origin if job.field is not None else f"frozen on {self.source}"
-        return job.with_settings(self.field, self.stages, origin)
+        """Return the job of another image with these settings.
+
+        Raises
+        ------
+        KernelError
+            If the kernel is that of an image with another pixel size.
+        """
+        if job.field is not None:  # it was given, and fitted to this image
+            return job.with_settings(job.field, self.stages, job.origin)
+        if self.field is not None:
+            check_pixel_size(self.field, job.image, "process images of each pixel size apart")
+        return job.with_settings(self.field, self.stages, f"frozen on {self.source}")
 
 
 def freeze(job: DeblurJob) -> Frozen:
@@ -106,7 +116,10 @@ def freeze(job: DeblurJob) -> Frozen:
     'fixed'
     """
     processor = replace(job.processor, field=find_kernels(job).field)
-    return Frozen(processor.field, calibrate_on_window(job, processor).stages, job.image.source)
+    field = processor.field
+    if field is not None:
+        field = replace(with_image_pixels(field, job.image), source=f"of {job.image.source}")
+    return Frozen(field, calibrate_on_window(job, processor).stages, job.image.source)
 
 
 def run_batch(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from unblur.engine.intake.checks import with_image_pixels
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import KernelResult, find_kernels, stored_kernels
 from unblur.engine.report import Result, RunLog, hash_field, make_report, now
@@ -115,7 +116,8 @@ def deblur_into(
     if finished and log.tiles is not None:
         log.tiles["resumed"] = len(finished)
     report = make_report(job, kernel, log, started, time.perf_counter() - began)
-    return Result(None, kernel.field, report)
+    field = None if kernel.field is None else with_image_pixels(kernel.field, job.image)
+    return Result(None, field, report)
 
 
 class PendingTiles:

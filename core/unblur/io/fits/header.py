@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError
+from unblur.io.fits.psf_samplings import stated_pixel_scale
 from unblur.io.fits.wcs import move_reference_pixels
-from unblur.io.units import symbol
 from unblur.model.image import Image
+from unblur.model.units import symbol
 
 BITPIX = {
     "uint8": 8,
@@ -107,7 +108,8 @@ def _image_plane(words: Sequence[str], shape: Sequence[int], source: str) -> tup
 def pixel_scale(header: Any, names: str) -> tuple[dict[str, float], dict[str, str]]:
     """Return pixel size and unit along each axis whose step the header states.
 
-    Celestial axes are in arcsec, from the CD matrix or CDELT with PC; others in their CUNIT.
+    Celestial axes are in arcsec, from the CD matrix or CDELT with PC; others in their CUNIT. An
+    image without either has the pixel size of `PIXELSCL`, if there is one.
     """
     sizes: dict[str, float] = {}
     units: dict[str, str] = {}
@@ -125,6 +127,10 @@ def pixel_scale(header: Any, names: str) -> tuple[dict[str, float], dict[str, st
             sizes[letter], units[letter] = step * factor, "arcsec"
         elif unit:
             sizes[letter], units[letter] = step, unit
+    stated = stated_pixel_scale(header)
+    if stated is not None and not {"Y", "X"} & set(sizes):
+        sizes["Y"] = sizes["X"] = stated[0]
+        units["Y"] = units["X"] = stated[1]
     return sizes, units
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import COLOURS, check_given
 from unblur.io.tiff.facts import SCREEN_DPI
-from unblur.io.units import plane_size
 from unblur.model.image import ALPHA, Image
+from unblur.model.units import plane_size
 
 BOMB_PIXELS = 178_956_970
 """Largest image that is never rejected as a decompression bomb (Pillow's limit), in pixels."""

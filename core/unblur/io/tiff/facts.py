@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from unblur.io.axes import COLOURS
+from unblur.io.kernel_facts import noted_pixel_size
 from unblur.io.tiff.ome_xml import OmeFacts, read_facts, read_history
-from unblur.io.units import symbol
+from unblur.model.units import symbol
 
 _DESCRIPTIVE = (269, 271, 272, 285, 305, 306, 315, 316, 700, 33432, 33723, 34377)
 _GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
@@ -68,6 +69,9 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
     shaped = dict((tif.shaped_metadata or ({},))[0]) if series.kind == "shaped" else {}
     sizes, units = _plane_size(page, imagej)
     _stack_sizes(sizes, units, imagej or shaped)
+    kernel_sizes, kernel_units = noted_pixel_size(page.description)
+    sizes.update(kernel_sizes)
+    units.update(kernel_units)
     sizes.update(ome.pixel_size)
     units.update(ome.units)
     bits = ome.significant_bits or page.bitspersample

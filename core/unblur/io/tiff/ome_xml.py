@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from unblur.io.axes import COLOURS
-from unblur.io.units import length, symbol
 from unblur.model.image import Image
+from unblur.model.units import length, symbol
 
 SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 

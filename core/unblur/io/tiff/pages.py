@@ -15,8 +15,8 @@ from unblur.io.files import suffix_of
 from unblur.io.tiff.facts import LOSSLESS, MAX_SAMPLE_VALUE, ORIENTATION
 from unblur.io.tiff.geotiff import move_geotiff
 from unblur.io.tiff.ome_xml import TYPES, significant_bits, write_facts
-from unblur.io.units import length, plane_size
 from unblur.model.image import ALPHA, Image
+from unblur.model.units import length, plane_size
 
 CLASSIC_LIMIT = 2**32 - 2**25
 """Largest size of the pixels in a TIFF without BigTIFF's 64-bit offsets, in bytes.

@@ -12,6 +12,7 @@ import numpy as np
 from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
+from unblur.io.kernel_facts import is_kernel_volume
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.tiff.facts import colour_space, colour_table, is_mosaic, is_signed, read_tags
 from unblur.io.tiff.ome_files import check_files_of_set, open_tiff
@@ -192,6 +193,8 @@ def _check_series(series: Any, path: Path) -> None:
 def _file_axes(series: Any, given: str | None, source: str) -> str:
     if given is not None:
         return check_given(given, series.shape, source)
+    if len(series.shape) == 3 and is_kernel_volume(series.keyframe.description):
+        return "ZYX"  # which an axis of 3 or 4 planes would else not be
     names = str(series.axes)
     if "S" in names:
         axis = names.find("C")

@@ -13,7 +13,6 @@ from typing import Any
 from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import is_store
-from unblur.io.units import symbol
 from unblur.io.zarr.arrays import (
     OWN,
     chunk_metadata,
@@ -24,6 +23,7 @@ from unblur.io.zarr.arrays import (
 )
 from unblur.model.formats import Reader
 from unblur.model.image import AXES, Image
+from unblur.model.units import symbol
 
 
 class ZarrReader(Reader):

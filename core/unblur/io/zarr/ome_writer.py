@@ -9,12 +9,12 @@ from typing import Any
 from unblur.io.axes import COLOURS
 from unblur.io.files import explained, is_store, remove, suffix_of
 from unblur.io.regions import ZarrRegions, check_same, store_dask
-from unblur.io.units import long_name
 from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
 from unblur.io.zarr.ome_reader import labels
 from unblur.io.zarr.pyramids import fill_level, level_shapes
 from unblur.model.formats import Writer, require_dtype
 from unblur.model.image import Image
+from unblur.model.units import long_name
 
 _TYPE = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _COLOUR = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}

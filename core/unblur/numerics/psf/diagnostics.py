@@ -9,8 +9,17 @@ import numpy as np
 from scipy.ndimage import label
 
 from unblur.errors import KernelError
+from unblur.model.kernel import NEGLIGIBLE
 from unblur.numerics.psf.diagnostic import Diagnostic
 from unblur.numerics.psf.properties import NOISE_SHARE, PsfProperties, as_array
+from unblur.numerics.psf.sampling import (
+    MAX_RATIO,
+    SAME,
+    TOLERATED,
+    describe_sizes,
+    largest_difference,
+    pixel_size_ratios,
+)
 
 AXES = "ZYX"
 """Names of the spatial axes in the order of a 3-D array."""
@@ -25,6 +34,8 @@ def validate(
     *,
     pixel_size: Mapping[str, float] | None = None,
     image_pixel_size: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+    image_units: Mapping[str, str] | None = None,
 ) -> list[Diagnostic]:
     """Return the diagnostics of a PSF, one per checked property, including those without defect.
 
@@ -35,7 +46,9 @@ def validate(
     image_shape : sequence of int, optional
         Spatial extent of the image to be deconvolved, in pixels.
     pixel_size, image_pixel_size : mapping of "Z", "Y", "X" to float, optional
-        Sampling step of the PSF and of the image, in the same unit.
+        Sampling step of the PSF and of the image.
+    units, image_units : mapping of axis to str, optional
+        Their units, which are converted; without them both are in the same unit.
 
     Returns
     -------
@@ -70,7 +83,7 @@ def validate(
         _border(properties),
         _peak(raw, properties),
         *_size(properties, image_shape),
-        *_pixel_size(properties, pixel_size, image_pixel_size),
+        *_pixel_size(properties, pixel_size, image_pixel_size, units, image_units),
         _width(properties),
     ]
 
@@ -142,10 +155,13 @@ def _negatives(properties: PsfProperties) -> Diagnostic:
     count = int((properties.finite < 0).sum())
     if not count:
         return Diagnostic("ok", "negatives", "No negative samples.")
+    text = f"{count} samples are negative, down to {lowest:.3g} ({lowest / peak:.1%} of the peak)."
+    if -lowest <= NEGLIGIBLE * peak:
+        return Diagnostic("note", "negatives", text, "Sets them to 0, as a run does.")
     return Diagnostic(
         "error",
         "negatives",
-        f"{count} samples are negative, down to {lowest:.3g} ({lowest / peak:.1%} of the peak).",
+        text,
         "Subtracts the background and sets the remaining negative samples to 0.",
     )
 
@@ -268,32 +284,50 @@ def _pixel_size(
     properties: PsfProperties,
     pixel_size: Mapping[str, float] | None,
     image_pixel_size: Mapping[str, float] | None,
+    units: Mapping[str, str] | None,
+    image_units: Mapping[str, str] | None,
 ) -> Iterator[Diagnostic]:
     if not pixel_size and not image_pixel_size:
         return  # without any pixel size there is nothing to compare
     axes = AXES[-properties.values.ndim :]
     of_psf, of_image = pixel_size or {}, image_pixel_size or {}
+    ratios = pixel_size_ratios(axes, of_psf, of_image, units, image_units)
     both = [a for a in axes if of_psf.get(a) and of_image.get(a)]
-    if len(both) < len(axes):
+    sizes = (
+        f"the PSF's pixels are {describe_sizes(axes, of_psf, units)}, "
+        f"the image's {describe_sizes(axes, of_image, image_units)}"
+    )
+    if not ratios and both:
+        yield Diagnostic(
+            "warning",
+            "pixel size",
+            f"The units of the pixel sizes cannot be converted: {sizes}.",
+            "Nothing; state both in units of one kind.",
+        )
+        return
+    if len(both) < len(axes) and largest_difference(ratios) <= SAME:
         missing = "image" if all(of_psf.get(a) for a in axes) else "PSF"
         yield Diagnostic(
             "note",
             "pixel size",
-            f"The {missing} does not state its pixel size along {axes}, so that it cannot be "
-            "compared with the other.",
+            f"The {missing} does not state its pixel size along "
+            f"{''.join(a for a in axes if a not in both)}, so that it cannot be compared with the "
+            "other.",
             "Nothing; state it.",
         )
         return
-    ratios = [of_psf[a] / of_image[a] for a in axes]
-    if max(abs(r - 1) for r in ratios) <= 0.01:
+    difference = largest_difference(ratios)
+    if difference <= SAME:
         yield Diagnostic("ok", "pixel size", "The PSF and the image have the same pixel size.")
         return
-    times = ", ".join(f"{r:.3g} along {a}" for a, r in zip(axes, ratios, strict=True))
+    times = ", ".join(f"{r:.3g} along {a}" for a, r in ratios.items())
     yield Diagnostic(
-        "error",
+        "warning" if difference <= TOLERATED else "error",
         "pixel size",
-        f"The ratio of the PSF's pixel size to the image's is {times}.",
-        "Resamples the PSF to the image's pixels.",
+        f"The ratio of the PSF's pixel size to the image's is {times}: {sizes}.",
+        "Resamples the PSF to the image's pixels."
+        if difference <= MAX_RATIO - 1
+        else f"Nothing; a ratio beyond {MAX_RATIO:g} is not resampled. Check both units.",
     )
 
 

@@ -175,16 +175,20 @@ class PsfProperties:
         return tuple(int(r) for r in np.abs(indices - self.centroid.round()).max(axis=0))
 
 
+def _marginals(weights: Array) -> list[Array]:
+    """Return the sums over all axes but one, for each axis."""
+    axes = range(weights.ndim)
+    return [weights.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+
+
 def _mean_index(weights: Array) -> Array:
-    total = weights.sum()
-    return np.array([float((g * weights).sum() / total) for g in np.indices(weights.shape)])
+    return np.array([np.arange(m.size) @ m / m.sum() for m in _marginals(weights)])
 
 
 def _variance(weights: Array) -> float:
     """Return the mean squared distance from the centre of mass, axes scaled to one extent."""
-    mean, total = _mean_index(weights), weights.sum()
-    parts = zip(np.indices(weights.shape), mean, weights.shape, strict=True)
-    return sum(float((((g - m) / n) ** 2 * weights).sum() / total) for g, m, n in parts)
+    parts = zip(_marginals(weights), _mean_index(weights), strict=True)
+    return sum(float(((np.arange(m.size) - mean) / m.size) ** 2 @ m / m.sum()) for m, mean in parts)
 
 
 def _corner_samples(values: Array) -> Array:

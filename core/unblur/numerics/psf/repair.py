@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, gaussian_filter
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
 from unblur.numerics.kernel_ops import crop_around
 from unblur.numerics.psf.properties import PsfProperties, as_array
-
-Array = NDArray[np.float64]
+from unblur.numerics.psf.sampling import (
+    SAME,
+    check_resampling,
+    largest_difference,
+    pixel_size_ratios,
+    resample,
+)
 
 
 def repair(
@@ -23,6 +26,8 @@ def repair(
     *,
     pixel_size: Mapping[str, float] | None = None,
     image_pixel_size: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+    image_units: Mapping[str, str] | None = None,
 ) -> Kernel:
     """Return a valid kernel made from a PSF with defects.
 
@@ -35,7 +40,8 @@ def repair(
     Raises
     ------
     KernelError
-        If no sample is above the background, or the number of axes differs from the image's.
+        If no sample is above the background, the number of axes differs from the image's, or
+        the pixel sizes differ by more than a factor of 32.
 
     Example
     -------
@@ -54,25 +60,19 @@ def repair(
     if not np.isfinite(values).any() or not properties.cleaned.any():
         raise KernelError("it holds no PSF: no sample is above the background; choose another.")
     axes = "ZYX"[-values.ndim :]
-    if pixel_size and image_pixel_size and all(a in pixel_size for a in axes):
-        ratios = [pixel_size[a] / image_pixel_size.get(a, pixel_size[a]) for a in axes]
-        if max(abs(r - 1) for r in ratios) > 0.01:
-            properties = PsfProperties(_resampled(properties, np.array(ratios)))
+    ratios = pixel_size_ratios(axes, pixel_size, image_pixel_size, units, image_units)
+    sizes, kept_units = pixel_size or {}, units or {}
+    if largest_difference(ratios) > SAME:
+        check_resampling(ratios)
+        steps = [ratios.get(axis, 1.0) for axis in axes]
+        resampled = resample(properties.cleaned, steps, properties.centroid.tolist(), image_shape)
+        properties = PsfProperties(resampled)
+    if ratios:
+        sizes, kept_units = image_pixel_size or {}, image_units or {}
     half_width = properties.half_width
     if image_shape is not None:
         half_width = tuple(
             min(r, (n - 1) // 2) for r, n in zip(half_width, image_shape, strict=True)
         )
     centre = properties.centroid.round().astype(int).tolist()
-    return Kernel(crop_around(properties.cleaned, centre, half_width))
-
-
-def _resampled(properties: PsfProperties, ratios: Array) -> Array:
-    """Resample the PSF to the image's pixels; `ratios` is its pixel size over the image's."""
-    # A pixel of width w has the variance w^2 / 12; the coarser pixel's excess is added as a blur.
-    excess = np.clip(1 / ratios**2 - 1, 0, None)
-    values = gaussian_filter(properties.cleaned, np.sqrt(excess / 12), mode="constant")
-    shape = [2 * int(np.ceil(n * r / 2)) + 1 for n, r in zip(values.shape, ratios, strict=True)]
-    offset = properties.centroid - np.array([n // 2 for n in shape]) / ratios
-    sampled = affine_transform(values, 1 / ratios, offset, tuple(shape), order=3)
-    return np.asarray(np.clip(sampled, 0, None))
+    return Kernel(crop_around(properties.cleaned, centre, half_width), sizes, kept_units)

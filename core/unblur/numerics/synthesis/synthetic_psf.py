@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -111,14 +112,17 @@ class WidefieldPsf(SyntheticPsf):
     depth: int = Field(15, ge=1, le=255, description="Number of planes.")
 
     def kernel(self, generator: torch.Generator) -> Kernel:
-        """Return the kernel."""
-        return synthesis.widefield_kernel(
+        """Return the kernel, with its pixel size."""
+        steps = (self.step, self.pixel, self.pixel)
+        kernel = synthesis.widefield_kernel(
             self.wavelength,
             self.aperture,
-            (self.step, self.pixel, self.pixel),
+            steps,
             (self.depth, self.size, self.size),
             index=self.index,
         )
+        sizes = dict(zip("ZYX", steps, strict=True))
+        return replace(kernel, pixel_size=sizes, units=dict.fromkeys("ZYX", "µm"))
 
 
 class PathPsf(SyntheticPsf):

@@ -14,8 +14,10 @@ _SPELLINGS = {
     "pm": ("picometer", "picometre"),
     "Å": ("angstrom", "Angstrom", "\u212b"),
     "inch": ("in", "inches"),
-    "deg": ("degree", "degrees"),
+    "deg": ("degree", "degrees", "°"),
+    "arcmin": ("arcminute", "'"),
     "arcsec": ("arcsecond", '"'),
+    "mas": ("milliarcsecond",),
     "s": ("second", "sec", "seconds"),
     "ms": ("millisecond", "msec"),
     "µs": ("microsecond", "us", "\u03bcs"),
@@ -36,6 +38,9 @@ _NANOMETRES = {
     "inch": 2.54e7,
 }
 
+_ARCSECONDS = {"deg": 3600.0, "arcmin": 60.0, "arcsec": 1.0, "mas": 1e-3}
+_SECONDS = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6}
+
 _SYMBOL = {word: symbol for symbol, words in _SPELLINGS.items() for word in words}
 
 
@@ -45,7 +50,7 @@ def symbol(unit: str) -> str:
     ImageJ writes characters beyond ASCII as escapes, e.g. "\u00B5m".
     """
     unit = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda code: chr(int(code[1], 16)), unit).strip()
-    return _SYMBOL.get(unit, unit)
+    return _SYMBOL.get(unit) or _SYMBOL.get(unit.removesuffix("s"), unit)
 
 
 def long_name(unit: str) -> str:
@@ -63,6 +68,26 @@ def length(size: float, unit: str, target: str) -> float | None:
     if unit not in _NANOMETRES or target not in _NANOMETRES:
         return None
     return size * (_NANOMETRES[unit] / _NANOMETRES[target])
+
+
+def convert(size: float, unit: str, target: str) -> float | None:
+    """Return a size in another unit, or `None` if the units are not of one kind.
+
+    Lengths, angles and times are converted. An unknown unit is of one kind with itself only, and
+    a size without a unit is taken to be in that of the other.
+
+    >>> convert(300, "nm", "µm")
+    0.3
+    >>> convert(0.5, "arcsec", "µm") is None
+    True
+    """
+    unit, target = symbol(unit), symbol(target)
+    if unit == target or not unit or not target:
+        return size
+    for table in (_NANOMETRES, _ARCSECONDS, _SECONDS):
+        if unit in table and target in table:
+            return size * table[unit] / table[target]
+    return None
 
 
 def plane_size(
