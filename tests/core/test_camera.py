@@ -146,7 +146,7 @@ def test_noise_shifts_and_a_wrong_kernel_are_taken_out_by_the_projection(grid, b
     seen[5] = seen[5].T.flip(0)
     seen[::3] = torch.roll(seen[::3], (1, -1), (1, 2))
     seen /= seen.sum((1, 2), keepdim=True)
-    found = basis.forward(project_kernels(seen, basis, faint=0.15))
+    found = basis.forward(project_kernels(seen, basis, threshold=0.15))
     np.testing.assert_allclose(found.sum((1, 2)), 1, atol=1e-9)
     assert mean_similarity(found, truth) > mean_similarity(seen, truth) + 0.1
     assert mean_similarity(found, truth) > 0.95
@@ -154,7 +154,7 @@ def test_noise_shifts_and_a_wrong_kernel_are_taken_out_by_the_projection(grid, b
 
 def test_a_motion_without_noise_is_kept(basis, motion):
     truth = basis.forward(motion)
-    found = basis.forward(project_kernels(truth, basis, faint=0, rounds=1))
+    found = basis.forward(project_kernels(truth, basis, threshold=0, n_fits=1))
     assert mean_similarity(found, truth) > 0.99
 
 

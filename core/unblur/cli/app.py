@@ -21,7 +21,7 @@ from unblur.old_names import OldNameWarning, current_options
 
 
 @contextmanager
-def _old_names_told() -> Iterator[None]:
+def _print_old_name_notes() -> Iterator[None]:
     """Print the warning of each old name once, on stderr."""
     printed: set[str] = set()
     with warnings.catch_warnings():
@@ -45,7 +45,7 @@ class Command(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, old names of options included."""
         try:
-            with _old_names_told():
+            with _print_old_name_notes():
                 args = current_options(args)
         except ValueError as error:
             print_status(f"{error}.")
@@ -55,7 +55,7 @@ class Command(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; with `--debug` errors keep their traceback."""
         try:
-            with _old_names_told():
+            with _print_old_name_notes():
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise

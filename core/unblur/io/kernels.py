@@ -230,7 +230,7 @@ def _values(image: Image, path: Path, is_stack: bool) -> tuple[NDArray[Any], tup
         if not (kept == np.take(kept, [0], axis=axis)).all():
             names = ", ".join(channels[i] for i in colours)
             notes = (f"its channels ({names}) differ; their mean was taken.",)
-            # The scale of integers is of no account, but that they are integers is.
+            # The scale of integers has no meaning; that they are integers is kept.
             integral = kept.dtype.kind in "ui"
             values = kept.sum(axis, dtype=np.int64) if integral else kept.mean(axis)
     while values.ndim > (3 if is_stack else 2) and values.shape[0] == 1:

@@ -102,6 +102,6 @@ def _fill_kernel_weighted(x: Tensor, blur: Blur) -> Tensor:
     mean = (known * x).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp_min(1)
     total = blur.crop(blur.adjoint(x))
     weight = blur.crop(blur.adjoint(torch.ones_like(x)))
-    enough = weight > MIN_KERNEL_WEIGHT
-    near = torch.where(enough, total / weight.clamp_min(MIN_KERNEL_WEIGHT), mean)
+    is_supported = weight > MIN_KERNEL_WEIGHT
+    near = torch.where(is_supported, total / weight.clamp_min(MIN_KERNEL_WEIGHT), mean)
     return torch.where(known > 0, x, near)

@@ -77,7 +77,7 @@ def estimate_noise(x: Tensor, mask: Tensor | None = None) -> float:
 
 
 def _samples(planes: int, height: int, width: int) -> Iterator[tuple[int, slice, slice]]:
-    """Yield the windows to look at: some whole planes, and of huge ones a grid of pieces."""
+    """Yield the sampled windows: some whole planes, and a grid of pieces of very large ones."""
     huge = height * width > MOST_PIXELS
     rows, columns = (_spread(n) if huge else [slice(0, n)] for n in (height, width))
     for plane in np.unique(np.linspace(0, planes - 1, MOST_PLANES).round().astype(int)):

@@ -1,4 +1,4 @@
-"""The proximal map of `|x|^p`: what shrinks a gradient towards a sparse one."""
+"""The proximal map of `|x|^p`, which shrinks gradients towards sparse ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 NEWTON_STEPS = 4
-"""Enough for single precision from above the threshold, for any exponent in (0, 1)."""
+"""Number of Newton steps, dimensionless.
+
+They reach single precision from any start above the threshold, for exponents in (0, 1).
+"""
 
 
 def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tensor:

@@ -72,9 +72,10 @@ def rescale_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
     kernel : (..., n, n)
         Centre at `n // 2`, which stays the centre.
     size : int
-        Extent of the new frame; what lies beyond it is dropped.
+        Edge of the new support, in pixels; samples beyond it are dropped.
     ratio : float
-        Below 1 light is shared among the larger pixels, above 1 interpolated linearly.
+        Factor of the scale. Below 1, mass is distributed over the larger pixels; above 1, the
+        kernel is interpolated linearly.
     """
     n = kernel.shape[-1]
     new = torch.arange(size, dtype=kernel.dtype, device=kernel.device)[:, None] - size // 2
@@ -86,9 +87,10 @@ def rescale_kernel(kernel: Tensor, size: int, ratio: float) -> Tensor:
 
 
 def resize_kernel(kernel: Tensor, size: int) -> Tensor:
-    """Return a kernel (n, n) stretched with its frame to (size, size), non-negative, of sum 1.
+    """Return a kernel (n, n) stretched to (size, size), non-negative, of sum 1.
 
-    For a scene that is stretched likewise; elsewhere `rescale_kernel` keeps the scale exactly.
+    The scale is `size / n`, for a scene that is stretched by the same ratio; elsewhere
+    `rescale_kernel` keeps the scale exactly.
     """
     stretched = functional.interpolate(
         kernel[None, None], size=(size, size), mode="bilinear", align_corners=False

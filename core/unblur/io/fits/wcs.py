@@ -10,14 +10,14 @@ _DESCRIPTIONS = ("", *ascii_uppercase)
 """Suffixes of the alternate world coordinate systems of a header."""
 _OF_AN_AXIS = ("CTYPE", "CRVAL", "CDELT", "CRPIX", "CUNIT")
 _REGIONS = ("DATASEC", "TRIMSEC", "BIASSEC", "CCDSEC", "DETSEC", "AMPSEC")
-"""Keywords that give regions of the whole frame in its own pixels."""
+"""Keywords of regions of the whole detector image, in its pixels."""
 
 
 def move_reference_pixels(header: Any, first: Mapping[int, int]) -> None:
     """Move a header's world coordinates to a part of its image, in place.
 
     Moves CRPIX of the primary and of every alternate system (SIP polynomials are relative to
-    it), and IRAF's LTV. Keywords that give regions of the whole frame are removed.
+    it), and IRAF's LTV. Keywords of regions of the whole image are removed.
 
     Parameters
     ----------

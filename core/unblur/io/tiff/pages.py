@@ -190,8 +190,8 @@ def _resolution(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> di
     sizes = {a: image.pixel_size[a] for a in "YX" if a in image.pixel_size}
     original = kept.get("resolution")
     stated = {a: s for a, s in kept.get("sizes", {}).items() if a in "YX"}
-    alike = image.units.get("Y") == image.units.get("X")
-    if original is not None and sizes == stated and alike:
+    has_one_unit = image.units.get("Y") == image.units.get("X")
+    if original is not None and sizes == stated and has_one_unit:
         x, y, code = original
         return {"resolution": (x, y), "resolutionunit": code}
     if layout.flavour == "imagej" and len(sizes) == 2:

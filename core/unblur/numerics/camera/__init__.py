@@ -1,7 +1,7 @@
-"""Blur that a moving camera makes: poses, the kernels they make, and fits of the one to the other.
+"""Blur of a moving camera: its poses, the local kernels of these poses, and fits between the two.
 
-One basis serves whatever knows blur by its poses: shaken images made to order, local kernels that
-are made to fit a motion, and an estimator of the motion itself.
+One basis serves the synthesis of shaken images, the projection of local kernels onto a camera
+motion, and the estimation of that motion.
 """
 
 from unblur.numerics.camera.basis import CameraBasis, camera_field, zero_mean_rotation

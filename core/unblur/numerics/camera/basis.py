@@ -1,4 +1,4 @@
-"""The kernels that a camera's poses make at the places of an image: a linear map, its adjoint."""
+"""The linear map from weights of camera poses to local kernels, and its adjoint."""
 
 from __future__ import annotations
 
@@ -18,36 +18,46 @@ from unblur.model.kernel import Kernel, KernelField
 from unblur.numerics.camera.poses import PoseGrid
 
 CHANGE = 0.75
-"""Pixels that a kernel's light moves from one place of a field to the next, root mean square:
-between places farther apart, a mean of two kernels is not the kernel that the camera makes."""
+"""Largest displacement of a kernel's mass between neighbouring positions of a field, root mean
+square, in pixels.
+
+Between positions farther apart, the mean of two kernels is not the kernel of the motion.
+"""
 
 CLOSEST = 2
-"""Frames of the kernel between two places of a field, at least: each is deconvolved with a halo."""
+"""Smallest distance of neighbouring positions of a field, in kernel widths.
 
-FAINTEST = 1e-3
-"""Of the peak: what lies in the frame's border below it at every place is cut off."""
+Each kernel's part of the image is deconvolved with a halo.
+"""
+
+RELATIVE_THRESHOLD = 1e-3
+"""Smallest value of a kernel that is kept at the border of its support, as a fraction of the
+largest value of all kernels, dimensionless.
+
+The support is cropped to what is larger at one position or more.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class CameraBasis:
-    """From weights of poses to the kernel at each place.
+    """Map from weights of poses to the kernel at each position of an image.
 
-    The kernel of a place is what becomes of a point of light there: each pose puts its weight
-    where it moves the point to, shared bilinearly among four pixels. The shifts of a grid are
-    whole pixels, so that for one angle the kernel is the frame of weights itself, shifted by what
-    the angle does to the place; a bilinear shift is a matrix along rows and one along columns.
+    The kernel at a position is the image of a point source there: each pose adds its weight where
+    it moves the point to, distributed bilinearly over four pixels. The shifts of a grid are whole
+    pixels, so that for one angle the kernel is the array of weights itself, displaced by the
+    rotation at that position. A bilinear shift is a matrix along rows and one along columns.
 
     Attributes
     ----------
     grid : PoseGrid
-        Of `A` angles and a frame of `n` pixels.
+        Poses of `A` angles and `n` by `n` shifts.
     down, across : (A, R, n, n)
-        Shifts along rows and columns at each of `R` places: entry (i, j) is the share of frame
-        position j that comes to lie at i.
+        Shifts along rows and columns at each of `R` positions: entry (i, j) is the fraction of
+        sample j that moves to sample i.
 
     Notes
     -----
-    `forward` is the matrix `B` of (Schuler Eq. 9) (rows of all places stacked), and the
+    `forward` is the matrix `B` of (Schuler Eq. 9) (rows of all positions stacked), and the
     geometry of (Li Eq. 14); for all W, k `<forward(W), k> = <W, adjoint(k)>`.
 
     Example
@@ -72,10 +82,10 @@ class CameraBasis:
 
     @classmethod
     def at(
-        cls, grid: PoseGrid, places: Sequence[tuple[float, float]], like: Tensor | None = None
+        cls, grid: PoseGrid, positions: Sequence[tuple[float, float]], like: Tensor | None = None
     ) -> CameraBasis:
-        """Return the basis for places (row, column) in image pixels, of the type of `like`."""
-        moved = torch.from_numpy(grid.turned(places))
+        """Return the basis at positions (row, column) in image pixels, of the type of `like`."""
+        moved = torch.from_numpy(grid.displacements(positions))
         moved = moved.float() if like is None else moved.to(like)
         index = torch.arange(grid.size, dtype=moved.dtype, device=moved.device)
         lag = index[:, None] - index
@@ -90,12 +100,12 @@ class CameraBasis:
         return len(self.grid.angles), self.grid.size, self.grid.size
 
     def forward(self, weights: Tensor) -> Tensor:
-        """Return the kernels (R, n, n) that weights (A, n, n) of the poses make."""
-        turned = torch.matmul(torch.matmul(self.down, weights[:, None]), self.across.mT)
-        return turned.sum(0)
+        """Return the kernels (R, n, n) of weights (A, n, n) of the poses."""
+        shifted = torch.matmul(torch.matmul(self.down, weights[:, None]), self.across.mT)
+        return shifted.sum(0)
 
     def adjoint(self, kernels: Tensor) -> Tensor:
-        """Return how much each pose (A, n, n) has of kernels (R, n, n)."""
+        """Return the adjoint of `forward`: weights (A, n, n) of kernels (R, n, n)."""
         return torch.matmul(torch.matmul(self.down.mT, kernels), self.across).sum(1)
 
     def identity(self) -> Tensor:
@@ -105,7 +115,7 @@ class CameraBasis:
         return weights
 
     def admitted(self) -> Tensor:
-        """Return 1 for the poses that keep the blur within its frame all over the image, else 0."""
+        """Return 1 for poses that keep the blur within the kernel support everywhere, else 0."""
         return torch.from_numpy(self.grid.admitted()).to(self.down)
 
 
@@ -115,7 +125,7 @@ def camera_field(
     rows: Sequence[float] | None = None,
     columns: Sequence[float] | None = None,
 ) -> KernelField:
-    """Return the kernels that weights of poses make on a grid over the image.
+    """Return the kernels of weighted poses on a grid over the image.
 
     Parameters
     ----------
@@ -124,8 +134,8 @@ def camera_field(
     weights : (A, n, n)
         Non-negative, of any positive sum.
     rows, columns : sequence of float, optional
-        Places in image pixels, ascending; by default so many that kernels may be interpolated
-        linearly in between.
+        Positions in image pixels, ascending; by default so many that kernels can be interpolated
+        linearly between them.
 
     Raises
     ------
@@ -148,20 +158,20 @@ def camera_field(
     pitch = _pitch(grid, weights)
     rows = _even(grid.shape[0], pitch) if rows is None else rows
     columns = _even(grid.shape[1], pitch) if columns is None else columns
-    places = [(row, column) for row in rows for column in columns]
-    made = CameraBasis.at(grid, places, weights).forward(weights).clamp_min(0).cpu().numpy()
-    flat = [Kernel(kernel) for kernel in _cropped(made)]
+    positions = [(row, column) for row in rows for column in columns]
+    made = CameraBasis.at(grid, positions, weights).forward(weights).clamp_min(0).cpu().numpy()
+    flat = [Kernel(kernel) for kernel in _crop_support(made)]
     width = len(columns)
     kernels = tuple(tuple(flat[i : i + width]) for i in range(0, len(flat), width))
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
 
 
 def zero_mean_rotation(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tensor]:
-    """Return the poses and their weights (A, n, n) with the mean angle for the new 0.
+    """Return the poses and their weights (A, n, n) with angles relative to their mean.
 
-    A picture does not tell a turn of the scene from one of the camera: an estimate leaves open
-    how the sharp image lies. It shall lie as the blurred one does on average. The frame grows by
-    what the turn does to the corners, so that no light is lost.
+    Blind estimation cannot distinguish a rotation of the scene from one of the camera. The sharp
+    image is given the mean orientation of the blurred one. The support grows by the displacement
+    of the corners, so that no mass is lost.
 
     Example
     -------
@@ -179,19 +189,19 @@ def zero_mean_rotation(grid: PoseGrid, weights: Tensor) -> tuple[PoseGrid, Tenso
     return level, functional.pad(weights, (border,) * 4)
 
 
-def _cropped(kernels: NDArray[Any]) -> NDArray[Any]:
-    """Return kernels (R, n, n) without the border that is dark at every place."""
+def _crop_support(kernels: NDArray[Any]) -> NDArray[Any]:
+    """Return kernels (R, n, n) without the border that is near 0 at every position."""
     n = kernels.shape[-1]
     peak = kernels.max(axis=0)
-    lit = np.argwhere(peak > FAINTEST * peak.max())
-    reach = int(np.abs(lit - n // 2).max())
-    inside = slice(max(n // 2 - reach, 0), n // 2 + reach + 1)
-    # An even frame has no last row to match its first; there it stays as it is.
+    above = np.argwhere(peak > RELATIVE_THRESHOLD * peak.max())
+    half_width = int(np.abs(above - n // 2).max())
+    inside = slice(max(n // 2 - half_width, 0), n // 2 + half_width + 1)
+    # A support of even size has no last row to match its first; there it is left unchanged.
     return kernels if inside.stop > n else kernels[:, inside, inside]
 
 
 def _pitch(grid: PoseGrid, weights: Tensor) -> float:
-    """Return the distance in pixels over which the kernels of a motion hardly change."""
+    """Return the distance in pixels at which kernels of a motion differ by `CHANGE`."""
     share = (weights.sum((1, 2)) / weights.sum()).cpu().numpy()
     angles = np.array(grid.angles)
     spread = float(np.sqrt(share @ (angles - share @ angles) ** 2))
@@ -199,6 +209,6 @@ def _pitch(grid: PoseGrid, weights: Tensor) -> float:
 
 
 def _even(extent: int, pitch: float) -> list[float]:
-    """Return places at most `pitch` pixels apart from edge to edge, the middle if one will do."""
+    """Return positions at most `pitch` pixels apart from edge to edge, or the middle."""
     count = ceil((extent - 1) / pitch) if pitch < float("inf") else 0
     return [i * (extent - 1) / count for i in range(count + 1)] if count else [(extent - 1) / 2]

@@ -1,4 +1,4 @@
-"""Poses of a camera that shakes: it shifts in the image plane and turns about the optical axis."""
+"""Poses of a shaking camera: shifts in the image plane and rotation about the optical axis."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEP = 1.5
-"""Pixels that a corner of the image travels between two neighbouring angles, at most."""
+"""Largest displacement of a corner of the image between neighbouring angles, in pixels."""
 
 
 @dataclass(frozen=True)
 class PoseGrid:
-    """A grid of poses: every angle of a list with every shift of a frame.
+    """A grid of poses: every combination of an angle and a shift.
 
-    A pose moves a point of the scene, `place` in image pixels, to
-    `R(angle) (place - centre) + centre + shift`.
+    A pose moves a point of the scene at `position`, in image pixels, to
+    `R(angle) (position - centre) + centre + shift`.
 
     Attributes
     ----------
     angles : tuple of float
-        In radians, ascending, counter-clockwise as the image is seen.
+        Rotations in radians, ascending, counter-clockwise in the displayed image.
     size : int
-        Extent of the frame of shifts along both axes: whole pixels, 0 at index `size // 2`.
+        Number of shifts along each axis: whole pixels, 0 at index `size // 2`.
     shape : (int, int)
-        Rows and columns of the image, about whose middle it turns.
+        Rows and columns of the image; it rotates about its middle.
 
     Notes
     -----
-    In-plane turns and shifts are the homographies of a camera with a long lens; turns about the
-    other two axes look like shifts there (O. Whyte et al., "Non-uniform deblurring for shaken
-    images", IJCV 98, 2012; M. Hirsch et al., "Fast removal of non-uniform camera shake",
+    In-plane rotations and shifts are the homographies of a camera with a long focal length, where
+    rotations about the other two axes act as shifts (O. Whyte et al., "Non-uniform deblurring for
+    shaken images", IJCV 98, 2012; M. Hirsch et al., "Fast removal of non-uniform camera shake",
     ICCV 2011, use the same three numbers).
     """
 
@@ -43,21 +43,21 @@ class PoseGrid:
 
     @classmethod
     def over(
-        cls, shape: Sequence[int], size: int, turn: float = np.inf, *, step: float = STEP
+        cls, shape: Sequence[int], size: int, max_rotation: float = np.inf, *, step: float = STEP
     ) -> PoseGrid:
-        """Return the grid for an image, fine enough that no corner jumps by more than `step`.
+        """Return the grid for an image whose corners move by at most `step` between angles.
 
         Parameters
         ----------
         shape : (rows, columns)
-            Of the image.
+            Extent of the image, in pixels.
         size : int
-            Extent of the frame that holds the blur at every place, in pixels.
-        turn : float
-            Largest angle to either side, in radians; at most the one that takes a corner to the
-            edge of the frame.
+            Edge of the kernel support that holds the blur at every position, in pixels.
+        max_rotation : float
+            Largest angle to either side, in radians; limited to the one that moves a corner to
+            the edge of the support.
         step : float
-            In pixels.
+            Largest displacement of a corner between neighbouring angles, in pixels.
 
         Example
         -------
@@ -66,34 +66,34 @@ class PoseGrid:
         (15, 0.04)
         """
         rows, columns = shape
-        reach = max(hypot(rows - 1, columns - 1) / 2, 1.0)
-        largest = min(turn, (size // 2) / reach)
-        count = ceil(largest * reach / step)
+        radius = max(hypot(rows - 1, columns - 1) / 2, 1.0)
+        largest = min(max_rotation, (size // 2) / radius)
+        count = ceil(largest * radius / step)
         angles = np.linspace(-largest, largest, 2 * count + 1)
         return cls(tuple(map(float, angles)), size, (rows, columns))
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The point about which the image turns, in pixels."""
+        """Position (row, column) about which the image rotates, in pixels."""
         return (self.shape[0] - 1) / 2, (self.shape[1] - 1) / 2
 
     def weights(self, path: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the weights of the poses for a camera that goes along a path at an even pace.
+        """Return the weights of the poses for a camera path sampled at equal intervals of time.
 
         Parameters
         ----------
         path : (time, 3)
-            Angle in radians, rows and columns in pixels, all within the grid; each is shared
-            linearly among the poses around it.
+            Angle in radians, rows and columns in pixels, all within the grid; each sample is
+            distributed linearly over the poses around it.
 
         Returns
         -------
         (angles, size, size)
-            Of sum 1.
+            Weights of sum 1.
         """
         found = np.zeros((len(self.angles), self.size, self.size))
-        place = np.interp(path[:, 0], self.angles, np.arange(len(self.angles)))
-        at = np.column_stack([place, path[:, 1:] + self.size // 2])
+        index = np.interp(path[:, 0], self.angles, np.arange(len(self.angles)))
+        at = np.column_stack([index, path[:, 1:] + self.size // 2])
         below = np.floor(at).astype(int)
         for corner in np.ndindex(2, 2, 2):
             share = np.prod(1 - np.abs(below + corner - at), axis=1)
@@ -101,34 +101,34 @@ class PoseGrid:
             np.add.at(found, tuple((below + corner)[used].T), share[used])
         return found / len(path)
 
-    def turned(self, places: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-        """Return by how much each angle alone moves each place.
+    def displacements(self, positions: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+        """Return the displacement of each position by each rotation alone.
 
         Parameters
         ----------
-        places : sequence of (row, column)
-            In image pixels.
+        positions : sequence of (row, column)
+            Positions in image pixels.
 
         Returns
         -------
-        (angles, places, 2)
-            Rows and columns, in pixels.
+        (angles, positions, 2)
+            Displacements along rows and columns, in pixels.
         """
-        offsets = np.asarray(places, np.float64).reshape(-1, 2) - self.centre
+        offsets = np.asarray(positions, np.float64).reshape(-1, 2) - self.centre
         return np.stack([offsets @ (rotation(a) - np.eye(2)).T for a in self.angles])
 
     def admitted(self) -> NDArray[np.bool_]:
-        """Return the poses that keep every point of the image within the frame.
+        """Return the poses that keep every point of the image within the kernel support.
 
         Returns
         -------
         (angles, size, size)
-            True where a pose moves no corner, and so no point, beyond the frame. A blur of such
-            poses loses no light anywhere.
+            True where a pose moves no corner, and so no point, beyond the support. A blur of
+            such poses loses no mass anywhere.
         """
         rows, columns = self.shape
         corners = [(r, c) for r in (0.0, rows - 1.0) for c in (0.0, columns - 1.0)]
-        moved = self.turned(corners)
+        moved = self.displacements(corners)
         shifts = np.arange(self.size) - self.size // 2
         total = moved[:, :, :, None] + shifts
         low, high = -(self.size // 2), self.size - 1 - self.size // 2
@@ -137,5 +137,5 @@ class PoseGrid:
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
-    """Return the matrix that turns (row, column) counter-clockwise as seen, `angle` in radians."""
+    """Return the matrix that rotates (row, column) counter-clockwise by `angle`, in radians."""
     return np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])

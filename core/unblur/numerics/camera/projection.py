@@ -1,4 +1,4 @@
-"""Local kernels made to fit a motion of the camera."""
+"""Projection of local kernels onto the kernels of a camera motion."""
 
 from __future__ import annotations
 
@@ -9,52 +9,56 @@ from unblur.numerics.camera.basis import CameraBasis
 from unblur.numerics.solvers import largest_eigenvalue, nonnegative_least_squares
 
 ITERATIONS = 100
-"""Steps of each fit: kernels change little after."""
+"""Number of steps of each fit, dimensionless; kernels change little afterwards."""
 
-FAINT = 0.05
-"""Of the strongest pose. Neighbouring estimates err alike, so that more would cut motion too."""
+RELATIVE_THRESHOLD = 0.05
+"""Smallest weight of a pose that is kept, as a fraction of the largest, dimensionless.
+
+Errors of local estimates are spatially correlated, so a higher threshold would also remove true
+motion.
+"""
 
 MARGIN = 1.05
-"""On the largest eigenvalue, which power iteration nears from below."""
+"""Factor on the largest eigenvalue, which power iteration approaches from below, dimensionless."""
 
-REACH = 4
-"""Pixels by which a kernel is shifted to meet its neighbours', at most."""
+MAX_SHIFT = 4
+"""Largest shift of a kernel towards its model, in pixels."""
 
 
 def project_kernels(
-    kernels: Tensor, basis: CameraBasis, *, faint: float = FAINT, rounds: int = 4
+    kernels: Tensor, basis: CameraBasis, *, threshold: float = RELATIVE_THRESHOLD, n_fits: int = 4
 ) -> Tensor:
-    """Return the weights of poses whose kernels are nearest to kernels that were found apart.
+    """Return the weights of poses whose kernels are nearest to independently estimated kernels.
 
-    Minimises `sum_r |B_r w - k_r|^2` over `w >= 0` on the poses that lose no light, sets the
-    smallest weights to 0, and fits the others anew.
+    Minimises `sum_r |B_r w - k_r|^2` over `w >= 0` on the poses that lose no mass, sets the
+    smallest weights to 0, and fits the others again.
 
     Parameters
     ----------
     kernels : (R, n, n)
-        One per place of `basis`, each of sum 1, with the centre of mass about in the middle.
-        Blind estimates are right up to a shift of their own; the camera's mean pose being 0,
-        as no picture tells it from a turn of the scene, so is each kernel's centre.
+        One per position of `basis`, each of sum 1, with the centre of mass near the middle.
+        Blind estimates are determined up to a shift; the camera's mean pose is defined as 0, since
+        it cannot be distinguished from a motion of the scene.
     basis : CameraBasis
-        At the places of the kernels.
-    faint : float
-        Share of the strongest pose's weight, in [0, 1), below which a pose counts as noise, which
-        is thinly spread over many poses as a motion is not.
-    rounds : int
-        Fits, after each of which but the last every kernel is shifted to where it agrees best
-        with what the poses make of its place.
+        Basis at the positions of the kernels.
+    threshold : float
+        Weight of a pose, as a fraction of the largest, in [0, 1), below which it counts as noise:
+        noise is spread thinly over many poses, a motion is not.
+    n_fits : int
+        Number of fits. After each but the last, every kernel is shifted to maximise its
+        correlation with the fitted kernel at its position.
 
     Returns
     -------
     (A, n, n)
-        Non-negative, of sum 1.
+        Non-negative weights of sum 1.
 
     Notes
     -----
-    (Schuler Eq. 9) thresholds `sum_r B_r^T k_r`, one back-projection, which blurs the motion
-    by all that its poses have in common; a least-squares fit needs no such threshold to be
-    sharp. Its threshold leaves a share of the entries; how many a motion has depends on the
-    motion, how much stronger they are than the rest hardly does.
+    (Schuler Eq. 9) thresholds `sum_r B_r^T k_r`, one back-projection, which blurs the motion by
+    the overlap of the poses' kernels; a least-squares fit is sharp without it. The threshold of
+    the paper keeps a fixed fraction of the entries. Their number depends on the motion; the
+    ratio of their weights to the others hardly does.
 
     Example
     -------
@@ -86,30 +90,30 @@ def project_kernels(
         return weights / weights.sum()
 
     given, weights = kernels, admitted / admitted.sum()
-    for _ in range(rounds - 1):
+    for _ in range(n_fits - 1):
         weights = fit(weights, admitted)
         kernels = shift_towards(given, basis.forward(weights))
     weights = fit(weights, admitted)
-    return fit(weights, pose_support(weights, faint))
+    return fit(weights, pose_support(weights, threshold))
 
 
-def pose_support(weights: Tensor, faint: float) -> Tensor:
-    """Return 1 for the weights of at least `faint` times the largest, 0 for the others."""
-    return (weights >= faint * weights.max()).to(weights)
+def pose_support(weights: Tensor, threshold: float) -> Tensor:
+    """Return 1 for weights of at least `threshold` times the largest, 0 for the others."""
+    return (weights >= threshold * weights.max()).to(weights)
 
 
-def shift_towards(kernels: Tensor, models: Tensor, reach: int = REACH) -> Tensor:
-    """Return kernels (R, n, n), each shifted by what makes it agree best with its model.
+def shift_towards(kernels: Tensor, models: Tensor, max_shift: int = MAX_SHIFT) -> Tensor:
+    """Return kernels (R, n, n), each shifted to maximise its correlation with its model.
 
-    The shift is the peak of their correlation, to a fraction of a pixel by a parabola through
-    it and its neighbours, and at most `reach` pixels. The sum stays.
+    The peak of the correlation is located to a fraction of a pixel by a parabola through it and
+    its neighbours; the shift is at most `max_shift` pixels. The sum is preserved.
     """
     n = kernels.shape[-1]
     grid = [2 * n, 2 * n]
     product = torch.fft.rfft2(models, s=grid) * torch.fft.rfft2(kernels, s=grid).conj()
-    reach = min(reach, n // 2)
-    span = 2 * reach + 3
-    scores = torch.roll(torch.fft.irfft2(product, s=grid), [reach + 1] * 2, (-2, -1))
+    max_shift = min(max_shift, n // 2)
+    span = 2 * max_shift + 3
+    scores = torch.roll(torch.fft.irfft2(product, s=grid), [max_shift + 1] * 2, (-2, -1))
     scores = scores[..., :span, :span]
     inner = scores[..., 1:-1, 1:-1].flatten(1).argmax(1)
     row, column = inner // (span - 2) + 1, inner % (span - 2) + 1
@@ -120,7 +124,7 @@ def shift_towards(kernels: Tensor, models: Tensor, reach: int = REACH) -> Tensor
     index = torch.arange(n, dtype=kernels.dtype, device=kernels.device)
     lag = index[:, None] - index
     down, across = (
-        (1 - (lag - (whole - reach - 1 + part)[:, None, None]).abs()).clamp_min(0)
+        (1 - (lag - (whole - max_shift - 1 + part)[:, None, None]).abs()).clamp_min(0)
         for whole, part in ((row, vertical), (column, horizontal))
     )
     moved = down @ kernels @ across.mT
@@ -128,6 +132,6 @@ def shift_towards(kernels: Tensor, models: Tensor, reach: int = REACH) -> Tensor
 
 
 def _vertex(before: Tensor, peak: Tensor, after: Tensor) -> Tensor:
-    """Return where between -1/2 and 1/2 the parabola through three values at -1, 0, 1 peaks."""
+    """Return the maximum, in [-1/2, 1/2], of the parabola through values at -1, 0 and 1."""
     bend = (2 * peak - before - after).clamp_min(1e-12)
     return (0.5 * (after - before) / bend).clamp(-0.5, 0.5)
