@@ -21,7 +21,7 @@ from unblur.io import read_kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, crop_valid
 from unblur.pipeline import Pipeline
-from unblur_discriminative.pages import text_page
+from unblur_discriminative.text_pages import text_page
 
 SEED, NOISE = 5100, 0.005
 """Those from 5000 to 5099 were used to choose the settings of `text`."""

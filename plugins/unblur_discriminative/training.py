@@ -34,7 +34,7 @@ from unblur.training.images import (
     uniform,
 )
 from unblur_discriminative.network import Classifier
-from unblur_discriminative.pages import text_page
+from unblur_discriminative.text_pages import text_page
 
 KERNEL_SIZES = range(7, 52)
 """Extents of the kernels (Li Sec. 3.4), in pixels."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unblur.engine.intake.statistics import ImageStatistics
+from unblur.engine.intake.image_statistics import ImageStatistics
 from unblur.model.context import Context
 
 

@@ -13,7 +13,7 @@ from unblur.plugins.weights import load_weights
 from unblur.testing import synthetic_scene
 from unblur.training import train
 from unblur.training.images import mean_gradient
-from unblur_discriminative.pages import text_page
+from unblur_discriminative.text_pages import text_page
 from unblur_discriminative.training import (
     KERNEL_SIZES,
     DiscriminativeTrainer,

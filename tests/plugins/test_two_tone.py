@@ -14,7 +14,7 @@ from unblur.numerics.synthesis import (
 )
 from unblur.pipeline import Pipeline
 from unblur_classic.priors.two_tone import TwoTone, nearer_tone
-from unblur_discriminative.pages import text_page
+from unblur_discriminative.text_pages import text_page
 
 
 def drawn(*shape, seed=0):

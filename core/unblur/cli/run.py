@@ -49,7 +49,7 @@ EXAMPLE = "unblur run map-hyper-laplacian photo.jpg -o sharp.png --set kernel.si
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """The inputs that were processed, that failed, and that were finished before."""
 
     done: list[dict[str, Any]] = field(default_factory=list)
@@ -120,7 +120,7 @@ def run(
         built = BuiltPipeline.of(Pipeline.load(pipeline).override(given), kernel)
     processing = make_scheduler(scheduler, workers, device=device, on_message=print_status)
     jobs = file_jobs(inputs, Path(output), output.endswith(("/", "\\")))
-    summary = Summary()
+    summary = RunSummary()
     with interruptible() as is_cancelled:
         context = Context(
             resolve_device(device), seed, noise_level(noise), is_cancelled=is_cancelled
@@ -155,7 +155,9 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, debug: bool) -> None:
+def _attempt(
+    job: FileJob, options: RunOptions, summary: RunSummary, quiet: bool, debug: bool
+) -> None:
     """Process one input; an error is printed and recorded, and the other inputs are processed."""
     from unblur.runs import file
 
@@ -187,7 +189,7 @@ def _attempt(job: FileJob, options: RunOptions, summary: Summary, quiet: bool, d
     summary.done.append(_entry(job, result))
 
 
-def _fail(job: FileJob, summary: Summary, message: str) -> None:
+def _fail(job: FileJob, summary: RunSummary, message: str) -> None:
     print_status(message)
     summary.failed.append({"input": str(job.source), "error": message})
 

@@ -146,7 +146,7 @@ def read_kernel_values(path: str | os.PathLike[str]) -> KernelFile:
 
 def _samplings(file: Path, part: str | None) -> list[Path]:
     """Return the parts of a FITS file that hold one PSF at several samplings, preferred first."""
-    from unblur.io.fits.images import FitsReader
+    from unblur.io.fits.hdu import FitsReader
 
     if part is not None or not file.name.lower().endswith(FitsReader.suffixes):
         return []

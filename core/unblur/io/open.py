@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unblur.errors import ImageError, UnblurError
 from unblur.io.files import FOREIGN, check_input, file_type, reason, split_part, suffix_of
-from unblur.io.fits.images import FitsReader
+from unblur.io.fits.hdu import FitsReader
 from unblur.io.npy import NpyReader
 from unblur.io.raster.jpeg import JpegReader
 from unblur.io.raster.png import PngReader

@@ -11,11 +11,11 @@ import numpy as np
 
 from unblur.errors import OutputError, UnblurError
 from unblur.io.files import check_vacant, explained, reason, suffix_of, written_whole
-from unblur.io.fits.images import FitsWriter
+from unblur.io.fits.hdu import FitsWriter
 from unblur.io.npy import NpyWriter
 from unblur.io.raster.jpeg import JpegWriter
 from unblur.io.raster.png import PngWriter
-from unblur.io.regions import ScratchRegions
+from unblur.io.region_writers import ScratchRegions
 from unblur.io.tiff.writer import OmeTiffWriter, TiffWriter
 from unblur.io.zarr.arrays import ZarrWriter
 from unblur.io.zarr.ome_writer import OmeZarrWriter

@@ -1,4 +1,4 @@
-"""How noisy an image is, judged from the image alone and independent of its blur."""
+"""Estimation of the noise level from the image alone, independent of its blur."""
 
 from __future__ import annotations
 

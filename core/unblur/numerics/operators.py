@@ -148,7 +148,7 @@ def laplacian_otf(shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 def taper(y: Tensor, kernel: Tensor) -> Tensor:
-    """Blend the border of `y` into its own periodic blur, so that a Fourier division is quiet.
+    """Blend the border of `y` into its own periodic blur, to avoid ringing in a Fourier division.
 
     Inside, `y` is unchanged; towards the border it fades, over the kernel's reach, into
     `y * k` with wrap-around, which is what a periodic blur would have shown there.

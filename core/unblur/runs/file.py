@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unblur.runs.batch import FileJob
+from unblur.runs.file_jobs import FileJob
 from unblur.runs.sidecars import write_sidecars
 from unblur.runs.store import deblur_to_store, journal_path
 

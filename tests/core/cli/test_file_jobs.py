@@ -8,7 +8,7 @@ import pytest
 
 from unblur.cli.options import crop_box, noise_level, settings
 from unblur.errors import UsageError
-from unblur.runs.batch import FileJob, expand_patterns, file_jobs, result_name
+from unblur.runs.file_jobs import FileJob, expand_patterns, file_jobs, result_name
 
 # Where results go.
 

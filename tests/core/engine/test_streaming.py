@@ -254,7 +254,7 @@ def test_a_tile_that_fails_leaves_a_hole_and_a_name(run, pipeline, nonfinite):
 
 
 def test_a_full_disk_stops_the_run_which_is_then_resumed(run, pipeline, box, monkeypatch):
-    from unblur.io.regions import ZarrRegions
+    from unblur.io.region_writers import ZarrRegions
 
     y = RNG.random((256, 256)).astype(np.float32)
     known = pipeline("deconvolve:sharpen", size=64)

@@ -14,7 +14,7 @@ import zarr
 
 from unblur.errors import OutputError
 from unblur.io import create_store, partial_path, publish, read_image, write_image
-from unblur.io.regions import ZarrRegions
+from unblur.io.region_writers import ZarrRegions
 from unblur.io.zarr.pyramids import chunk_regions
 from unblur.model.image import Image
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.intake.layout import name_block
-from unblur.engine.intake.statistics import gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.local import local_kernels, window_edge
 from unblur.engine.report import RunLog

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import torch
 
+from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.intake.layout import Layout
-from unblur.engine.intake.statistics import gradient_energy
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unblur.accel.malloc import retain_memory
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.memory import is_out_of_memory, release
-from unblur.engine.tiles.reader import RegionReader, overlaps
+from unblur.engine.tiles.region_reader import RegionReader, overlaps
 from unblur.engine.tiles.tiling import Box, Tile, Tiling, split_tile
 from unblur.errors import UnblurError
 from unblur.model.context import resolve_device

@@ -9,8 +9,8 @@ from math import ceil, prod
 
 import numpy as np
 
+from unblur.engine.intake.image_statistics import Block, gradient_energy
 from unblur.engine.intake.layout import Layout
-from unblur.engine.intake.statistics import Block, gradient_energy
 
 Box = tuple[slice, ...]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.io.regions import staged
+from unblur.io.region_writers import staged
 from unblur.io.tiff.ome_xml import TYPES
 from unblur.io.tiff.pages import IMAGEJ_LIMIT, TiffLayout, kept_facts, page_options, tile_of
 from unblur.io.tiff.reader import SUFFIXES

@@ -12,7 +12,7 @@ from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, guess_axes, in_file_order, reordered
 from unblur.io.files import explained, is_store, remove
 from unblur.io.lazy_pixels import StoredPixels, check_fits_memory
-from unblur.io.regions import ZarrRegions, check_same, default_chunks, store_dask
+from unblur.io.region_writers import ZarrRegions, check_same, default_chunks, store_dask
 from unblur.model.formats import RegionWriter, Writer, require_dtype
 from unblur.model.image import Image
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from unblur.io.axes import COLOURS
 from unblur.io.files import explained, is_store, remove, suffix_of
-from unblur.io.regions import ZarrRegions, check_same, store_dask
+from unblur.io.region_writers import ZarrRegions, check_same, store_dask
 from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
 from unblur.io.zarr.ome_reader import labels
 from unblur.io.zarr.pyramids import fill_level, level_shapes

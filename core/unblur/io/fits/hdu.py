@@ -22,7 +22,7 @@ from unblur.io.files import split_part
 from unblur.io.fits.companions import find_companions
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
-from unblur.io.regions import staged
+from unblur.io.region_writers import staged
 from unblur.io.tiff.writer import bands
 from unblur.model.formats import Reader, Writer, require_dtype
 from unblur.model.image import Image
