@@ -36,7 +36,7 @@ AT_ONCE = {"svmap": 1}
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
     """Deblur a zarr into another; return seconds, tiles and peak memory in GB."""
     from unblur.engine.job import DeblurJob
-    from unblur.engine.running.dask_cluster import make_scheduler
+    from unblur.engine.running.schedulers import make_scheduler
     from unblur.io import read_image
     from unblur.model.context import Context
     from unblur.numerics.synthesis import gaussian_kernel

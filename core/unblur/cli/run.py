@@ -107,7 +107,7 @@ def run(
     Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the report of the run.
     """
     from unblur.engine import BuiltPipeline
-    from unblur.engine.running.dask_cluster import make_scheduler
+    from unblur.engine.running.schedulers import make_scheduler
     from unblur.io import read_kernel
     from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline

@@ -11,7 +11,7 @@ from engine_stages import tiny_registry
 
 import unblur.pipeline
 from unblur.engine.job import DeblurJob
-from unblur.engine.running.dask_cluster import make_scheduler
+from unblur.engine.running.schedulers import make_scheduler
 from unblur.io import read_image
 from unblur.model.context import Context
 from unblur.pipeline import Pipeline

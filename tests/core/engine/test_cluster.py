@@ -8,7 +8,8 @@ import dask
 import numpy as np
 import pytest
 
-from unblur.engine.running.dask_cluster import Cluster, make_scheduler
+from unblur.engine.running.dask_cluster import Cluster
+from unblur.engine.running.schedulers import make_scheduler
 from unblur.errors import UsageError
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "cluster" / "slurm.py"

@@ -15,7 +15,7 @@ from engine_stages import tiny_registry
 from streamed_run import streamed
 
 import unblur.pipeline
-from unblur.engine.running.dask_cluster import outcome_of
+from unblur.engine.running.schedulers import outcome_of
 from unblur.errors import UnblurError
 from unblur.io import read_image, write_image
 from unblur.model.image import Image

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from unblur.engine.running.schedulers import CurrentTask, Scheduler, TileOutcome
+from unblur.engine.running.schedulers import CurrentTask, Scheduler, TileOutcome, outcome_of
 from unblur.engine.tiles.planning import cores
-from unblur.engine.tiles.task import PortableTask, TileResult, run_in_worker
+from unblur.engine.tiles.task import PortableTask, run_in_worker
 from unblur.engine.tiles.tiling import Tile
 from unblur.errors import UnblurError, UsageError
 
@@ -26,8 +26,7 @@ POLL = 0.2
 """Time between queries of the cluster, in seconds."""
 
 RETRIES = 3
-"""Number of times that a tile is submitted again after its workers died, and after its result was
-lost, dimensionless."""
+"""Number of submissions of a tile after its workers died or its result was lost, dimensionless."""
 
 
 class Cluster(Scheduler):
@@ -126,7 +125,7 @@ class Cluster(Scheduler):
                 if _was_killed(outcome) and deaths.get(tile.number, 0) < RETRIES:
                     deaths[tile.number] = deaths.get(tile.number, 0) + 1
                     portable.halve(tile)
-                    self.on_message(f"the workers died on {tile}; it is tried again in split_tile.")
+                    self.on_message(f"the workers died on {tile}; it is tried again in halves.")
                     again.append(tile)
                     continue
                 yield tile, outcome
@@ -212,26 +211,6 @@ class Cluster(Scheduler):
             self._own = None
 
 
-def make_scheduler(
-    name: str, workers: int | None = None, *, device: str = "auto", **options: Any
-) -> Scheduler | None:
-    """Return the scheduler of `--scheduler NAME`; `None` for threads.
-
-    Raises
-    ------
-    UsageError
-        If the name is none of threads, local, an address, or a scheduler file.
-    """
-    if name == "threads":
-        return None
-    if name == "local" or "://" in name or Path(name).suffix == ".json":
-        return Cluster(name, workers, device=device, **options)
-    raise UsageError(
-        f"a scheduler is threads, local, an address such as tcp://host:8786, or a scheduler file "
-        f"(.json), got '{name}'."
-    )
-
-
 def _check_alive(client: Any) -> None:
     """Raise `OSError` if the client has lost its scheduler.
 
@@ -245,20 +224,6 @@ def _ended(running: dict[Any, Tile]) -> list[Any]:
     """Return the futures that are not pending any more, in the order of their tiles."""
     ended = [future for future in running if future.status != "pending"]
     return sorted(ended, key=lambda future: running[future].number)
-
-
-def outcome_of(future: Any) -> tuple[TileOutcome, bool]:
-    """Return the outcome of a tile, and whether it was lost with its scheduler.
-
-    That is so if the scheduler dies between the tile's end and this call.
-    """
-    status = future.status
-    try:
-        done = future.result(timeout=60)
-    except Exception as error:
-        return error, not status == future.status == "error"
-    assert isinstance(done, TileResult)
-    return done, False
 
 
 def _was_killed(outcome: TileOutcome) -> bool:

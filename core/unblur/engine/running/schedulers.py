@@ -8,12 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from unblur.accel.malloc import no_malloc_trim
 from unblur.engine.tiles.task import TileResult, TileTask
 from unblur.engine.tiles.tiling import Tile
+from unblur.errors import UsageError
 
 TileOutcome = TileResult | Exception
 CurrentTask = Callable[[], TileTask]
@@ -132,3 +135,39 @@ def shared_cores(workers: int, device: str) -> Iterator[Callable[[], None]]:
             yield prepare
     finally:
         torch.set_num_threads(own)
+
+
+def make_scheduler(
+    name: str, workers: int | None = None, *, device: str = "auto", **options: Any
+) -> Scheduler | None:
+    """Return the scheduler of `--scheduler NAME`; `None` for threads.
+
+    Raises
+    ------
+    UsageError
+        If the name is none of threads, local, an address, or a scheduler file.
+    """
+    if name == "threads":
+        return None
+    from unblur.engine.running.dask_cluster import Cluster
+
+    if name == "local" or "://" in name or Path(name).suffix == ".json":
+        return Cluster(name, workers, device=device, **options)
+    raise UsageError(
+        f"a scheduler is threads, local, an address such as tcp://host:8786, or a scheduler file "
+        f"(.json), got '{name}'."
+    )
+
+
+def outcome_of(future: Any) -> tuple[TileOutcome, bool]:
+    """Return the outcome of a tile, and whether it was lost with its scheduler.
+
+    That is so if the scheduler dies between the tile's end and this call.
+    """
+    status = future.status
+    try:
+        done = future.result(timeout=60)
+    except Exception as error:
+        return error, not status == future.status == "error"
+    assert isinstance(done, TileResult)
+    return done, False

@@ -12,17 +12,7 @@ from unblur.errors import KernelError
 from unblur.model.kernel import NEGLIGIBLE
 from unblur.numerics.psf.diagnostic import Diagnostic
 from unblur.numerics.psf.properties import NOISE_SHARE, PsfProperties, as_array
-from unblur.numerics.psf.sampling import (
-    MAX_RATIO,
-    SAME,
-    TOLERATED,
-    describe_sizes,
-    largest_difference,
-    pixel_size_ratios,
-)
-
-AXES = "ZYX"
-"""Names of the spatial axes in the order of a 3-D array."""
+from unblur.numerics.psf.size_diagnostics import compare_pixel_sizes, compare_sizes, times
 
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 """Saturation levels of cameras with 8 to 16 bits, in counts."""
@@ -82,8 +72,8 @@ def validate(
         _tails(properties),
         _border(properties),
         _peak(raw, properties),
-        *_size(properties, image_shape),
-        *_pixel_size(properties, pixel_size, image_pixel_size, units, image_units),
+        *compare_sizes(properties, image_shape),
+        *compare_pixel_sizes(properties, pixel_size, image_pixel_size, units, image_units),
         _width(properties),
     ]
 
@@ -194,7 +184,7 @@ def _parity(properties: PsfProperties) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "note",
             "parity",
-            f"The extent {_by(properties.values.shape)} is even, so that no sample is the middle "
+            f"The extent {times(properties.values.shape)} is even, so that no sample is the middle "
             "one; programs differ in which they take, here it is n // 2.",
             "Crops to an odd extent about the centre of mass.",
         )
@@ -222,9 +212,9 @@ def _border(properties: PsfProperties) -> Diagnostic:
     return Diagnostic(
         "note",
         "border",
-        f"Only {_by(used)} of {_by(properties.values.shape)} samples are significant; the others "
-        "cost time.",
-        f"Crops to {_by(kept)}.",
+        f"Only {times(used)} of {times(properties.values.shape)} samples are significant; the "
+        "others cost time.",
+        f"Crops to {times(kept)}.",
     )
 
 
@@ -250,87 +240,6 @@ def _peak(raw: Any, properties: PsfProperties) -> Diagnostic:
     )
 
 
-def _size(properties: PsfProperties, image_shape: Sequence[int] | None) -> Iterator[Diagnostic]:
-    if image_shape is None:
-        return
-    shape = properties.values.shape
-    if len(image_shape) != len(shape):
-        yield Diagnostic(
-            "error",
-            "size",
-            f"The PSF has {len(shape)} axes, the image {len(image_shape)} spatial ones.",
-            "Nothing; save the plane in focus of a 3-D PSF, or measure one in 3-D.",
-        )
-    elif any(k > n for k, n in zip(shape, image_shape, strict=True)):
-        yield Diagnostic(
-            "error",
-            "size",
-            f"The PSF of {_by(shape)} is larger than the image of {_by(image_shape)}.",
-            "Crops it to its significant samples and, if that is still too large, to the image.",
-        )
-    elif any(2 * k > n for k, n in zip(shape, image_shape, strict=True)):
-        yield Diagnostic(
-            "note",
-            "size",
-            f"The PSF of {_by(shape)} is more than half as large as the image of "
-            f"{_by(image_shape)}, so that much of the observed light comes from outside.",
-            "Crops it to its significant samples.",
-        )
-    else:
-        yield Diagnostic("ok", "size", f"{_by(shape)} on an image of {_by(image_shape)}.")
-
-
-def _pixel_size(
-    properties: PsfProperties,
-    pixel_size: Mapping[str, float] | None,
-    image_pixel_size: Mapping[str, float] | None,
-    units: Mapping[str, str] | None,
-    image_units: Mapping[str, str] | None,
-) -> Iterator[Diagnostic]:
-    if not pixel_size and not image_pixel_size:
-        return  # without any pixel size there is nothing to compare
-    axes = AXES[-properties.values.ndim :]
-    of_psf, of_image = pixel_size or {}, image_pixel_size or {}
-    ratios = pixel_size_ratios(axes, of_psf, of_image, units, image_units)
-    both = [a for a in axes if of_psf.get(a) and of_image.get(a)]
-    sizes = (
-        f"the PSF's pixels are {describe_sizes(axes, of_psf, units)}, "
-        f"the image's {describe_sizes(axes, of_image, image_units)}"
-    )
-    if not ratios and both:
-        yield Diagnostic(
-            "warning",
-            "pixel size",
-            f"The units of the pixel sizes cannot be converted: {sizes}.",
-            "Nothing; state both in units of one kind.",
-        )
-        return
-    if len(both) < len(axes) and largest_difference(ratios) <= SAME:
-        missing = "image" if all(of_psf.get(a) for a in axes) else "PSF"
-        yield Diagnostic(
-            "note",
-            "pixel size",
-            f"The {missing} does not state its pixel size along "
-            f"{''.join(a for a in axes if a not in both)}, so that it cannot be compared with the "
-            "other.",
-            "Nothing; state it.",
-        )
-        return
-    difference = largest_difference(ratios)
-    if difference <= SAME:
-        yield Diagnostic("ok", "pixel size", "The PSF and the image have the same pixel size.")
-        return
-    times = ", ".join(f"{r:.3g} along {a}" for a, r in ratios.items())
-    yield Diagnostic(
-        "warning" if difference <= TOLERATED else "error",
-        "pixel size",
-        f"The ratio of the PSF's pixel size to the image's is {times}: {sizes}.",
-        "Resamples the PSF to the image's pixels."
-        if difference <= MAX_RATIO - 1
-        else f"Nothing; a ratio beyond {MAX_RATIO:g} is not resampled. Check both units.",
-    )
-
-
 def _width(properties: PsfProperties) -> Diagnostic:
     width = properties.width
     text = f"Full width at half maximum {' x '.join(f'{w:.2f}' for w in width)} pixels."
@@ -339,7 +248,3 @@ def _width(properties: PsfProperties) -> Diagnostic:
             "note", "width", f"{text} The PSF hardly blurs; deconvolution changes little."
         )
     return Diagnostic("ok", "width", text)
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " x ".join(str(n) for n in shape)
