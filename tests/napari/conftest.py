@@ -46,14 +46,6 @@ def _start_display() -> None:
 _start_display()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of the widget one after another: they share a display and measure time."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.serial)
-
-
 BLIND = """\
 summary: Blind, for tests.
 steps:

@@ -31,6 +31,7 @@ def type_number(qtbot, box, text):
     qtbot.keyClick(box, Qt.Key.Key_Tab)
 
 
+@pytest.mark.serial
 def test_preview_run_cancel_run_save(
     open_widget, click, qtbot, wait_until_idle, tmp_path, monkeypatch
 ):
