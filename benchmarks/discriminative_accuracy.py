@@ -1,13 +1,13 @@
-"""How often the classifier of `discriminative` is right, by size of the image.
+"""Accuracy of the classifier of `discriminative`, by size of the image.
 
     python benchmarks/discriminative_accuracy.py ../shared/data/bsds500/val ../shared/data/kodak
     python benchmarks/discriminative_accuracy.py ../shared/data/bsds500/val \
         --weights adam.safetensors sgd.safetensors --name discriminative-ablation
 
-Every picture (luma) is judged as it is and blurred by a camera's motion of 7 to 51 pixels with 1 %
-of noise, seeded by the picture's number, at full size and shrunk by 2 and by 4. Only pixels that
-see the picture alone are kept, of both. Percentages of right verdicts are kept as
-`results/discriminative-accuracy`, or under another name.
+Every image (luma) is classified twice: sharp, and blurred by a camera motion of 7 to 51 pixels
+with 1 % of noise, seeded by the image's number; at full size and shrunk by 2 and by 4. Both are
+cropped to the valid region of the blur. Percentages of correct classifications are written to
+`results/discriminative-accuracy`, or under `--name`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from scale_table import keep
+from scale_table import write_table
 from unblur.numerics.pyramid import shrink_image
 from unblur.numerics.synthesis import DegradedPair, add_gaussian_noise, blur_image, crop_valid
 from unblur.training.images import image_files, read_luma
@@ -32,7 +32,7 @@ FACTORS = (1, 2, 4)
 
 
 def pair_of(number: int, path: Path) -> DegradedPair:
-    """Return picture number `number`, blurred and noisy, and as it is."""
+    """Return image number `number`, blurred and noisy, and sharp."""
     generator = torch.Generator().manual_seed(number)
     kernel = draw_kernel(generator)
     sharp = read_luma(path).float() / 255
@@ -40,8 +40,8 @@ def pair_of(number: int, path: Path) -> DegradedPair:
     return DegradedPair(blurred, crop_valid(sharp, kernel))
 
 
-def judged(pairs: Sequence[DegradedPair], classifier: Classifier) -> dict[str, float]:
-    """Return percentages of right verdicts: of all images, of the blurred and of the sharp."""
+def classification_rates(pairs: Sequence[DegradedPair], classifier: Classifier) -> dict[str, float]:
+    """Return the percentages classified correctly: of all images, of the blurred, of the sharp."""
     with torch.no_grad():
         found = [[float(classifier(x[None, None])) for x in pair] for pair in pairs]
     blurred = 100 * sum(a > 0 for a, _ in found) / len(pairs)
@@ -54,8 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--weights", nargs="+", default=["general"], help="names or files")
-    parser.add_argument("--name", default="discriminative-accuracy", help="of the results")
-    parser.add_argument("--about", default="", help="what the reader has to know of the weights")
+    parser.add_argument("--name", default="discriminative-accuracy", help="name of the results")
+    parser.add_argument("--about", default="", help="remark on the weights")
     options = parser.parse_args()
     device = torch.device("cpu")
     classifiers = {Path(w).stem: load_classifier(w, torch.float32, device) for w in options.weights}
@@ -68,9 +68,9 @@ def main() -> None:
             for name, classifier in classifiers.items():
                 label = {"weights": name} if len(classifiers) > 1 else {}
                 where = {"set": folder.name, "pictures": len(files), "shrunk by": factor}
-                rows.append({**label, **where, **judged(small, classifier)})
-    remark = f"Right verdicts in percent, noise {NOISE:g}. {options.about}".rstrip()
-    keep(options.name, "Verdicts of the classifier", rows, remark, "number of the picture")
+                rows.append({**label, **where, **classification_rates(small, classifier)})
+    remark = f"Correct classifications in percent, noise {NOISE:g}. {options.about}".rstrip()
+    write_table(options.name, "Accuracy of the classifier", rows, remark, "number of the image")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How much any prior could gain in the place of the discriminative one, on Levin's pairs.
+"""Upper bound on the gain of any image prior in place of the discriminative one, Levin's pairs.
 
     python benchmarks/discriminative_bound.py ../shared/data/levin09 [--every 2]
 
-The pipeline `discriminative` runs with another prior in the place of the network: one that knows
-the true sharp image, and whose step goes a share of the way there. With 0 nothing is left but the
-tie to the last iteration's latent image. No prior that has to guess the image gets nearer to it
-than the one that goes all the way. Each share is tried with the weight of the pipeline and with
-one so large that, having decreased, it still has an effect at full size. Kept as
+The pipeline `discriminative` runs with another prior in place of the network: one that is given
+the true sharp image, and whose proximal step moves the latent image a fraction of the way towards
+it. With the fraction 0 only the quadratic penalty on the change since the last iteration remains.
+With the fraction 1 the step is the best that any prior can make. Each fraction is run with the
+weight of the pipeline and with one that still has an effect at full size after its decay. Results:
 `results/discriminative-bound`.
 """
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from scale_table import keep
+from scale_table import write_table
 from unblur.bench import ImagePair, load_set
 from unblur.engine import deblur
 from unblur.io import read_image, read_kernel
@@ -42,25 +42,25 @@ from unblur_classic.map.preprocessing import preprocess
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 HEAVIER = 25.0
-"""Factor on the pipeline's weight, which on the way falls to a fortieth."""
+"""Second factor on the pipeline's weight, which decays to a fortieth, dimensionless."""
 
 
-class Knowing(stages.Prior):
-    """Draws a latent image a share of the way to the true one, wherever in its frame that lies."""
+class OraclePrior(stages.Prior):
+    """Move a latent image a fraction of the way to the true one, at the best shift and gain."""
 
-    name = "knowing"
-    summary = "Knows the true image; for measurements alone."
+    name = "oracle"
+    summary = "Uses the true image; for measurements only."
     truths: ClassVar[dict[tuple[int, ...], tuple[Tensor, Tensor]]] = {}
-    """By the extent of the scene at a scale: the true image in it, and 1 where it is known."""
+    """The true image padded to the scene, and its valid mask, by the shape of the scene (H, W)."""
 
     class Params(stages.Params):
         """Settings of the measurement."""
 
-        share: float = Field(1.0, ge=0, le=1, description="Of the way to the true image.")
+        share: float = Field(1.0, ge=0, le=1, description="Fraction of the way to the true image.")
 
     @classmethod
-    def told(cls, sharp: Tensor, size: int) -> None:
-        """Lay the true image (H, W) into the scenes of all scales of a kernel of `size`."""
+    def set_truth(cls, sharp: Tensor, size: int) -> None:
+        """Pad the true image (H, W) to the scene of every pyramid level of a kernel of `size`."""
         cls.truths.clear()
         for scale in pyramid_levels(size):
             small = shrink_image(sharp, scale.ratio)
@@ -69,7 +69,7 @@ class Knowing(stages.Prior):
             cls.truths[tuple(extent)] = (next(both), next(both))
 
     def energy(self, x: Tensor) -> Tensor:
-        """Return 0: no stage that is measured here asks for it."""
+        """Return 0: `map` does not use the energy."""
         return x.new_zeros(())
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Knowing(stages.Prior):
         return torch.zeros_like(x)
 
     def proximal(self, x: Tensor, step: float) -> Tensor:
-        """Return `x` drawn to the true image at the shift and brightness that fit it best."""
+        """Return `x` moved towards the true image at its best shift, offset and gain."""
         if not self.params.share:
             return x
         truth, known = self.truths[tuple(x.shape[-2:])]
@@ -91,7 +91,7 @@ class Knowing(stages.Prior):
 
 
 @dataclass(frozen=True)
-class Scene:
+class LevinPair:
     """A pair of Levin's set.
 
     Attributes
@@ -99,9 +99,9 @@ class Scene:
     blurred, sharp : (H, W)
         White = 1.
     true : Kernel
-        The kernel.
+        The true kernel.
     size : int
-        Extent of the frame that is found for it.
+        Estimated kernel size, pixels.
     """
 
     blurred: NDArray[np.float32]
@@ -110,8 +110,8 @@ class Scene:
     size: int
 
     @classmethod
-    def of(cls, pair: ImagePair, params: MapEstimator.Params) -> Scene:
-        """Read a pair and find its frame as the estimator does."""
+    def of(cls, pair: ImagePair, params: MapEstimator.Params) -> LevinPair:
+        """Read a pair and estimate its kernel size as the estimator does."""
         images = [read_image(path) for path in (pair.blurred, pair.sharp)]
         blurred, sharp = (np.asarray(x.data) / np.float32(x.white) for x in images)
         assert pair.kernel is not None
@@ -119,15 +119,15 @@ class Scene:
         return cls(blurred, sharp, read_kernel(pair.kernel).mean, given.size)
 
 
-def measured(scenes: Sequence[Scene], pipeline: Pipeline) -> dict[str, float]:
-    """Return the means over scenes."""
+def mean_scores(pairs: Sequence[LevinPair], pipeline: Pipeline) -> dict[str, float]:
+    """Return the means over pairs."""
     psnr, similarity = [], []
-    for scene in scenes:
-        Knowing.told(torch.from_numpy(scene.sharp), scene.size)
-        found = deblur(scene.blurred, pipeline)
+    for pair in pairs:
+        OraclePrior.set_truth(torch.from_numpy(pair.sharp), pair.size)
+        found = deblur(pair.blurred, pipeline)
         assert found.kernel is not None
-        psnr.append(levin_aligned(np.asarray(found.image), scene.sharp).psnr)
-        similarity.append(kernel_similarity(found.kernel.mean.weights, scene.true.weights))
+        psnr.append(levin_aligned(np.asarray(found.image), pair.sharp).psnr)
+        similarity.append(kernel_similarity(found.kernel.mean.weights, pair.true.weights))
     return {"PSNR": float(np.mean(psnr)), "kernel similarity": float(np.mean(similarity))}
 
 
@@ -140,35 +140,37 @@ def with_second(prior: dict[str, object] | None) -> Pipeline:
 
 
 def main() -> None:
-    """Measure every prior and keep the table."""
+    """Run every prior and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("levin", type=Path, help="folder of Levin's set")
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
     options = parser.parse_args()
-    registry().stages["prior", Knowing.name] = Knowing
+    registry().stages["prior", OraclePrior.name] = OraclePrior
     params = MapEstimator(Pipeline.load("discriminative").steps[0].params).params
     weight = params.priors[1].weight
-    scenes = [Scene.of(pair, params) for pair in load_set(options.levin).pairs[:: options.every]]
+    pairs = [LevinPair.of(pair, params) for pair in load_set(options.levin).pairs[:: options.every]]
     tried: list[tuple[str, dict[str, object] | None]] = [("none", None)]
     for factor in (1.0, HEAVIER):
         for share in SHARES:
             prior = {
-                "prior": Knowing.name,
+                "prior": OraclePrior.name,
                 "weight": factor * weight,
                 "params": {"share": share},
             }
             tried.append((f"{share:.0%} of the way, weight {factor * weight:g}", prior))
     rows = []
     for label, prior in tried:
-        found = measured(scenes, with_second(prior))
+        found = mean_scores(pairs, with_second(prior))
         rows.append({"second prior": label, **found})
         print(rows[-1], flush=True)
     remark = (
-        f"Means over {len(scenes)} of Levin's pairs, PSNR in dB as in "
+        f"Means over {len(pairs)} of Levin's pairs, PSNR in dB as in "
         "levin-discriminative, where the second prior is the network with weight "
         f"{weight:g}. Of the way: from the last iteration's latent image to the true sharp image."
     )
-    keep("discriminative-bound", "What a prior that knows the image gains", rows, remark)
+    write_table(
+        "discriminative-bound", "Gain of a prior that is given the sharp image", rows, remark
+    )
 
 
 if __name__ == "__main__":

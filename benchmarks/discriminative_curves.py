@@ -1,14 +1,13 @@
-"""How fast `map` converges with the discriminative prior and without, and what it takes.
+"""Convergence of `map` with and without the discriminative prior, and its processor time.
 
     python benchmarks/discriminative_curves.py similarity ../shared/data/levin09
     python benchmarks/discriminative_curves.py speed ../shared/data/photos/budgie_tea-gardens.jpg
 
-`similarity` follows the kernel from turn to turn, in a frame of 31 pixels, on some of Levin's
-pairs: its similarity to the true one, at coarse scales after stretching (Fig. 13 of Li et al.).
-Kept as `results/discriminative-curves` and drawn in docs/images. `speed` runs the pipeline
-`discriminative` on a photograph blurred by a kernel of 25 pixels with 1 % of noise, and keeps the
-processor seconds, to be measured with one thread (OMP_NUM_THREADS=1), as
-`results/discriminative-speed`.
+`similarity` computes the kernel similarity after each iteration, kernel size 31 pixels, on four of
+Levin's pairs; coarse kernels are enlarged first (Fig. 13 of Li et al.). Results:
+`results/discriminative-curves`, and a plot in docs/images. `speed` runs the pipeline
+`discriminative` on a photograph blurred by a kernel of 25 pixels with 1 % of noise, and writes the
+processor seconds to `results/discriminative-speed`; run it with one thread (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scale_table import keep
+from scale_table import write_table
 from unblur.engine import deblur
 from unblur.io import read_kernel
 from unblur.model.context import Context
@@ -40,13 +39,14 @@ from unblur_classic.map.preprocessing import preprocess
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
 PICTURE = Path(__file__).parents[1] / "docs/images/discriminative-curves.svg"
-FRAME = 31
+KERNEL_SIZE = 31
+"""Kernel size of the estimates along each axis, pixels."""
 
 
 def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     """Yield the similarity after each iteration with the first `count` priors of the pipeline."""
     settings = Pipeline.load("discriminative").steps[0].params
-    params = MapEstimator({**settings, "size": FRAME}).params
+    params = MapEstimator({**settings, "size": KERNEL_SIZE}).params
     given = preprocess(image, Context(), None, params)
     kernels: list[Tensor] = []
     levels = pyramid_levels(given.size)
@@ -55,12 +55,12 @@ def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     )
     ratios = {level.size: level.ratio for level in levels}
     for kernel in kernels:
-        full = rescale_kernel(kernel, FRAME, 1 / ratios[kernel.shape[-1]])
+        full = rescale_kernel(kernel, KERNEL_SIZE, 1 / ratios[kernel.shape[-1]])
         yield kernel_similarity(full.numpy(), true.weights)
 
 
 def similarity(levin: Path) -> None:
-    """Keep and draw the means over the pairs."""
+    """Write and plot the means over the pairs."""
     found: dict[str, list[list[float]]] = {"without": [], "with": []}
     for pair in PAIRS:
         blurred = np.asarray(Image.open(levin / "blurred_16bit" / f"{pair}_img.png"))
@@ -71,20 +71,23 @@ def similarity(levin: Path) -> None:
             print(pair, f"{count} priors: {curves[-1][-1]:.3f}", flush=True)
     means = {name: np.mean(curves, axis=0) for name, curves in found.items()}
     rows = [
-        {"turn": turn, **{name: float(curve[turn - 1]) for name, curve in means.items()}}
-        for turn in range(1, len(means["with"]) + 1)
+        # The key of the stored results for the iteration.
+        {"turn": number, **{name: float(curve[number - 1]) for name, curve in means.items()}}
+        for number in range(1, len(means["with"]) + 1)
     ]
-    remark = f"Mean kernel similarity over {', '.join(PAIRS)} of Levin's set, frame {FRAME}."
-    keep("discriminative-curves", "Kernel similarity from turn to turn", rows, remark)
+    remark = (
+        f"Mean kernel similarity over {', '.join(PAIRS)} of Levin's set, kernel size {KERNEL_SIZE}."
+    )
+    write_table("discriminative-curves", "Kernel similarity by iteration", rows, remark)
     points = [
         {"step": float(row["turn"]), **{f"similarity {name}": row[name] for name in means}}
         for row in rows
     ]
-    write_plot(points, "similarity", PICTURE, "turns")
+    write_plot(points, "similarity", PICTURE, "iterations")
 
 
 def speed(photo: Path, edges: tuple[int, ...] = (255, 800)) -> None:
-    """Keep the seconds that the pipeline takes for squares cut from a photograph."""
+    """Write the processor seconds of the pipeline on squares of a photograph."""
     rows = []
     for edge in edges:
         generator = torch.Generator().manual_seed(0)
@@ -96,7 +99,7 @@ def speed(photo: Path, edges: tuple[int, ...] = (255, 800)) -> None:
         deblur(blurred, "discriminative")
         rows.append({"edge": edge, "processor seconds": time.process_time() - began})
     remark = f"The pipeline discriminative, {torch.get_num_threads()} threads."
-    keep("discriminative-speed", "Processor seconds by size of the image", rows, remark)
+    write_table("discriminative-speed", "Processor seconds by size of the image", rows, remark)
 
 
 def main() -> None:

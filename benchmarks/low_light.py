@@ -2,10 +2,10 @@
 
     python benchmarks/low_light.py ../shared/data/night
 
-The scenes that no weights of svmap were trained on, at half their size, are made 1.2 times
-brighter, blurred by kernels of `kernels_13_35.npz`, given 1 % of noise, and clipped at white.
-The first five were used to choose the settings of `low-light`. Scores are taken at the best
-shift, as on Levin's set. Kept as `results/low-light`.
+The scenes that no weights of svmap were trained on, at half their size, are multiplied by 1.2,
+blurred by kernels of `kernels_13_35.npz`, given 1 % of noise, and clipped at white. The first five
+were used to choose the settings of `low-light`. Scores are computed at the best shift, as on
+Levin's set. Results: `results/low-light`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scale_table import keep
+from scale_table import write_table
 from svmap_table import stored_kernels
 from unblur.engine import deblur
 from unblur.numerics.metrics import levin_aligned
@@ -48,7 +48,7 @@ def main() -> None:
         print(row, flush=True)
     means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "scene"}
     table = [*rows, {"scene": "mean", **means}]
-    keep("low-light", "Blind deblurring of night scenes", table, seed="number of the scene")
+    write_table("low-light", "Blind deblurring of night scenes", table, seed="number of the scene")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Images of any size for the benchmarks of scale, written chunk by chunk."""
+"""Images of any size for the benchmarks of large images, written chunk by chunk."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BLUR = (2.0, 15)
 
 
 def texture() -> np.ndarray:
-    """Return a chunk of noise that is blurred as `BLUR` says, its borders fitting each other."""
+    """Return a periodic chunk of noise, blurred by the kernel of `BLUR`, (CHUNK, CHUNK)."""
     draw = np.random.default_rng(0)
     piece = gaussian_filter(draw.standard_normal((CHUNK, CHUNK)), BLUR[0], mode="wrap")
     return 20000 + 8000 * piece / piece.std() + 200 * draw.standard_normal(piece.shape)
 
 
 def boxes() -> np.ndarray:
-    """Return a chunk of a thousand boxes, each over those before, that is blurred by `motion`."""
+    """Return a periodic chunk of a thousand overlapping boxes, blurred by `motion`."""
     draw = np.random.default_rng(0)
     sharp = np.full((CHUNK, CHUNK), 25000.0)
     for row, column in draw.integers(0, CHUNK, (1000, 2)):
@@ -36,12 +36,12 @@ def boxes() -> np.ndarray:
 
 
 def motion() -> Kernel:
-    """Return a kernel of 17 pixels."""
+    """Return a kernel of 17 x 17 pixels."""
     return gaussian_process_kernel(17, torch.Generator().manual_seed(0))
 
 
 def make_image(path: Path, edge: int, piece: np.ndarray) -> None:
-    """Write a zarr of `edge` x `edge` pixels of one chunk's worth, repeated."""
+    """Write a zarr of `edge` x `edge` pixels that repeats the chunk `piece`."""
     values = np.clip(piece, 0, 60000).astype(np.uint16)
     array = zarr.create_array(path, shape=(edge, edge), chunks=(CHUNK, CHUNK), dtype="uint16")
     for row in range(0, edge, CHUNK):

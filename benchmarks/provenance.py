@@ -1,4 +1,4 @@
-"""Where, when, with what and by which command a benchmark was measured."""
+"""The device, date, versions and command of a benchmark."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unblur.bench.results import describe_device
 
 
 def provenance(seed: int | str = 0, device: str = "cpu") -> dict[str, Any]:
-    """Return what every result file states of its making.
+    """Return the entries of every result file that describe how it was made.
 
     Parameters
     ----------
     seed : int or str
-        The seed of all that is drawn, or how seeds are given.
+        Seed of all random numbers, or a description of the seeds.
     device : str
-        Where it ran, as torch names it.
+        Device, as torch names it.
     """
     script = Path(sys.argv[0]).name
     return {

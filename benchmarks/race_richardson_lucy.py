@@ -1,11 +1,11 @@
-"""Race `richardson-lucy`: the same image, PSF, number of steps and precision for all.
+"""Compare `richardson-lucy`: the same image, PSF, number of iterations and precision for all.
 
     python benchmarks/race_richardson_lucy.py -o benchmarks/results/race-richardson-lucy.json
     python benchmarks/race_richardson_lucy.py --depth 32 --edge 256 --kernel 15 --iterations 10
 
-Racers differ in what they assume beyond the border: scikit-image and RedLionfish darkness,
-sdeconv the other side of the image, `unblur` and deepinv a scene that goes on. PSNR is therefore
-stated for the whole result and for its inside, where all should agree.
+Tools differ in their boundary conditions: zeros in scikit-image and RedLionfish, periodic in
+sdeconv, an unknown scene beyond the border in `unblur` and deepinv. PSNR is therefore reported for
+the whole result and for its inside, where all should agree.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from race import Racer, arguments, keep, peer, race
+from race import Tool, compare_tools, import_tool, make_parser, write_rows
 from unblur.model.context import Context
 from unblur.testing import SyntheticScene
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
 
-def racers(iterations: int) -> list[Racer]:
-    """Return who takes part."""
+def tools(iterations: int) -> list[Tool]:
+    """Return the tools that are compared."""
 
     def own(given: SyntheticScene, _: float | None) -> Tensor:
         stage = RichardsonLucy(iterations=iterations)
         return stage.deconvolve(given.blurred, given.kernel, Context())
 
     def skimage(given: SyntheticScene, _: float | None) -> Tensor:
-        lucy = peer("skimage.restoration").richardson_lucy
+        lucy = import_tool("skimage.restoration").richardson_lucy
         image = given.blurred[0].numpy()
         psf = given.kernel.weights.astype(np.float32)
         return torch.from_numpy(lucy(image, psf, iterations, clip=False))[None]
 
     def redlionfish(given: SyntheticScene, _: float | None) -> Tensor:
-        lucy = peer("RedLionfishDeconv").doRLDeconvolutionFromNpArrays
-        # It takes volumes of two planes or more, and sees the centre of an odd PSF a pixel aside.
+        lucy = import_tool("RedLionfishDeconv").doRLDeconvolutionFromNpArrays
+        # It takes volumes of at least two planes, and places the centre of an odd PSF a pixel off.
         image, psf = given.blurred[0].numpy(), given.kernel.weights.astype(np.float32)
         flat = image.ndim == 2
         if flat:
@@ -52,11 +52,11 @@ def racers(iterations: int) -> list[Racer]:
             start = [n // 2 - k // 2 for n, k in zip(whole.shape, width, strict=True)]
             whole[tuple(slice(a, a + k) for a, k in zip(start, width, strict=True))] = psf
             psf = whole
-        lucy = peer("sdeconv.deconv").SRichardsonLucy(psf, niter=iterations, pad=width)
+        lucy = import_tool("sdeconv.deconv").SRichardsonLucy(psf, niter=iterations, pad=width)
         return lucy(given.blurred[0])[None]
 
     def deepinv(given: SyntheticScene, _: float | None) -> Tensor:
-        physics, optim = peer("deepinv.physics"), peer("deepinv.optim")
+        physics, optim = import_tool("deepinv.physics"), import_tool("deepinv.optim")
         blur = physics.Blur(given.kernel.tensor()[None, None], padding="valid", use_fft=True)
         with torch.no_grad():
             found = optim.MLEM(max_iter=iterations)(given.blurred[None], blur)[0]
@@ -65,31 +65,31 @@ def racers(iterations: int) -> list[Racer]:
         return found[(..., *inner)]
 
     return [
-        Racer("unblur", "unblur", own),
-        Racer("scikit-image", "scikit-image", skimage),
-        Racer(
+        Tool("unblur", "unblur", own),
+        Tool("scikit-image", "scikit-image", skimage),
+        Tool(
             "RedLionfish, CPU",
             "redlionfish",
             redlionfish,
-            note="takes volumes alone: an image goes in twice",
+            note="takes volumes only: an image is passed twice",
         ),
-        Racer("sdeconv", "sdeconv", sdeconv, note="padded by a kernel's width"),
-        Racer("deepinv, MLEM", "deepinv", deepinv, note="valid convolution by FFT"),
+        Tool("sdeconv", "sdeconv", sdeconv, note="padded by a kernel's width"),
+        Tool("deepinv, MLEM", "deepinv", deepinv, note="valid convolution by FFT"),
     ]
 
 
 def main() -> None:
-    parser = arguments(__doc__.splitlines()[0], edge=2048, turns=5)
+    parser = make_parser(__doc__.splitlines()[0], edge=2048, repetitions=5)
     parser.add_argument("--iterations", type=int, default=30)
     options = parser.parse_args()
-    rows = race(racers(options.iterations), options)
+    rows = compare_tools(tools(options.iterations), options)
     planes = f"{options.depth} x " if options.depth else ""
-    keep(
+    write_rows(
         "Richardson-Lucy against other tools",
         rows,
         f"{planes}{options.edge} x {options.edge} pixels, Gaussian PSF of {options.kernel} pixels "
         f"along each axis, {options.iterations} steps, float32, {torch.get_num_threads()} threads; "
-        f"median of {options.turns} turns.",
+        f"median of {options.repetitions} runs.",
         options.output,
     )
 

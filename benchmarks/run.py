@@ -4,9 +4,9 @@
     python benchmarks/run.py levin-blind  # one target
     python benchmarks/run.py --list
 
-Tables are made by `unblur bench` on data beside the repository (`../shared/data`); races and
-speeds by the scripts in this folder. A target that is not run leaves its files as they were
-last measured, each with device, date and version inside.
+Tables are made by `unblur bench` on data beside the repository (`../shared/data`); comparisons
+with other tools and times by the scripts in this folder. The files of a target that is not run
+stay as they were last measured, each with device, date and versions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from targets import RESULTS, ROOT, TARGETS
 
 
 def main() -> None:
-    """Run the targets asked for and say what failed."""
+    """Run the chosen targets and report the failed ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "targets", nargs="*", metavar="TARGET", help="all but the heavy ones, if none is named"

@@ -1,15 +1,15 @@
-"""What one kernel per cell gains over one for all, where the blur turns across the image.
+"""PSNR with one kernel per cell, beside one kernel, where the blur rotates across the image.
 
 python benchmarks/scale_local.py PHOTO... [--size 2048] [--turn 60] [--cell 400]
 python benchmarks/scale_local.py PHOTO... --camera 1 --size 1024 --cell auto --pipeline NAME
 
-The photographs are laid side by side to a scene of `--size` pixels, which is blurred by a camera
-shake that turns by `--turn` degrees from left to right, with 0.2 % noise. Two runs are blind; the
-last row has the true kernels, one for each column of cells. Kept as `results/scale-local`, or
-under the name that `--name` gives.
+The photographs are tiled to a scene of `--size` pixels, which is blurred by a kernel that rotates
+by `--turn` degrees from left to right, with 0.2 % noise. Two runs are blind; the last row has the
+true kernels, one for each column of cells. Results: `results/scale-local`, or the name given by
+`--name`.
 
-With `--camera` the scene is shaken by a camera that shifts and turns by so many degrees, and the
-local kernels are left as they are, or made to fit a motion of the camera. Kept as
+With `--camera` the scene is blurred by a camera that shifts and rotates by that many degrees, and
+the local kernels are used as estimated, or fitted by a motion of the camera. Results:
 `results/local-camera`.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.ndimage import rotate
 
-from scale_table import keep
+from scale_table import write_table
 from unblur.engine import deblur
 from unblur.io import read_image
 from unblur.model.kernel import Kernel, KernelField
@@ -33,19 +33,19 @@ from unblur.numerics.synthesis import blur_image, camera_path, gaussian_process_
 from unblur.pipeline import Pipeline
 
 STRIPS = 33
-"""Kernels between the left and the right edge; between two of them, blurs are blended."""
+"""Number of kernels from the left to the right edge; blurs are interpolated between them."""
 
 
 REMARK = (
     "blurred: as given. global and local: blind, `tiles.kernel` of the pipeline. true: the true "
-    "kernels, one for each column of cells. PSNR at the best shift, 32 pixels of border left out; "
-    "seconds on a machine that had other work."
+    "kernels, one for each column of cells. PSNR at the best shift, without 32 pixels of border; "
+    "seconds on a machine with other load."
 )
 
 CAMERA = (
     "blurred: as given. global, local: `tiles.kernel` of the pipeline. camera: local, with "
-    "`tiles.motion: camera`. All blind. PSNR at the best shift, 32 pixels of border left out; "
-    "seconds on a machine that had other work."
+    "`tiles.motion: camera`. All blind. PSNR at the best shift, without 32 pixels of border; "
+    "seconds on a machine with other load."
 )
 
 
@@ -71,29 +71,29 @@ def scene(paths: list[str], size: int) -> torch.Tensor:
     return torch.from_numpy(np.concatenate(rows)[:size].copy())
 
 
-def turned(kernel: Kernel, angle: float) -> Kernel:
-    """Return a kernel turned by `angle` degrees about its centre."""
+def rotate_kernel(kernel: Kernel, angle: float) -> Kernel:
+    """Return a kernel rotated by `angle` degrees about its centre."""
     weights = rotate(np.pad(kernel.weights, 2), angle, reshape=False, order=1)
     return Kernel(np.maximum(weights, 0))
 
 
-def turning_blur(sharp: torch.Tensor, kernel: Kernel, turn: float) -> torch.Tensor:
-    """Blur with a kernel that turns from left to right, by efficient filter flow."""
+def rotating_blur(sharp: torch.Tensor, kernel: Kernel, angle: float) -> torch.Tensor:
+    """Blur with a kernel that rotates by `angle` from left to right, by efficient filter flow."""
     width = sharp.shape[1]
-    place = torch.arange(width) * (STRIPS - 1) / (width - 1)
+    position = torch.arange(width) * (STRIPS - 1) / (width - 1)
     total = torch.zeros_like(sharp)
     for strip in range(STRIPS):
-        weight = (1 - (place - strip).abs()).clamp_min(0)
-        here = turned(kernel, turn * strip / (STRIPS - 1))
+        weight = (1 - (position - strip).abs()).clamp_min(0)
+        here = rotate_kernel(kernel, angle * strip / (STRIPS - 1))
         total += blur_image((sharp * weight)[None], here, boundary="reflect")[0]
     return total
 
 
-def true_field(kernel: Kernel, turn: float, size: int, cell: int) -> KernelField:
+def true_field(kernel: Kernel, angle: float, size: int, cell: int) -> KernelField:
     """Return the kernels at the middle of each column of cells."""
     count = max(size // cell, 1)
     columns = tuple((j + 0.5) * size / count for j in range(count))
-    row = tuple(turned(kernel, turn * column / (size - 1)) for column in columns)
+    row = tuple(rotate_kernel(kernel, angle * column / (size - 1)) for column in columns)
     return KernelField((row,), (size / 2,), columns)
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--shake", type=int, default=0, help="seed of the kernel")
-    parser.add_argument("--turn", type=float, default=60.0)
+    parser.add_argument("--turn", dest="angle", type=float, default=60.0, help="degrees")
     parser.add_argument("--kernel", type=int, default=15)
     parser.add_argument("--camera", type=float, default=0.0, help="degrees from end to end")
     parser.add_argument("--cell", default="400", help="pixels, or auto")
@@ -110,46 +110,44 @@ def main() -> None:
     parser.add_argument("--pipeline", default="map-hyper-laplacian")
     parser.add_argument("--name", help="of the results; scale-local or local-camera by default")
     options = parser.parse_args()
-    (by_camera if options.camera else by_turning)(options)
+    (compare_camera if options.camera else compare_rotating_blur)(options)
 
 
-def by_turning(options: argparse.Namespace) -> None:
-    """Blur with a kernel that turns from left to right, and keep what undoes it."""
+def compare_rotating_blur(options: argparse.Namespace) -> None:
+    """Blur with a kernel that rotates from left to right, deblur, and write the scores."""
     sharp = scene(options.photos, options.size)
     generator = torch.Generator().manual_seed(options.shake)
     kernel = gaussian_process_kernel(options.kernel, generator)
-    blurred = turning_blur(sharp, kernel, options.turn)
+    blurred = rotating_blur(sharp, kernel, options.angle)
     cell = int(options.cell)
-    truth = true_field(kernel, options.turn, options.size, cell)
-    ways = {
+    truth = true_field(kernel, options.angle, options.size, cell)
+    variants = {
         "global": ({"tiles.size": cell}, None),
         "local": ({"tiles.size": cell, "tiles.kernel": "local"}, None),
         "true": ({"tiles.size": cell}, truth),
     }
-    title = (
-        f"One kernel per cell against one for all: a blur that turns by {options.turn:g} degrees"
-    )
+    title = f"One kernel per cell, and one kernel: a blur that rotates by {options.angle:g} degrees"
     name = options.name or "scale-local"
-    compare(name, title, REMARK, noisy(blurred, options, generator), sharp, ways, options)
+    compare(name, title, REMARK, add_noise(blurred, options, generator), sharp, variants, options)
 
 
-def by_camera(options: argparse.Namespace) -> None:
-    """Blur with a camera that shifts and turns, and keep what undoes it."""
+def compare_camera(options: argparse.Namespace) -> None:
+    """Blur with a camera that shifts and rotates, deblur, and write the scores."""
     generator = torch.Generator().manual_seed(options.shake)
     path = camera_path(0.6 * options.kernel, options.camera, generator)
     blurred, sharp = shake_image(scene(options.photos, options.size), path)
     cells = {"tiles.size": options.cell if options.cell == "auto" else int(options.cell)}
-    ways = {
+    variants = {
         "global": (cells, None),
         "local": ({**cells, "tiles.kernel": "local"}, None),
         "camera": ({**cells, "tiles.kernel": "local", "tiles.motion": "camera"}, None),
     }
-    title = f"One kernel per cell against one for all: a camera turns by {options.camera:g} degrees"
+    title = f"One kernel per cell, and one kernel: a camera rotates by {options.camera:g} degrees"
     name = options.name or "local-camera"
-    compare(name, title, CAMERA, noisy(blurred, options, generator), sharp, ways, options)
+    compare(name, title, CAMERA, add_noise(blurred, options, generator), sharp, variants, options)
 
 
-def noisy(
+def add_noise(
     blurred: torch.Tensor, options: argparse.Namespace, generator: torch.Generator
 ) -> np.ndarray:
     """Return an image with Gaussian noise."""
@@ -160,28 +158,28 @@ def compare(
     name: str,
     title: str,
     remark: str,
-    seen: np.ndarray,
+    blurred: np.ndarray,
     sharp: torch.Tensor,
-    ways: dict[str, tuple[dict[str, Any], KernelField | None]],
+    variants: dict[str, tuple[dict[str, Any], KernelField | None]],
     options: argparse.Namespace,
 ) -> None:
-    """Deblur in several ways, each the pipeline's settings and the kernels, and keep the scores."""
-    scored = {"blurred": (seen, 0.0)}
-    for way, (settings, field) in ways.items():
-        frame = {"kernel.size": options.kernel + 6}
-        chain = Pipeline.load(options.pipeline).override(
-            {"tiles.kernel": "global", "tiles.motion": "free", **frame, **settings}
+    """Deblur with each variant, the settings of the pipeline and the kernels; write the scores."""
+    scored = {"blurred": (blurred, 0.0)}
+    for variant, (settings, field) in variants.items():
+        size = {"kernel.size": options.kernel + 6}
+        pipeline = Pipeline.load(options.pipeline).override(
+            {"tiles.kernel": "global", "tiles.motion": "free", **size, **settings}
         )
         began = time.perf_counter()
         known = None if field is None else replace(field, keeps_offset=True)
-        result = deblur(seen, chain, known)
-        scored[way] = (result.image, time.perf_counter() - began)
-        print(f"{way}: {result.report.kernel.region}", flush=True)
+        result = deblur(blurred, pipeline, known)
+        scored[variant] = (result.image, time.perf_counter() - began)
+        print(f"{variant}: {result.report.kernel.region}", flush=True)
     rows = []
-    for way, (image, seconds) in scored.items():
+    for variant, (image, seconds) in scored.items():
         psnr = levin_aligned(image, sharp.numpy(), border=32, search=3.0, step=0.5).psnr
-        rows.append({"kernels": way, "PSNR dB": round(psnr, 2), "seconds": round(seconds)})
-    keep(name, title, rows, remark)
+        rows.append({"kernels": variant, "PSNR dB": round(psnr, 2), "seconds": round(seconds)})
+    write_table(name, title, rows, remark)
 
 
 if __name__ == "__main__":

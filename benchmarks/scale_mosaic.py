@@ -1,17 +1,18 @@
-"""Memory and pace of streamed runs, from 2048 x 2048 pixels to 16384 x 16384.
+"""Memory and throughput of streamed runs, from 2048 x 2048 pixels to 16384 x 16384.
 
 python benchmarks/scale_mosaic.py memory [--stage wiener] [--edges 2048 16384]
 python benchmarks/scale_mosaic.py pace [--stage wiener] [--edges 2048 4096]
-python benchmarks/scale_mosaic.py halo_redundancy
+python benchmarks/scale_mosaic.py overhead
 python benchmarks/scale_mosaic.py workers [--edges 4096]
 python benchmarks/scale_mosaic.py plan
 python benchmarks/scale_mosaic.py kernel [--stage schuler] [--edges 2048 32768]
 
-Each run is a process of its own, from one uint16 zarr to another in chunks of 1024 pixels, blurred
-by a Gaussian of 15 pixels that is given. Its peak memory is the greatest resident size that the
-system has seen; pace is told once a first small mosaic has been done, so that start-up does not
-count. `kernel` finds the kernel of a mosaic of boxes, which is of 17 pixels. Results are kept
-as `results/scale-WHAT[-STAGE]`, rows added by further runs.
+Each run is a process of its own, from one uint16 zarr to another in chunks of 1024 pixels, with
+the true kernel, a Gaussian of 15 pixels. Peak memory is the largest resident set size of the
+process. `pace` is measured after a small mosaic has been deblurred, so that the start is not
+included. `overhead` compares the CPU time in tiles with that in one piece. `kernel` estimates the
+kernel of a mosaic of boxes, of 17 pixels. Results: `results/scale-WHAT[-STAGE]`; further runs add
+rows.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ import time
 from pathlib import Path
 
 from mosaic_images import BLUR, CHUNK, boxes, make_image, motion, texture
-from scale_table import keep, kept
+from scale_table import earlier_rows, write_table
 
 AT_ONCE = {"svmap": 1}
-"""Tiles at a time, where two of them would take more than 3 GB."""
+"""Number of tiles at a time, by stage, where two of them would take more than 3 GB; else 2."""
 
 
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
@@ -79,8 +80,8 @@ def whole(source: Path, stage: str) -> dict:
     return {"CPU seconds": time.process_time() - cpu, "peak GB": peak_memory()}
 
 
-def found(source: Path, estimator: str) -> dict:
-    """Find the kernel of a zarr; return seconds, likeness to the true one, and peak memory."""
+def estimated(source: Path, estimator: str) -> dict:
+    """Estimate the kernel of a zarr; return seconds, kernel similarity, and peak memory."""
     from unblur.engine.job import DeblurJob
     from unblur.engine.kernels.estimate import find_kernels
     from unblur.io import read_image
@@ -103,7 +104,7 @@ def found(source: Path, estimator: str) -> dict:
 
 
 def planned(edge: int) -> dict:
-    """Plan an image that is not there and list its tiles."""
+    """Plan an image without storage and list its tiles."""
     import dask.array as da
     import numpy as np
 
@@ -125,12 +126,12 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def apart(what: str, *arguments: object) -> dict:
-    """Run one of the functions above in a process of its own and return what it returns."""
+def run_process(what: str, *arguments: object) -> dict:
+    """Call one of the functions above in a process of its own and return its result."""
     command = [sys.executable, __file__, "one", what, *map(str, arguments)]
-    # Threads of one operation that wait for each other count as CPU time.
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
+    # Threads that wait for each other within an operation count as CPU time.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(done.stderr)
     found: dict = json.loads(done.stdout.splitlines()[-1])
@@ -143,8 +144,8 @@ def one(what: str, *given: str) -> dict:
         return planned(int(given[0]))
     if what == "whole":
         return whole(Path(given[0]), given[1])
-    if what == "found":
-        return found(Path(given[0]), given[1])
+    if what == "estimated":
+        return estimated(Path(given[0]), given[1])
     source, stage, scheduler, workers, tile = given
     run = (stage, scheduler, int(workers), None if tile == "None" else int(tile))
     if what == "paced":
@@ -155,15 +156,15 @@ def one(what: str, *given: str) -> dict:
 def memory(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for edge in options.edges:
-        found = apart("streamed", fresh(folder, edge), options.stage, "threads", 2, None)
+        found = run_process("streamed", fresh(folder, edge), options.stage, "threads", 2, None)
         rows.append({"edge": edge, **{k: found[k] for k in ("tile", "halo", "peak GB")}})
-    keep_with_earlier(options, rows, "Two threads; the greatest resident size of the process.")
+    keep_with_earlier(options, rows, "Two threads; the largest resident set size of the process.")
 
 
 def pace(options: argparse.Namespace, folder: Path) -> None:
     rows, at_once = [], AT_ONCE.get(options.stage, 2)
     for edge in options.edges:
-        found = apart("paced", fresh(folder, edge), options.stage, "threads", at_once, CHUNK)
+        found = run_process("paced", fresh(folder, edge), options.stage, "threads", at_once, CHUNK)
         share = 1e6 / edge**2
         rows.append(
             {
@@ -183,49 +184,49 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
 
 def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str) -> None:
     name = f"scale-{options.what}-{options.stage}"
-    rows = sorted([*kept(name, "edge", rows), *rows], key=lambda row: row["edge"])
+    rows = sorted([*earlier_rows(name, "edge", rows), *rows], key=lambda row: row["edge"])
     title = "the kernel of a zarr" if options.what == "kernel" else "streamed from zarr to zarr"
-    keep(name, f"{options.stage}, {title}", rows, remark)
+    write_table(name, f"{options.stage}, {title}", rows, remark)
 
 
-def halo_redundancy(options: argparse.Namespace, folder: Path) -> None:
+def overhead(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for stage in ("wiener", "richardson-lucy", "svmap"):
         source, at_once = fresh(folder, 2048), AT_ONCE.get(stage, 2)
-        whole_cpu = apart("whole", source, stage)["CPU seconds"]
-        tiled_cpu = apart("streamed", source, stage, "threads", at_once, 1024)["CPU seconds"]
+        whole_cpu = run_process("whole", source, stage)["CPU seconds"]
+        tiled_cpu = run_process("streamed", source, stage, "threads", at_once, 1024)["CPU seconds"]
         share = tiled_cpu / whole_cpu - 1
         rows.append({"stage": stage, "whole": whole_cpu, "tiled": tiled_cpu, "more": share})
     remark = (
         "2048 x 2048 pixels in tiles of 1024; CPU seconds from file to file, planning included."
     )
-    keep("scale-halo_redundancy", "Tiles against the whole image", rows, remark)
+    write_table("scale-overhead", "Tiles against the whole image", rows, remark)
 
 
 def workers(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for count in (1, 2):
         source = fresh(folder, options.edges[0])
-        found = apart("streamed", source, options.stage, "local", count, 1024)
+        found = run_process("streamed", source, options.stage, "local", count, 1024)
         rows.append({"worker processes": count, "seconds": found["seconds"]})
     for row in rows:
-        row["t_slice faster"] = rows[0]["seconds"] / row["seconds"]
+        row["times faster"] = rows[0]["seconds"] / row["seconds"]
     remark = f"{options.stage}, {options.edges[0]} pixels, one torch thread each, start included."
-    keep("scale-workers", "Worker processes of --scheduler local", rows, remark)
+    write_table("scale-workers", "Worker processes of --scheduler local", rows, remark)
 
 
 def plan_vast(options: argparse.Namespace, folder: Path) -> None:
-    found = apart("planned", 100_000)
-    remark = "All tiles listed. Seconds as they passed, whatever else the machine did, and of CPU."
-    keep("scale-plan", "Planning 100000 x 100000 pixels", [found], remark)
+    found = run_process("planned", 100_000)
+    remark = "All tiles listed. Wall-clock seconds on a machine with other load, and CPU seconds."
+    write_table("scale-plan", "Planning 100000 x 100000 pixels", [found], remark)
 
 
 def kernel(options: argparse.Namespace, folder: Path) -> None:
     rows = []
     for edge in options.edges:
-        result = apart("found", fresh(folder, edge, boxed=True), options.stage)
+        result = run_process("estimated", fresh(folder, edge, boxed=True), options.stage)
         rows.append({"edge": edge, "gigapixels": edge**2 / 1e9, **result})
-    keep_with_earlier(options, rows, "One torch thread; the image is read as it is needed.")
+    keep_with_earlier(options, rows, "One torch thread; the image is read lazily.")
 
 
 def fresh(folder: Path, edge: int, boxed: bool = False) -> Path:
@@ -243,7 +244,7 @@ def main() -> None:
     actions = {
         "memory": memory,
         "pace": pace,
-        "halo_redundancy": halo_redundancy,
+        "overhead": overhead,
         "workers": workers,
         "plan": plan_vast,
         "kernel": kernel,

@@ -1,12 +1,12 @@
-"""How far tiles differ from the whole image, for every installed deconvolver and postprocessor.
+"""Difference between tiles and the whole image, for each installed deconvolver and postprocessor.
 
 python benchmarks/scale_seams.py PHOTO [--size 1280] [--tile 256] [--noise 0.01] [--only STAGE ...]
                                   [--kernels NAME ...] [--clip SHARE]
 
-Kept as `results/scale-seams`: largest and root-mean-square difference between the tiled and the
-whole result, as a fraction of white, a halo and more away from the image's border; and the
-largest anywhere. At the border the scene beyond it is solved for, which a tile sees less of. With
-`--clip` that share of the pixels stands at a 16-bit sensor's white, and is masked.
+Results: `results/scale-seams`, the largest and the root-mean-square difference between the tiled
+and the whole result, as a fraction of white, at least a halo away from the image's border; and the
+largest anywhere. At the border the scene beyond it is solved for, of which a tile covers less.
+With `--clip` that fraction of the pixels is saturated at the white of a 16-bit sensor, and masked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scale_table import keep, kept
+from scale_table import earlier_rows, write_table
 from unblur.engine import deblur
 from unblur.io import read_image
 from unblur.model.kernel import Kernel
@@ -33,9 +33,9 @@ from unblur.pipeline import Pipeline
 from unblur.plugins.manager import registry
 
 REMARK = (
-    "Differences as a fraction of white, on a photograph with 1 % noise. Largest and rms: a halo "
-    "and more away from the image's border. Postprocessors follow a Wiener filter. "
-    "Clipped: that share of the pixels stands at a sensor's white, and is masked."
+    "Differences as a fraction of white, on a photograph with 1 % noise. Largest and rms: at least "
+    "a halo away from the image's border. Postprocessors follow a Wiener filter. "
+    "Clipped: that fraction of the pixels is saturated, and masked."
 )
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--only", nargs="*", default=None, help="names of stages")
     parser.add_argument("--kernels", nargs="*", default=None, help="names of kernels")
-    parser.add_argument("--clip", type=float, default=0.0, help="share of the pixels at white")
+    parser.add_argument("--clip", type=float, default=0.0, help="fraction of the pixels at white")
     options = parser.parse_args()
     photo = read_image(options.photo)
     values = np.asarray(photo.data, np.float32) / photo.white
@@ -85,17 +85,17 @@ def main() -> None:
                     }
                 )
                 print(rows[-1], flush=True)
-    earlier = kept("scale-seams", "stage", rows)
-    keep("scale-seams", "Tiles against the whole image", [*earlier, *rows], REMARK)
+    earlier = earlier_rows("scale-seams", "stage", rows)
+    write_table("scale-seams", "Tiles against the whole image", [*earlier, *rows], REMARK)
 
 
 def seams(noisy: np.ndarray, kind: str, name: str, kernel: Kernel, tile: int) -> dict[str, Any]:
-    """Return how far the result in tiles differs from that in one piece."""
+    """Return the differences between the result in tiles and that in one piece."""
     steps = [{kind: name}]
     if kind == "postprocess":
         steps.insert(0, {"deconvolve": "wiener"})
     pipeline = Pipeline(summary="Seams.", steps=steps)
-    # One tile of all, which like the others takes what the image as a whole decides.
+    # One tile for the whole image: calibrated on the same region as the small tiles.
     whole = deblur(noisy, pipeline, kernel, tile=max(noisy.shape), device="cpu")
     tiled = deblur(noisy, pipeline, kernel, tile=tile, device="cpu")
     white = 65535 if noisy.dtype == np.uint16 else 1
@@ -114,7 +114,7 @@ def seams(noisy: np.ndarray, kind: str, name: str, kernel: Kernel, tile: int) ->
 
 
 def clipped(image: np.ndarray, share: float) -> np.ndarray:
-    """Return the image as 16 bits, so exposed that a share of its pixels stands at white."""
+    """Return the image as uint16, scaled so that a fraction `share` of its pixels is saturated."""
     exposed = image / np.quantile(image, 1 - share)
     return np.rint(65535 * exposed.clip(0, 1)).astype(np.uint16)
 

@@ -1,4 +1,4 @@
-"""Keeping what a benchmark of the engine measured: a JSON file and a Markdown table."""
+"""Writing the results of a benchmark: a JSON file and a Markdown table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 Row = Mapping[str, Any]
 
 
-def keep(name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int | str = 0) -> None:
+def write_table(
+    name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int | str = 0
+) -> None:
     """Write `results/NAME.json` and `results/NAME.md`, and print the table.
 
     Parameters
@@ -24,11 +26,11 @@ def keep(name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int
     title : str
         Heading of the table.
     rows : sequence of mapping
-        Values by column; all rows have the columns of the first.
+        Values by column; a column that a row lacks stays empty.
     remark : str
-        What the reader has to know of how it was measured.
+        Remark on how it was measured.
     seed : int or str
-        The seed of all that is drawn, or how seeds are given.
+        Seed of all random numbers, or a description of the seeds.
     """
     facts = {"title": title, **provenance(seed), "remark": remark}
     table = markdown(rows)
@@ -43,8 +45,8 @@ def keep(name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int
     print(table)
 
 
-def kept(name: str, key: str, rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of an earlier result whose `key` is none of that of `rows`."""
+def earlier_rows(name: str, key: str, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of the stored result whose value of `key` occurs in none of `rows`."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return []
@@ -54,11 +56,11 @@ def kept(name: str, key: str, rows: Sequence[Row]) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return rows as a table in Markdown, numbers to the right."""
-    columns = list(rows[0])
-    numeric = [isinstance(rows[0][column], int | float) for column in columns]
+    """Return rows as a Markdown table, numbers aligned to the right."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    numeric = [all(isinstance(row.get(c, 0), int | float) for row in rows) for c in columns]
     lines = [columns, ["---:" if number else "---" for number in numeric]]
-    lines += [[_cell(row[column]) for column in columns] for row in rows]
+    lines += [[_cell(row.get(column)) for column in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

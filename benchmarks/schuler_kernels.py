@@ -1,14 +1,14 @@
-"""How well kernels are found: by kernel size, by image size, and how long it takes.
+"""Accuracy of estimated kernels by kernel size and by image size, and the time of an estimate.
 
     python benchmarks/schuler_kernels.py sizes ../shared/data/bsds500/val
     python benchmarks/schuler_kernels.py area ../shared/data/photos
     python benchmarks/schuler_kernels.py speed
 
-`sizes` blurs picture number i by a kernel of Eq. 6 of the i-th size in turn, seeded by i, adds
-noise, and compares the kernels that the estimators find in a frame of the true size: similarity,
-and the error ratio of a deconvolution with them (hyper-laplacian). `area` estimates from the
-middle of the same blurred pictures, cropped larger and larger, with all windows or with the
-textured ones. `speed` takes the time of one estimate. Each leaves
+`sizes` blurs image number i by a kernel of Eq. 6 (Schuler), of the sizes of `--kernels` in
+rotation, seeded by i, adds noise, and compares the estimated kernels, given the true size:
+similarity, and the error ratio of a deconvolution with them (hyper-laplacian). `area` estimates
+from central crops of increasing size of the same blurred images, with all windows or with the
+textured ones. `speed` measures the time of one estimate. Each writes
 `benchmarks/results/schuler-NAME.json` and a table beside it.
 """
 
@@ -47,8 +47,8 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Given:
-    """A blurred picture (1, H, W), the sharp one, the kernel, and the noise."""
+class BlurredImage:
+    """A blurred image (1, H, W), the sharp one, the kernel, and the noise (white = 1)."""
 
     name: str
     blurred: Tensor
@@ -57,8 +57,8 @@ class Given:
     noise: float
 
 
-def blurred_pictures(options: argparse.Namespace, least: int = 0) -> Iterator[Given]:
-    """Yield the pictures of at least so many pixels, each blurred by a kernel of its own."""
+def blurred_images(options: argparse.Namespace, least: int = 0) -> Iterator[BlurredImage]:
+    """Yield the images with edges of at least `least` pixels, each with a kernel of its own."""
     files = image_files(options.data)
     if least:
         files = [file for file in files if min(read_luma(file).shape) >= least]
@@ -69,16 +69,16 @@ def blurred_pictures(options: argparse.Namespace, least: int = 0) -> Iterator[Gi
         kernel = gaussian_process_kernel(size, generator)
         sharp = read_luma(file).float()[None] / 255
         seen = add_gaussian_noise(blur_image(sharp, kernel), options.noise, generator)
-        yield Given(file.stem, seen, crop_valid(sharp, kernel), kernel, options.noise)
+        yield BlurredImage(file.stem, seen, crop_valid(sharp, kernel), kernel, options.noise)
 
 
-def found(
-    name: str, given: Given, blurred: Tensor, windows: str = "textured"
+def estimate(
+    name: str, given: BlurredImage, blurred: Tensor, windows: str = "textured"
 ) -> tuple[Kernel, float]:
-    """Return the kernel that an estimator finds, and the processor seconds that it takes."""
-    frame = {"size": given.kernel.shape[0]}
+    """Return the kernel that an estimator finds, and its processor seconds."""
+    size = {"size": given.kernel.shape[0]}
     kind = "map" if name == "map" else "schuler"
-    params = frame if name == "map" else {**frame, "model": name, "windows": windows}
+    params = size if name == "map" else {**size, "model": name, "windows": windows}
     stage = registry().stage("kernel", kind)(params)
     began = time.process_time()
     kernel = stage.estimate(blurred, Context(noise=given.noise)).kernel  # type: ignore[attr-defined]
@@ -86,14 +86,14 @@ def found(
 
 
 def sizes(options: argparse.Namespace) -> tuple[list[Row], str]:
-    """Compare estimators kernel size by kernel size."""
+    """Compare estimators by kernel size."""
     stage = registry().stage("deconvolve", "hyper-laplacian")()
     rows: list[Row] = []
-    for given in blurred_pictures(options):
+    for given in blurred_images(options):
         context = Context(noise=given.noise)
         best = stage.deconvolve(given.blurred, given.kernel, context)  # type: ignore[attr-defined]
         for name in options.models:
-            kernel, seconds = found(name, given, given.blurred)
+            kernel, seconds = estimate(name, given, given.blurred)
             sharp = stage.deconvolve(given.blurred, kernel, context)  # type: ignore[attr-defined]
             rows.append(
                 {
@@ -132,15 +132,15 @@ def _sizes_table(rows: list[Row]) -> str:
 
 
 def area(options: argparse.Namespace) -> tuple[list[Row], str]:
-    """Estimate from larger and larger middles of the same pictures."""
+    """Estimate from central crops of increasing size of the same images."""
     rows: list[Row] = []
-    for given in blurred_pictures(options, least=AREAS[-1] + max(options.kernels)):
+    for given in blurred_images(options, least=AREAS[-1] + max(options.kernels)):
         for edge in AREAS:
             top, left = ((n - edge) // 2 for n in given.blurred.shape[-2:])
-            middle = given.blurred[:, top : top + edge, left : left + edge]
+            crop = given.blurred[:, top : top + edge, left : left + edge]
             row: Row = {"picture": given.name, "edge": edge}
             for windows in ("all", "textured"):
-                kernel, _ = found(options.models[0], given, middle, windows)
+                kernel, _ = estimate(options.models[0], given, crop, windows)
                 row[windows] = kernel_similarity(kernel, given.kernel)
             rows.append(row)
             print(json.dumps(row), flush=True)
@@ -156,7 +156,7 @@ def area(options: argparse.Namespace) -> tuple[list[Row], str]:
 
 
 def speed(options: argparse.Namespace) -> tuple[list[Row], str]:
-    """Take the least time of three estimates at 17 x 17."""
+    """Measure the shortest of three estimates of a kernel of 17 x 17 pixels."""
     rows: list[Row] = []
     lines = ["| model | image | s |", "| --- | ---: | ---: |"]
     generator = torch.Generator().manual_seed(0)
@@ -164,17 +164,17 @@ def speed(options: argparse.Namespace) -> tuple[list[Row], str]:
     for name in options.models:
         for edge in options.edges:
             image = torch.from_numpy(_boxes(edge + 16))
-            given = Given("boxes", blur_image(image, kernel), image, kernel, 0.01)
-            seconds = min(elapsed(name, given) for _ in range(3))
+            given = BlurredImage("boxes", blur_image(image, kernel), image, kernel, 0.01)
+            seconds = min(measure_seconds(name, given) for _ in range(3))
             rows.append({"model": name, "edge": edge, "seconds": round(seconds, 3)})
             lines.append(f"| {name} | {edge} x {edge} | {seconds:.2f} |")
     return rows, "\n".join(lines)
 
 
-def elapsed(name: str, given: Given) -> float:
-    """Return the seconds that an estimate takes."""
+def measure_seconds(name: str, given: BlurredImage) -> float:
+    """Return the wall-clock seconds of an estimate."""
     began = time.perf_counter()
-    found(name, given, given.blurred)
+    estimate(name, given, given.blurred)
     return time.perf_counter() - began
 
 
@@ -187,13 +187,13 @@ def _boxes(edge: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("measure", choices=["sizes", "area", "speed"])
-    parser.add_argument("data", type=Path, nargs="?", help="a folder of sharp pictures")
+    parser.add_argument("data", type=Path, nargs="?", help="a folder of sharp images")
     parser.add_argument("--models", nargs="+", default=["deep"], help="weights, or map")
     parser.add_argument("--kernels", type=int, nargs="+", default=list(range(9, 26, 2)))
-    parser.add_argument("--count", type=int, default=27, help="pictures")
+    parser.add_argument("--count", type=int, default=27, help="number of images")
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--edges", type=int, nargs="+", default=[1024])
-    parser.add_argument("--name", help="what the result is called; the measure, by default")
+    parser.add_argument("--name", help="name of the result; the measure by default")
     options = parser.parse_args()
     measure = {"sizes": sizes, "area": area, "speed": speed}[options.measure]
     rows, table = measure(options)

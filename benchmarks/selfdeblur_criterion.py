@@ -1,13 +1,13 @@
-"""Whether the criterion that chooses among restarts ranks results as PSNR does.
+"""Rank correlation between PSNR and the criterion that chooses among restarts.
 
     python benchmarks/selfdeblur_criterion.py ../shared/data -o \
         benchmarks/results/selfdeblur_criterion.json
 
 Each of Levin's images is deconvolved by `hyper-laplacian` with its true kernel and with kernels
-that are wrong in ways that blind estimates are: too soft, too small, turned round, a box, and a
-single point, which leaves the image as it is. The criterion sees image, kernel and data alone.
-Told are its rank correlation with PSNR, image by image, and how much PSNR its choice loses
-against the best.
+that have the errors of blind estimates: too smooth, too small, rotated by 180 degrees, a box, and
+a single point, which leaves the image unchanged. The criterion is a function of image, kernel and
+data only. The results are its rank correlation with PSNR, by image, and the PSNR lost by its
+choice relative to the best.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from unblur_selfdeblur.selection import score_result
 
 
 def wrong_kernels(true: Kernel) -> Iterator[tuple[str, Kernel]]:
-    """Yield the true kernel and worse ones, all of one odd frame."""
-    frame = np.pad(true.weights, 4)
-    centre = frame.shape[0] // 2
-    yield "true", Kernel(frame)
-    yield "soft", Kernel(gaussian_filter(frame, 0.7))
-    yield "softer", Kernel(gaussian_filter(frame, 1.5))
+    """Yield the true kernel and wrong ones by name, padded to one odd size."""
+    padded = np.pad(true.weights, 4)
+    centre = padded.shape[0] // 2
+    yield "true", Kernel(padded)
+    yield "soft", Kernel(gaussian_filter(padded, 0.7))
+    yield "softer", Kernel(gaussian_filter(padded, 1.5))
     small = np.clip(zoom(true.weights, 0.75, order=1), 0, None)
     yield "small", Kernel(small).centred()
-    yield "turned", Kernel(frame).flipped()
-    box = np.zeros_like(frame)
+    yield "turned", Kernel(padded).flipped()
+    box = np.zeros_like(padded)
     box[centre - 3 : centre + 4, centre - 3 : centre + 4] = 1
     yield "box", Kernel(box)
-    point = np.zeros_like(frame)
+    point = np.zeros_like(padded)
     point[centre, centre] = 1
     yield "point", Kernel(point)
 
 
-def ranked(case: Case) -> dict[str, Any]:
-    """Return PSNR and criterion of every kernel's result."""
+def compare_rankings(case: Case) -> dict[str, Any]:
+    """Return PSNR and criterion of the result with each kernel, and their rank correlation."""
     stage: Any = registry().stage("deconvolve", "hyper-laplacian")
     data, table = Observation(case.blurred), {}
     for name, kernel in wrong_kernels(case.kernel):
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take each Nth of the 32 pairs")
     options = parser.parse_args()
     torch.manual_seed(0)
-    rows = [ranked(case) for case in list(levin(options.data))[:: options.every]]
+    rows = [compare_rankings(case) for case in list(levin(options.data))[:: options.every]]
     figures = {
         "images": len(rows),
         "mean rank correlation": float(np.mean([row["rank correlation"] for row in rows])),

@@ -1,14 +1,13 @@
-"""Seconds of one iteration of `selfdeblur`, beside a plain module of the same layout.
+"""Seconds per iteration of `selfdeblur`, beside a plain module of the same architecture.
 
     python benchmarks/selfdeblur_iteration.py -o benchmarks/results/selfdeblur_iteration.json
 
-The plain module is what one would write first: a library layer for every word of the layout,
-with its biases, reflection pads, concatenations and normalisations, SSIM from 11 x 11
-convolutions, and Adam as it comes. Both run on 255 x 255 pixels with a kernel of 21 and take
-turns in one process; the least of the times counts. The third row is the plain module with its
-memory retained between iterations, which tells how much of the gain that is. On a machine that
-does other things too, the seconds of the processor with one thread (OMP_NUM_THREADS=1) are those
-to compare.
+The plain module is a direct implementation: one library layer for each layer of the paper, with
+biases, reflection padding, concatenations and normalisations, SSIM by 11 x 11 convolutions, and
+the default Adam. Both run on 255 x 255 pixels with a kernel of 21, alternately in one process; the
+shortest time is reported. The third row is the plain module without trimming of the allocator
+between iterations, which isolates that part of the gain. On a machine with other load, compare the
+processor seconds with one thread (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def layer(inputs: int, outputs: int, size: int, stride: int = 1) -> list[nn.Modu
 
 
 class NonLocal(nn.Module):
-    """The dot-product block, with the products of all places formed."""
+    """The dot-product block, with the products of all pairs of positions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -56,13 +55,13 @@ class NonLocal(nn.Module):
         theta = self.theta(x).flatten(2).transpose(1, 2)
         phi = functional.max_pool2d(self.phi(x), 2).flatten(2)
         g = functional.max_pool2d(self.g(x), 2).flatten(2).transpose(1, 2)
-        alike = theta @ phi / phi.shape[-1]
-        seen = (alike @ g).transpose(1, 2).reshape(1, -1, *x.shape[-2:])
-        return x + self.back(seen)
+        similarity = theta @ phi / phi.shape[-1]
+        attended = (similarity @ g).transpose(1, 2).reshape(1, -1, *x.shape[-2:])
+        return x + self.back(attended)
 
 
 class PlainLevel(nn.Module):
-    """A level of the autoencoder and all that lie below it."""
+    """A level of the autoencoder and all levels below it."""
 
     def __init__(self, level: int, levels: int, width: int) -> None:
         super().__init__()
@@ -85,7 +84,7 @@ class PlainLevel(nn.Module):
 
 
 class Plain(nn.Module):
-    """Image network, kernel network, and the blur of the one by the other."""
+    """Image network, kernel network, and the blur of the image by the kernel."""
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
@@ -96,7 +95,7 @@ class Plain(nn.Module):
         )
 
     def forward(self, image_noise: Tensor, kernel_noise: Tensor) -> Tensor:
-        """Generate the image, blurred by the generated kernel."""
+        """Generate the image and blur it by the generated kernel."""
         kernel = self.kernel(kernel_noise).view(1, 1, self.size, self.size)
         return functional.conv2d(self.image(image_noise), kernel)
 
@@ -115,7 +114,7 @@ Tick = Callable[[], None]
 
 
 def plain_iterations(blurred: Tensor, width: int, count: int) -> Callable[[Tick], None]:
-    """Return a function that runs so many iterations of the plain module, ticking after each."""
+    """Return a function that runs `count` iterations of the plain module and ticks after each."""
     torch.manual_seed(0)
     model = Plain(SIZE, width)
     groups = [
@@ -138,7 +137,7 @@ def plain_iterations(blurred: Tensor, width: int, count: int) -> Callable[[Tick]
 
 
 def own_iterations(blurred: Tensor, width: int, count: int) -> Callable[[Tick], None]:
-    """Return a function that runs so many iterations of the plugin, ticking after each."""
+    """Return a function that runs `count` iterations of the plugin and ticks after each."""
     generators = Generators.drawn(
         blurred.shape, SIZE, width=width, layers="one", seed=0, device="cpu"
     )
@@ -155,16 +154,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument(
-        "--iterations", type=int, default=3, help="per turn, of which the first is not timed"
+        "--iterations", type=int, default=3, help="per repetition; the first is not timed"
     )
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", dest="repetitions", type=int, default=2)
     options = parser.parse_args()
     blurred = torch.rand(1, EDGE, EDGE, generator=torch.Generator().manual_seed(0))
     plain = plain_iterations(blurred, options.width, options.iterations)
     own = own_iterations(blurred, options.width, options.iterations)
     seconds: dict[str, list[float]] = {}
     processor: dict[str, list[float]] = {}
-    for _ in range(options.turns):
+    for _ in range(options.repetitions):
         for name, run, kept in (
             ("plain", plain, nullcontext()),
             ("own", own, nullcontext()),

@@ -7,16 +7,16 @@
     python benchmarks/selfdeblur_table.py ../shared/data levin --method kotera --preset fast \
         --seeds 5 --restarts 3 --crop 128 --pairs im1_kernel5 im2_kernel3 im3_kernel2
 
-Each pair and seed is one row, written as soon as it is done with device, date, seconds and the
-PSNR of the previews over time; rows that are there already are not run again. A row scores the
-estimator's own image, and those of `svmap` and `hyper-laplacian` with the estimated kernel, by
-Levin's protocol. The error ratio is that of `hyper-laplacian` with the estimated and the true
-kernel; of the own image, against `hyper-laplacian` with the true one. Levin's kernels get the
-frames that the authors used, unless `--size auto` is given.
+Each pair and seed is one row, written when it is done, with device, date, seconds and the PSNR of
+the previews over time; stored rows are not computed again. A row scores the estimator's own image,
+and those of `svmap` and `hyper-laplacian` with the estimated kernel, by Levin's protocol. The
+error ratio is that of `hyper-laplacian` with the estimated and the true kernel; for the own image,
+its error over that of `hyper-laplacian` with the true kernel. The kernel sizes of Levin's pairs
+are those of the authors, unless `--size auto` is given.
 
-`--crop` takes the middle of each pair alone, for what has to be run many times.
+`--crop` uses the central part of each pair only, for runs with many seeds.
 
-Kodak images are blurred as luma, less the border that the blur cannot see, without noise.
+Kodak images are blurred as luma, cropped to the valid region, without noise.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.plugins.manager import registry
 
 SIZES = (17, 15, 13, 27, 11, 19, 21, 21)
-"""Frames of Levin's kernels 1 to 8, as the authors set them."""
+"""Kernel sizes for Levin's kernels 1 to 8, as the authors set them, pixels."""
 SEARCH = 10.0
-"""Largest shift tried, pixels; the kernels' centres of mass lie up to 6 from where Levin's do."""
+"""Largest shift of the alignment (kernels lie up to 6 pixels from Levin's), pixels."""
 RESULTS = Path(__file__).with_name("results")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A blurred image with its truth."""
+    """A blurred image (1, H, W), the sharp one, the true kernel, and the kernel size in pixels."""
 
     name: str
     blurred: Tensor
@@ -62,7 +62,7 @@ class Case:
     size: int
 
     def cropped(self, edge: int) -> Case:
-        """Return the middle `edge` pixels along both axes, all of it for 0."""
+        """Return the central `edge` x `edge` pixels, or all for 0."""
         if not edge:
             return self
         inside = tuple(slice((n - edge) // 2, (n + edge) // 2) for n in self.blurred.shape[-2:])
@@ -101,7 +101,7 @@ def scored(result: Tensor, case: Case) -> dict[str, float]:
 
 
 def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict[str, Any]:
-    """Run the estimator on a case and score what it finds."""
+    """Run the estimator on a case and score its results."""
     began, cpu = time.perf_counter(), time.process_time()
     curve: list[list[float]] = []
 
@@ -152,13 +152,13 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
 
 
 def identity(entry: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells one row from another."""
+    """Return the values that identify a row."""
     named = ("case", "method", "preset", "size", "restarts", "seed")
     return (*(entry[key] for key in named), entry.get("crop", 0))
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Return the means over the rows as one line, and how PSNR varies between seeds."""
+    """Return the means over the rows and the deviation between seeds, as one line of JSON."""
     means = {
         name: float(np.mean([entry[name]["psnr"] for entry in rows]))
         for name in ("own", "svmap", "hyper-laplacian")
@@ -187,10 +187,10 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", help="names of the cases to run; all by default")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--restarts", type=int, default=1)
-    parser.add_argument("--crop", type=int, default=0, help="edge of the middle that is taken")
+    parser.add_argument("--crop", type=int, default=0, help="pixels of the central crop; 0 for all")
     parser.add_argument("--every", type=int, default=100, help="iterations between scored previews")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("-o", "--output", type=Path, help="where rows are kept")
+    parser.add_argument("-o", "--output", type=Path, help="file of the rows, JSON")
     options = parser.parse_args()
     output = options.output or RESULTS / f"{options.method}_{options.set}.json"
     rows = json.loads(output.read_text("utf-8")) if output.exists() else []
@@ -200,8 +200,8 @@ def main() -> None:
             continue
         for seed in range(options.seeds):
             size = "auto" if options.size == "auto" else case.size
-            told = (options.method, options.preset, size, options.restarts, seed, options.crop)
-            if any(identity(entry) == (case.name, *told) for entry in rows):
+            settings = (options.method, options.preset, size, options.restarts, seed, options.crop)
+            if any(identity(entry) == (case.name, *settings) for entry in rows):
                 continue
             rows.append(row(case, options, seed, device))
             temporary = output.with_suffix(".part")

@@ -1,11 +1,12 @@
-"""Deconvolution with kernels that were estimated: weights that know of their errors, or not.
+"""Deconvolution with estimated kernels, by weights trained with and without kernel errors.
 
     python benchmarks/svmap_estimated.py ../shared/data/kodak
 
-Picture number i is blurred by stored kernel number i as in `svmap_table.py`, with noise; the kernel
-is estimated blind by each of `--estimators`, in an odd frame six or seven pixels larger, and the
-picture deconvolved with it and with the true kernel, by hyper-laplacian, svmap with the weights
-`gaussian`, and svmap with `tolerant`. PSNR at the best shift. Kept as `results/svmap-estimated`.
+Image number i is blurred by stored kernel number i as in `svmap_table.py`, with noise; the kernel
+is estimated blind by each of `--estimators`, with an odd kernel size six or seven pixels larger,
+and the image is deconvolved with it and with the true kernel, by hyper-laplacian, svmap with the
+weights `gaussian`, and svmap with `tolerant`. PSNR at the best shift. Results:
+`results/svmap-estimated`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scale_table import Row, keep
+from scale_table import Row, write_table
 from svmap_table import samples
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -42,26 +43,26 @@ def score(method: str, sample: BlurredSample, kernel: Kernel) -> float:
     return levin_aligned(found.numpy(), sample.sharp[0, 0].numpy(), **PROTOCOL).psnr
 
 
-def estimated(estimator: str, sample: BlurredSample) -> Kernel:
-    """Return what an estimator makes of the blurred picture."""
+def estimate_kernel(estimator: str, sample: BlurredSample) -> Kernel:
+    """Return the kernel that an estimator finds in the blurred image."""
     size = max(sample.kernel.shape) // 2 * 2 + 7
     stage = registry().stage("kernel", estimator)({"size": size, **ESTIMATORS[estimator]})
     return stage.estimate(sample.blurred[0], Context()).kernel
 
 
 def main() -> None:
-    """Blur, estimate, deconvolve, keep."""
+    """Blur, estimate, deconvolve, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.002, 0.01])
-    parser.add_argument("--limit", type=int, help="pictures at most")
+    parser.add_argument("--limit", type=int, help="largest number of images")
     parser.add_argument("--estimators", nargs="+", default=list(ESTIMATORS))
     parser.add_argument("--name", default="svmap-estimated")
     options = parser.parse_args()
     rows: list[Row] = []
     for noise in options.noise:
         given = list(samples(options.folder, noise, options.limit))
-        kernels = {name: [estimated(name, s) for s in given] for name in options.estimators}
+        kernels = {name: [estimate_kernel(name, s) for s in given] for name in options.estimators}
         kernels["true"] = [Kernel(s.kernel.numpy()) for s in given]
         for source, those in kernels.items():
             row: Row = {"noise": f"{100 * noise:g} %", "kernel": source}
@@ -74,7 +75,7 @@ def main() -> None:
         f"PSNR in dB at the best shift, means over {len(given)} pictures of {options.folder.name}, "
         "with kernels of 13 pixels and more, a pixel wider for each picture; noise estimated."
     )
-    keep(options.name, "Deconvolution with estimated kernels", rows, remark)
+    write_table(options.name, "Deconvolution with estimated kernels", rows, remark)
 
 
 if __name__ == "__main__":

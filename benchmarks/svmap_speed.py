@@ -1,12 +1,12 @@
-"""Seconds that `svmap` takes per megapixel, and what share of them the arithmetic itself needs.
+"""Seconds per megapixel of `svmap`, and the fraction explained by arithmetic and memory traffic.
 
     python benchmarks/svmap_speed.py -o benchmarks/results/svmap_speed.json
 
-Four networks of 6 layers are 1.65 TFLOP per megapixel, and every conjugate-gradient step reads
-all filters twice (400 numbers per pixel, 1.6 GB per megapixel in float32). The rates that bound
-both are measured first: torch's convolution of the networks' own width on a piece of the networks'
-own size, and a sum over an array too large for any cache. With the extra `fast` the networks take
-fewer operations than that, so that the share may exceed 1.
+Four networks of 6 layers are 1.65 TFLOP per megapixel, and every conjugate-gradient step reads all
+filters twice (400 numbers per pixel, 1.6 GB per megapixel in float32). The rates that bound both
+are measured first: torch's convolution with the networks' width and tile size, and a sum over an
+array larger than any cache. With the extra `fast` the networks need fewer operations, so that the
+fraction may exceed 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILTER_GIGABYTES = ModelDesign.steps * (ModelDesign.iterations + 1) * 1.6
 
 
 def fastest(action: Callable[[], object], repeats: int) -> float:
-    """Return the least of the seconds that an action took."""
+    """Return the shortest wall-clock time of an action, seconds."""
     action()
     seconds = []
     for _ in range(repeats):
@@ -43,7 +43,7 @@ def fastest(action: Callable[[], object], repeats: int) -> float:
 
 
 def teraflops() -> float:
-    """Return the rate of a convolution as the networks use it."""
+    """Return the rate of a convolution with the shape of the networks', TFLOP/s."""
     dtype = network_dtype("cpu")
     layer = torch.nn.Conv2d(WIDTH, WIDTH, 3, padding=1).to(dtype)
     layer = layer.to(memory_format=torch.channels_last)
@@ -53,7 +53,7 @@ def teraflops() -> float:
 
 
 def gigabytes_per_second() -> float:
-    """Return the rate at which memory is read."""
+    """Return the rate of reads from memory, GB/s."""
     x = torch.ones(2**27)
     return 4 * x.numel() / fastest(x.sum, 5) / 1e9
 

@@ -5,19 +5,18 @@
     python benchmarks/svmap_table.py ablation DATA --noise 0.01 \
         --own 'l2 data term=L2.safetensors' 'hyper-laplacian regulariser=HL.safetensors'
 
-Kept as `results/svmap-WHAT`. DATA is a folder of sharp pictures, of which luma is taken. Picture
-number i is blurred by stored kernel number i (modulo their count, 13 to 35 pixels wide, one of
-each width), so that only pixels that see the picture alone remain, and Gaussian noise is added,
-seeded by i. With `--saturated` the picture is made 1.2 times brighter before the blur, up to 1 %
-of noise is added, and both are clipped at white; of the night scenes only those that no weights
-were trained on are used, and every method is told which pixels were clipped, as the engine tells
-it; for hyper-laplacian, which such a mask may harm, there is a row without it. Every method gets
-the true kernel and the true noise level. A method that has a weight gets the one weight, the same
-for all pictures, that serves it best on every fifth of them. `--own` adds rows for svmap with
-weights of one's own, such as those of Tables 3 and 4, in which parts of the model are fixed
-(`unblur train svmap --set data_term=l2`, `--set regulariser=hyper-laplacian`).
+Results: `results/svmap-WHAT`. DATA is a folder of sharp images, whose luma is used. Image number i
+is blurred by stored kernel number i (modulo their number; 13 to 35 pixels wide, one of each width)
+and cropped to the valid region, and Gaussian noise is added, seeded by i. With `--saturated` the
+image is multiplied by 1.2 before the blur, up to 1 % of noise is added, and both are clipped at
+white; of the night scenes only those that no weights were trained on are used, and every method
+gets the mask of clipped pixels, as from the engine; hyper-laplacian, which such a mask may harm,
+has a row without it too. Every method gets the true kernel and the true noise level. The weight of
+a method, one for all images, is that of the highest PSNR on every fifth of them. `--own` adds rows
+for svmap with other weights, such as those of Tables 3 and 4, in which parts of the model are
+fixed (`unblur train svmap --set data_term=l2`, `--set regulariser=hyper-laplacian`).
 
-The kernels were drawn by `draw` once, and are kept in `kernels_13_35.npz`.
+The kernels were drawn once by `draw` and are stored in `kernels_13_35.npz`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scale_table import keep
+from scale_table import write_table
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import psnr, ssim
@@ -48,8 +47,8 @@ FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 
 @dataclass(frozen=True)
-class Method:
-    """A stage with its params; `weights` are the values tried of its weight, if it has one."""
+class StageVariant:
+    """A stage with its params; `weights` are the candidates for its weight, if it has one."""
 
     label: str
     stage: str
@@ -59,43 +58,45 @@ class Method:
 
 
 EXACT = {"model_error": 0.0}
-"""The kernels are those that blurred."""
+"""Params for exact kernels."""
 FIXED = {**EXACT, "data_term": "l2", "regulariser": "hyper-laplacian"}
 
 
-def methods(noise: float | None, own: dict[str, str]) -> list[Method]:
-    """Return what the table compares; `noise` None stands for the saturated protocol."""
+def methods(noise: float | None, own: dict[str, str]) -> list[StageVariant]:
+    """Return the rows of the table; `noise` None stands for the saturated protocol."""
     best = "hyper-laplacian, best weight"
     tried = tuple(noise_weight(noise or 0.005) * factor for factor in FACTORS)
-    given = [Method(best, "hyper-laplacian", {}, tried)]
+    given = [StageVariant(best, "hyper-laplacian", {}, tried)]
     if noise is None:
-        given.append(Method(f"{best}, clipping ignored", "hyper-laplacian", {}, tried, False))
-    given.append(Method("svmap", "svmap", EXACT))
+        given.append(StageVariant(f"{best}, clipping ignored", "hyper-laplacian", {}, tried, False))
+    given.append(StageVariant("svmap", "svmap", EXACT))
     if own:
-        given.append(Method("svmap, both fixed", "svmap", FIXED))
-    return given + [Method(f"svmap, {k}", "svmap", {**EXACT, "model": v}) for k, v in own.items()]
+        given.append(StageVariant("svmap, both fixed", "svmap", FIXED))
+    return given + [
+        StageVariant(f"svmap, {k}", "svmap", {**EXACT, "model": v}) for k, v in own.items()
+    ]
 
 
 def noise_weight(noise: float) -> float:
-    """Return a weight of the hyper-Laplacian near which the best one lies."""
+    """Return a weight of the hyper-Laplacian close to the best one."""
     return 2 * max(noise, 0.002) ** 2
 
 
 def draw_kernels(seed: int = 2021) -> list[Kernel]:
-    """Draw a kernel of each size, from a Gaussian process and from a shaken camera in turn."""
+    """Draw a kernel of each size, alternately from a Gaussian process and a simulated shake."""
     generator = torch.Generator().manual_seed(seed)
     kinds = (gaussian_process_kernel, shake_kernel)
     return [kinds[size % 2](size, generator) for size in SIZES]
 
 
 def stored_kernels() -> list[Kernel]:
-    """Return the kernels that the table is measured with."""
+    """Return the stored kernels of the table."""
     with np.load(KERNELS, allow_pickle=False) as stored:
         return [Kernel(stored[name]) for name in stored.files]
 
 
 def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[BlurredSample]:
-    """Yield the blurred pictures; `noise` None stands for the saturated protocol."""
+    """Yield the blurred images; `noise` None stands for the saturated protocol."""
     kernels = stored_kernels()
     files = image_files(folder)
     if noise is None:
@@ -111,7 +112,9 @@ def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[Bl
             yield degrade(sharp, kernel, noise, generator)
 
 
-def score(method: Method, weight: float | None, given: list[BlurredSample]) -> dict[str, float]:
+def score(
+    method: StageVariant, weight: float | None, given: list[BlurredSample]
+) -> dict[str, float]:
     """Return mean PSNR and SSIM of a method."""
     params = dict(method.params)
     if weight is not None:
@@ -135,8 +138,8 @@ def means(figures: list[tuple[float, float]]) -> dict[str, float]:
     return dict(zip(("psnr", "ssim"), map(float, np.mean(figures, axis=0)), strict=True))
 
 
-def best_weight(method: Method, given: list[BlurredSample]) -> float | None:
-    """Return the weight of highest PSNR on every fifth picture, on all where they are few."""
+def best_weight(method: StageVariant, given: list[BlurredSample]) -> float | None:
+    """Return the weight of the highest PSNR on every fifth image, or on all of at most 20."""
     if not method.weights:
         return None
     some = given[::5] if len(given) > 20 else given
@@ -167,7 +170,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--saturated", action="store_true")
     parser.add_argument("--noise", type=float, nargs="+", default=[0.01, 0.05])
-    parser.add_argument("--limit", type=int, help="measure on the first pictures only")
+    parser.add_argument("--limit", type=int, help="measure on the first images only")
     parser.add_argument("--own", nargs="*", default=[], metavar="LABEL=FILE", help="see above")
     options = parser.parse_args()
     if options.what == "draw":
@@ -182,7 +185,7 @@ def main() -> None:
         "True kernels of 13 to 35 pixels, stored; noise seeded; hyper-laplacian with the weight "
         "that serves it best on these pictures."
     )
-    keep(
+    write_table(
         f"svmap-{options.what}",
         "Deconvolution with the true kernel",
         rows,

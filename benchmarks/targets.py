@@ -1,4 +1,4 @@
-"""What can be measured: every result under `benchmarks/results`, with the command that makes it."""
+"""The targets of run.py: each result under `benchmarks/results`, with the command that makes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Relative to ROOT, where targets run: the command is kept beside what it measured.
+# Relative to ROOT, where targets run: the command is stored beside the results.
 DATA = Path("../shared/data")
 RESULTS = Path("benchmarks/results")
 UNBLUR = [sys.executable, "-m", "unblur"]
@@ -21,11 +21,11 @@ class Target:
     about: str
     command: list[str]
     heavy: bool = False
-    """Takes a GPU, or many hours: run only where it is named."""
+    """Whether it takes a GPU or many hours, and is run only by name."""
 
 
 def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
-    """Return a target that races pipelines on a set of pairs."""
+    """Return a target that compares pipelines on a set of pairs."""
     where = ["-o", str(RESULTS), "--name", name, "--workers", "2"]
     return Target(name, about, [*UNBLUR, "bench", str(DATA / folder), *arguments, *where])
 
@@ -70,7 +70,7 @@ TARGETS = [
     ),
     script(
         "svmap-estimated",
-        "svmap with estimated kernels, by weights that know of their errors and that do not",
+        "svmap with estimated kernels, by weights trained with kernel errors and without",
         "svmap_estimated.py",
         *(str(DATA / "kodak"), "--limit", "6", "--estimators", "schuler"),
     ),
@@ -109,19 +109,19 @@ TARGETS = [
     ),
     script(
         "discriminative-accuracy",
-        "Verdicts of the classifier by size of the image",
+        "Accuracy of the classifier by size of the image",
         "discriminative_accuracy.py",
         *(str(DATA / "bsds500/val"), str(DATA / "kodak")),
     ),
     script(
         "discriminative-bound",
-        "What a prior that knows the sharp image would gain",
+        "Upper bound on the gain of an image prior",
         "discriminative_bound.py",
         str(DATA / "levin09"),
     ),
     script(
         "discriminative-curves",
-        "Kernel similarity from turn to turn",
+        "Kernel similarity by iteration",
         "discriminative_curves.py",
         *("similarity", str(DATA / "levin09")),
     ),
@@ -133,13 +133,13 @@ TARGETS = [
     ),
     script(
         "race-richardson-lucy",
-        "richardson-lucy against other tools",
+        "richardson-lucy and other tools",
         "race_richardson_lucy.py",
         *("-o", str(RESULTS / "race-richardson-lucy.json")),
     ),
     script(
         "race-richardson-lucy-3d",
-        "richardson-lucy on a stack against other tools",
+        "richardson-lucy and other tools, a stack",
         "race_richardson_lucy.py",
         *("--depth", "32", "--edge", "256", "--kernel", "15", "--iterations", "10"),
         *("-o", str(RESULTS / "race-richardson-lucy-3d.json")),
@@ -147,14 +147,14 @@ TARGETS = [
     *(
         script(f"race-{name}", about, f"race_{name}.py", "-o", str(RESULTS / f"race-{name}.json"))
         for name, about in (
-            ("wiener", "wiener against other tools"),
-            ("tv", "tv against other tools"),
-            ("startup", "Start-up and memory against other tools"),
+            ("wiener", "wiener and other tools"),
+            ("tv", "tv and other tools"),
+            ("startup", "Start-up and memory of unblur and other tools"),
         )
     ),
     script(
         "schuler-area",
-        "kernels from more and more of the same photographs",
+        "kernels from crops of increasing size",
         "schuler_kernels.py",
         *("area", str(DATA / "photos"), "--count", "6", "--kernels", "17"),
     ),
@@ -166,19 +166,19 @@ TARGETS = [
     ),
     script(
         "schuler-local",
-        "One learned kernel per cell against one, a blur that turns",
+        "One learned kernel per cell, and one kernel, for a blur that rotates",
         "scale_local.py",
         *(*PHOTOS, "--pipeline", "schuler-svmap", "--name", "schuler-local"),
     ),
     script(
         "selfdeblur-iteration",
-        "One iteration of selfdeblur against a plain module",
+        "One iteration of selfdeblur, and of a plain module",
         "selfdeblur_iteration.py",
         *("-o", str(RESULTS / "selfdeblur_iteration.json")),
     ),
     script(
         "selfdeblur-criterion",
-        "How well the choice among restarts is made",
+        "Accuracy of the choice among restarts",
         "selfdeblur_criterion.py",
         *(str(DATA), "--every", "8", "-o", str(RESULTS / "selfdeblur_criterion.json")),
     ),
@@ -204,7 +204,7 @@ TARGETS = [
     ),
     script(
         "kotera-seeds",
-        "How kotera differs between seeds, the middles of three of Levin's pairs",
+        "Deviation of kotera between seeds, central crops of three of Levin's pairs",
         "selfdeblur_table.py",
         *(str(DATA), "levin", "--method", "kotera", "--preset", "fast", "--device", "cpu"),
         *("--seeds", "5", "--restarts", "3", "--crop", "128"),
@@ -214,7 +214,7 @@ TARGETS = [
     ),
     script(
         "camera-shake",
-        "Poses of the camera against one kernel",
+        "Poses of the camera, and one kernel",
         "camera_shake.py",
         *(str(DATA / "kodak" / f"kodim{number}.png") for number in ("01", "02", "04")),
     ),
@@ -226,10 +226,10 @@ TARGETS = [
     ),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
-    script("scale-overhead", "Tiles against the whole image", "scale_mosaic.py", "overhead"),
+    script("scale-overhead", "CPU time in tiles, and in one piece", "scale_mosaic.py", "overhead"),
     script(
         "scale-workers",
-        "Two processes against one",
+        "Two worker processes, and one",
         "scale_mosaic.py",
         *("workers", "--edges", "8192"),
     ),
@@ -261,7 +261,7 @@ TARGETS = [
     ),
     script(
         "scale-seams",
-        "Tiles against the whole, classic stages",
+        "Difference between tiles and the whole, classic stages",
         "scale_seams.py",
         *(PHOTOS[0], "--only", "wiener", "richardson-lucy", "tv", "hyper-laplacian"),
         *("clip", "denoise", "dering", "match-range", "--size", "480", "--tile", "128"),
@@ -269,17 +269,17 @@ TARGETS = [
     ),
     script(
         "scale-seams-svmap",
-        "Tiles against the whole, svmap",
+        "Difference between tiles and the whole, svmap",
         "scale_seams.py",
         *(PHOTOS[0], "--only", "svmap", "--size", "448", "--tile", "192"),
         *("--kernels", "gaussian 15", "gaussian 35", "shake 25"),
     ),
     script(
         "scale-seams-lights",
-        "Tiles against the whole, svmap, lights clipped",
+        "Difference between tiles and the whole, svmap, clipped lights",
         "scale_seams.py",
         *(str(DATA / "night/gb82_city.png"), "--only", "svmap", "--clip", "0.015"),
         *("--size", "448", "--tile", "192", "--kernels", "gaussian 15", "shake 25"),
     ),
-    script("scale-local", "One kernel per cell against one", "scale_local.py", *PHOTOS),
+    script("scale-local", "One kernel per cell, and one kernel", "scale_local.py", *PHOTOS),
 ]

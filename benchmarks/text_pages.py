@@ -2,9 +2,9 @@
 
     python benchmarks/text_pages.py ../shared/data/levin09/kernels_f32
 
-Pages of meaningless words, seeded by their number and none of them trained on, are blurred by the
-kernels of a folder, with 0.5 % of noise. Scores are taken at the best shift, as on Levin's set.
-Kept as `results/text-pages`, in which pipelines that are not named keep their rows.
+Pages of random words, seeded by their number and not used in training, are blurred by the kernels
+of a folder, with 0.5 % of noise. Scores are computed at the best shift, as on Levin's set.
+Results: `results/text-pages`, in which pipelines that are not named keep their rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scale_table import Row, keep, kept
+from scale_table import Row, earlier_rows, write_table
 from unblur.engine import deblur
 from unblur.io import read_kernel
 from unblur.numerics.metrics import levin_aligned
@@ -24,7 +24,7 @@ from unblur.pipeline import Pipeline
 from unblur_discriminative.text_pages import text_page
 
 SEED, NOISE = 5100, 0.005
-"""Those from 5000 to 5099 were used to choose the settings of `text`."""
+"""Seed of the first page (5000 to 5099 were used to choose the settings of `text`), and noise."""
 
 
 def main() -> None:
@@ -60,11 +60,11 @@ def main() -> None:
     ]
     count = len(next(iter(scores.values())))
     remark = f"PSNR in dB over {count} pages of {options.edge} pixels."
-    if earlier := kept("text-pages", "pipeline", rows):
+    if earlier := earlier_rows("text-pages", "pipeline", rows):
         names = ", ".join(row["pipeline"] for row in earlier)
         remark += f" Rows of an earlier run on the same pages: {names}."
         rows = [*earlier, *rows]
-    keep(
+    write_table(
         "text-pages",
         "Blind deblurring of rendered text",
         rows,

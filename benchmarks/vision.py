@@ -1,7 +1,7 @@
-"""Let sdeconv and deepinv be imported where torchvision's compiled operators do not fit torch.
+"""Make sdeconv and deepinv importable where torchvision's compiled operators do not fit torch.
 
 torchvision's wheel is built for CUDA. Beside a torch without it, the operators are missing, and
-importing torchvision fails. No racer calls them, so that it is enough to state their names.
+importing torchvision fails. No benchmark calls them, so declaring their names suffices.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _declared: list[object] = []
 
 
 def declare_operators() -> None:
-    """State the names of torchvision's operators, if it is there and they are missing."""
+    """Declare the names of torchvision's operators where it is installed without them."""
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None or _declared:
         return

@@ -1,8 +1,8 @@
-"""The page that sets what was measured beside what the papers state, made from the result files.
+"""The manual's page of measurements beside the papers' figures, generated from the result files.
 
-Figures of the papers stand in `paper_figures.py`; ours are read from `benchmarks/results` when the
-manual is built, so that the page cannot differ from them. A file that is not there makes its rows
-say "not measured yet".
+The papers' figures are in `paper_figures.py`; ours are read from `benchmarks/results` when the
+manual is built, so that the page cannot differ from them. The rows of a missing file read
+"not measured yet".
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from statistics import mean, pstdev, stdev
 from typing import Any
 
 import paper_figures as paper
-from result_tables import MISSING, NEVER, Results, grouped, plain, quality, table
+from result_tables import MISSING, NEVER, ResultFiles, grouped, plain, quality, table
 
 
 def evidence(folder: Path) -> str:
     """Return the page in Markdown, from the result files in `folder`."""
-    results = Results(folder)
+    results = ResultFiles(folder)
     parts = [paper.INTRODUCTION]
     for section in (svmap, selfdeblur, kotera, schuler, discriminative, shake, races):
         parts += section(results)
@@ -27,7 +27,7 @@ def evidence(folder: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def svmap(results: Results) -> list[str]:
+def svmap(results: ResultFiles) -> list[str]:
     """Return Tables 1 to 4 of SVMAP's paper."""
 
     def ours(file: str, noise: str, method: str) -> str:
@@ -50,18 +50,18 @@ def svmap(results: Results) -> list[str]:
             rows,
         ),
         *(plain(results, name) for name in ("svmap-bsd", "svmap-night") if results.rows(name)),
-        "Tables 3 and 4, what was left out of the method, as the paper states it:",
+        "Tables 3 and 4, ablations as the paper reports them:",
         table(["method", "data", "paper", "ours, on the paper's data"], ablation),
         "And ours, on our data:",
         plain(results, "svmap-ablation"),
         "Levin's 32 pairs with the true kernels:",
         plain(results, "svmap-levin"),
-        "With kernels that were estimated, by weights that know of their errors and that do not:",
+        "With estimated kernels, by weights trained with and without kernel errors:",
         plain(results, "svmap-estimated"),
     ]
 
 
-def selfdeblur(results: Results) -> list[str]:
+def selfdeblur(results: ResultFiles) -> list[str]:
     """Return Tables 1 to 3 of SelfDeblur's paper."""
     rows: list[Sequence[object]] = [[*row, ""] for row in paper.LEVIN]
     for file, pipeline, label in paper.LEVIN_OURS:
@@ -84,7 +84,7 @@ def selfdeblur(results: Results) -> list[str]:
 
 
 def networks(rows: Sequence[Mapping[str, Any]]) -> list[object]:
-    """Return the cells of an estimator by networks: its own image, and the kernel's error ratio."""
+    """Return the cells of an estimator by networks: scores of its image, ratio of its kernel."""
     if not rows:
         return [MISSING, "", "", "", ""]
     psnr, ssim = (mean(row["own"][key] for row in rows) for key in ("psnr", "ssim"))
@@ -94,7 +94,7 @@ def networks(rows: Sequence[Mapping[str, Any]]) -> list[object]:
     return [f"{psnr:.2f}", f"{ssim:.4f}", f"{ratio:.3f}", f"{seconds:.0f} s", cases]
 
 
-def kotera(results: Results) -> list[str]:
+def kotera(results: ResultFiles) -> list[str]:
     """Return Table 1 of Kotera's paper."""
     rows = []
     for label, data, stated, file in paper.KOTERA:
@@ -108,8 +108,8 @@ def kotera(results: Results) -> list[str]:
     return [*found, paper.KOTERA_SEEDS, seeds(results)]
 
 
-def seeds(results: Results) -> str:
-    """Return how much PSNR differs between the seeds of one and the same pair."""
+def seeds(results: ResultFiles) -> str:
+    """Return a table of the PSNR over the seeds of each pair."""
     tried = by_case((row["case"], row["own"]["psnr"]) for row in results.rows("kotera_seeds"))
     rows = [
         [case, len(values), *(f"{f(values):.2f}" for f in (mean, stdev, min, max))]
@@ -120,14 +120,14 @@ def seeds(results: Results) -> str:
 
 
 def by_case(scores: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
-    """Return the scores of each case that was run with several seeds."""
+    """Return the scores of each case that has several seeds."""
     found: dict[str, list[float]] = {}
     for case, score in scores:
         found.setdefault(case, []).append(score)
     return {case: values for case, values in found.items() if len(values) > 1}
 
 
-def schuler(results: Results) -> list[str]:
+def schuler(results: ResultFiles) -> list[str]:
     """Return Table 1, Fig. 17 and Fig. 19 of Learning to Deblur, and Kodak beside `map`."""
     speeds = {(row["model"], row["edge"]): row["seconds"] for row in results.rows("schuler-speed")}
     seconds = [
@@ -156,7 +156,7 @@ def schuler(results: Results) -> list[str]:
 
 
 def by_model(rows: Sequence[Mapping[str, Any]], by: str, models: Sequence[str]) -> list[str]:
-    """Return a table of means for each of the `models` that there are rows of."""
+    """Return a table of means for each of the `models` that has rows."""
     parts = []
     for model in models:
         of_it = [row for row in rows if row["model"] == model]
@@ -167,10 +167,10 @@ def by_model(rows: Sequence[Mapping[str, Any]], by: str, models: Sequence[str]) 
     return parts or [MISSING]
 
 
-def discriminative(results: Results) -> list[str]:
+def discriminative(results: ResultFiles) -> list[str]:
     """Return Tables 1 and 2, Figs. 3, 10 and 13 of Learning a Discriminative Prior."""
     text = next((n for n in paper.PAGES if results.read(n) is not None), paper.PAGES[0])
-    verdicts = [
+    accuracy = [
         [row["set"], row["pictures"], row["shrunk by"], f"{row['accuracy']:.1f} %"]
         for row in results.rows("discriminative-accuracy")
     ]
@@ -181,12 +181,16 @@ def discriminative(results: Results) -> list[str]:
         if found:
             cells = [f"{found['psnr']:.2f}", f"{found['good']} of 32", f"{found['similarity']:.3f}"]
         ablation.append([label, *cells])
-    curves = [row for row in results.rows("discriminative-curves") if row["turn"] % 5 == 0]
-    turns = [[row["turn"], *(f"{row[key]:.3f}" for key in ("without", "with"))] for row in curves]
-    spent = {row["edge"]: row for row in results.rows("discriminative-speed")}
+    iteration_key = "turn"  # of the stored results
+    stored = results.rows("discriminative-curves")
+    curves = [row for row in stored if row[iteration_key] % 5 == 0]
+    similarity = [
+        [row[iteration_key], *(f"{row[key]:.3f}" for key in ("without", "with"))] for row in curves
+    ]
+    times = {row["edge"]: row for row in results.rows("discriminative-speed")}
     seconds = [
-        [f"{edge} x {edge}", stated, f"{spent[edge]['processor seconds']:.1f} s"]
-        if edge in spent
+        [f"{edge} x {edge}", stated, f"{times[edge]['processor seconds']:.1f} s"]
+        if edge in times
         else [f"{edge} x {edge}", stated, NEVER]
         for edge, stated in paper.PRIOR_STATED
     ]
@@ -195,26 +199,26 @@ def discriminative(results: Results) -> list[str]:
         paper.PRIOR_TEXT,
         plain(results, text),
         paper.PRIOR_ACCURACY,
-        table(["set", "pictures", "shrunk by", "right"], verdicts) if verdicts else MISSING,
+        table(["set", "pictures", "shrunk by", "correct"], accuracy) if accuracy else MISSING,
         *([paper.PRIOR_TRAINED, plain(results, "discriminative-ablation")] if trained else []),
         paper.PRIOR_LEVIN,
         table(["priors", "PSNR", "error ratio < 2", "kernel similarity"], ablation),
         paper.PRIOR_BOUND,
         plain(results, "discriminative-bound"),
         paper.PRIOR_CURVES,
-        table(["turn", "without the prior", "with it"], turns) if turns else MISSING,
+        table(["iteration", "without", "with the prior"], similarity) if similarity else MISSING,
         paper.PRIOR_SECONDS,
         table(["image", "paper, i7 in Matlab", "ours, processor seconds"], seconds),
     ]
 
 
-def shake(results: Results) -> list[str]:
-    """Return what was measured of blur that varies over the image."""
-    return ["## Camera shake that turns", paper.SHAKE_TEXT, plain(results, "camera-shake")]
+def shake(results: ResultFiles) -> list[str]:
+    """Return the measurements of blur that varies over the image."""
+    return ["## Camera shake with rotation", paper.SHAKE_TEXT, plain(results, "camera-shake")]
 
 
-def races(results: Results) -> list[str]:
-    """Return the races against other tools."""
+def races(results: ResultFiles) -> list[str]:
+    """Return the comparisons with other tools."""
     parts = [paper.RACES_TEXT]
     for name, title in paper.RACES:
         remark = (results.read(name) or {}).get("remark", "")
@@ -222,8 +226,8 @@ def races(results: Results) -> list[str]:
     return [part for part in [*parts, *iteration(results)] if part]
 
 
-def iteration(results: Results) -> list[str]:
-    """Return what an iteration of SelfDeblur takes beside a plain module of its layout."""
+def iteration(results: ResultFiles) -> list[str]:
+    """Return the time of an iteration of SelfDeblur and of a plain module of its architecture."""
     found = results.read("selfdeblur_iteration")
     title = "### SelfDeblur, one iteration"
     if found is None:

@@ -1,4 +1,4 @@
-"""Pages that are made from the code when the manual is built, so that they cannot go stale."""
+"""Pages that are generated from the code when the manual is built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLES: dict[Kind, str] = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the stage reference, what was measured, and the JSON Schema to the site."""
+    """Add the stage reference, the measurements, and the JSON Schema to the site."""
     known = registry()
     files.append(File.generated(config, "stages.md", content=stage_reference(known)))
     results = Path(config.docs_dir).parent / "benchmarks/results"
@@ -38,7 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def stage_reference(known: Registry) -> str:
     """Return the Markdown page that describes every installed stage and shipped pipeline."""
-    parts = ["# Stages", "Made from the params and docstrings of what is installed."]
+    parts = ["# Stages", "Generated from the params and docstrings of the installed stages."]
     for kind, title in TITLES.items():
         parts.append(f"## {title}")
         parts.extend(describe(cls) for cls in known.stages_of(kind).values())

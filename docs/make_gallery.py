@@ -1,8 +1,8 @@
-"""Make the pictures and figures of the gallery.
+"""Make the images and figures of the gallery.
 
 Usage: python docs/make_gallery.py DATA [NAME...], where DATA holds photos/, kodak/, night/,
-microscopy/ and astronomy/. Pictures land in docs/images/gallery, figures in
-benchmarks/results/gallery.json and .md; those that are not named stay as they are.
+microscopy/ and astronomy/. Images are written to docs/images/gallery, figures to
+benchmarks/results/gallery.json and .md; those that are not named stay unchanged.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Exhibit:
 
 
 def photograph(file: Path, top: int, left: int, height: int, width: int) -> torch.Tensor:
-    """Return a part of a picture, (3, H, W), white = 1."""
+    """Return a crop of an image file, (3, H, W), white = 1."""
     values = np.asarray(Picture.open(file).convert("RGB"), np.float32) / 255
     part = values[top : top + height, left : left + width]
     return torch.from_numpy(np.moveaxis(part, -1, 0).copy())
 
 
 def camera(sharp: torch.Tensor, kernel: Kernel, noise: float) -> tuple[Array, Array]:
-    """Return the 8-bit picture (H, W, 3) that a shaken camera takes, and the sharp one."""
+    """Return the blurred, noisy image, (H, W, 3) uint8, and the sharp one, white = 1."""
     draw = torch.Generator().manual_seed(0)
     seen = blur_image(sharp, kernel)
     seen = seen + noise * torch.randn(seen.shape, generator=draw)
@@ -63,7 +63,7 @@ def camera(sharp: torch.Tensor, kernel: Kernel, noise: float) -> tuple[Array, Ar
 
 
 def shaken(data: Path) -> Exhibit:
-    """A photograph shaken by a made kernel; nothing is told."""
+    """A photograph blurred by a synthetic kernel, deblurred blind."""
     sharp = photograph(data / "photos/budgie_roman-colosseum.jpg", 150, 300, 430, 480)
     kernel = shake_kernel(23, torch.Generator().manual_seed(11))
     seen, truth = camera(sharp, kernel, 0.005)
@@ -73,7 +73,7 @@ def shaken(data: Path) -> Exhibit:
 
 
 def known(data: Path) -> Exhibit:
-    """A photograph blurred by a made kernel, which is told."""
+    """A photograph blurred by a synthetic kernel, deblurred with that kernel."""
     sharp = photograph(data / "kodak/kodim08.png", 120, 180, 380, 460)
     kernel = shake_kernel(25, torch.Generator().manual_seed(5))
     seen, truth = camera(sharp, kernel, 0.01)
@@ -82,7 +82,7 @@ def known(data: Path) -> Exhibit:
 
 
 def night(data: Path) -> Exhibit:
-    """Lights beyond white, blurred before they were cut off, by a kernel that is told."""
+    """Lights above white, blurred by a synthetic kernel, then clipped; deblurred with it."""
     bright = 1.2 * photograph(data / "night/gb82_prudential.png", 60, 60, 420, 460)
     kernel = shake_kernel(23, torch.Generator().manual_seed(3))
     seen, truth = camera(bright, kernel, 0.005)
@@ -99,7 +99,7 @@ def aligned(before: Array, after: Array, truth: Array) -> dict[str, Any]:
 
 
 def microtubules(data: Path) -> Exhibit:
-    """A widefield picture beside structured illumination of the same cell."""
+    """A widefield image beside structured illumination of the same cell."""
     folder = data / "microscopy/biosr_pairs"
     seen = tifffile.imread(folder / "microtubules_1_widefield.tif")
     reference = tifffile.imread(folder / "microtubules_1_sim_reference.tif")
@@ -112,7 +112,7 @@ def microtubules(data: Path) -> Exhibit:
 
 
 def beads(data: Path) -> Exhibit:
-    """Beads under a confocal microscope, from the side; the PSF is found in the stack."""
+    """Beads under a confocal microscope, from the side; the PSF is estimated from the stack."""
     stack = tifffile.imread(data / "microscopy/confocal_beads/beads_zstack.tif").astype(np.float32)
     done = unblur.deblur(stack, "points-richardson-lucy", axes="ZYX")
     side = [np.asarray(image, np.float32).max(axis=1) for image in (stack, done.image)]
@@ -124,26 +124,26 @@ def beads(data: Path) -> Exhibit:
 
 
 def full_width(profile: Array) -> float:
-    """Return over how many samples a profile lies above half of its peak."""
+    """Return the full width at half maximum of a profile, samples."""
     above = profile - np.median(profile)
     return float(np.count_nonzero(above > above.max() / 2))
 
 
 def galaxy(data: Path) -> Exhibit:
-    """A galaxy at 4.4 micrometres, its PSF given, beside the sharper 2 micrometres."""
+    """A galaxy at 4.4 micrometres with the telescope's PSF, beside the sharper 2 micrometres."""
     folder = data / "astronomy/jwst_nircam"
     seen = fits.getdata(folder / "obj10735_f444w_sci.fits").astype(np.float32)
     finer = fits.getdata(folder / "obj10735_f200w_sci.fits").astype(np.float32)
     psf = fits.getdata(folder / "psf_f444w.fits")[45:-45, 45:-45].clip(0)
     settings = {"richardson-lucy.iterations": 15, "richardson-lucy.background": "auto"}
     done = np.asarray(unblur.deblur(seen, "richardson-lucy", psf=psf, **settings).image)
-    flux = {"measure": "flux, sum of the frame", "before": round(float(seen.sum()), 1)}
+    flux = {"measure": "flux, sum of the image", "before": round(float(seen.sum()), 1)}
     flux["after"] = round(float(done.sum()), 1)
     return Exhibit([stretched(image) for image in (seen, done, finer)], flux)
 
 
 def subaru(data: Path) -> Exhibit:
-    """A field from the ground, its PSF given, beside the space telescope's."""
+    """A field from the ground with its PSF, beside the space telescope's."""
     folder = data / "astronomy/hsc_hst_same_field"
     seen = fits.getdata(folder / "Cut_HSC1.fits")[2].astype(np.float32)
     psf = fits.getdata(folder / "PSF_HSC.fits")[2].clip(0)
@@ -156,7 +156,7 @@ def subaru(data: Path) -> Exhibit:
 
 
 def correlated(before: Array, after: Array, reference: Array, what: str) -> dict[str, Any]:
-    """Return how an image correlates with a reference, before and after."""
+    """Return the correlation of an image with a reference, before and after."""
     values = [np.corrcoef(i.ravel(), reference.ravel())[0, 1] for i in (before, after)]
     named = zip(("before", "after"), (round(float(v), 3) for v in values), strict=True)
     return {"measure": f"correlation with {what}", **dict(named)}
@@ -169,14 +169,14 @@ def shown(values: Array, low: float, high: float) -> Array:
 
 
 def stretched(values: Array) -> Array:
-    """Return a frame of the sky so that faint and bright are seen: an arcsinh of its noise."""
+    """Return an astronomical image after an arcsinh stretch in units of its noise, in [0, 1]."""
     sky = np.median(values)
     noise = 1.4826 * np.median(np.abs(values - sky))
     return shown(np.arcsinh((values - sky) / (3 * noise)), 1, 99.9)
 
 
 def drawn(exhibit: Exhibit) -> Picture.Image:
-    """Return the panels side by side, all of one height, and the kernel after them, if any."""
+    """Return the panels side by side at one height, followed by the kernel, if any."""
     pictures = [Picture.fromarray(np.rint(255 * p).astype(np.uint8)) for p in exhibit.panels]
     pictures = [
         p.convert("RGB").resize((HEIGHT * p.width // p.height, HEIGHT), Picture.Resampling.BICUBIC)
@@ -202,7 +202,7 @@ EXHIBITS: tuple[Callable[[Path], Exhibit], ...] = (
 
 
 def main(data: Path, names: list[str]) -> None:
-    """Make what is named, or everything."""
+    """Make the named exhibits, or all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     kept = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {"rows": []}
     rows = {row["picture"]: row for row in kept["rows"]}

@@ -1,7 +1,8 @@
 """Make the sample images that ship with the napari widget.
 
 Usage: python docs/make_samples.py DATA, where DATA holds kodak/, microscopy/ and astronomy/.
-The files land in napari_plugin/napari_unblur/sample_data, which says where they come from.
+The files are written to napari_plugin/napari_unblur/sample_data, whose SOURCES.md lists the
+sources.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SAMPLES = Path(__file__).parent.parent / "napari_plugin" / "napari_unblur" / "sa
 
 
 def photograph(data: Path) -> None:
-    """Shake a part of a sharp photograph: gamma-coded values, as published benchmarks do it."""
+    """Blur a crop of a sharp photograph, gamma-coded values as in published benchmarks."""
     sharp = np.asarray(Picture.open(data / "kodak" / "kodim08.png"), np.float64)[180:460, 200:600]
     kernel = shake_kernel(17, torch.Generator().manual_seed(4)).weights.astype(np.float64)
     blurred = np.stack([fftconvolve(c, kernel, mode="valid") for c in np.moveaxis(sharp, -1, 0)])
@@ -32,7 +33,7 @@ def photograph(data: Path) -> None:
 
 
 def beads(data: Path) -> None:
-    """Take over the measured stack as it is."""
+    """Copy the measured stack unchanged."""
     shutil.copyfile(
         data / "microscopy" / "confocal_beads" / "beads_zstack.tif", SAMPLES / "beads.tif"
     )
@@ -40,7 +41,7 @@ def beads(data: Path) -> None:
 
 
 def stars(data: Path) -> None:
-    """Count photons of random stars seen through a space telescope's PSF."""
+    """Draw photon counts of random stars, blurred by a space telescope's PSF."""
     from astropy.io import fits
 
     psf = fits.getdata(data / "astronomy" / "jwst_nircam" / "psf_f444w.fits").astype(np.float64)
@@ -48,9 +49,9 @@ def stars(data: Path) -> None:
     size, margin = 256, 80
     canvas = np.zeros((size + 2 * margin,) * 2)
     count = 90
-    places = generator.uniform(0, canvas.shape[0] - 1, (count, 2))
+    positions = generator.uniform(0, canvas.shape[0] - 1, (count, 2))
     fluxes = 2500 * generator.pareto(0.9, count).clip(0, 250) + 1500
-    for (row, column), flux in zip(places, fluxes, strict=True):
+    for (row, column), flux in zip(positions, fluxes, strict=True):
         r, c = int(row), int(column)
         for dr, dc in np.ndindex(2, 2):
             share = abs(1 - dr - row % 1) * abs(1 - dc - column % 1)

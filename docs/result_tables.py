@@ -1,4 +1,4 @@
-"""Tables in Markdown of what lies under `benchmarks/results`."""
+"""Markdown tables of the files under `benchmarks/results`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MISSING = "not measured yet"
 NEVER = "not measured"
 
 
-class Results:
-    """The result files of a folder, and which of them a table has drawn on."""
+class ResultFiles:
+    """The result files of a folder, and the names of those read since the last `sources()`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,10 +22,10 @@ class Results:
     def read(self, name: str) -> Any:
         """Return the content of `NAME.json`, or None if there is no such file.
 
-        Words of a name may be joined by hyphens or by underscores.
+        The words of a name may be joined by hyphens or by underscores.
         """
         names = [name]
-        if not name.startswith("race-"):  # races of earlier versions have another form
+        if not name.startswith("race-"):  # comparisons of earlier versions have another form
             names += [name.replace("_", "-"), name.replace("-", "_")]
         name = next((n for n in names if (self.folder / f"{n}.json").exists()), "")
         if not name:
@@ -35,7 +35,7 @@ class Results:
         return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
 
     def rows(self, name: str) -> list[Mapping[str, Any]]:
-        """Return the rows of a file, none if it is not there."""
+        """Return the rows of a file; none if it is missing."""
         content = self.read(name) or []
         if not isinstance(content, Mapping):
             return list(content)
@@ -44,31 +44,31 @@ class Results:
         return list(content.get("rows", [content]))
 
     def means(self, name: str, pipeline: str) -> Mapping[str, Any] | None:
-        """Return the means that `unblur bench` found for a pipeline."""
+        """Return the means of a pipeline in a file of `unblur bench`."""
         content = self.read(name) or {"pipelines": []}
         found = (p["mean"] for p in content["pipelines"] if p["name"] == pipeline)
         return next(found, None)
 
     def sources(self) -> str:
-        """Return where the figures since the last call come from, and forget them."""
+        """Return a list of the files read since the last call."""
         lines = [f"- {self.source(name)}" for name in self.used]
         self.used.clear()
         return "\n".join(lines)
 
     def source(self, name: str) -> str:
-        """Return what a file says of device, seed, date, version and command."""
+        """Return device, seed, date, versions and command of a file."""
         content = self.read(name)
         facts = content if isinstance(content, Mapping) else next(iter(content), {})
-        said = [str(facts[key]) for key in ("device", "date") if facts.get(key)]
+        parts = [str(facts[key]) for key in ("device", "date") if facts.get(key)]
         if "seed" in facts:
-            said.append(f"seed {facts['seed']}")
+            parts.append(f"seed {facts['seed']}")
         versions = dict(facts.get("versions", {}))
         versions |= {
             key: facts[key] for key in ("unblur", "torch") if isinstance(facts.get(key), str)
         }
-        said += [f"{key} {value}" for key, value in versions.items()]
+        parts += [f"{key} {value}" for key, value in versions.items()]
         command = f", by `{facts['command']}`" if facts.get("command") else ""
-        text = ", ".join(said) or "the file states neither device nor date"
+        text = ", ".join(parts) or "the file states neither device nor date"
         remark = "" if name.startswith("race-") else facts.get("remark", "")  # shown there already
         return f"`benchmarks/results/{name}.json`: {text}{command}. {remark}".rstrip()
 
@@ -80,12 +80,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def quality(row: Mapping[str, Any] | None, missing: str = MISSING) -> str:
-    """Return PSNR and SSIM of a row, or that there is none."""
+    """Return PSNR and SSIM of a row, or `missing` without one."""
     return missing if row is None else f"{row['psnr']:.2f} / {row['ssim']:.4f}"
 
 
 def grouped(rows: Sequence[Mapping[str, Any]], by: str, keys: Sequence[str]) -> list[list[object]]:
-    """Return a row for each value of `by`: how many there are, and the means of `keys`."""
+    """Return a row for each value of `by`: the number of rows with it, and the means of `keys`."""
     values = sorted({row[by] for row in rows})
     same = [[row for row in rows if row[by] == value] for value in values]
     return [
@@ -94,8 +94,8 @@ def grouped(rows: Sequence[Mapping[str, Any]], by: str, keys: Sequence[str]) -> 
     ]
 
 
-def plain(results: Results, name: str) -> str:
-    """Return the rows of a file as a table, whatever their columns are."""
+def plain(results: ResultFiles, name: str) -> str:
+    """Return the rows of a file as a table with all their columns."""
     rows = [flat(row) for row in results.rows(name)]
     if not rows:
         return f"{MISSING.capitalize()} (`{name}.json`)."
@@ -105,7 +105,7 @@ def plain(results: Results, name: str) -> str:
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without lists, the entries of a mapping in columns of their own."""
+    """Return a row without lists, with one column for each entry of a mapping."""
     cells: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, Mapping):
@@ -116,7 +116,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell(value: object) -> str:
-    """Return a value as it is shown: four digits, nothing for None."""
+    """Return a value as text: four digits, empty for None."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

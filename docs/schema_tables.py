@@ -1,4 +1,4 @@
-"""Tables of fields from a JSON Schema, and the reference of pipeline files made of them."""
+"""Tables of fields from a JSON Schema, and the reference of pipeline files built from them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ KINDS = {
 WORDS = {"integer": "a whole number", "number": "a number"}
 INTRODUCTION = """# Every key of a pipeline file
 
-Made from the JSON Schema of what is installed, against which every file is checked when it is
-read. Unknown keys are errors. [Pipeline files](pipelines.md) says how the keys work together.
+Generated from the JSON Schema of the installed stages, against which every file is checked when it
+is read. Unknown keys are errors. [Pipeline files](pipelines.md) explains how the keys work
+together.
 
 ## The file
 """
@@ -47,7 +48,7 @@ def pipeline_reference(schema: Schema) -> str:
 def field_table(what: str, fields: Mapping[str, Schema], parent: Schema | None = None) -> str:
     """Return fields as a table: name, default, range, meaning.
 
-    With `parent`, a field without a default is needed only if the parent's schema says so.
+    With `parent`, a field without a default is needed only if the parent's schema requires it.
     """
     rows = [f"| {what} | default | range | meaning |", "| --- | --- | --- | --- |"]
     for name, field in fields.items():
@@ -58,7 +59,7 @@ def field_table(what: str, fields: Mapping[str, Schema], parent: Schema | None =
 
 
 def default(field: Schema, needed: bool = True) -> str:
-    """Return a field's default as code, or whether it is needed."""
+    """Return a field's default as code, or `needed` for a required field without one."""
     if "default" in field:
         return f"`{json.dumps(field['default'])}`"
     return "needed" if needed else ""

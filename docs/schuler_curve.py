@@ -1,7 +1,7 @@
-"""Draw the error ratio over the size of the kernel, from what schuler_kernels.py keeps.
+"""Plot the error ratio over the kernel size, from the results of schuler_kernels.py.
 
 Usage: python docs/schuler_curve.py. It reads benchmarks/results/schuler-sizes.json and
-schuler-large.json; the picture lands in docs/images.
+schuler-large.json, and writes to docs/images.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from unblur.training.plot import write_plot
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 3
-"""Sizes that go into one point, for as many pictures."""
+"""Number of neighbouring kernel sizes whose images are pooled in one point."""
 
 
 def main() -> None:
-    """Draw one curve for each layout: the median ratio of all kernels of neighbouring sizes."""
+    """Plot one curve for each layout: the median ratio over kernels of neighbouring sizes."""
     ratios: dict[tuple[str, int], list[float]] = defaultdict(list)
     for name in ("schuler-sizes", "schuler-large"):
         kept = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Make the pictures of docs/schuler.md: filters, feature images and the training curve.
+"""Make the images of docs/schuler.md: filters, feature images and the training curve.
 
 Usage: python docs/schuler_pictures.py PHOTO [LOG], where PHOTO is a freely licensed photograph
-and LOG the `.log.jsonl` that `unblur train schuler` left. The files land in docs/images.
+and LOG the `.log.jsonl` of `unblur train schuler`. The files are written to docs/images.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ EDGE, SIZE, GAP, REFINEMENTS = 224, 21, 4, 16
 
 def grey(x: Tensor, *, signed: bool = False) -> np.ndarray:
     """Return an image as 8-bit grey, scaled to its range; signed values have 0 at middle grey."""
-    reach = float(x.abs().flatten().quantile(0.995)) if signed else float(x.max())
-    values = 0.5 + 0.5 * x / reach if signed else x / reach
+    limit = float(x.abs().flatten().quantile(0.995)) if signed else float(x.max())
+    values = 0.5 + 0.5 * x / limit if signed else x / limit
     return (255 * values.clamp(0, 1)).byte().numpy()
 
 
 def enlarged(x: np.ndarray, factor: int) -> np.ndarray:
-    """Return an image with each pixel as a square."""
+    """Return an image with each pixel repeated `factor` times along both axes."""
     return x.repeat(factor, 0).repeat(factor, 1)
 
 
 def sheet(panels: list[np.ndarray], columns: int) -> np.ndarray:
-    """Lay panels of one shape side by side with white gaps."""
+    """Return panels of one shape in a grid with white gaps."""
     height, width = panels[0].shape
     rows = -(-len(panels) // columns)
     page = np.full((rows * (height + GAP), columns * (width + GAP)), 255, np.uint8)
@@ -50,7 +50,7 @@ def sheet(panels: list[np.ndarray], columns: int) -> np.ndarray:
 
 
 def filters(network: Network) -> np.ndarray:
-    """Return the first layer's filters, each for the input image with the largest weights."""
+    """Return the filters of the first layer, each for its input with the largest weights."""
     first = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
     weight = first.weight.detach()
     strongest = weight.square().sum((2, 3)).argmax(1)
@@ -59,7 +59,7 @@ def filters(network: Network) -> np.ndarray:
 
 
 def features(network: Network, photo: Path) -> np.ndarray:
-    """Return a blurred crop, the last iteration's features, and the kernels: true and found."""
+    """Return a blurred crop, the features of the last iteration, the true and estimated kernels."""
     generator = torch.Generator().manual_seed(5)
     kernel = gaussian_process_kernel(SIZE, generator)
     scene = read_luma(photo, halved=True).float() / 255
@@ -95,7 +95,7 @@ def _panel(kernel: Tensor) -> np.ndarray:
 
 
 def main() -> None:
-    """Make the pictures for every set of shipped weights."""
+    """Make the images for all shipped weights."""
     photo, *log = (Path(argument) for argument in sys.argv[1:])
     for name in SHIPPED:
         network = load_network(name)

@@ -1,7 +1,7 @@
-"""Take the manual's pictures of the napari widget from the real window.
+"""Take the manual's screenshots of the napari widget.
 
 Usage: python docs/screenshots.py [SCENE …]. Needs a display; `xvfb-run -s "-screen 0
-1600x1000x24" python docs/screenshots.py` makes do without a screen. The pictures land in
+1600x1000x24" python docs/screenshots.py` runs without a screen. The images are written to
 docs/images.
 """
 
@@ -22,12 +22,12 @@ import napari
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1280, 800)
-PATIENCE = 600.0
-"""Seconds that a step of a scene may take."""
+TIMEOUT = 600.0
+"""Longest duration of a step of a scene, seconds."""
 
 
-class Scene:
-    """A window with a sample and the widget, driven like a user would."""
+class WidgetWindow:
+    """A napari window with a sample image and the widget, operated through its controls."""
 
     def __init__(self, sample: str, theme: str) -> None:
         self.viewer = napari.Viewer(show=True)
@@ -39,8 +39,8 @@ class Scene:
         self.wait(lambda: self.widget.registry is not None)
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Let the window live until `ready`, and a moment longer."""
-        end = time.monotonic() + PATIENCE
+        """Process events until `ready` returns true, and for another 0.4 s."""
+        end = time.monotonic() + TIMEOUT
         while not ready():
             if time.monotonic() > end:
                 raise TimeoutError(self.widget.messages.text or self.widget.footer.status.text())
@@ -51,7 +51,7 @@ class Scene:
             QApplication.processEvents()
 
     def wait_until_idle(self) -> None:
-        """Wait until all work is done."""
+        """Wait until no task is queued or running."""
         widget = self.widget
         self.wait(
             lambda: (
@@ -60,20 +60,20 @@ class Scene:
         )
 
     def save(self, name: str) -> None:
-        """Photograph the window and close it."""
+        """Save a screenshot of the window and close it."""
         IMAGES.mkdir(exist_ok=True)
         self.viewer.window.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
         self.widget.close_queues()
         self.viewer.close()
 
     def set_param(self, name: str, value: float) -> None:
-        """Type a param of the first step."""
+        """Enter a param of the first step."""
         self.widget.steps.cards[0].form.editors[name].box.setValue(value)
 
-    def mark(self, places: Any, size: float) -> Any:
-        """Put points on beads or stars, in pixels, and estimate the PSF from them."""
+    def mark(self, positions: Any, size: float) -> Any:
+        """Add points at `positions`, in pixels, and choose them as the source of the PSF."""
         layer = self.widget.input.layer
-        world = np.asarray(places) * layer.scale
+        world = np.asarray(positions) * layer.scale
         points = self.viewer.add_points(
             world, name="marks", size=size * layer.scale[-1], face_color="transparent",
             border_color="#ffb454", border_width=0.08, units=layer.units,
@@ -85,8 +85,8 @@ class Scene:
 
 
 def photograph() -> None:
-    """A shaken photograph, blind."""
-    scene = Scene("photograph", "dark")
+    """A blurred photograph, deblurred blind."""
+    scene = WidgetWindow("photograph", "dark")
     scene.widget.open_pipeline("map-hyper-laplacian")
     scene.widget.run()
     scene.wait_until_idle()
@@ -94,8 +94,8 @@ def photograph() -> None:
 
 
 def preview() -> None:
-    """A preview of what is in view, in the light theme."""
-    scene = Scene("photograph", "light")
+    """A preview of the visible region, in the light theme."""
+    scene = WidgetWindow("photograph", "light")
     scene.widget.open_pipeline("map-hyper-laplacian")
     scene.viewer.scene.camera.zoom *= 1.6
     scene.wait(lambda: True)
@@ -107,14 +107,14 @@ def preview() -> None:
 
 def stars() -> None:
     """The PSF of a telescope from marked stars."""
-    scene = Scene("stars", "light")
+    scene = WidgetWindow("stars", "light")
     scene.widget.open_pipeline("richardson-lucy")
-    places = [(61, 33), (156, 77), (171, 185), (200, 217), (98, 138), (199, 45), (126, 23)]
-    scene.mark(places, 14)
+    positions = [(61, 33), (156, 77), (171, 185), (200, 217), (98, 138), (199, 45), (126, 23)]
+    scene.mark(positions, 14)
     scene.widget.psf.window_width.setValue(25)
     scene.widget.psf.estimate.click()
     scene.wait_until_idle()
-    # The sky, 60 counts of the white that the engine chose for counts up to 2047.
+    # The sky background, 60 counts, relative to the white of 2047 that the engine chose.
     scene.set_param("background", 60 / 2047)
     scene.widget.run()
     scene.wait_until_idle()
@@ -123,12 +123,12 @@ def stars() -> None:
 
 def beads() -> None:
     """A confocal stack with a 3-D PSF from its own beads, while it runs."""
-    scene = Scene("beads", "dark")
+    scene = WidgetWindow("beads", "dark")
     scene.widget.open_pipeline("richardson-lucy")
     stack = scene.viewer.layers["beads"].data.astype(float)
-    places = brightest(stack, 4)
-    scene.mark(places, 20)
-    scene.viewer.dims.set_current_step(0, places[0][0])
+    positions = brightest(stack, 4)
+    scene.mark(positions, 20)
+    scene.viewer.dims.set_current_step(0, positions[0][0])
     scene.widget.psf.window_width.setValue(25)
     scene.widget.psf.window_depth.setValue(19)
     scene.widget.psf.estimate.click()
@@ -139,15 +139,16 @@ def beads() -> None:
 
 
 def brightest(stack: Any, count: int) -> list[tuple[int, ...]]:
-    """Return the places of the brightest spots, each away from the others."""
+    """Return the positions of the `count` brightest spots, at least 16 pixels apart."""
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(stack, 2)
     found: list[tuple[int, ...]] = []
     for _ in range(count):
-        place = np.unravel_index(int(smooth.argmax()), smooth.shape)
-        found.append(tuple(int(i) for i in place))
-        smooth[:, max(place[1] - 15, 0) : place[1] + 16, max(place[2] - 15, 0) : place[2] + 16] = 0
+        position = np.unravel_index(int(smooth.argmax()), smooth.shape)
+        found.append(tuple(int(i) for i in position))
+        _, row, column = found[-1]
+        smooth[:, max(row - 15, 0) : row + 16, max(column - 15, 0) : column + 16] = 0
     return found
 
 

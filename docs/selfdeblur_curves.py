@@ -1,7 +1,7 @@
-"""Draw PSNR over time from the rows that benchmarks/selfdeblur_table.py keeps.
+"""Plot PSNR over time from the rows of benchmarks/selfdeblur_table.py.
 
 Usage: python docs/selfdeblur_curves.py [ROWS], by default those of the preset `fast` of `kotera`
-on Levin's pairs. The picture lands in docs/images.
+on Levin's pairs. Writes to docs/images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CURVE = "curve of iteration, seconds, cpu seconds, psnr"
 
 
 def main() -> None:
-    """Draw one curve for each pair, from the first preview at full size on."""
+    """Plot one curve for each pair, from the first preview at full size."""
     given = sys.argv[1:] or [str(ROOT / "benchmarks/results/kotera_levin_fast.json")]
     kept = json.loads(Path(given[0]).read_text(encoding="utf-8"))
     points = [

@@ -1,4 +1,4 @@
-"""Deblur the photograph beside this file, as `make demo` does, and say where the results lie."""
+"""Deblur the photograph beside this file, as `make demo` does, and print the results' paths."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from unblur.cli import main as unblur
 PHOTOGRAPH = Path(__file__).with_name("clock.png")
 PIPELINE = "schuler-svmap"
 GAP = 12
-"""Pixels of white between pictures that stand side by side."""
+"""Width of the white gap between adjacent images, pixels."""
 
 
 def grey(values: NDArray[np.float32], height: int) -> Image.Image:
-    """Return an array as a grey picture of that height, its largest value white."""
+    """Return an array as a grey image of `height` pixels, its largest value white."""
     picture = Image.fromarray(np.uint8(255 * np.clip(values / values.max(), 0, 1)))
     width = round(height * values.shape[1] / values.shape[0])
     return picture.resize((width, height), Image.Resampling.NEAREST)
 
 
 def side_by_side(*pictures: Image.Image) -> Image.Image:
-    """Return pictures of one height in a row."""
+    """Return images of one height in a row."""
     width = sum(p.width for p in pictures) + GAP * (len(pictures) - 1)
     row = Image.new("L", (width, pictures[0].height), 255)
     left = 0
@@ -36,7 +36,7 @@ def side_by_side(*pictures: Image.Image) -> Image.Image:
 
 
 def run(arguments: list[str]) -> None:
-    """Run the command, which leaves the process only where something failed."""
+    """Run the command `unblur`; leave the process only if it fails."""
     try:
         unblur(arguments)
     except SystemExit as end:
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Deblur, report, and draw before, after and kernel."""
+    """Deblur, write the report, and draw the images before and after, and the kernel."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("demo-output"))
     folder = parser.parse_args().folder

@@ -1,8 +1,8 @@
-"""Deblur a large image on a SLURM cluster: workers come as jobs, tiles go to the workers.
+"""Deblur a large image on a SLURM cluster: jobs start workers, and workers deblur tiles.
 
 python examples/cluster/slurm.py richardson-lucy mosaic.ome.zarr sharp.ome.zarr psf.tif
 
-Input and output lie on a disk that every node sees. Needs `pip install unblur[hpc]`.
+Input and output must lie on a disk that every node mounts. Needs `pip install unblur[hpc]`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 from dask_jobqueue import SLURMCluster
 
 JOBS = 8
-"""Jobs that SLURM is asked for; more tiles at once, the result stays the same."""
+"""Number of SLURM jobs. It sets how many tiles run at once; the result does not depend on it."""
 
 
 def slurm_cluster(cores: int = 8, memory: str = "32GB", walltime: str = "04:00:00") -> SLURMCluster:
     """Return a cluster whose jobs hold one worker process for each core.
 
-    Each worker does one tile at a time with one torch thread, so that cores are used once.
+    Each worker deblurs one tile at a time with one torch thread, so that every core has one thread.
     For a GPU in each job, set cores=1 and add "--gres=gpu:1" to `job_extra_directives`: a worker
-    does one tile on its GPU at a time.
+    deblurs one tile on its GPU at a time.
     """
     return SLURMCluster(
         cores=cores,
