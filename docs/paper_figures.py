@@ -5,7 +5,7 @@ A pair of figures is PSNR in dB and SSIM. Data that we do not have are marked as
 
 from __future__ import annotations
 
-INTRODUCTION = """# What was measured
+INTRODUCTION = """# Measurements
 
 The figures of the five papers beside ours, and comparisons with other tools. Ours are read from
 `benchmarks/results` when this page is built; `make bench` or `python benchmarks/run.py TARGET`
