@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from markdown_for_tests import sections
+from unblur.renamed import ATTRIBUTES, OPTIONS, PARAMS, PRINTED_KEYS, REPORT_KEYS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -80,3 +81,34 @@ def test_every_module_of_a_map_exists_and_none_is_left_out(title):
 def test_the_files_of_the_rules_exist():
     for name in re.findall(r"`((?:tests|core|plugins|docs|benchmarks)/[\w/.]+)`", PAGE):
         assert (ROOT / name).exists(), name
+
+
+# The table of renamed names in the changelog.
+
+RENAMED = rows(sections((ROOT / "CHANGELOG.md").read_text("utf-8"), 3)["Changed: names"])
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def successors(where: str) -> dict[str, str]:
+    """Return old names and their successors: of a stage or trainer, or of all other tables."""
+    if where in PARAMS:
+        return PARAMS[where]
+    last = {row.rpartition(".")[2]: new for row, new in ATTRIBUTES.items()}
+    return {**last, **OPTIONS, **REPORT_KEYS, **PRINTED_KEYS["run"]}
+
+
+@pytest.mark.parametrize(("where", "old", "new"), RENAMED, ids=[f"{r[0]} {r[1]}" for r in RENAMED])
+def test_the_changelog_renames_as_the_code_does(where, old, new):
+    for place in [code for code in codes(where) if code in PARAMS] or [""]:
+        known = successors(place)
+        for before, after in zip(codes(old), codes(new), strict=True):
+            assert known[before] == after, (place, before)
+
+
+def test_the_changelog_lists_every_param_option_and_key():
+    listed = {name for row in RENAMED for name in codes(row[1])}
+    params = {old for names in PARAMS.values() for old in names}
+    assert not {*params, *OPTIONS, *REPORT_KEYS, *PRINTED_KEYS["run"]} - listed

@@ -10,7 +10,7 @@ from unblur.plugins.markers import hook
 
 
 class Landweber(Deconvolver):
-    """Descend the gradient of `|M(k * x) - y|^2 / 2`; stopping early keeps the noise down.
+    """Minimise `|M(k * x) - y|^2 / 2` by gradient descent; few steps amplify the noise less.
 
     References
     ----------
@@ -19,18 +19,18 @@ class Landweber(Deconvolver):
     """
 
     name = "landweber"
-    summary = "Gradient descent on the data term; the fewer steps, the smoother."
+    summary = "Gradient descent on the data term; fewer steps give a smoother result."
     dimensions = frozenset({2, 3})
 
     class Params(Params):
-        """Settings of the descent."""
+        """Settings of `landweber`."""
 
-        steps: int = Field(20, ge=1, le=1000, description="Steps of the descent.")
+        steps: int = Field(20, ge=1, le=1000, description="Number of gradient steps.")
 
     def deconvolve(self, blurred, kernel, context, mask=None):
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
-        seen = blur.adjoint(blurred.new_ones(blurred.shape[1:])).clamp_min(1e-3)
-        x = blur.adjoint(blurred) / seen
+        coverage = blur.adjoint(blurred.new_ones(blurred.shape[1:])).clamp_min(1e-3)
+        x = blur.adjoint(blurred) / coverage
         for _ in context.track(range(self.params.steps), self.name):
             x = x + blur.adjoint(blurred - blur.forward(x))
         return blur.crop(x)
