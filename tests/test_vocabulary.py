@@ -54,9 +54,9 @@ def words_of(identifier):
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", identifier)]
 
 
-def private_words(path):
+def private_words(path, root=ROOT):
     """Yield (line, word, text) of each private word in identifiers, comments and strings."""
-    name = path.relative_to(ROOT).as_posix()
+    name = path.relative_to(root).as_posix()
     if name in OLD_NAMES:
         return
     source = path.read_text(encoding="utf-8")
@@ -81,11 +81,10 @@ def test_no_private_word_is_left():
     assert not found, "\n".join(found)
 
 
-def test_the_search_for_private_words_finds_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("test_vocabulary.ROOT", tmp_path)
+def test_the_search_for_private_words_finds_them(tmp_path):
     sample = tmp_path / "sample.py"
     sample.write_text('faint_parts = 1  # the price\n"""A verdict; not enough memory."""\n')
-    assert {word for _, word, _ in private_words(sample)} == {"faint", "price", "verdict"}
+    assert {word for _, word, _ in private_words(sample, tmp_path)} == {"faint", "price", "verdict"}
 
 
 def public_classes():

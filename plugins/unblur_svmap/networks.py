@@ -31,6 +31,8 @@ class FilterNetwork(nn.Module):
     base : (N, s, s)
         The filters that an untrained network predicts everywhere; the last layer starts small
         and learns the deviation from them, so that training starts from a working method.
+    tile : int
+        Edge of the pieces that a CPU predicts at a time, in pixels.
 
     Notes
     -----
@@ -39,8 +41,9 @@ class FilterNetwork(nn.Module):
     a CPU the derivative by the weights then takes far longer than in the plain order.
     """
 
-    def __init__(self, inputs: int, base: Tensor) -> None:
+    def __init__(self, inputs: int, base: Tensor, tile: int = TILE) -> None:
         super().__init__()
+        self.tile = tile
         self.n_filters = base.shape[0]
         widths = [inputs] + [WIDTH] * (LAYERS - 1) + [base.numel()]
         layers = [Convolution(a, b, 3, padding=1) for a, b in pairwise(widths)]
@@ -61,7 +64,7 @@ class FilterNetwork(nn.Module):
         if torch.is_grad_enabled() or images.device.type != "cpu":
             return self._folded(self._predict(images))
         bank: Tensor | None = None
-        for piece, padded, kept in _pieces(images.shape[-2], images.shape[-1]):
+        for piece, padded, kept in _pieces(images.shape[-2], images.shape[-1], self.tile):
             part = self._predict(images[(..., *padded)])[(..., *kept)]
             if bank is None:
                 bank = images.new_empty((*part.shape[:2], *images.shape[-2:]))
@@ -96,16 +99,16 @@ def memory_order(layer: nn.Module) -> torch.memory_format:
 Slices = tuple[slice, slice]
 
 
-def _pieces(height: int, width: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+def _pieces(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
     """Yield the place of a piece, the padded input it needs, and the part of the output to keep."""
-    for down in _spans(height):
-        for across in _spans(width):
+    for down in _spans(height, tile):
+        for across in _spans(width, tile):
             place, padded, kept = zip(down, across, strict=True)
             yield place, padded, kept
 
 
-def _spans(extent: int) -> Iterator[tuple[slice, slice, slice]]:
-    for start in range(0, extent, TILE):
-        stop = min(start + TILE, extent)
+def _spans(extent: int, tile: int) -> Iterator[tuple[slice, slice, slice]]:
+    for start in range(0, extent, tile):
+        stop = min(start + tile, extent)
         first, last = max(start - LAYERS, 0), min(stop + LAYERS, extent)
         yield slice(start, stop), slice(first, last), slice(start - first, stop - first)

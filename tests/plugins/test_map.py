@@ -94,22 +94,6 @@ def test_a_given_noise_level_improves_the_kernel(seed):
     assert better > worse
 
 
-def test_the_kernel_size_is_estimated_with_the_noise_of_the_halved_image(shaken, monkeypatch):
-    """An image of contrast 0.16, of which each pixel is the mean of four."""
-    levels = []
-    estimate = MapEstimator.estimate
-
-    def recorded(self, blurred, context, mask=None):
-        levels.append(context.noise)
-        return estimate(self, blurred, context, mask)
-
-    monkeypatch.setattr(MapEstimator, "estimate", recorded)
-    kernel_of(shaken.blurred, context=Context(noise=0.02), size="auto")
-    gain = 0.16 / float(shaken.blurred.std())
-    assert len(levels) > 1
-    assert levels[1:] == pytest.approx([gain * 0.01] * (len(levels) - 1))
-
-
 @pytest.mark.parametrize("size", [10, 15, "auto"])
 def test_the_size_may_be_even_or_too_large_or_estimated(shaken, size):
     assert kernel_similarity(kernel_of(shaken.blurred, size=size), shaken.kernel.weights) > 0.85

@@ -123,12 +123,11 @@ def test_network_with_zero_weights_predicts_the_fixed_filters():
     torch.testing.assert_close(bank, base.flatten(1)[None, :, :, None, None].expand_as(bank))
 
 
-def test_network_in_pieces_equals_the_whole(monkeypatch):
+def test_network_in_pieces_equals_the_whole():
     torch.manual_seed(0)
-    network = FilterNetwork(2, banks.data_filters())
+    network = FilterNetwork(2, banks.data_filters(), tile=16)
     images = torch.rand(1, 2, 50, 37)
     whole = network(images).detach()
-    monkeypatch.setattr("unblur_svmap.networks.TILE", 16)
     with torch.no_grad():
         pieces = network(images)
     torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ class ProgressBar:
         The work, e.g. the name of a file.
     quiet : bool
         Whether nothing is shown.
+    clock : callable
+        Returns the time in seconds.
 
     Notes
     -----
@@ -36,10 +39,13 @@ class ProgressBar:
     `on_progress`. Reports may come from several threads.
     """
 
-    def __init__(self, title: str, quiet: bool = False) -> None:
+    def __init__(
+        self, title: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.title = title
         self.quiet = quiet
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self._logged = self._began
         self._bar: Any = None
         self._rows: dict[str, Any] = {}
@@ -58,7 +64,7 @@ class ProgressBar:
 
     def __call__(self, report: Progress) -> None:
         """Show one report."""
-        if self.quiet or time.monotonic() - self._began < PATIENCE:
+        if self.quiet or self._clock() - self._began < PATIENCE:
             return
         with self._lock:
             if sys.stderr.isatty():
@@ -88,7 +94,7 @@ class ProgressBar:
             self._bar.update(row, visible=len(self._rows) == 1)
 
     def _log(self, report: Progress) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._logged < LOG_INTERVAL:
             return
         self._logged = now

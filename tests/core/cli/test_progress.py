@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from unblur.cli import progress
 from unblur.cli.progress import ProgressBar, duration
 from unblur.model.context import Progress
 
@@ -17,23 +16,27 @@ class Terminal(io.StringIO):
         return True
 
 
+class Clock(list):
+    """Times in seconds, the last of which is now."""
+
+    def __call__(self) -> float:
+        return self[-1]
+
+
 @pytest.fixture
-def clock(monkeypatch):
-    """Return a list whose last entry is the time."""
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[-1])
-    return now
+def clock():
+    return Clock([100.0])
 
 
 def test_short_work_is_silent(clock, capsys):
-    with ProgressBar("a.tif") as bar:
+    with ProgressBar("a.tif", clock=clock) as bar:
         clock.append(100.9)
         bar(Progress("map", 1, 10, 0.9))
     assert capsys.readouterr().err == ""
 
 
 def test_a_log_gets_a_line_now_and_then(clock, capsys):
-    with ProgressBar("a.tif") as bar:
+    with ProgressBar("a.tif", clock=clock) as bar:
         for seconds in range(1, 61):
             clock.append(100.0 + seconds)
             bar(Progress("map", seconds, 120, float(seconds)))
@@ -49,7 +52,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(clock, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with ProgressBar("a.tif") as bar:
+    with ProgressBar("a.tif", clock=clock) as bar:
         clock.append(103.0)
         bar(Progress("map", 3, 12, 3.0))
         bar(Progress("tiles", 1, 2, 3.0))

@@ -52,8 +52,9 @@ class OffsetTrainer(Trainer):
 
 @pytest.fixture
 def offset(monkeypatch):
-    monkeypatch.setitem(registry().trainers, "offset", OffsetTrainer)
-    return OffsetTrainer
+    own = type("OffsetTrainer", (OffsetTrainer,), {})
+    monkeypatch.setitem(registry().trainers, "offset", own)
+    return own
 
 
 def test_training_tells_its_figures_and_leaves_weights(unblur, offset, tmp_path):
@@ -65,17 +66,15 @@ def test_training_tells_its_figures_and_leaves_weights(unblur, offset, tmp_path)
     assert (tmp_path / "w.log.jsonl").exists()
 
 
-def test_ctrl_c_keeps_a_checkpoint_from_which_the_same_command_goes_on(
-    unblur, offset, tmp_path, monkeypatch
-):
+def test_ctrl_c_keeps_a_checkpoint_from_which_the_same_command_goes_on(unblur, offset, tmp_path):
     given = ("train", "offset", "--data", tmp_path, "-o", tmp_path / "w.safetensors", "--json")
-    monkeypatch.setattr(offset, "stop_at", 3)
+    offset.stop_at = 3
     said = unblur(*given, status=130)
     stopped = json.loads(said.out)
     assert not stopped["finished"]
     assert 3 <= stopped["step"] < 6
     assert "the same command goes on" in said.err
-    monkeypatch.setattr(offset, "stop_at", -1)
+    offset.stop_at = -1
     assert json.loads(unblur(*given).out)["step"] == 6
 
 

@@ -107,6 +107,51 @@ class Slow(Sharpen):
         return super().deconvolve(blurred, kernel, context, mask)
 
 
+class Hungry(Sharpen):
+    """As `sharpen`, but runs out of memory above a number of pixels, or below a width."""
+
+    name = "hungry"
+    summary = "Sharpen, or run out of memory."
+
+    class Params(Params):
+        largest: int = Field(10**9, ge=1, description="Largest number of pixels of a call.")
+        narrowest: int = Field(1, ge=1, description="Smallest width of a call, pixels.")
+
+    def deconvolve(self, blurred, kernel, context, mask=None):
+        if blurred[0].numel() > self.params.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if blurred.shape[-1] < self.params.narrowest:
+            raise MemoryError
+        return super().deconvolve(blurred, kernel, context, mask)
+
+
+class Failing(Sharpen):
+    name = "failing"
+    summary = "Raises an error."
+
+    def deconvolve(self, blurred, kernel, context, mask=None):
+        raise ValueError("no")
+
+
+class Counted(Sharpen):
+    """As `sharpen`, and counts its calls."""
+
+    name = "counted"
+    summary = "Sharpen, and count."
+    calls = []
+
+    def deconvolve(self, blurred, kernel, context, mask=None):
+        Counted.calls.append(tuple(blurred.shape))
+        return super().deconvolve(blurred, kernel, context, mask)
+
+
+class SmallRegionBox(Box):
+    """As `box`, but estimates on regions of 64 pixels."""
+
+    name = "small-region-box"
+    region = 64
+
+
 class Broken(Sharpen):
     """As `sharpen`, but fails where the image is marked with a value above 0.99."""
 
@@ -119,7 +164,10 @@ class Broken(Sharpen):
         return super().deconvolve(blurred, kernel, context, mask)
 
 
-ALL = (Inverse, Slow, Broken, Sharpen, Box, Spoil, Zero, Lazy)
+ALL = (
+    *(Inverse, Slow, Broken, Hungry, Failing, Counted, Sharpen),
+    *(Box, SmallRegionBox, Spoil, Zero, Lazy),
+)
 
 
 def tiny_registry():

@@ -183,9 +183,8 @@ def large_job(pipeline):
     return DeblurJob.of(image, pipeline, None, Context(), limits=SizeLimits(whole_kernel=10_000))
 
 
-def test_a_large_image_is_estimated_on_regions(pipeline, monkeypatch):
-    monkeypatch.setattr(Box, "region", 64)
-    found = find_kernels(large_job(pipeline("kernel:box", "deconvolve:sharpen")))
+def test_a_large_image_is_estimated_on_regions(pipeline):
+    found = find_kernels(large_job(pipeline("kernel:small-region-box", "deconvolve:sharpen")))
     assert [shape for shape, _ in Box.seen] == [(1, 64, 64)] * 3
     assert found.region.startswith("mean over 3 of 3 regions: [")
 

@@ -52,22 +52,16 @@ def test_what_counts_as_out_of_memory(error, expected):
 
 
 @pytest.fixture
-def small_memory(monkeypatch):
-    """Let the test stage run out of memory above 40000 pixels."""
-    honest = Sharpen.deconvolve
-
-    def deconvolve(self, blurred, *rest, **named):
-        if blurred[0].numel() > 40000:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return honest(self, blurred, *rest, **named)
-
-    monkeypatch.setattr(Sharpen, "deconvolve", deconvolve)
+def hungry(pipeline):
+    """Return a pipeline whose stage runs out of memory beyond some size."""
+    return lambda **params: pipeline("deconvolve:hungry").override(
+        {f"hungry.{key}": value for key, value in params.items()}
+    )
 
 
-def test_tiles_are_halved_when_memory_runs_out(pipeline, box, small_memory, monkeypatch):
+def test_tiles_are_halved_when_memory_runs_out(hungry, box):
     y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
-    result = deblur(y, pipeline("deconvolve:sharpen"), box, tile=256)
-    monkeypatch.undo()
+    result = deblur(y, hungry(largest=40_000), box, tile=256)
     np.testing.assert_allclose(result.image, deblur_whole(y, box), atol=1e-6)
     assert any("halved" in warning for warning in result.report.warnings)
 
@@ -78,11 +72,11 @@ def deblur_whole(y, box):
     return Sharpen().deconvolve(torch.from_numpy(y)[None], Kernel(box), Context())[0].numpy()
 
 
-def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory):
+def test_a_whole_image_falls_back_to_tiles(hungry, box):
     y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
     job = DeblurJob.of(
         Image(y, "YX"),
-        pipeline("deconvolve:sharpen"),
+        hungry(largest=40_000),
         box,
         Context(),
         limits=SizeLimits(unplanned=10),
@@ -92,17 +86,10 @@ def test_a_whole_image_falls_back_to_tiles(pipeline, box, small_memory):
     assert result.report.tiles is not None
 
 
-def test_hopeless_memory_is_said_so(pipeline, box, monkeypatch):
-    honest = Sharpen.deconvolve
-
-    def fail(self, blurred, *rest):
-        if blurred.shape[-1] < 90:  # what is measured for the plan is larger
-            raise MemoryError
-        return honest(self, blurred, *rest)
-
-    monkeypatch.setattr(Sharpen, "deconvolve", fail)
+def test_an_error_says_that_memory_runs_out_on_the_smallest_tile(hungry, box):
+    # What is measured for the plan is wider.
     with pytest.raises(UnblurError, match="memory runs out even on a tile"):
-        deblur(np.ones((300, 300)), pipeline("deconvolve:sharpen"), box, tile=64)
+        deblur(np.ones((300, 300)), hungry(narrowest=90), box, tile=64)
 
 
 def job_for(pipeline, shape, psf, **tiles):

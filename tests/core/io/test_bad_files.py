@@ -335,9 +335,19 @@ class PgmWriter(Writer):
         PIL.Image.fromarray(image.data).save(path)
 
 
-def test_plugins_add_formats(tmp_path, monkeypatch):
-    found = Registry(readers={"pgm": PgmReader}, writers={"pgm": PgmWriter})
-    monkeypatch.setattr("unblur.plugins.manager.registry", lambda: found)
+@pytest.fixture
+def use_registry(monkeypatch):
+    """Return a function that puts a registry in the place of the installed one."""
+
+    def use(**content):
+        found = Registry(**content)
+        monkeypatch.setattr("unblur.plugins.manager.registry", lambda: found)
+
+    return use
+
+
+def test_plugins_add_formats(tmp_path, use_registry):
+    use_registry(readers={"pgm": PgmReader}, writers={"pgm": PgmWriter})
     write_image(IMAGE, tmp_path / "a.pgm")
     np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").data, IMAGE.data)
     (tmp_path / "b.pgm").write_bytes(b"P5 nothing")
@@ -361,9 +371,8 @@ class Volume(PgmReader):
         return Image(IMAGE.data + int(part or 0), "YX", source=str(file))
 
 
-def test_a_format_of_a_plugin_may_have_parts_and_a_suffix_of_two_dots(tmp_path, monkeypatch):
-    found = Registry(readers={"volume": Volume, "pgm": PgmReader})
-    monkeypatch.setattr("unblur.plugins.manager.registry", lambda: found)
+def test_a_format_of_a_plugin_may_have_parts_and_a_suffix_of_two_dots(tmp_path, use_registry):
+    use_registry(readers={"volume": Volume, "pgm": PgmReader})
     file = tmp_path / "a.b.VOL.gz"
     file.write_bytes(b"volume")
     np.testing.assert_array_equal(read_image(f"{file}[1]").data, IMAGE.data + 1)
@@ -374,9 +383,8 @@ def test_a_format_of_a_plugin_may_have_parts_and_a_suffix_of_two_dots(tmp_path, 
         read_image(tmp_path / "a.pgm[1]")
 
 
-def test_an_unknown_format_names_the_plugins_that_failed_to_load(tmp_path, monkeypatch):
-    found = Registry(broken=[BrokenPlugin("volume", "ImportError: no module named x")])
-    monkeypatch.setattr("unblur.plugins.manager.registry", lambda: found)
+def test_an_unknown_format_names_the_plugins_that_failed_to_load(tmp_path, use_registry):
+    use_registry(broken=[BrokenPlugin("volume", "ImportError: no module named x")])
     (tmp_path / "a.vol").write_bytes(b"volume")
     left_out = r"Left out: plugin 'volume': ImportError: no module named x\.$"
     with pytest.raises(ImageError, match=left_out):

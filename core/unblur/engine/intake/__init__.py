@@ -1,1 +1,1 @@
-"""RegionRead of an image and a job: axes, intensity scale, masks, noise, checks."""
+"""Decisions on a whole image before it is processed: axes, intensity, masks, noise, checks."""

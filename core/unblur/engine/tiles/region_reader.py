@@ -1,4 +1,4 @@
-"""RegionRead pieces of an image, and going on where a piece of it cannot be read."""
+"""Reading of an image by regions, piece by piece where a part of it cannot be read."""
 
 from __future__ import annotations
 
