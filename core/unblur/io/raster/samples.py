@@ -9,7 +9,7 @@ import numpy as np
 
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import COLOURS, check_given
-from unblur.io.tiff.facts import SCREEN_DPI
+from unblur.io.tiff.metadata import SCREEN_DPI
 from unblur.model.image import ALPHA, Image
 from unblur.model.units import plane_size
 

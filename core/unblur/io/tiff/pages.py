@@ -12,8 +12,8 @@ import numpy as np
 from unblur.io.axes import CMYK_CHANNELS, COLOURS
 from unblur.io.exif import orientation_of
 from unblur.io.files import suffix_of
-from unblur.io.tiff.facts import LOSSLESS, MAX_SAMPLE_VALUE, ORIENTATION
 from unblur.io.tiff.geotiff import move_geotiff
+from unblur.io.tiff.metadata import LOSSLESS, MAX_SAMPLE_VALUE, ORIENTATION
 from unblur.io.tiff.ome_xml import TYPES, significant_bits, write_facts
 from unblur.model.image import ALPHA, Image
 from unblur.model.units import length, plane_size

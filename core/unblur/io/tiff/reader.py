@@ -14,7 +14,7 @@ from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
 from unblur.io.kernel_facts import is_kernel_volume
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
-from unblur.io.tiff.facts import colour_space, colour_table, is_mosaic, is_signed, read_tags
+from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
 from unblur.io.tiff.ome_files import check_files_of_set, open_tiff
 from unblur.model.formats import Reader
 from unblur.model.image import Image
