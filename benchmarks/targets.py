@@ -225,6 +225,7 @@ TARGETS = [
         str(DATA / "levin09" / "kernels_f32"),
     ),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
+    script("plan", "What plan announces against what run takes", "plan_accuracy.py"),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "CPU time in tiles, and in one piece", "scale_mosaic.py", "overhead"),
     script(

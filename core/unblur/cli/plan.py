@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from unblur.cli.options import (
     crop_box,
     settings,
 )
+from unblur.cli.progress import duration
 
 if TYPE_CHECKING:
     from unblur.engine import Plan
@@ -45,13 +47,14 @@ def plan(
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
-    """Show how an image would be processed: stages, tiles, halos, and memory needed and free.
+    """Show how an image would be processed: stages, tiles, halos, memory and time.
 
-    Memory is measured by running the stages on small tiles.
+    Memory and time are measured by running the stages on small tiles.
     """
     from unblur.engine import plan as planned
     from unblur.io import read_image, read_kernel
     from unblur.pipeline import Pipeline
+    from unblur.runs.store import output_chunks
 
     with name_file_in_errors(pipeline):
         chain = Pipeline.load(pipeline).override(settings(sets))
@@ -62,6 +65,7 @@ def plan(
     if white is not None:
         given = given.with_white(white)
     kernel = None if psf is None else read_kernel(psf)
+    start = time.process_time()  # of loading the program, which a run does likewise
     with name_file_in_errors(image):
         made = planned(
             given,
@@ -71,13 +75,16 @@ def plan(
             tile=tile,
             psf_resample=psf_resample,
             workers=workers,
+            to_file=True,
+            chunk_shape=output_chunks(given, image),
+            timed=True,
         )
     shown = {
         "input": str(image),
         "axes": given.axes,
         "shape": list(given.shape),
         "dtype": given.dtype.name,
-        **_described(made),
+        **_described(made, start),
     }
     if as_json:
         print_json(shown)
@@ -85,15 +92,21 @@ def plan(
         _show(shown)
 
 
-def _described(made: Plan) -> dict[str, Any]:
+def _described(made: Plan, start: float) -> dict[str, Any]:
+    assert made.expected is not None
+    seconds = made.expected.seconds
     return {
         "device": made.device,
         "whole": made.whole,
+        "way": made.way,
         "tiles": made.tiles,
         "tile_size": list(made.tiling.size),
         "halo": list(made.tiling.halo),
         "workers": made.workers,
-        "peak_memory": made.peak,
+        "peak_memory": made.expected.memory,
+        "tiles_memory": made.peak,
+        "seconds": None if seconds is None else round(seconds, 3),
+        "start_seconds": round(start, 3),
         "available_memory": made.available,
         "stages": [
             {
@@ -114,14 +127,22 @@ def _show(shown: dict[str, Any]) -> None:
     if shown["whole"]:
         print_result(f"whole, on {shown['device']}")
     else:
+        recorded = ", recorded as they are finished" if shown["way"] == "streamed" else ""
         print_result(
             f"tiles: {shown['tiles']} of {size} pixels, halo {halo}, {shown['workers']} at once "
-            f"on {shown['device']}"
+            f"on {shown['device']}{recorded}"
         )
     print_result(
         f"peak memory about {shown['peak_memory'] / 1e9:.2f} GB "
-        f"of {shown['available_memory'] / 1e9:.2f} GB free\n"
+        f"of {shown['available_memory'] / 1e9:.2f} GB free"
     )
+    if shown["seconds"] is None:
+        print_result("time unknown; the kernel step does not end on a small piece\n")
+    else:
+        print_result(
+            f"time about {duration(shown['seconds'])}, after {duration(shown['start_seconds'])} "
+            "to start\n"
+        )
     rows = [
         [stage["name"], _extent(stage["halo"]), f"{stage['bytes_per_pixel']:g}"]
         for stage in shown["stages"]

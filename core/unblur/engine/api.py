@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
+from unblur.engine.expectation import expect, measure_warm_up
 from unblur.engine.intake.checks import with_image_pixels
 from unblur.engine.intake.normalization import Nonfinite, Saturated
 from unblur.engine.job import BuiltPipeline, DeblurJob, as_image, as_pipeline
 from unblur.engine.kernels.estimate import KernelResult, find_kernels
 from unblur.engine.report import Result, RunLog, make_report, now
 from unblur.engine.running.batch import Frozen, Item, Summary, run_batch
+from unblur.engine.tiles.decision import choose_way
 from unblur.engine.tiles.memory import is_out_of_memory, release
-from unblur.engine.tiles.planning import Plan, make_plan
+from unblur.engine.tiles.planning import Plan, Way, make_plan, with_assumed_kernel
 from unblur.engine.tiles.runner import prepare_for_tiles, run_lazily, run_tiles, run_whole
 from unblur.model.context import Context, Progress, resolve_device
-from unblur.model.kernel import Kernel, KernelField
-from unblur.numerics.synthesis import gaussian_kernel
 from unblur.pipeline import Pipeline
-
-ASSUMED_SIZE = 31
-"""Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
 
 
 def deblur(
@@ -144,6 +140,9 @@ def plan(
     tile: int | None = None,
     psf_resample: bool = False,
     workers: int | None = None,
+    to_file: bool = False,
+    chunk_shape: Sequence[int] | None = None,
+    timed: bool = False,
     **overrides: Any,
 ) -> Plan:
     """Return how an image would be deblurred, without doing it.
@@ -154,12 +153,21 @@ def plan(
         As for `deblur`.
     workers : int, optional
         Tiles at a time; by default one per GPU or CPU core.
+    to_file : bool
+        Whether the result goes to a file, as by `unblur run`: a large one is then written tile
+        by tile.
+    chunk_shape : sequence of int, optional
+        Extents along TCZYX of a chunk of that file.
+    timed : bool
+        Whether the steps also run on small pieces of the image, to measure the time and the
+        memory to expect of the whole run.
 
     Notes
     -----
     Memory is measured: each step runs on two small tiles while its tensors are counted. A kernel
     that is still to be estimated is replaced by a Gaussian of the size of its step, or of 31
-    pixels.
+    pixels. How the image is processed is decided by the function that `deblur` and `unblur run`
+    use.
 
     Example
     -------
@@ -175,15 +183,15 @@ def plan(
         _context(device),
         psf_resample=psf_resample,
     )
-    processor = job.processor
-    remarks = job.warnings
-    if processor.field is None and any(stage.kind == "kernel" for stage in job.stages):
-        kernel = _assumed_kernel(job)
-        processor = replace(processor, field=KernelField.single(kernel))
-        size = "x".join(str(n) for n in kernel.shape)
-        remarks += (f"the kernel is yet to be estimated; {size} pixels are assumed.",)
-    made = make_plan(job, processor, workers=workers, prefer_whole=not given.is_lazy)
-    return replace(made, remarks=remarks + made.remarks)
+    way = choose_way(job, to_file=to_file)
+    processor, remarks = with_assumed_kernel(job)
+    remarks = job.warnings + remarks
+    warm_up = measure_warm_up(job, processor) if timed else None
+    made = make_plan(job, processor, way, workers=workers, chunk_shape=chunk_shape)
+    made = replace(made, remarks=remarks + made.remarks)
+    if warm_up is None:
+        return made
+    return replace(made, expected=expect(job, processor, made, warm_up))
 
 
 def deblur_batch(
@@ -233,13 +241,15 @@ def deblur_batch(
     return run_batch(items, prepare, run_job, context, frozen)
 
 
-def run_job(job: DeblurJob) -> Result:
+def run_job(job: DeblurJob, way: Way | None = None) -> Result:
     """Deblur an image whole, in tiles, or lazily, as it is given and as memory allows.
 
     Parameters
     ----------
     job : DeblurJob
         Image, pipeline and kernel; its context reports the progress and requests cancellation.
+    way : {"whole", "tiled", "lazy"}, optional
+        How to process it, where that is decided; `choose_way` decides otherwise.
 
     Returns
     -------
@@ -254,8 +264,9 @@ def run_job(job: DeblurJob) -> Result:
         If the user requested it.
     """
     began, started = time.perf_counter(), now()
+    way = way or choose_way(job)
     kernel = find_kernels(job)
-    values, kernel, log = _run(job, kernel)
+    values, kernel, log = _run(job, kernel, way)
     report = make_report(job, kernel, log, started, time.perf_counter() - began)
     latent = None if kernel.estimate is None else kernel.estimate.latent
     return Result(
@@ -266,12 +277,12 @@ def run_job(job: DeblurJob) -> Result:
     )
 
 
-def _run(job: DeblurJob, kernel: KernelResult) -> tuple[Any, KernelResult, RunLog]:
+def _run(job: DeblurJob, kernel: KernelResult, way: Way) -> tuple[Any, KernelResult, RunLog]:
     """Return the deblurred values, the kernels, and the log of the whole run."""
     log = RunLog.of(job.stages)
     log.add(kernel.log)
     processor = replace(job.processor, field=kernel.field)
-    if not job.image.is_lazy and _is_whole(job, kernel):
+    if way == "whole":
         try:
             values, kernel, later = run_whole(job, processor, kernel)
         except Exception as error:
@@ -283,9 +294,8 @@ def _run(job: DeblurJob, kernel: KernelResult) -> tuple[Any, KernelResult, RunLo
             log.add(later)
             return values, kernel, log
     processor = prepare_for_tiles(job, processor)
-    made = make_plan(job, processor, prefer_whole=False)
-    run = run_lazily if job.image.is_lazy else run_tiles
-    values, later = run(job, processor, made)
+    run = run_lazily if way == "lazy" else run_tiles
+    values, later = run(job, processor, make_plan(job, processor, way))
     log.add(later)
     return values, kernel, log
 
@@ -293,17 +303,6 @@ def _run(job: DeblurJob, kernel: KernelResult) -> tuple[Any, KernelResult, RunLo
 def _needs_whole(job: DeblurJob, kernel: KernelResult) -> bool:
     """Return whether each block finds its own kernel, which takes the whole of it."""
     return kernel.field is None and any(stage.kind == "kernel" for stage in job.stages)
-
-
-def _is_whole(job: DeblurJob, kernel: KernelResult) -> bool:
-    """Return whether an image in memory is processed whole."""
-    if _needs_whole(job, kernel):
-        return True
-    if job.pipeline.tiles.size != "auto":
-        return False
-    if prod(job.layout.spatial) <= job.limits.unplanned:
-        return True
-    return make_plan(job, replace(job.processor, field=kernel.field)).whole
 
 
 def _context(
@@ -320,12 +319,3 @@ def _context(
 
 def _settings(overrides: dict[str, Any], tile: int | None) -> dict[str, Any]:
     return overrides if tile is None else {**overrides, "tiles.size": tile}
-
-
-def _assumed_kernel(job: DeblurJob) -> Kernel:
-    """Return a Gaussian as large as the kernel that will be estimated."""
-    estimator = next(stage for stage in job.stages if stage.kind == "kernel")
-    size = getattr(estimator.params, "size", None)
-    edge = size if isinstance(size, int) else ASSUMED_SIZE
-    extent = [min(edge, n) for n in job.layout.spatial]
-    return gaussian_kernel(edge / 6, extent)

@@ -41,12 +41,16 @@ class SizeLimits:
     unplanned : int
         Largest number of pixels of a block that is processed whole without measuring the
         memory that it needs.
+    streamed : int
+        Number of values of an image from which a result in a file is made of recorded tiles, so
+        that a crash costs a few of them only.
     whole_kernel : int
         Largest number of pixels of a plane whose kernel is estimated on all of it; on windows
         of larger ones, whose texture suffices.
     """
 
-    unplanned: int = 4_000_000
+    unplanned: int = 1024 * 1024
+    streamed: int = 2**26
     whole_kernel: int = 1024 * 1024
 
 
@@ -84,6 +88,20 @@ class BuiltPipeline:
         stages, kernels = tuple(pipeline.build()), as_field(psf)
         check_request(stages, kernels is not None)
         return cls(pipeline, stages, kernels or _known_kernel(stages))
+
+    def layout(self, image: Image) -> Layout:
+        """Return the blocks of an image that the stages work on.
+
+        Raises
+        ------
+        KernelError, ImageError
+            If the kernel does not fit the image's axes, or alpha is the only channel.
+        """
+        kernel = None if self.field is None else self.field.kernels[0][0]
+        layout = Layout.of(image, spatial_axes(image, self.stages, kernel) == 3)
+        if not layout.colours:
+            raise ImageError(f"{image.source}: alpha is its only channel; there are no colours.")
+        return layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,10 +181,7 @@ class DeblurJob:
             check_deblurrable(image)
         field = built.field
         warnings: tuple[str, ...] = ()
-        kernel = None if field is None else field.kernels[0][0]
-        layout = Layout.of(image, spatial_axes(image, built.stages, kernel) == 3)
-        if not layout.colours:
-            raise ImageError(f"{image.source}: alpha is its only channel; there are no colours.")
+        layout = built.layout(image)
         if field is not None:
             field, warnings = fit_psf(field, image, is_resampled=psf_resample)
         normalization = Normalization.of(image, values, saturated)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,11 @@ from unblur.runs.store import deblur_to_store, journal_path
 if TYPE_CHECKING:
     from unblur.engine import BuiltPipeline, DeblurJob, Frozen, Result
     from unblur.engine.intake.normalization import Nonfinite
+    from unblur.engine.job import SizeLimits
     from unblur.engine.running.schedulers import Scheduler
+    from unblur.engine.tiles.planning import Way
     from unblur.model.context import Context
     from unblur.model.image import Image
-
-STREAMED_VALUES = 2**26
-"""Number of values of an image above which it is processed in recorded tiles, so that a crash
-costs a few tiles only, dimensionless."""
 
 
 def _ignore(_: str) -> None: ...
@@ -71,8 +68,8 @@ class RunOptions:
         As for `unblur.deblur`.
     shared_freeze : SharedFreeze, optional
         Where all images of the run use the settings of the first; by default each has its own.
-    streamed_values : int
-        Number of values of an image above which it is processed in recorded tiles.
+    limits : SizeLimits, optional
+        Sizes at which the way of working changes; those of the engine by default.
     on_message : callable
         Receives sentences about the work for the user.
     """
@@ -89,7 +86,7 @@ class RunOptions:
     nonfinite: Nonfinite = "keep"
     psf_resample: bool = False
     shared_freeze: SharedFreeze | None = None
-    streamed_values: int = STREAMED_VALUES
+    limits: SizeLimits | None = None
     on_message: Callable[[str], None] = _ignore
 
 
@@ -118,9 +115,10 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
         )
     for sidecar in files.outputs[1:]:
         check_vacant(sidecar, options.overwrite)
-    if _is_streamed(image, files, options):
+    way = _way(image, files, options)
+    if way == "streamed":
         return _deblur_in_tiles(image, files, options)
-    return _deblur_whole(_read(files.source, options, lazy=False), files, options)
+    return _deblur_in_memory(_read(files.source, options, lazy=False), files, options, way)
 
 
 def freeze_on(source: Path, options: RunOptions) -> None:
@@ -138,14 +136,21 @@ def _read(source: Path, options: RunOptions, *, lazy: bool) -> Image:
     return image if options.crop is None else image.cropped(*options.crop)
 
 
-def _is_streamed(image: Image, files: FileJob, options: RunOptions) -> bool:
-    """Return whether an image is processed in recorded tiles."""
-    if options.scheduler is not None:
-        return True
-    if options.resume and journal_path(files.output).exists():
-        return True
-    tileable = any(stage.kind == "deconvolve" for stage in options.pipeline.stages)
-    return tileable and prod(image.shape) > options.streamed_values
+def _way(image: Image, files: FileJob, options: RunOptions) -> Way:
+    """Return how an image is processed: whole, in tiles, or in recorded tiles."""
+    from unblur.engine.tiles.decision import PlanRequest, choose_way
+
+    is_resumed = options.resume and journal_path(files.output).exists()
+    request = PlanRequest.of(image, options.pipeline, options.context, _limits(options))
+    return choose_way(
+        request, to_file=True, is_recorded=options.scheduler is not None or is_resumed
+    )
+
+
+def _limits(options: RunOptions) -> SizeLimits:
+    from unblur.engine.job import DEFAULT_LIMITS
+
+    return options.limits or DEFAULT_LIMITS
 
 
 def _job(image: Image, options: RunOptions) -> DeblurJob:
@@ -162,6 +167,7 @@ def _job(image: Image, options: RunOptions) -> DeblurJob:
         options.context,
         nonfinite=options.nonfinite,
         psf_resample=options.psf_resample,
+        limits=_limits(options),
     )
     shared = options.shared_freeze
     if shared is None:
@@ -171,11 +177,11 @@ def _job(image: Image, options: RunOptions) -> DeblurJob:
     return shared.frozen.applied(job)
 
 
-def _deblur_whole(image: Image, files: FileJob, options: RunOptions) -> Result:
+def _deblur_in_memory(image: Image, files: FileJob, options: RunOptions, way: Way) -> Result:
     from unblur.engine import run_job
     from unblur.io import write_image
 
-    result = run_job(_job(image, options))
+    result = run_job(_job(image, options), way)
     options.context.checkpoint()
     _write_sidecars(result, files, options)
     write_image(result.image, files.output, overwrite=options.overwrite)

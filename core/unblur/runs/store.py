@@ -21,6 +21,28 @@ def journal_path(output: Path) -> Path:
     return output.with_name(f".{output.name}.journal")
 
 
+def output_chunks(image: Image, source: Path) -> tuple[int, ...]:
+    """Return the extents along TCZYX of a chunk of a result of the same format as `source`.
+
+    Parameters
+    ----------
+    image : Image
+        The image, read lazily.
+    source : Path
+        Its file or store.
+    """
+    from unblur.io.files import is_store, split_part
+    from unblur.io.regions import default_chunks
+    from unblur.model.image import AXES
+
+    chunks = default_chunks(image.shape)
+    if is_store(split_part(source)[0]):
+        stored = image.metadata.get("shards") or image.metadata.get("chunks")
+        chunks = tuple(int(n) for n in stored) if stored else chunks
+    own = dict(zip(image.axes, chunks, strict=True))
+    return tuple(own.get(axis, 1) for axis in AXES)
+
+
 def deblur_to_store(
     job: DeblurJob,
     output: Path,

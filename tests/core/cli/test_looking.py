@@ -175,4 +175,7 @@ def test_plan_tells_tiles_and_memory(unblur, files):
     assert made["tiles"] == 4
     assert made["tile_size"] == [32, 32]
     assert made["stages"][0]["bytes_per_pixel"] > 0
+    assert made["way"] == "tiled"
+    assert 0 < made["seconds"] < 60
+    assert "time about" in said.out
     assert "YX 36x20" in unblur(*given, "--crop", "4:,:20").out

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from unblur.engine import BuiltPipeline
+from unblur.engine.job import SizeLimits
 from unblur.io import read_image, read_kernel, write_image
 from unblur.model.context import Context
 from unblur.model.image import Image
@@ -73,7 +74,7 @@ def test_images_in_tiles_share_what_a_finished_image_decides(blind, files):
         BuiltPipeline.of(Pipeline.load(str(pipeline))),
         Context(),
         shared_freeze=SharedFreeze(),
-        streamed_values=10,
+        limits=SizeLimits(streamed=10),
     )
     freeze_on(wide, options)
     deblur_file(FileJob(narrow, files / "2-narrow-out.tif"), options)

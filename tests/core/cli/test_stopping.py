@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from unblur.engine import BuiltPipeline
+from unblur.engine.job import SizeLimits
 from unblur.io import read_image, read_kernel
 from unblur.model.context import Context
 from unblur.pipeline import Pipeline
@@ -101,7 +102,7 @@ def test_a_streamed_image_is_that_done_whole(halve, files, name):
     known = (BuiltPipeline.of(pipeline, read_kernel(files / "psf.tif")), Context())
     whole, tiled = files / f"whole-{name}", files / f"tiled-{name}"
     deblur_file(FileJob(files / name, whole), RunOptions(*known))
-    deblur_file(FileJob(files / name, tiled), RunOptions(*known, streamed_values=0))
+    deblur_file(FileJob(files / name, tiled), RunOptions(*known, limits=SizeLimits(streamed=0)))
     assert np.array_equal(read_image(whole).data, read_image(tiled).data)
     report = json.loads((files / f"tiled-{Path(name).stem}.json").read_text())
     assert report["tiles"]["count"] == 4

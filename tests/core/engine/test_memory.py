@@ -8,12 +8,9 @@ from engine_stages import Sharpen
 from unblur.engine import deblur, run_job
 from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.tiles import planning
-from unblur.engine.tiles.memory import (
-    AllocationCounter,
-    available,
-    is_out_of_memory,
-    profile_memory,
-)
+from unblur.engine.tiles.decision import choose_way
+from unblur.engine.tiles.footprint import profile_memory
+from unblur.engine.tiles.memory import AllocationCounter, available, is_out_of_memory
 from unblur.errors import UnblurError
 from unblur.model.context import Context
 from unblur.model.image import Image
@@ -103,11 +100,12 @@ def plan_of(job, **options):
 
 def test_the_plan_follows_memory(pipeline, box):
     job = job_for(pipeline, (1500, 1500), box)
-    assert plan_of(job, free_memory=10**11).whole
+    assert choose_way(job, free=10**11) == "whole"
     sizes = []
     for free in (10**8, 2 * 10**7, 10**7):
-        plan = plan_of(job, workers=1, free_memory=free)
-        assert not plan.whole
+        assert choose_way(job, free=free) == "tiled"
+        assert choose_way(job, free=free, to_file=True) == "streamed"
+        plan = plan_of(job, workers=1, free=free)
         assert plan.peak <= plan.budget
         sizes.append(plan.tiling.size[0])
     assert sizes == sorted(sizes, reverse=True)
@@ -126,9 +124,76 @@ def test_the_prediction_is_near_the_truth(pipeline, box):
         assert counter.peak <= predicted <= 2 * counter.peak
 
 
+def test_arrays_are_counted_on_request():
+    with AllocationCounter(arrays=True) as counter:
+        values = np.zeros(10**6)
+        del values
+    assert 8 * 10**6 <= counter.peak < 9 * 10**6
+
+
+def test_views_of_given_tensors_are_not_counted():
+    given = torch.zeros(1000)
+    with AllocationCounter(given) as counter:
+        given.view(10, 100) + 0
+    assert counter.peak == 4000
+    assert counter.at_peak == (0, 4000)
+
+
+@pytest.mark.parametrize(
+    ("edge", "to_file", "expected"),
+    [(1024, True, "whole"), (8192, True, "streamed"), (8192, False, "tiled")],
+)
+def test_the_decision_on_an_image_depends_on_its_size(pipeline, box, edge, to_file, expected):
+    assert choose_way(vast_job(pipeline, edge, box), to_file=to_file) == expected
+
+
+def test_the_decision_heeds_what_is_required(pipeline, box):
+    job = job_for(pipeline, (300, 300), box)
+    assert choose_way(job) == "whole"
+    assert choose_way(job, is_recorded=True) == "streamed"
+    assert choose_way(job_for(pipeline, (300, 300), box, size=200)) == "tiled"
+    found = DeblurJob.of(job.image, pipeline("kernel:box"), None, Context())
+    assert choose_way(found, to_file=True) == "whole"
+
+
+def vast_job(pipeline, edge, psf):
+    """Return a job on an image that takes no memory: one value, repeated."""
+    values = np.broadcast_to(np.uint16(7), (edge, edge))
+    return DeblurJob.of(Image(values, "YX"), pipeline("deconvolve:inverse"), psf, Context())
+
+
+def test_the_plan_says_the_way_that_a_run_takes(pipeline, box):
+    from unblur.engine import plan
+
+    y = np.random.default_rng(0).random((1100, 1100)).astype(np.float32)
+    steps = pipeline("deconvolve:inverse")
+    assert plan(y, steps, box).way == "whole"
+    assert deblur(y, steps, box).report.tiles is None
+    made = plan(y, steps, box, tile=600)
+    assert made.way == "tiled"
+    assert deblur(y, steps, box, tile=600).report.tiles["count"] == made.tiles
+
+
+def test_a_plan_measures_time_and_memory_on_request(pipeline, box):
+    from unblur.engine import plan
+
+    y = np.random.default_rng(0).random((600, 600)).astype(np.float32)
+    made = plan(y, pipeline("deconvolve:slow"), box, timed=True)
+    assert 0.25 < made.expected.seconds < 10
+    assert made.expected.memory > 5 * 10**7
+    assert made.summary()["expected"]["seconds"] == made.expected.seconds
+
+
+def test_the_time_of_a_kernel_step_is_part_of_the_plan(pipeline):
+    from unblur.engine import plan
+
+    y = np.random.default_rng(0).random((300, 300)).astype(np.float32)
+    assert plan(y, pipeline("kernel:box", "deconvolve:sharpen"), timed=True).expected.seconds > 0
+
+
 def test_tiles_fill_chunks_of_the_output(pipeline, box):
     job = job_for(pipeline, (1500, 1500), box)
-    plan = plan_of(job, chunk_shape=(1, 1, 1, 128, 128), workers=1, free_memory=5 * 10**7)
+    plan = plan_of(job, chunk_shape=(1, 1, 1, 128, 128), workers=1, free=5 * 10**7)
     assert all(size % 128 == 0 for size in plan.tiling.size)
 
 

@@ -16,8 +16,9 @@ from unblur.engine.kernels.estimate import KernelResult, find_kernels, stored_ke
 from unblur.engine.report import Result, RunLog, hash_field, make_report, now
 from unblur.engine.running.journal import Journal
 from unblur.engine.running.schedulers import Scheduler, Threads
-from unblur.engine.tiles.planning import fills_chunks, make_plan
+from unblur.engine.tiles.planning import make_plan
 from unblur.engine.tiles.runner import add_plan, add_tile, follow, prepare_for_tiles, tile_task
+from unblur.engine.tiles.sizing import fills_chunks
 from unblur.engine.tiles.task import DeferredTarget, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
@@ -91,7 +92,7 @@ def deblur_into(
             "again."
         )
     chunk_shape = _chunk_shape(store, job)
-    plan = make_plan(job, processor, workers=workers, chunk_shape=chunk_shape, prefer_whole=False)
+    plan = make_plan(job, processor, "streamed", workers=workers, chunk_shape=chunk_shape)
     plan = replace(plan, tiling=_recorded_tiling(plan.tiling, journal))
     add_plan(log, plan)
     scheduler = scheduler or Threads(plan.workers, plan.device)

@@ -1,38 +1,87 @@
-"""Choice of the tiles of an image by the memory that they need."""
+"""The plan of an image: its tiles, and the memory that they need."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol
 
 import torch
 
 from unblur.engine.intake.layout import Layout
-from unblur.engine.job import DeblurJob
+from unblur.engine.job import SizeLimits
 from unblur.engine.steps.block import BlockProcessor
-from unblur.engine.tiles.memory import Footprint, available, profile_memory
-from unblur.engine.tiles.tiling import Tiling, balanced_size
+from unblur.engine.tiles.footprint import Footprint, profile_memory
+from unblur.engine.tiles.memory import available
+from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit
+from unblur.engine.tiles.tiling import Tiling
+from unblur.model.image import Image
+from unblur.model.kernel import KernelField
+from unblur.numerics.synthesis import gaussian_kernel
+from unblur.pipeline import Pipeline
+
+Way = Literal["whole", "tiled", "streamed", "lazy"]
+"""How an image is processed: whole; in tiles in memory; in tiles into a file, each recorded as it
+is finished; or when the result is computed, chunk by chunk."""
 
 SHARE = 0.5
 """Largest share of the free memory that a run uses, dimensionless."""
 
-LARGEST_TILE = 2048
-"""Largest edge of a tile, in pixels; larger ones are no faster and report progress less often."""
+BUDGET = 2 * 10**9
+"""Largest memory of a run on the CPU by default, in bytes, however much is free: of an image
+processed whole, or of all tiles at a time."""
 
-SMALLEST_TILE = 64
-"""Smallest edge of a tile, in pixels; smaller ones are nearly all halo."""
+PER_WORKER = 125 * 10**6
+"""Memory of each worker by default, in bytes, where there are more than 16."""
 
-TILED_BUDGET = 2 * 10**9
-"""Largest memory of all tiles at a time by default, in bytes, however much is free."""
+ASSUMED_SIZE = 31
+"""Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
 
-PER_WORKER = 5 * 10**8
-"""Memory of each worker by default, in bytes, where there are more than four."""
 
-LARGEST_GROUP = 10**8
-"""Largest size of a tile that comprises all planes of a chunk of the output, in bytes."""
+class Plannable(Protocol):
+    """What a decision depends on, of a `DeblurJob` or a `PlanRequest`."""
+
+    @property
+    def image(self) -> Image:
+        """The image, of which no value is read."""
+        ...
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """With every override applied."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """The blocks that the stages work on."""
+        ...
+
+    @property
+    def processor(self) -> BlockProcessor:
+        """Processes one block or tile; with the kernel if it was given."""
+        ...
+
+    @property
+    def limits(self) -> SizeLimits:
+        """Sizes at which the engine changes its way of working."""
+        ...
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a run is expected to take, measured on small pieces of its image.
+
+    Attributes
+    ----------
+    memory : int
+        Peak memory, bytes: of the whole process, or on a GPU of the tiles on it.
+    seconds : float or None
+        Duration without reading and writing of files; `None` if a piece does not show it.
+    """
+
+    memory: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -41,15 +90,16 @@ class Plan:
 
     Attributes
     ----------
-    whole : bool
-        Whether it is done in one piece; tiles otherwise.
+    way : {"whole", "tiled", "streamed", "lazy"}
+        Whether it is done in one piece, in tiles in memory, in tiles that are recorded in a file,
+        or chunk by chunk as the result is computed.
     tiling : Tiling
         The tiles, one for each block where `whole`.
     footprint : Footprint
         Memory of each step.
     peak : int
-        Predicted peak memory of the tiles that run at once, bytes; the program itself, about
-        0.5 GB, not counted.
+        Predicted peak memory of the tiles that run at once, bytes, without the program itself
+        and the image in memory.
     budget : int
         Largest allowed peak, bytes.
     available : int
@@ -60,9 +110,11 @@ class Plan:
         Their device.
     remarks : tuple of str
         Remarks for the user, one sentence each.
+    expected : Expectation, optional
+        Memory and time of the whole run, where they were measured.
     """
 
-    whole: bool
+    way: Way
     tiling: Tiling
     footprint: Footprint
     peak: int
@@ -71,6 +123,12 @@ class Plan:
     workers: int
     device: str
     remarks: tuple[str, ...] = ()
+    expected: Expectation | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the image is processed in one piece."""
+        return self.way == "whole"
 
     @property
     def tiles(self) -> int:
@@ -80,6 +138,7 @@ class Plan:
     def summary(self) -> dict[str, Any]:
         """Return the plan as numbers and text, for JSON or a table."""
         return {
+            "way": self.way,
             "whole": self.whole,
             "device": self.device,
             "workers": self.workers,
@@ -90,6 +149,7 @@ class Plan:
             "halo": list(self.tiling.halo),
             "halo_redundancy": self.tiling.halo_redundancy,
             "peak": self.peak,
+            "expected": None if self.expected is None else asdict(self.expected),
             "budget": self.budget,
             "available": self.available,
             "stages": [
@@ -106,47 +166,42 @@ class Plan:
 
 
 def make_plan(
-    job: DeblurJob,
+    job: Plannable,
     processor: BlockProcessor,
+    way: Way = "tiled",
     *,
     workers: int | None = None,
     chunk_shape: Sequence[int] | None = None,
-    free_memory: int | None = None,
-    prefer_whole: bool = True,
+    free: int | None = None,
 ) -> Plan:
-    """Choose whether an image is processed whole or in tiles, and the size of a tile.
+    """Choose the tiles of an image and predict their memory.
 
     Parameters
     ----------
-    job : DeblurJob
+    job : Plannable
         Image and pipeline; a tile size that is given is kept.
     processor : BlockProcessor
         Stages with their kernels.
+    way : {"whole", "tiled", "streamed", "lazy"}
+        How the image is processed; see `choose_way`.
     workers : int, optional
         Tiles at once; by default one per GPU, or one per CPU core.
     chunk_shape : sequence of int, optional
         Extents along TCZYX of a chunk of the output. Tiles fill whole chunks if memory allows.
-    free_memory : int, optional
+    free : int, optional
         Free memory of the device, bytes; measured by default.
-    prefer_whole : bool
-        Whether an image that fits is processed whole.
     """
     device, layout = processor.context.device, job.layout
-    on_gpu = torch.device(device).type == "cuda"
-    channels = len(layout.colours)
-    footprint = profile_memory(processor, layout.spatial, channels, job.image.dtype.itemsize)
-    free = available(device) if free_memory is None else free_memory
+    on_gpu = is_gpu(device)
+    footprint, halo = footprint_of(job, processor), processor.halo
+    free = available(device) if free is None else free
+    if way == "whole":
+        tiling = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
+        peak = footprint.predict(layout.spatial, on_gpu, is_tile=False)
+        return Plan(way, tiling, footprint, peak, largest_memory(device, free), free, 1, device)
     workers = workers or default_workers(device)
+    budget = largest_memory(device, free, workers)
     stated = job.pipeline.tiles.size
-    whole = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
-    peak = footprint.predict(layout.spatial, on_gpu)
-    halo = processor.halo
-    if prefer_whole and stated == "auto" and peak <= SHARE * free:
-        return Plan(True, whole, footprint, peak, int(SHARE * free), free, 1, device)
-    budget = int(SHARE * free)
-    if not on_gpu:
-        budget = min(budget, max(TILED_BUDGET, PER_WORKER * workers))
-    remarks = []
     if stated == "auto":
         size = largest_fit(footprint, layout.spatial, halo, budget // workers, on_gpu)
         while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
@@ -160,9 +215,47 @@ def make_plan(
     if chunk_shape is not None:
         spatial_chunk = chunk_shape[-len(size) :]
         size = align_size(size, layout.spatial, spatial_chunk, keep=stated != "auto")
-        tz_group = _tz_group(chunk_shape, layout, size, job.image.dtype.itemsize)
+        tz_group = group_blocks(chunk_shape, layout, size, job.image.dtype.itemsize)
     tiling = Tiling(layout, size, halo, tz_group)
+    workers = min(workers, len(tiling))
     peak = workers * footprint.predict(tiling.padded_size, on_gpu)
+    remarks = _remarks(peak, budget, tiling)
+    return Plan(way, tiling, footprint, peak, budget, free, workers, device, remarks)
+
+
+def with_assumed_kernel(job: Plannable) -> tuple[BlockProcessor, tuple[str, ...]]:
+    """Return the processor with a kernel, assumed where it is yet to be estimated, and remarks."""
+    processor = job.processor
+    estimator = next((stage for stage in processor.stages if stage.kind == "kernel"), None)
+    if processor.field is not None or estimator is None:
+        return processor, ()
+    size = getattr(estimator.params, "size", None)
+    edge = size if isinstance(size, int) else ASSUMED_SIZE
+    kernel = gaussian_kernel(edge / 6, [min(edge, n) for n in job.layout.spatial])
+    extent = "x".join(str(n) for n in kernel.shape)
+    remark = f"the kernel is yet to be estimated; {extent} pixels are assumed."
+    return replace(processor, field=KernelField.single(kernel)), (remark,)
+
+
+def footprint_of(job: Plannable, processor: BlockProcessor) -> Footprint:
+    """Return the memory of the steps on an image's blocks."""
+    channels = len(job.layout.colours)
+    return profile_memory(processor, job.layout.spatial, channels, job.image.dtype.itemsize)
+
+
+def largest_memory(device: str, free: int, workers: int = 1) -> int:
+    """Return the largest memory that a run may use, in bytes; `free` is that of the device."""
+    share = int(SHARE * free)
+    return share if is_gpu(device) else min(share, max(BUDGET, PER_WORKER * workers))
+
+
+def is_gpu(device: str) -> bool:
+    """Return whether a device has its own memory."""
+    return torch.device(device).type == "cuda"
+
+
+def _remarks(peak: int, budget: int, tiling: Tiling) -> tuple[str, ...]:
+    remarks = []
     if peak > budget:
         remarks.append(
             f"the tiles need about {peak / 1e9:.1f} GB, more than the {budget / 1e9:.1f} GB set "
@@ -171,77 +264,10 @@ def make_plan(
     if tiling.halo_redundancy > 4:
         remarks.append(
             f"each tile reads {tiling.halo_redundancy:.1f} times the pixels that it writes, since "
-            f"the halo is {max(halo)} pixels; larger tiles or a smaller kernel would be faster."
+            f"the halo is {max(tiling.halo)} pixels; larger tiles or a smaller kernel would be "
+            "faster."
         )
-    return Plan(
-        False,
-        tiling,
-        footprint,
-        peak,
-        budget,
-        free,
-        min(workers, len(tiling)),
-        device,
-        tuple(remarks),
-    )
-
-
-def largest_fit(
-    footprint: Footprint,
-    spatial: Sequence[int],
-    halo: Sequence[int],
-    budget: int,
-    on_gpu: bool = False,
-) -> tuple[int, ...]:
-    """Return the largest tile whose predicted memory stays within `budget` bytes.
-
-    Starting from the whole block, or the largest useful tile, the longest axis is halved until
-    it fits or would fall below the smallest useful size.
-    """
-    size = [*spatial[:-2], *(balanced_size(n, LARGEST_TILE) for n in spatial[-2:])]
-
-    def need() -> int:
-        padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
-        return footprint.predict(padded, on_gpu)
-
-    while need() > budget and max(size) > SMALLEST_TILE:
-        axis = size.index(max(size))
-        size[axis] = -(-size[axis] // 2)
-    return tuple(size)
-
-
-def align_size(
-    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int], keep: bool = False
-) -> tuple[int, ...]:
-    """Return a tile size whose extents are multiples of a chunk's, where that is no larger.
-
-    With `keep`, extents are only rounded down to a multiple.
-    """
-    found = []
-    for s, n, chunk in zip(size, spatial, chunk_shape, strict=True):
-        fits = s >= n or chunk > s
-        found.append(s if fits else s // chunk * chunk if keep else balanced_size(n, s, chunk))
-    return tuple(found)
-
-
-def _tz_group(
-    chunk_shape: Sequence[int], layout: Layout, size: Sequence[int], itemsize: int
-) -> tuple[int, int]:
-    """Return the number of times and planes in one tile: a chunk's, if memory allows."""
-    group = (min(chunk_shape[0], layout.shape[0]), min(chunk_shape[2], layout.shape[2]))
-    if layout.volumetric:
-        group = (group[0], 1)
-    group_bytes = prod(group) * prod(size) * layout.shape[1] * itemsize
-    return group if group_bytes <= LARGEST_GROUP else (1, 1)
-
-
-def fills_chunks(tiling: Tiling, chunk_shape: Sequence[int]) -> bool:
-    """Return whether every tile fills whole chunks, so that processes may write side by side."""
-    depth = tiling.size[0] if tiling.layout.volumetric else tiling.tz_group[1]
-    size = (tiling.tz_group[0], tiling.layout.shape[1], depth, *tiling.size[-2:])
-    return all(
-        s % c == 0 or s >= n for s, c, n in zip(size, chunk_shape, tiling.layout.shape, strict=True)
-    )
+    return tuple(remarks)
 
 
 def default_workers(device: str) -> int:

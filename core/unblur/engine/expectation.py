@@ -1,0 +1,322 @@
+"""Time and memory that a run is expected to take, measured on small pieces of its image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from math import log, prod
+from pathlib import Path
+
+import torch
+
+from unblur.engine.intake.statistics import gradient_energy
+from unblur.engine.job import DeblurJob
+from unblur.engine.kernels.estimate import WINDOWS, kernel_step
+from unblur.engine.kernels.local import window_edge, window_grid
+from unblur.engine.steps.block import BlockProcessor, calibrate, needs_calibration
+from unblur.engine.steps.sequence import run_until_kernel
+from unblur.engine.tiles.footprint import HEAP_FACTOR, scene_pixels
+from unblur.engine.tiles.memory import AllocationCounter, peak_memory
+from unblur.engine.tiles.planning import Expectation, Plan, is_gpu
+from unblur.engine.tiles.runner import CALIBRATION_EDGE
+from unblur.engine.tiles.tiling import Tile, Tiling, spread_windows
+from unblur.errors import Cancelled, UnblurError
+from unblur.model.context import Progress
+
+EDGES = (128, 256, 512, 1024)
+"""Edges of the pieces that are tried, in pixels."""
+
+ENOUGH_SECONDS = 1.0
+"""Duration from which no larger piece is tried, in seconds."""
+
+MOST_SECONDS = 15.0
+"""Longest trial of a kernel step, in seconds; one that takes longer is extrapolated by its
+progress."""
+
+CANDIDATES = 9
+"""Number of pieces of one size of which the most textured one is tried, dimensionless."""
+
+EXPONENTS = (0.3, 1.2)
+"""Smallest and largest exponent at which the duration of a kernel step grows with the pixels,
+dimensionless."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What the first piece of a process costs beyond the others.
+
+    Attributes
+    ----------
+    memory : int
+        Memory of the process after it, without the image: program and libraries, bytes.
+    seconds : float
+        Duration of compiling and loading, seconds.
+    """
+
+    memory: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A piece of an image on which steps were tried.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its spatial extents in pixels.
+    seconds : float
+        Duration of the steps on it.
+    """
+
+    shape: tuple[int, ...]
+    seconds: float
+
+
+def measure_warm_up(job: DeblurJob, processor: BlockProcessor) -> WarmUp:
+    """Run the steps twice on a small piece, before anything else in this process has run them."""
+    piece = _piece(job, EDGES[0])
+    first, second = (_seconds(partial(_run, job, processor, piece)) for _ in range(2))
+    image = 0 if job.image.is_lazy else prod(job.image.shape) * job.image.dtype.itemsize
+    return WarmUp(max(resident_memory() - image, 0), max(first - second, 0.0))
+
+
+def expect(job: DeblurJob, processor: BlockProcessor, plan: Plan, warm_up: WarmUp) -> Expectation:
+    """Return memory and time of the run that a plan describes.
+
+    Parameters
+    ----------
+    job : DeblurJob
+        Image and pipeline.
+    processor : BlockProcessor
+        Stages with their kernel, which may be an assumed one.
+    plan : Plan
+        Tiles and their memory.
+    warm_up : WarmUp
+        From `measure_warm_up`.
+    """
+    kernel_memory, kernel_seconds = _expect_kernels(job)
+    seconds = _expect_tiles(job, processor, plan)
+    total = None
+    if kernel_seconds is not None and seconds is not None:
+        total = warm_up.seconds + kernel_seconds + seconds
+    if is_gpu(plan.device):
+        return Expectation(max(plan.peak, kernel_memory), total)
+    held = prod(job.image.shape) * job.image.dtype.itemsize
+    image, result = (0, 0) if plan.way == "streamed" else (held, held)
+    working = max(kernel_memory, plan.peak + result)
+    return Expectation(warm_up.memory + image + working, total)
+
+
+def _expect_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> float | None:
+    """Return the duration of the steps on all blocks or tiles, without those of the kernel."""
+    if not _runs_on_tiles(job):
+        return 0.0
+    threads = torch.get_num_threads()
+    if plan.whole:
+        pixels = plan.tiling.layout.count * scene_pixels(
+            plan.tiling.layout.spatial, plan.footprint.kernel
+        )
+    else:
+        processor = replace(processor, statistics=job.statistics)
+        threads = max(threads // plan.workers, 1)
+        pixels = _tiled_pixels(plan.tiling, plan.footprint.kernel)
+    with _threads(threads):
+        trial = _largest_trial(job, processor, max(plan.tiling.padded_size))
+        if trial is None:
+            return None
+        rate = trial.seconds / scene_pixels(trial.shape, plan.footprint.kernel)
+        seconds = rate * pixels / plan.workers
+        if not plan.whole:
+            seconds += _calibration_seconds(job, processor, trial)
+    return seconds
+
+
+def _largest_trial(job: DeblurJob, processor: BlockProcessor, edge: int) -> Trial | None:
+    """Try larger and larger pieces of at most `edge` pixels until one takes long enough."""
+    trial, piece = None, None
+    for size in EDGES[1:]:
+        if trial is not None and (trial.seconds > ENOUGH_SECONDS or size > edge):
+            break
+        larger = _piece(job, size)
+        try:
+            seconds = _seconds(partial(_run, job, processor, larger))
+        except UnblurError:
+            continue
+        trial, piece = Trial(_extent(larger), seconds), larger
+    if trial is not None and piece is not None:
+        # Once more: another program may have had the processor for a moment.
+        again = _seconds(partial(_run, job, processor, piece))
+        trial = replace(trial, seconds=min(trial.seconds, again))
+    return trial
+
+
+def _calibration_seconds(job: DeblurJob, processor: BlockProcessor, trial: Trial) -> float:
+    """Return the duration of the calibration of the steps, for all tiles at once."""
+    if not any(map(needs_calibration, processor.stages)):
+        return 0.0
+    piece = _piece(job, min(EDGES[1], min(trial.shape[-2:])))
+    blurred, mask = job.read(piece)
+    origin = [part.start for part in piece.padded]
+    seconds = _seconds(partial(calibrate, processor.silent(), blurred, mask, origin))
+    window = min(CALIBRATION_EDGE**2, prod(job.layout.spatial[-2:]))
+    return seconds * window / prod(_extent(piece)[-2:])
+
+
+def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
+    """Return memory and duration of the estimation of the kernels, 0 where there is none."""
+    if job.field is not None or not any(stage.kind == "kernel" for stage in job.stages):
+        return 0, 0.0
+    extent, count = _estimated_regions(job)
+    size = getattr(kernel_step(job).params, "size", 0)
+    least = 2 * size if isinstance(size, int) else 0
+    trials: list[Trial] = []
+    memory = 0.0
+    for edge in EDGES:
+        if edge < least or (trials and trials[-1].seconds > ENOUGH_SECONDS):
+            continue
+        if trials and edge > max(extent[-2:]):
+            break
+        piece = _piece(job, edge)
+        try:
+            seconds = _estimation_seconds(job, piece)
+            if seconds is not None:
+                trials.append(Trial(_extent(piece), seconds))
+            if seconds is not None and seconds < ENOUGH_SECONDS:
+                memory = _estimation_memory(job, piece)
+        except UnblurError:
+            continue
+    if not trials:
+        return 0, None
+    channels = len(job.layout.colours)
+    peak = HEAP_FACTOR * memory * prod(extent) + 4 * channels * prod(extent)
+    return int(peak), count * _extrapolated(trials, prod(extent))
+
+
+def _estimated_regions(job: DeblurJob) -> tuple[tuple[int, ...], int]:
+    """Return the spatial extents of the parts that kernels are estimated on, and their number."""
+    layout, tiles = job.layout, job.pipeline.tiles
+    if not _runs_on_tiles(job):
+        return layout.spatial, layout.count
+    edge = window_edge(job.stages)
+    if tiles.kernel == "local":
+        grid = window_grid(layout, tiles.size if isinstance(tiles.size, int) else edge)
+        windows = list(grid.tiles.values())
+        return _extent(windows[0]), len(windows)
+    if prod(layout.spatial[-2:]) <= max(job.limits.whole_kernel, edge**2):
+        return layout.spatial, 1
+    windows = spread_windows(layout, edge)
+    return _extent(windows[0]), min(WINDOWS, len(windows))
+
+
+def _estimation_seconds(job: DeblurJob, piece: Tile) -> float | None:
+    """Return the duration of the kernel step on a piece, by its progress if it takes long."""
+    blurred, mask = job.read(piece)
+    began, share = time.perf_counter(), [0.0]
+
+    def note(progress: Progress) -> None:
+        share[0] = progress.done / max(progress.total, 1)
+
+    def is_over() -> bool:
+        return time.perf_counter() - began > MOST_SECONDS
+
+    context = job.context.with_(on_progress=note, is_cancelled=is_over)
+    try:
+        run_until_kernel(blurred, job.stages, context, mask)
+    except Cancelled:
+        if not share[0]:
+            return None
+        return (time.perf_counter() - began) / share[0]
+    return time.perf_counter() - began
+
+
+def _estimation_memory(job: DeblurJob, piece: Tile) -> float:
+    """Return the bytes per pixel that the kernel step allocates on a piece."""
+    blurred, mask = job.read(piece)
+    with AllocationCounter(blurred, arrays=True) as counter:
+        run_until_kernel(blurred, job.stages, job.context.silent(), mask)
+    return counter.peak / prod(_extent(piece))
+
+
+def _extrapolated(trials: Sequence[Trial], pixels: int) -> float:
+    """Return the duration on a number of pixels, by the power law of the last two trials."""
+    last = trials[-1]
+    exponent = 1.0
+    if len(trials) > 1:
+        ratio = prod(last.shape) / prod(trials[-2].shape)
+        if ratio > 1:
+            exponent = log(last.seconds / trials[-2].seconds) / log(ratio)
+    low, high = EXPONENTS
+    exponent = min(max(exponent, low), high)
+    return float(last.seconds * (pixels / prod(last.shape)) ** exponent)
+
+
+def _runs_on_tiles(job: DeblurJob) -> bool:
+    """Return whether the kernel is estimated, if at all, before the image is deblurred."""
+    kinds = {stage.kind for stage in job.stages}
+    return "kernel" not in kinds or "deconvolve" in kinds
+
+
+def _tiled_pixels(tiling: Tiling, kernel: Sequence[int]) -> int:
+    """Return the pixels of the FFT grids of all tiles together."""
+    blocks = tiling.layout.count
+    lengths = []
+    for extent, size, halo, width in zip(
+        tiling.layout.spatial, tiling.size, tiling.halo, kernel, strict=True
+    ):
+        spans = [
+            min(start + size + halo, extent) - max(start - halo, 0)
+            for start in range(0, extent, size)
+        ]
+        lengths.append(sum(scene_pixels((span,), (width,)) for span in spans))
+    return blocks * prod(lengths)
+
+
+def _piece(job: DeblurJob, edge: int) -> Tile:
+    """Return the most textured of a few windows of about `edge` pixels."""
+    windows = spread_windows(job.layout, edge, CANDIDATES)
+    if len(windows) == 1:
+        return windows[0]
+    return max(windows, key=lambda tile: gradient_energy(*job.read(tile), job.layout.volumetric))
+
+
+def _run(job: DeblurJob, processor: BlockProcessor, piece: Tile) -> None:
+    part = job.reader.read(piece.region(piece.padded)).values
+    block = part[0] if piece.z_slice is None else part[0, :, 0]
+    origin = (piece.padded[-2].start, piece.padded[-1].start)
+    processor.silent().run(block, origin=origin)
+
+
+def _extent(piece: Tile) -> tuple[int, ...]:
+    return tuple(part.stop - part.start for part in piece.padded)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads meanwhile."""
+    own = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(own)
+
+
+def resident_memory() -> int:
+    """Return the memory in bytes that this process holds now; its peak where that is unknown."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return peak_memory("cpu")
+    import resource
+
+    return pages * resource.getpagesize()

@@ -1,0 +1,86 @@
+"""Sizes of tiles: as large as memory allows, in whole chunks of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from unblur.engine.intake.layout import Layout
+from unblur.engine.tiles.footprint import Footprint
+from unblur.engine.tiles.tiling import Tiling, balanced_size
+
+LARGEST_TILES = (1024, 2048)
+"""Largest edge of a tile at small halos and at any, in pixels; larger ones are no faster and
+report progress less often."""
+
+HALOS_PER_TILE = 8
+"""Largest edge of a tile between those limits, in halos, dimensionless: each tile then reads up
+to 1.6 times the pixels that it writes."""
+
+SMALLEST_TILE = 64
+"""Smallest edge of a tile, in pixels; smaller ones are nearly all halo."""
+
+LARGEST_GROUP = 10**8
+"""Largest size of a tile that comprises all planes of a chunk of the output, in bytes."""
+
+
+def largest_fit(
+    footprint: Footprint,
+    spatial: Sequence[int],
+    halo: Sequence[int],
+    budget: int,
+    on_gpu: bool = False,
+) -> tuple[int, ...]:
+    """Return the largest tile whose predicted memory stays within `budget` bytes.
+
+    Starting from the whole block, or the largest useful tile, the longest axis is halved until
+    it fits or would fall below the smallest useful size.
+    """
+    size = [*spatial[:-2], *(balanced_size(n, _largest_edge(halo)) for n in spatial[-2:])]
+
+    def need() -> int:
+        padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
+        return footprint.predict(padded, on_gpu)
+
+    while need() > budget and max(size) > SMALLEST_TILE:
+        axis = size.index(max(size))
+        size[axis] = -(-size[axis] // 2)
+    return tuple(size)
+
+
+def align_size(
+    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int], keep: bool = False
+) -> tuple[int, ...]:
+    """Return a tile size whose extents are multiples of a chunk's, where that is no larger.
+
+    With `keep`, extents are only rounded down to a multiple.
+    """
+    found = []
+    for s, n, chunk in zip(size, spatial, chunk_shape, strict=True):
+        fits = s >= n or chunk > s
+        found.append(s if fits else s // chunk * chunk if keep else balanced_size(n, s, chunk))
+    return tuple(found)
+
+
+def group_blocks(
+    chunk_shape: Sequence[int], layout: Layout, size: Sequence[int], itemsize: int
+) -> tuple[int, int]:
+    """Return the number of times and planes in one tile: a chunk's, if memory allows."""
+    group = (min(chunk_shape[0], layout.shape[0]), min(chunk_shape[2], layout.shape[2]))
+    if layout.volumetric:
+        group = (group[0], 1)
+    group_bytes = prod(group) * prod(size) * layout.shape[1] * itemsize
+    return group if group_bytes <= LARGEST_GROUP else (1, 1)
+
+
+def fills_chunks(tiling: Tiling, chunk_shape: Sequence[int]) -> bool:
+    """Return whether every tile fills whole chunks, so that processes may write side by side."""
+    depth = tiling.size[0] if tiling.layout.volumetric else tiling.tz_group[1]
+    size = (tiling.tz_group[0], tiling.layout.shape[1], depth, *tiling.size[-2:])
+    return all(
+        s % c == 0 or s >= n for s, c, n in zip(size, chunk_shape, tiling.layout.shape, strict=True)
+    )
+
+
+def _largest_edge(halo: Sequence[int]) -> int:
+    return min(max(HALOS_PER_TILE * max(halo), LARGEST_TILES[0]), LARGEST_TILES[1])
