@@ -74,6 +74,15 @@ class TestClip:
         assert torch.equal(clipped[..., :3], torch.tensor([[[0.0, 0.5, 1.0]]]))
         assert bool(clipped[..., 3].isnan())
 
+    def test_floats_have_no_limit_above_and_keep_their_light(self):
+        context = CONTEXT.with_(value_range=(0.0, torch.inf))
+        x = torch.tensor([[[0.0, -1.0, 4.0, -1.0, 0.0]]])
+        kernel = Kernel(torch.ones(3, 3))
+        assert Clip().process(x, x, kernel, context).flatten().tolist() == [0, 0, 2, 0, 0]
+        assert Clip(low=0, high=3).process(x, x, kernel, context).flatten()[2] == 3
+        assert Clip().halo(kernel) == (0, 0)
+        assert Clip().calibrate(x, x, kernel, context).halo(kernel) == (2, 2)
+
     def test_range_of_the_input_per_channel(self):
         blurred = torch.stack([torch.full((2, 2), 0.2), torch.full((2, 2), 0.5)])
         blurred[:, 0, 0] += 0.1

@@ -190,6 +190,7 @@ class DeblurJob:
         level = normalization.unit_saturation_level
         if level is not None:
             context = context.with_(saturation_level=level)
+        context = context.with_(value_range=normalization.value_range)
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context
         )

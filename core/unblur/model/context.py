@@ -74,6 +74,10 @@ class Context:
     saturation_level : float, optional
         Value at which the sensor clipped, white = 1. It is a lower bound on the true value of
         masked pixels that reach it; `None` if nothing is known about masked pixels.
+    value_range : (float, float)
+        Smallest and largest value that a result can have, white = 1: those of an integer type or
+        a bit depth. Without such a limit it is infinite, as above for floats; below 0 is the
+        limit of an image that has no negative values.
     on_progress : callable
         Called with `Progress` reports.
     is_cancelled : callable
@@ -86,6 +90,7 @@ class Context:
     contrast: float | None = None
     brightness: float | None = None
     saturation_level: float | None = None
+    value_range: tuple[float, float] = (0.0, 1.0)
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 

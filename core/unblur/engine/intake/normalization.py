@@ -161,6 +161,8 @@ class Normalization:
         Value of pixels without data, in the image's units.
     alpha : int, optional
         Index of the alpha channel; colours under an alpha of 0 are no data.
+    has_negatives : bool
+        Whether values below 0 were found.
     """
 
     black: float
@@ -170,6 +172,7 @@ class Normalization:
     saturated_share: float = 0.0
     nodata: float | None = None
     alpha: int | None = None
+    has_negatives: bool = False
 
     @classmethod
     def of(cls, image: Image, values: ValueSummary, saturated: Saturated = "auto") -> Normalization:
@@ -186,6 +189,7 @@ class Normalization:
         """
         alpha = image.channels.index(ALPHA) if ALPHA in image.channels else None
         absent: dict[str, Any] = {"nodata": image.nodata, "alpha": alpha}
+        absent["has_negatives"] = values.low < 0
         white, top = image.white, values.high
         unused = int(np.floor(np.log2(white / top))) if top > 0 else 0
         if unused >= UNUSED_BITS:
@@ -205,6 +209,17 @@ class Normalization:
     def span(self) -> float:
         """Difference between white and black, in the image's units."""
         return self.white - self.black
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Smallest and largest value of a result with white = 1, infinite where nothing limits it.
+
+        Integers are limited by black and white. Floats are not limited above, since a point is
+        brighter once it is sharp, and below by 0 if no value is negative.
+        """
+        if self.dtype.kind != "f":
+            return (0.0, 1.0)
+        return (-np.inf if self.has_negatives else 0.0, np.inf)
 
     @property
     def unit_saturation_level(self) -> float | None:
