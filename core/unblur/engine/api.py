@@ -293,7 +293,7 @@ def _run(job: DeblurJob, kernel: KernelResult, way: Way) -> tuple[Any, KernelRes
         else:
             log.add(later)
             return values, kernel, log
-    processor = prepare_for_tiles(job, processor)
+    processor = prepare_for_tiles(job, processor, log)
     run = run_lazily if way == "lazy" else run_tiles
     values, later = run(job, processor, make_plan(job, processor, way))
     log.add(later)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from unblur.engine.steps.light import Light
 from unblur.engine.tiles.memory import peak_memory
 from unblur.model.kernel import KernelField
 from unblur.old_names import current_report
@@ -163,6 +164,8 @@ class RunLog:
         Parts of the image that could not be made, with the cause; likewise.
     nonfinite : int
         Number of values that were not finite.
+    light : Light
+        Sums of the values before and after.
     tiles : dict, optional
         The tiling, where there was any.
     """
@@ -171,6 +174,7 @@ class RunLog:
     warnings: dict[str, None] = field(default_factory=dict)
     failures: dict[str, None] = field(default_factory=dict)
     nonfinite: int = 0
+    light: Light = field(default_factory=Light)
     tiles: dict[str, Any] | None = None
 
     @classmethod
@@ -182,6 +186,10 @@ class RunLog:
         """Add the time spent in each of the first steps."""
         for step, spent in enumerate(seconds):
             self.seconds[step] += spent
+
+    def add_step_seconds(self, step: int, seconds: float) -> None:
+        """Add time spent in one step."""
+        self.seconds[step] += seconds
 
     def add_steps(self, result: StepResult, block: str = "") -> None:
         """Add times and warnings of steps that ran on the named block."""
@@ -202,6 +210,7 @@ class RunLog:
         self.warn(*later.warnings)
         self.fail(*later.failures)
         self.nonfinite += later.nonfinite
+        self.light += later.light
         self.tiles = later.tiles or self.tiles
 
 
@@ -210,6 +219,7 @@ def make_report(
 ) -> Report:
     """Return the report of a finished run; `seconds` is its duration."""
     normalization, values = job.processor.normalization, job.values
+    is_restored = normalization.saturation_level is not None
     steps = (
         StepRecord(
             kind=stage.kind,
@@ -250,7 +260,12 @@ def make_report(
         ),
         tiles=log.tiles,
         versions=versions(),
-        warnings=(*job.pipeline.notes, *job.warnings, *log.warnings),
+        warnings=(
+            *job.pipeline.notes,
+            *job.warnings,
+            *log.warnings,
+            *log.light.warnings(job.stages, is_restored),
+        ),
         failures=tuple(log.failures),
         started=started,
         seconds=seconds,

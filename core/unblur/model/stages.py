@@ -144,10 +144,13 @@ class Deconvolver(Stage):
     ----------
     tolerance : float
         Largest difference, white = 1, between a tile with its `halo` and the whole image.
+    keeps_light : bool
+        Whether the sum of an image's values stays as it is; a run warns where it does not.
     """
 
     kind = "deconvolve"
     tolerance: ClassVar[float] = 1e-3
+    keeps_light: ClassVar[bool] = False
 
     @abstractmethod
     def deconvolve(

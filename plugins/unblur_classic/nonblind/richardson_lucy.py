@@ -80,6 +80,7 @@ class RichardsonLucy(stages.Deconvolver):
     cites = "W. H. Richardson, JOSA 62(1), 1972; L. B. Lucy, Astron. J. 79, 1974"
     dimensions = frozenset({2, 3})
     tolerance = 1e-3  # with tv; tiles agree to 1e-5 without
+    keeps_light = True
 
     class Params(stages.Params):
         """Settings of Richardson-Lucy."""

@@ -9,6 +9,7 @@ import pytest
 
 from unblur.engine import BuiltPipeline
 from unblur.engine.job import SizeLimits
+from unblur.engine.tiles import planning
 from unblur.io import read_image, read_kernel, write_image
 from unblur.model.context import Context
 from unblur.model.image import Image
@@ -97,3 +98,19 @@ def test_holes_are_filled_on_request(unblur, files):
     unblur("run", *known, "-o", files / "filled.tif", "--fill-nonfinite")
     assert np.array_equal(np.isnan(read_image(files / "kept.tif").data), np.isnan(given))
     assert np.isfinite(read_image(files / "filled.tif").data).all()
+
+
+def test_a_run_does_what_the_plan_says(unblur, files, monkeypatch):
+    monkeypatch.setattr(planning, "BUDGET", 6 * 10**7)
+    texture = np.random.default_rng(0).integers(0, 65535, (1100, 1090), dtype=np.uint16)
+    write_image(Image(texture, "YX"), files / "large.tif")
+    known = (files / "wiener.yaml", files / "large.tif", "--psf", files / "psf.tif")
+    plan = json.loads(unblur("plan", *known, "--json").out)
+    unblur("run", *known, "-o", files / "out.tif")
+    tiles = json.loads((files / "out.json").read_text())["tiles"]
+    assert plan["way"] == "streamed"
+    assert (plan["tiles"], plan["tile_size"]) == (tiles["count"], tiles["size"])
+    monkeypatch.undo()
+    assert json.loads(unblur("plan", *known, "--json").out)["way"] == "whole"
+    unblur("run", *known, "-o", files / "out.tif", "--overwrite")
+    assert json.loads((files / "out.json").read_text())["tiles"] is None

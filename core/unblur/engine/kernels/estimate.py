@@ -64,7 +64,9 @@ def find_kernels(job: DeblurJob) -> KernelResult:
     origin = kernel_step(job).name
     if tiles.kernel == "local":
         edge = tiles.size if isinstance(tiles.size, int) else None
-        field, region = local_kernels(layout, job.stages, job.read, job.context, edge, tiles.motion)
+        field, region = local_kernels(
+            layout, job.stages, job.read, job.context, edge, tiles.motion, log.add_seconds
+        )
         return KernelResult(Estimate(field), origin, region, log)
     if prod(layout.spatial[-2:]) <= max(job.limits.whole_kernel, window_edge(job.stages) ** 2):
         return _kernel_of_block(job, log)

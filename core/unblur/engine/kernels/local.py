@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,6 +84,7 @@ def local_kernels(
     context: Context,
     edge: int | None = None,
     motion: Motion = "free",
+    on_seconds: Callable[[Sequence[float]], None] = lambda _: None,
 ) -> tuple[KernelField, str]:
     """Estimate a kernel for each window of a grid over the image.
 
@@ -93,6 +94,8 @@ def local_kernels(
     centre of mass at its centre, which keeps neighbouring parts of the sharp image in place. A
     kernel that does not correlate with those around it is an outlier (see `reject_outliers`).
     Its cell, and one without texture, takes the mean of the nearest kernels.
+
+    `on_seconds` receives the time spent in each step on each window.
 
     With `motion` "camera" the remaining kernels are replaced by the nearest ones that camera
     shake can cause (see `camera_kernels`), for the whole image.
@@ -120,6 +123,7 @@ def local_kernels(
     for cell in context.track(textured, "kernels"):
         blurred, mask = read(grid.tiles[cell])
         result = run_until_kernel(blurred, stages, silent, mask)
+        on_seconds(result.seconds)
         if result.kernel is not None:
             found[cell] = result.kernel.weights.astype(np.float64)
     if not found:

@@ -81,7 +81,7 @@ def deblur_into(
     kernel = _kernels(job, journal)
     log = RunLog.of(job.stages)
     log.add(kernel.log)
-    processor = prepare_for_tiles(job, replace(job.processor, field=kernel.field))
+    processor = prepare_for_tiles(job, replace(job.processor, field=kernel.field), log)
     store = open_store(resume)
     finished = journal.finished()
     if finished and not store.resumed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from unblur.engine.intake.normalization import (
     Normalization,
     fill_nearest,
 )
+from unblur.engine.steps.light import Light
 from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
@@ -37,11 +39,14 @@ class BlockResult:
         Times and warnings of the steps, without their image.
     nonfinite : int
         Number of values that were not finite, marked as no data, or could not be read.
+    light : Light
+        Sums of the values before and after.
     """
 
     values: Array
     steps: StepResult
     nonfinite: int
+    light: Light = field(default_factory=Light)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +151,15 @@ class BlockProcessor:
             statistics=self.statistics,
         )
         made = self.normalization.denormalize(result.image[inside].cpu().numpy())
-        if missing is not None and self.nonfinite == "keep":
-            gaps = missing[inside]
+        gaps = None if missing is None else missing[inside]
+        light = Light.of(
+            blurred[inside], result.image[inside], self.normalization, gaps, bool(made.any())
+        )
+        if gaps is not None and self.nonfinite == "keep":
             made[gaps] = _kept_values(block[self.colours][inside], gaps, unreadable)
         values[self.colours] = made
         result.image = blurred[:0]
-        return BlockResult(values, result, count)
+        return BlockResult(values, result, count, light)
 
     @property
     def halo(self) -> tuple[int, ...]:
@@ -195,22 +203,24 @@ def calibrate(
     blurred: torch.Tensor,
     mask: torch.Tensor | None,
     origin: Sequence[int],
+    on_seconds: Callable[[int, float], None] = lambda *_: None,
 ) -> BlockProcessor:
     """Return the processor with all data-dependent settings of its stages fixed.
 
     `blurred` is a textured part of the image; each step is given the result of the steps before
-    it.
+    it. `on_seconds` receives the number of each step that was run or calibrated, and the time
+    spent.
     """
     position = (origin[-2], origin[-1])
     kernel = None if processor.field is None else processor.field.mean
     statistics = processor.statistics
     context = processor.context if statistics is None else statistics.pooled(processor.context)
     done: list[Stage] = []
-    for stage in processor.stages:
+    for number, stage in enumerate(processor.stages):
         if not needs_calibration(stage):
             done.append(stage)
             continue
-        image = run_steps(
+        before = run_steps(
             blurred,
             done,
             processor.field,
@@ -218,12 +228,16 @@ def calibrate(
             mask,
             origin=position,
             statistics=statistics,
-        ).image
+        )
+        for step, seconds in enumerate(before.seconds):
+            on_seconds(step, seconds)
+        image, began = before.image, time.perf_counter()
         if isinstance(stage, Deconvolver) and kernel is not None:
             is_first = not any(isinstance(other, Deconvolver) for other in done)
             done.append(stage.calibrate(image, kernel, context, mask if is_first else None))
         elif isinstance(stage, Postprocessor):
             done.append(stage.calibrate(image, blurred, kernel, context))
+        on_seconds(number, time.perf_counter() - began)
     return replace(processor, stages=tuple(done))
 
 

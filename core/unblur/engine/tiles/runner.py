@@ -62,6 +62,7 @@ def run_whole(
         made = processor.run(data[index])
         log.add_steps(made.steps, name)
         log.nonfinite += made.nonfinite
+        log.light += made.light
         if made.nonfinite == made.values[processor.colours].size:
             log.warn(f"{name}: left as it is; not one value is finite.")
         if kernel.estimate is None and made.steps.estimate is not None:
@@ -76,8 +77,10 @@ def run_whole(
     return values.reshape(job.image.shape), kernel, log
 
 
-def prepare_for_tiles(job: DeblurJob, processor: BlockProcessor) -> BlockProcessor:
+def prepare_for_tiles(job: DeblurJob, processor: BlockProcessor, log: RunLog) -> BlockProcessor:
     """Return the processor with all settings fixed that must not differ between tiles.
+
+    The time that it takes is added to the steps of `log`.
 
     Raises
     ------
@@ -91,12 +94,15 @@ def prepare_for_tiles(job: DeblurJob, processor: BlockProcessor) -> BlockProcess
             f"{job.image.source}: kernel '{name}' finds kernel and image together and cannot "
             "work on tiles; add a deconvolve step, e.g. hyper-laplacian, which can."
         )
-    return calibrate_on_window(job, replace(processor, statistics=job.statistics))
+    return calibrate_on_window(job, replace(processor, statistics=job.statistics), log)
 
 
-def calibrate_on_window(job: DeblurJob, processor: BlockProcessor) -> BlockProcessor:
+def calibrate_on_window(
+    job: DeblurJob, processor: BlockProcessor, log: RunLog | None = None
+) -> BlockProcessor:
     """Return the processor with its stages calibrated on the most textured window of the image.
 
+    The time that it takes is added to the steps of `log`.
     Without a stage that needs calibration nothing is read.
     """
     if not any(map(needs_calibration, processor.stages)):
@@ -105,7 +111,9 @@ def calibrate_on_window(job: DeblurJob, processor: BlockProcessor) -> BlockProce
     if not windows:
         return processor
     blurred, mask = job.read(windows[0])
-    return calibrate(processor, blurred, mask, [part.start for part in windows[0].padded])
+    log = log or RunLog.of(job.stages)
+    origin = [part.start for part in windows[0].padded]
+    return calibrate(processor, blurred, mask, origin, log.add_step_seconds)
 
 
 def run_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> tuple[NDArray[Any], RunLog]:
@@ -157,6 +165,7 @@ def add_tile(log: RunLog, result: TileResult) -> None:
     """Add times and warnings of a finished tile to a log."""
     log.warn(*result.warnings)
     log.nonfinite += result.nonfinite
+    log.light += result.light
     log.add_seconds(result.seconds)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unblur.accel.malloc import retain_memory
 from unblur.engine.steps.block import BlockProcessor
+from unblur.engine.steps.light import Light
 from unblur.engine.tiles.memory import is_out_of_memory, release
 from unblur.engine.tiles.region_reader import RegionReader, overlaps
 from unblur.engine.tiles.tiling import Box, Tile, Tiling, split_tile
@@ -67,6 +68,8 @@ class TileResult:
         Warnings of the steps.
     nonfinite : int
         Number of values that were not finite or could not be read.
+    light : Light
+        Sums of the values before and after.
     unreadable : list of str
         Pieces of the input that could not be read, each with its cause.
     limit : int or None
@@ -79,6 +82,7 @@ class TileResult:
     seconds: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     nonfinite: int = 0
+    light: Light = field(default_factory=Light)
     unreadable: list[str] = field(default_factory=list)
     limit: int | None = None
     deferred: list[tuple[Box, Array]] = field(default_factory=list)
@@ -147,6 +151,7 @@ class TileTask:
             made = processor.run(part.values[index], tile.crop, origin, gaps)
             values[index] = made.values
             result.nonfinite += made.nonfinite
+            result.light += made.light
             result.warnings += made.steps.warnings
             for step, seconds in enumerate(made.steps.seconds):
                 result.seconds[step] += seconds
