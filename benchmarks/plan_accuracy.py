@@ -24,7 +24,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from scale_table import keep, kept
+from scale_table import earlier_rows, write_table
 
 PIPELINES = {
     "wiener": "photograph",
@@ -60,8 +60,8 @@ def main() -> None:
             for pipeline in options.pipelines or PIPELINES:
                 rows.append(measure(pipeline, edge, folder))
                 print(rows[-1], flush=True)
-    rows = [*kept("plan", "case", rows), *rows]
-    keep(
+    rows = [*earlier_rows("plan", "case", rows), *rows]
+    write_table(
         "plan",
         "What `plan` announces, and what `run` takes",
         rows,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from unblur.engine.intake.statistics import gradient_energy
+from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import WINDOWS, kernel_step
 from unblur.engine.kernels.local import window_edge, window_grid

@@ -32,7 +32,7 @@ def output_chunks(image: Image, source: Path) -> tuple[int, ...]:
         Its file or store.
     """
     from unblur.io.files import is_store, split_part
-    from unblur.io.regions import default_chunks
+    from unblur.io.region_writers import default_chunks
     from unblur.model.image import AXES
 
     chunks = default_chunks(image.shape)
