@@ -34,6 +34,13 @@ def no_malloc_trim() -> Iterator[None]:
         _release()
 
 
+def trim_memory() -> None:
+    """Return freed memory to the system now, with glibc."""
+    library = _library()
+    if library is not None:
+        library.malloc_trim(0)
+
+
 @cache
 def retain_memory() -> None:
     """Keep freed memory until the process ends, for a worker that computes many tiles."""

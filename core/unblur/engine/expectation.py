@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from math import log, prod
+from math import prod
 from pathlib import Path
 
 import torch
 
+from unblur.accel.malloc import trim_memory
 from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import WINDOWS, kernel_step
@@ -29,8 +30,11 @@ from unblur.model.context import Progress
 EDGES = (128, 256, 512, 1024)
 """Edges of the pieces that are tried, in pixels."""
 
-ENOUGH_SECONDS = 1.0
-"""Duration from which no larger piece is tried, in seconds."""
+ENOUGH_SECONDS, LONG_SECONDS = 1.0, 3.0
+"""Durations from which no larger piece is tried: the second one, and any, in seconds."""
+
+SMALLEST_SLOPE = 0.2
+"""Smallest increase of a duration with the pixels, relative to proportionality, dimensionless."""
 
 MOST_SECONDS = 15.0
 """Longest trial of a kernel step, in seconds; one that takes longer is extrapolated by its
@@ -38,10 +42,6 @@ progress."""
 
 CANDIDATES = 9
 """Number of pieces of one size of which the most textured one is tried, dimensionless."""
-
-EXPONENTS = (0.3, 1.2)
-"""Smallest and largest exponent at which the duration of a kernel step grows with the pixels,
-dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Trial:
 
     Attributes
     ----------
-    shape : tuple of int
-        Its spatial extents in pixels.
+    pixels : int
+        Its pixels, or those of the FFT grid of its scene.
     seconds : float
         Duration of the steps on it.
     """
 
-    shape: tuple[int, ...]
+    pixels: int
     seconds: float
 
 
@@ -80,6 +80,7 @@ def measure_warm_up(job: DeblurJob, processor: BlockProcessor) -> WarmUp:
     """Run the steps twice on a small piece, before anything else in this process has run them."""
     piece = _piece(job, EDGES[0])
     first, second = (_seconds(partial(_run, job, processor, piece)) for _ in range(2))
+    trim_memory()
     image = 0 if job.image.is_lazy else prod(job.image.shape) * job.image.dtype.itemsize
     return WarmUp(max(resident_memory() - image, 0), max(first - second, 0.0))
 
@@ -115,50 +116,56 @@ def _expect_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> floa
     """Return the duration of the steps on all blocks or tiles, without those of the kernel."""
     if not _runs_on_tiles(job):
         return 0.0
-    threads = torch.get_num_threads()
+    kernel, threads = plan.footprint.kernel, torch.get_num_threads()
+    tile = scene_pixels(plan.tiling.padded_size, kernel)
     if plan.whole:
-        pixels = plan.tiling.layout.count * scene_pixels(
-            plan.tiling.layout.spatial, plan.footprint.kernel
-        )
+        count = float(plan.tiling.layout.count)
     else:
         processor = replace(processor, statistics=job.statistics)
         threads = max(threads // plan.workers, 1)
-        pixels = _tiled_pixels(plan.tiling, plan.footprint.kernel)
+        count = _tiled_pixels(plan.tiling, kernel) / tile / plan.workers
     with _threads(threads):
-        trial = _largest_trial(job, processor, max(plan.tiling.padded_size))
-        if trial is None:
+        trials = _try_pieces(job, processor, max(plan.tiling.padded_size[-2:]), kernel)
+        if not trials:
             return None
-        rate = trial.seconds / scene_pixels(trial.shape, plan.footprint.kernel)
-        seconds = rate * pixels / plan.workers
+        seconds = count * _extrapolated(trials, tile)
         if not plan.whole:
-            seconds += _calibration_seconds(job, processor, trial)
+            seconds += _calibration_seconds(job, processor)
     return seconds
 
 
-def _largest_trial(job: DeblurJob, processor: BlockProcessor, edge: int) -> Trial | None:
+def _try_pieces(
+    job: DeblurJob, processor: BlockProcessor, edge: int, kernel: Sequence[int]
+) -> list[Trial]:
     """Try larger and larger pieces of at most `edge` pixels until one takes long enough."""
-    trial, piece = None, None
-    for size in EDGES[1:]:
-        if trial is not None and (trial.seconds > ENOUGH_SECONDS or size > edge):
+    trials: list[Trial] = []
+    for size in EDGES:
+        if trials and (size > edge or _is_enough(trials)):
             break
-        larger = _piece(job, size)
+        piece = _piece(job, size)
+        call = partial(_run, job, processor, piece)
         try:
-            seconds = _seconds(partial(_run, job, processor, larger))
+            seconds = _seconds(call)
         except UnblurError:
             continue
-        trial, piece = Trial(_extent(larger), seconds), larger
-    if trial is not None and piece is not None:
-        # Once more: another program may have had the processor for a moment.
-        again = _seconds(partial(_run, job, processor, piece))
-        trial = replace(trial, seconds=min(trial.seconds, again))
-    return trial
+        if seconds < LONG_SECONDS:
+            # Once more: another program may have had the processor for a moment.
+            seconds = min(seconds, _seconds(call))
+        trials.append(Trial(scene_pixels(_extent(piece), kernel), seconds))
+    return trials
 
 
-def _calibration_seconds(job: DeblurJob, processor: BlockProcessor, trial: Trial) -> float:
+def _is_enough(trials: Sequence[Trial]) -> bool:
+    """Return whether no larger piece is to be tried."""
+    last = trials[-1].seconds
+    return last > LONG_SECONDS or (last > ENOUGH_SECONDS and len(trials) > 1)
+
+
+def _calibration_seconds(job: DeblurJob, processor: BlockProcessor) -> float:
     """Return the duration of the calibration of the steps, for all tiles at once."""
     if not any(map(needs_calibration, processor.stages)):
         return 0.0
-    piece = _piece(job, min(EDGES[1], min(trial.shape[-2:])))
+    piece = _piece(job, EDGES[1])
     blurred, mask = job.read(piece)
     origin = [part.start for part in piece.padded]
     seconds = _seconds(partial(calibrate, processor.silent(), blurred, mask, origin))
@@ -174,26 +181,29 @@ def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
     size = getattr(kernel_step(job).params, "size", 0)
     least = 2 * size if isinstance(size, int) else 0
     trials: list[Trial] = []
-    memory = 0.0
+    memory, loading = 0.0, 0.0
     for edge in EDGES:
-        if edge < least or (trials and trials[-1].seconds > ENOUGH_SECONDS):
+        if edge < least:
             continue
-        if trials and edge > max(extent[-2:]):
+        if trials and (edge > max(extent[-2:]) or _is_enough(trials)):
             break
         piece = _piece(job, edge)
         try:
             seconds = _estimation_seconds(job, piece)
-            if seconds is not None:
-                trials.append(Trial(_extent(piece), seconds))
-            if seconds is not None and seconds < ENOUGH_SECONDS:
+            if seconds is not None and not trials and seconds < LONG_SECONDS:
+                again = _estimation_seconds(job, piece) or seconds
+                loading, seconds = max(seconds - again, 0.0), again
+            if seconds is not None and seconds < LONG_SECONDS:
                 memory = _estimation_memory(job, piece)
         except UnblurError:
             continue
+        if seconds is not None:
+            trials.append(Trial(prod(_extent(piece)), seconds))
     if not trials:
         return 0, None
     channels = len(job.layout.colours)
     peak = HEAP_FACTOR * memory * prod(extent) + 4 * channels * prod(extent)
-    return int(peak), count * _extrapolated(trials, prod(extent))
+    return int(peak), loading + count * _extrapolated(trials, prod(extent))
 
 
 def _estimated_regions(job: DeblurJob) -> tuple[tuple[int, ...], int]:
@@ -242,16 +252,13 @@ def _estimation_memory(job: DeblurJob, piece: Tile) -> float:
 
 
 def _extrapolated(trials: Sequence[Trial], pixels: int) -> float:
-    """Return the duration on a number of pixels, by the power law of the last two trials."""
+    """Return the duration on a number of pixels: that of the last trial, and on by its slope."""
     last = trials[-1]
-    exponent = 1.0
-    if len(trials) > 1:
-        ratio = prod(last.shape) / prod(trials[-2].shape)
-        if ratio > 1:
-            exponent = log(last.seconds / trials[-2].seconds) / log(ratio)
-    low, high = EXPONENTS
-    exponent = min(max(exponent, low), high)
-    return float(last.seconds * (pixels / prod(last.shape)) ** exponent)
+    slope = last.seconds / last.pixels
+    if len(trials) > 1 and last.pixels > trials[-2].pixels:
+        rise = last.seconds - trials[-2].seconds
+        slope = max(rise / (last.pixels - trials[-2].pixels), SMALLEST_SLOPE * slope)
+    return max(last.seconds + slope * (pixels - last.pixels), 0.0)
 
 
 def _runs_on_tiles(job: DeblurJob) -> bool:
