@@ -12,12 +12,12 @@ import numpy as np
 
 from unblur.engine.intake.checks import check_request, fit_psf, spatial_axes
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
-from unblur.engine.intake.layout import Layout
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated, ValueSummary
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
 from unblur.errors import ImageError, KernelError, UsageError
+from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.image import AXES, SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from unblur.engine.steps.light import Light
-from unblur.engine.tiles.memory import peak_memory
+from unblur.accel.memory import peak_memory
+from unblur.engine.intake.image_statistics import Light
 from unblur.model.kernel import KernelField
 from unblur.old_names import current_report
 

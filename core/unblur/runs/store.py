@@ -10,10 +10,10 @@ from unblur.errors import OutputError
 
 if TYPE_CHECKING:
     from unblur.engine import DeblurJob, Result
-    from unblur.engine.running.journal import Journal
     from unblur.engine.running.schedulers import Scheduler
     from unblur.model.formats import RegionWriter
     from unblur.model.image import Image
+    from unblur.runs.journal import Journal
 
 
 def journal_path(output: Path) -> Path:
@@ -95,9 +95,9 @@ def deblur_to_store(
     Cancelled
         If the user requested it, after the tiles in work; what is finished stays recorded.
     """
-    from unblur.engine.running.journal import Journal
-    from unblur.engine.running.streaming import deblur_into
     from unblur.io import partial_path, publish
+    from unblur.runs.journal import Journal
+    from unblur.runs.streaming import deblur_into
 
     partial = partial_path(output)
     with Journal(journal_path(output), output) as journal:
@@ -122,7 +122,7 @@ def deblur_to_store(
 
 def _has_run_of(journal: Journal, job: DeblurJob) -> bool:
     """Return whether the journal is that of the same job, interrupted before its end."""
-    from unblur.engine.running.streaming import describe_job
+    from unblur.runs.streaming import describe_job
 
     if journal.description is None:
         return False

@@ -41,7 +41,7 @@ class Clip(stages.Postprocessor):
     >>> Clip().process(x, x, None, Context())
     tensor([[[0.0000, 0.5000, 1.0000]]])
     >>> Clip().process(x, x, None, Context(value_range=(0.0, torch.inf)))
-    tensor([[[0.0000, 0.5000, 1.5000]]])
+    tensor([[[0.0000, 0.3750, 1.1250]]])
     """
 
     name = "clip"

@@ -267,8 +267,3 @@ class Orphan:
 def test_a_result_lost_with_its_scheduler_is_no_failure_of_the_tile(before, after, lost):
     error = ValueError("as it happens")
     assert outcome_of(Orphan(before, after, error)) == (error, lost)
-
-
-def test_a_tile_that_a_new_scheduler_could_not_read_is_submitted_again():
-    error = RuntimeError("Error during deserialization of the task graph. This frequently occurs")
-    assert outcome_of(Orphan("error", "error", error)) == (error, True)

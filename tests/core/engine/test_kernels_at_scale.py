@@ -6,12 +6,12 @@ import torch
 from engine_stages import Box, blur
 
 from unblur.engine import deblur
-from unblur.engine.intake.layout import Layout
 from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.kernels.estimate import find_kernels
 from unblur.engine.kernels.local import local_kernels, reject_outliers, window_grid
 from unblur.engine.tiles.tiling import most_textured_windows
 from unblur.errors import ImageError, UsageError
+from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField

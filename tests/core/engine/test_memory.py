@@ -5,12 +5,12 @@ import pytest
 import torch
 from engine_stages import Sharpen
 
+from unblur.accel.memory import AllocationCounter, available, is_out_of_memory
 from unblur.engine import deblur, run_job
 from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.tiles import planning
 from unblur.engine.tiles.decision import choose_way
 from unblur.engine.tiles.footprint import profile_memory
-from unblur.engine.tiles.memory import AllocationCounter, available, is_out_of_memory
 from unblur.errors import UnblurError
 from unblur.model.context import Context
 from unblur.model.image import Image

@@ -9,13 +9,13 @@ from engine_stages import Counted
 
 from unblur.engine import deblur
 from unblur.engine.job import DeblurJob
-from unblur.engine.running.journal import Journal
-from unblur.engine.running.streaming import deblur_into
 from unblur.errors import Cancelled, OutputError
 from unblur.io import create_store, read_image
 from unblur.io.files import remove
 from unblur.model.context import Context
 from unblur.model.image import Image
+from unblur.runs.journal import Journal
+from unblur.runs.streaming import deblur_into
 
 RNG = np.random.default_rng(2)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from unblur.engine import deblur
-from unblur.engine.intake.layout import Layout
 from unblur.engine.tiles.tiling import Tiling, balanced_size, split_tile, spread_windows
+from unblur.model.block_layout import Layout
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 

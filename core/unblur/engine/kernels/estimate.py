@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import prod
 
 from unblur.engine.intake.image_statistics import gradient_energy
-from unblur.engine.intake.layout import name_block
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.local import local_kernels, window_edge
 from unblur.engine.report import RunLog
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Tiling, most_textured_windows
 from unblur.errors import ImageError, UsageError
+from unblur.model.block_layout import name_block
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Estimate, KernelEstimator
 from unblur.numerics.kernel_ops import average_kernels

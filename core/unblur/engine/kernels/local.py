@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from unblur.engine.intake.image_statistics import gradient_energy
-from unblur.engine.intake.layout import Layout
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError
+from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import KernelEstimator, Stage

@@ -19,9 +19,6 @@ from unblur.engine.tiles.tiling import Tile
 from unblur.errors import UsageError
 
 TileOutcome = TileResult | Exception
-_UNREAD = "deserialization of the task graph"
-"""Part of the message of a dask scheduler that could not read what was submitted."""
-
 CurrentTask = Callable[[], TileTask]
 """Returns the task in its present state: a limit found on one tile holds for those after it."""
 
@@ -165,14 +162,12 @@ def make_scheduler(
 def outcome_of(future: Any) -> tuple[TileOutcome, bool]:
     """Return the outcome of a tile, and whether it was lost with its scheduler.
 
-    That is so if the scheduler dies between the tile's end and this call, or if the tile reached
-    a scheduler that could not read it, as one that has just started again.
+    That is so if the scheduler dies between the tile's end and this call.
     """
     status = future.status
     try:
         done = future.result(timeout=60)
     except Exception as error:
-        unread = isinstance(error, RuntimeError) and _UNREAD in str(error)
-        return error, unread or not status == future.status == "error"
+        return error, not status == future.status == "error"
     assert isinstance(done, TileResult)
     return done, False

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unblur.engine.intake.image_statistics import ImageStatistics
+from unblur.engine.intake.image_statistics import ImageStatistics, Light
 from unblur.engine.intake.normalization import (
     Flags,
     Nonfinite,
     Normalization,
     fill_nearest,
 )
-from unblur.engine.steps.light import Light
 from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField

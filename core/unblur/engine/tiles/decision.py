@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from unblur.engine.intake.layout import Layout
+from unblur.accel.memory import available
 from unblur.engine.intake.normalization import Normalization
 from unblur.engine.job import DEFAULT_LIMITS, BuiltPipeline, SizeLimits
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint
-from unblur.engine.tiles.memory import available
 from unblur.engine.tiles.planning import (
     Plannable,
     Way,
@@ -19,6 +18,7 @@ from unblur.engine.tiles.planning import (
     largest_memory,
     with_assumed_kernel,
 )
+from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.pipeline import Pipeline

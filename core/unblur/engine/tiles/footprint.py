@@ -8,9 +8,9 @@ from math import prod
 
 import torch
 
+from unblur.accel.memory import AllocationCounter, is_out_of_memory
 from unblur.engine.steps.block import BlockProcessor, halo_of
 from unblur.engine.steps.sequence import run_steps
-from unblur.engine.tiles.memory import AllocationCounter, is_out_of_memory
 from unblur.model.stages import KernelEstimator, Stage
 from unblur.numerics.fourier import fast_length
 

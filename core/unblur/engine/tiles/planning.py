@@ -9,13 +9,13 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from unblur.engine.intake.layout import Layout
+from unblur.accel.memory import available
 from unblur.engine.job import SizeLimits
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint, profile_memory
-from unblur.engine.tiles.memory import available
 from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit
 from unblur.engine.tiles.tiling import Tiling
+from unblur.model.block_layout import Layout
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
 from unblur.numerics.synthesis import gaussian_kernel

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.engine.tiles.memory import is_out_of_memory
+from unblur.accel.memory import is_out_of_memory
 from unblur.engine.tiles.tiling import Box
 from unblur.errors import describe_exception
 from unblur.model.image import AXES, Image, sample_blocks

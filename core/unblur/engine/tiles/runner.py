@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.engine.intake.layout import name_block
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import KernelResult
 from unblur.engine.report import RunLog
@@ -21,6 +20,7 @@ from unblur.engine.tiles.planning import Plan
 from unblur.engine.tiles.task import InMemory, Target, TileResult, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling, most_textured_windows
 from unblur.errors import Cancelled, UsageError
+from unblur.model.block_layout import name_block
 from unblur.model.context import Context
 
 CALIBRATION_EDGE = 1024

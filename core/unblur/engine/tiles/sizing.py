@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from unblur.engine.intake.layout import Layout
 from unblur.engine.tiles.footprint import Footprint
 from unblur.engine.tiles.tiling import Tiling, balanced_size
+from unblur.model.block_layout import Layout
 
 LARGEST_TILES = (1024, 2048)
 """Largest edge of a tile at small halos and at any, in pixels; larger ones are no faster and

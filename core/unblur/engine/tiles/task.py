@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from unblur.accel.malloc import retain_memory
+from unblur.accel.memory import is_out_of_memory, release
+from unblur.engine.intake.image_statistics import Light
 from unblur.engine.steps.block import BlockProcessor
-from unblur.engine.steps.light import Light
-from unblur.engine.tiles.memory import is_out_of_memory, release
 from unblur.engine.tiles.region_reader import RegionReader, overlaps
 from unblur.engine.tiles.tiling import Box, Tile, Tiling, split_tile
 from unblur.errors import UnblurError

@@ -10,7 +10,7 @@ from math import ceil, prod
 import numpy as np
 
 from unblur.engine.intake.image_statistics import Block, gradient_energy
-from unblur.engine.intake.layout import Layout
+from unblur.model.block_layout import Layout
 
 Box = tuple[slice, ...]
 

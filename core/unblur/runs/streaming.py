@@ -14,7 +14,6 @@ from unblur.engine.intake.checks import with_image_pixels
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import KernelResult, find_kernels, stored_kernels
 from unblur.engine.report import Result, RunLog, hash_field, make_report, now
-from unblur.engine.running.journal import Journal
 from unblur.engine.running.schedulers import Scheduler, Threads
 from unblur.engine.tiles.planning import make_plan
 from unblur.engine.tiles.runner import add_plan, add_tile, follow, prepare_for_tiles, tile_task
@@ -24,6 +23,7 @@ from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
 from unblur.model.image import AXES
+from unblur.runs.journal import Journal
 
 OpenStore = Callable[[bool], RegionWriter]
 """Creates the store of the result, or opens that of an interrupted run if its argument is true."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from unblur.accel.malloc import trim_memory
+from unblur.accel.memory import AllocationCounter, peak_memory
 from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import WINDOWS, kernel_step
@@ -20,7 +21,6 @@ from unblur.engine.kernels.local import window_edge, window_grid
 from unblur.engine.steps.block import BlockProcessor, calibrate, needs_calibration
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.footprint import HEAP_FACTOR, scene_pixels
-from unblur.engine.tiles.memory import AllocationCounter, peak_memory
 from unblur.engine.tiles.planning import Expectation, Plan, is_gpu
 from unblur.engine.tiles.runner import CALIBRATION_EDGE
 from unblur.engine.tiles.tiling import Tile, Tiling, spread_windows
@@ -30,7 +30,7 @@ from unblur.model.context import Progress
 EDGES = (128, 256, 512, 1024)
 """Edges of the pieces that are tried, in pixels."""
 
-ENOUGH_SECONDS, LONG_SECONDS = 1.0, 3.0
+TRIAL_SECONDS, LONG_SECONDS = 1.0, 3.0
 """Durations from which no larger piece is tried: the second one, and any, in seconds."""
 
 SMALLEST_SLOPE = 0.2
@@ -137,10 +137,10 @@ def _expect_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> floa
 def _try_pieces(
     job: DeblurJob, processor: BlockProcessor, edge: int, kernel: Sequence[int]
 ) -> list[Trial]:
-    """Try larger and larger pieces of at most `edge` pixels until one takes long enough."""
+    """Try larger and larger pieces of at most `edge` pixels, up to a duration."""
     trials: list[Trial] = []
     for size in EDGES:
-        if trials and (size > edge or _is_enough(trials)):
+        if trials and (size > edge or _is_last(trials)):
             break
         piece = _piece(job, size)
         call = partial(_run, job, processor, piece)
@@ -155,10 +155,10 @@ def _try_pieces(
     return trials
 
 
-def _is_enough(trials: Sequence[Trial]) -> bool:
+def _is_last(trials: Sequence[Trial]) -> bool:
     """Return whether no larger piece is to be tried."""
     last = trials[-1].seconds
-    return last > LONG_SECONDS or (last > ENOUGH_SECONDS and len(trials) > 1)
+    return last > LONG_SECONDS or (last > TRIAL_SECONDS and len(trials) > 1)
 
 
 def _calibration_seconds(job: DeblurJob, processor: BlockProcessor) -> float:
@@ -185,7 +185,7 @@ def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
     for edge in EDGES:
         if edge < least:
             continue
-        if trials and (edge > max(extent[-2:]) or _is_enough(trials)):
+        if trials and (edge > max(extent[-2:]) or _is_last(trials)):
             break
         piece = _piece(job, edge)
         try:
