@@ -4,7 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test check format bench docs clean
+# A second environment, on Python 3.13, for the tests that run without torch.
+PYTHON_313 ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python)))
+VENV_313 := .venv-3.13
+READY_313 := $(VENV_313)/ready
+WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/test_kernels.py \
+  tests/core/model/test_stages.py tests/core/plugins/test_plugins.py tests/core/test_pipeline.py \
+  tests/core/cli/test_app.py tests/core/cli/test_file_jobs.py tests/core/cli/test_looking.py \
+  tests/core/cli/test_progress.py tests/core/cli/test_report_verb.py tests/core/cli/test_run.py \
+  tests/test_evidence.py tests/test_formats_page.py tests/test_reference.py
+
+.PHONY: demo test test-3.13 check format bench docs clean
 
 demo: $(READY)  ## Deblur the photograph that ships with the project.
 	$(BIN)/python examples/demo.py
@@ -12,6 +22,14 @@ demo: $(READY)  ## Deblur the photograph that ships with the project.
 test: $(READY)  ## Run every test; print the 15 slowest and the coverage.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not serial" --durations=15 --cov --cov-report=
 	$(BIN)/pytest -q -m serial --durations=15 --cov --cov-append --cov-report=term
+
+test-3.13:  ## Run the tests that need no torch on Python 3.13, where pyenv has it.
+ifeq ($(PYTHON_313),)
+	@echo "Python 3.13 was not found under ~/.pyenv; its tests were skipped."
+else
+	$(MAKE) $(READY_313)
+	OMP_NUM_THREADS=1 $(VENV_313)/bin/pytest -q -n 2 --dist loadfile -p no:cacheprovider $(WITHOUT_TORCH)
+endif
 
 check: $(READY)  ## Style, types, and the layers of imports.
 	$(BIN)/ruff check .
@@ -32,11 +50,18 @@ docs: $(READY)  ## Build the manual; warnings are errors.
 	$(BIN)/mkdocs build --strict
 
 clean:  ## Remove the environment and all generated files.
-	rm -rf $(VENV) demo-output site dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV_313) demo-output site dist .mypy_cache .ruff_cache .pytest_cache
 
 # The environment is rebuilt when pyproject.toml or constraints.txt changes.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(READY_313): pyproject.toml constraints-3.13.txt
+	$(PYTHON_313) -m venv $(VENV_313)
+	$(VENV_313)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV_313)/bin/pip install --quiet --requirement constraints-3.13.txt
+	$(VENV_313)/bin/pip install --quiet --no-deps --editable .
 	touch $@

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the tests that run an installed method where torch is not installed."""
+    if find_spec("torch") is None:
+        for item in items:
+            if item.get_closest_marker("needs_torch"):
+                item.add_marker(pytest.mark.skip(reason="needs torch"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    """Skip a test whose fixtures import torch where it is not installed."""
+    return (yield from _skip_without_torch())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    """Skip a test that imports torch where it is not installed."""
+    return (yield from _skip_without_torch())
+
+
+def _skip_without_torch():
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        if error.name != "torch" or find_spec("torch") is not None:
+            raise
+        pytest.skip("needs torch")
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +54,8 @@ def one_thread():
     each of them ends in a barrier, which waits for a time slice where other processes keep the
     cores busy: the test takes minutes instead of seconds.
     """
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

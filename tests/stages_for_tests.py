@@ -1,6 +1,6 @@
 """A tiny stage of each kind, for tests of the machinery around stages."""
 
-import torch
+import numpy as np
 from pydantic import Field
 
 from unblur.model.kernel import Kernel
@@ -23,7 +23,7 @@ class Flat(KernelEstimator):
         size: int = Field(3, ge=1, le=99, description="Edge of the box, pixels.")
 
     def estimate(self, blurred, context, mask=None):
-        return Estimate.of(Kernel(torch.ones(self.params.size, self.params.size).numpy()))
+        return Estimate.of(Kernel(np.ones((self.params.size, self.params.size), np.float32)))
 
 
 class Mixed(Flat):

@@ -17,7 +17,6 @@ from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.stages import Deconvolver
 from unblur.plugins.manager import registry
-from unblur.testing import synthetic_scene
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ def halve(monkeypatch, tmp_path) -> Path:
 @pytest.fixture
 def files(tmp_path) -> Path:
     """Return a folder with a blurred image in several formats, its kernel, and a pipeline."""
+    from unblur.testing import synthetic_scene
+
     given = synthetic_scene((40, 52), noise=0.002)
     plane = given.blurred.numpy()[0].clip(0, 1)
     write_image(Image((plane * 65535).astype(np.uint16), "YX"), tmp_path / "grey.tif")

@@ -12,6 +12,7 @@ from unblur.cli.info import type_of
 from unblur.plugins.manager import BrokenPlugin, registry
 
 
+@pytest.mark.needs_torch
 def test_list_shows_stages_pipelines_models_plugins(unblur):
     said = unblur("list")
     for title in ("stages", "pipelines", "models", "formats", "plugins"):
@@ -20,6 +21,7 @@ def test_list_shows_stages_pipelines_models_plugins(unblur):
     assert not any(line.endswith(" ") for line in said.out.splitlines())
 
 
+@pytest.mark.needs_torch
 def test_list_as_json_says_who_brought_what(unblur):
     stages = json.loads(unblur("list", "stages", "--json").out)["stages"]
     wiener = next(row for row in stages if row["name"] == "wiener")
@@ -41,6 +43,7 @@ def test_a_broken_plugin_is_told_and_the_rest_is_listed(unblur, monkeypatch):
     assert "plugin 'bad': ImportError: no module named x It is left out." in said.err
 
 
+@pytest.mark.needs_torch
 def test_info_on_a_stage_shows_params_bounds_and_paper(unblur):
     said = unblur("info", "wiener")
     assert "wiener deconvolve, from plugin 'classic'" in said.out
@@ -87,6 +90,7 @@ def test_types_in_words(field, words):
     assert type_of(field, definitions) == words
 
 
+@pytest.mark.needs_torch
 def test_schema_accepts_what_check_accepts(unblur, tmp_path):
     schema = json.loads(unblur("schema").out)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -108,6 +112,7 @@ def test_schema_goes_to_a_file_once(unblur, tmp_path):
     unblur("schema", "-o", path, "--overwrite")
 
 
+@pytest.mark.needs_torch
 def test_check_says_what_a_good_file_does(unblur, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("summary: x\nsteps:\n  - deconvolve: wiener\n")
@@ -117,10 +122,12 @@ def test_check_says_what_a_good_file_does(unblur, tmp_path):
     assert result == [{"file": str(path), "valid": True, "steps": ["wiener"], "needs_psf": True}]
 
 
-BAD_FILES = {
+BAD_STEPS = {
     "unknown stage": ("steps: [{deconvolve: winer}]", "did you mean 'wiener'?"),
     "unknown param": ("steps: [{deconvolve: wiener, params: {noize: 1}}]", "did you mean 'noise'?"),
     "out of bounds": ("steps: [{deconvolve: wiener, params: {noise: -1}}]", "'noise"),
+}
+BAD_FILES = {
     "no steps": ("steps: []", "'steps'"),
     "two stages in a step": ("steps: [{deconvolve: wiener, kernel: map}]", "a step names one of"),
     "kernel last": ("steps: [{deconvolve: wiener}, {kernel: map}]", "comes before"),
@@ -133,9 +140,13 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_FILES, ids=lambda name: name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "case",
+    [*BAD_FILES, *(pytest.param(name, marks=pytest.mark.needs_torch) for name in BAD_STEPS)],
+    ids=lambda name: name.replace(" ", "-"),
+)
 def test_check_refuses_in_one_line_with_the_way_out(unblur, tmp_path, case):
-    text, expected = BAD_FILES[case]
+    text, expected = {**BAD_FILES, **BAD_STEPS}[case]
     path = tmp_path / "bad.yaml"
     path.write_text(f"summary: x\n{text}\n")
     said = unblur("check", path, status=2)
@@ -145,6 +156,7 @@ def test_check_refuses_in_one_line_with_the_way_out(unblur, tmp_path, case):
     assert expected in said.err
 
 
+@pytest.mark.needs_torch
 def test_check_goes_through_all_files_and_reports_the_bad(unblur, tmp_path):
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text("summary: x\nsteps: [{deconvolve: wiener}]\n")

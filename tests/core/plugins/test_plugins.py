@@ -6,7 +6,6 @@ from unblur.model.formats import Reader, Writer
 from unblur.model.stages import Deconvolver
 from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.plugins.markers import hook
-from unblur.training import Trainer
 
 
 def plugin(**hooks):
@@ -129,15 +128,25 @@ def changed(base, **attributes):
         ("unblur_writers", changed(AbcWriter, suffixes=".abc"), "expected a tuple of strings"),
         ("unblur_readers", changed(AbcReader, suffixes=("abc",)), "that begin with a dot"),
         ("unblur_readers", changed(AbcReader, suffixes=(".ABC",)), "in lower case"),
-        ("unblur_trainers", int, "expected a subclass of unblur.training.Trainer"),
-        ("unblur_trainers", changed(Trainer, name="abc"), "lacks the class attribute 'summary'"),
-        ("unblur_trainers", changed(Trainer, name="abc", summary=""), "does not implement loss,"),
     ],
 )
-def test_a_format_or_trainer_that_breaks_the_contract_is_not_registered(hook_name, cls, message):
+def test_a_format_that_breaks_the_contract_is_not_registered(hook_name, cls, message):
     found = registry_of(bad=plugin(**{hook_name: lambda: [cls]}))
     assert message in found.broken[0].cause
-    assert {**found.readers, **found.writers, **found.trainers} == {}
+    assert {**found.readers, **found.writers} == {}
+
+
+def test_a_trainer_that_breaks_the_contract_is_not_registered():
+    from unblur.training import Trainer
+
+    for cls, message in (
+        (int, "expected a subclass of unblur.training.Trainer"),
+        (changed(Trainer, name="abc"), "lacks the class attribute 'summary'"),
+        (changed(Trainer, name="abc", summary=""), "does not implement loss,"),
+    ):
+        found = registry_of(bad=plugin(unblur_trainers=lambda cls=cls: [cls]))
+        assert message in found.broken[0].cause
+        assert found.trainers == {}
 
 
 def test_formats_and_trainers_are_found_by_name():
