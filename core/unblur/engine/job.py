@@ -180,10 +180,11 @@ class DeblurJob:
         if not values.count or image.extent("Y") * image.extent("X") == 1:
             check_deblurrable(image)
         field = built.field
-        warnings: tuple[str, ...] = ()
+        warnings = tuple(image.metadata.get("notes", ()))
         layout = built.layout(image)
         if field is not None:
-            field, warnings = fit_psf(field, image, is_resampled=psf_resample)
+            field, found = fit_psf(field, image, is_resampled=psf_resample)
+            warnings += found
         normalization = Normalization.of(image, values, saturated)
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / normalization.span)

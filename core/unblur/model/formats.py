@@ -12,6 +12,7 @@ shards     extents of one shard, likewise
 icc        ICC colour profile, bytes
 exif       EXIF block, bytes, beginning with the TIFF header
 history    what was done to the pixels, one line each; written where a format has room
+notes      sentences about the file that its reader has for the user; warnings of the report
 <format>   a mapping that only the format of that name reads
 ========== =========================================================================
 """

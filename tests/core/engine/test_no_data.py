@@ -3,11 +3,13 @@
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from scipy.ndimage import gaussian_filter
 
-from unblur.engine import deblur
+from unblur.engine import deblur, plan
 from unblur.engine.intake.normalization import Normalization, ValueSummary
 from unblur.errors import ImageError
+from unblur.io import read_image
 from unblur.model.image import Image
 
 RNG = np.random.default_rng(5)
@@ -143,3 +145,22 @@ def test_a_stated_white_is_the_saturation_level(pipeline, box):
     assert report.mask.saturated_masked
     with pytest.raises(ImageError, match="at most 65535 for uint16, got 70000"):
         Image(data, "YX").with_white(70000)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_notes_of_a_reader_are_warnings_of_the_report_and_of_the_plan(
+    pipeline, box, tmp_path, lazy
+):
+    values, _ = sky("float32")
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, shape=(40, 50), chunks=(10, 10), dtype="f4", fill_value=np.nan)
+    zarr.open_array(path)[...] = values
+    (path / "c" / "1" / "2").unlink()
+    image = read_image(path, lazy=lazy)
+    result = deblur(image, pipeline("deconvolve:sharpen"), box)
+    (warning,) = result.report.warnings
+    assert "1 of the 20 chunks" in warning
+    assert warning in plan(image, pipeline("deconvolve:sharpen"), box).remarks
+    made = np.asarray(result.image.data)
+    assert np.isnan(made[10:20, 20:30]).all()
+    assert np.isfinite(made).sum() == made.size - 100

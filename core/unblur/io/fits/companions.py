@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -33,11 +33,14 @@ class Companion:
         Index of its HDU.
     is_table : bool
         Whether it is a lookup table of a distortion rather than an image of the same pixels.
+    name : str
+        Name of the extension (EXTNAME).
     """
 
     file: Path
     number: int
     is_table: bool
+    name: str
 
     def write(self, out: IO[bytes], first: Mapping[int, int], extents: Mapping[int, int]) -> None:
         """Append the extension to `out`, cut to the same part as the image.
@@ -96,10 +99,25 @@ def find_companions(hdus: Any, number: int, file: Path) -> tuple[Companion, ...]
             continue
         if hdu.name in _LOOKUP_TABLES:
             if _refers_to_tables(image.header):
-                found.append(Companion(file, index, True))
+                found.append(Companion(file, index, True, hdu.name))
         elif hdu.shape == image.shape and hdu.ver == image.ver and hdu.name not in ("", image.name):
-            found.append(Companion(file, index, False))
+            found.append(Companion(file, index, False, hdu.name))
     return tuple(found)
+
+
+def describe_companions(companions: Sequence[Companion]) -> tuple[str, ...]:
+    """Return a note on the images among the extensions, or none without any."""
+    names = [companion.name for companion in companions if not companion.is_table]
+    if not names:
+        return ()
+    many = len(names) > 1
+    listed = (
+        f"extensions {', '.join(names[:-1])} and {names[-1]}" if many else f"extension {names[0]}"
+    )
+    return (
+        f"the {listed} {'are' if many else 'is'} the input's, not recomputed for the deblurred "
+        f"image; a FITS result has {'them' if many else 'it'}, other formats do not.",
+    )
 
 
 def _refers_to_tables(header: Any) -> bool:

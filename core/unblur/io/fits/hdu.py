@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
-from unblur.io.fits.companions import find_companions
+from unblur.io.fits.companions import describe_companions, find_companions
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.region_writers import staged
@@ -76,13 +76,19 @@ class FitsReader(Reader):
                 check_fits_memory(shape, dtype, file)
                 data = np.array(hdu.data if nodata is None else pixels[...], dtype=dtype)
             sizes, units = pixel_scale(header, names)
+            companions = find_companions(hdus, number, file)
             kept = {
                 "header": header.tostring(sep="\n"),
                 "primary": None if primary is None else primary.tostring(sep="\n"),
-                "companions": find_companions(hdus, number, file),
+                "companions": companions,
             }
         data, order = canonical(data, names)
-        metadata: dict[str, Any] = {"format": "fits", "file_axes": names, "fits": kept}
+        metadata: dict[str, Any] = {
+            "format": "fits",
+            "file_axes": names,
+            "notes": describe_companions(companions),
+            "fits": kept,
+        }
         return Image(
             data,
             order,

@@ -80,3 +80,11 @@ def check_files_of_set(tif: Any, series: Any, number: int, path: Path) -> None:
             f"{path}: {absent} of the {len(series.pages)} planes that its metadata list are in no "
             "file; export the image again."
         )
+
+
+def describe_images(tif: Any, path: Path) -> tuple[str, ...]:
+    """Return a note on the images of an OME-TIFF beside the first; empty if there are none."""
+    count = sum(series.kind == "ome" for series in tif.series) if tif.is_ome else 0
+    if count < 2:
+        return ()
+    return (f"{path} holds {count} images, of which this is the first; the next is {path}[1].",)

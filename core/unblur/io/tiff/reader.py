@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from unblur.io.files import split_part
 from unblur.io.kernel_facts import is_kernel_volume
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
-from unblur.io.tiff.ome_files import check_files_of_set, open_tiff
+from unblur.io.tiff.ome_files import check_files_of_set, describe_images, open_tiff
 from unblur.model.formats import Reader
 from unblur.model.image import Image
 
@@ -44,6 +45,7 @@ class TiffReader(Reader):
             series, number = _series(tif, part, file)
             _check_series(series, file)
             check_files_of_set(tif, series, number, file)
+            notes = describe_images(tif, file) if part is None else ()
             facts = read_tags(tif, series, number)
             names = _file_axes(series, axes, str(path))
             table = colour_table(series.keyframe, tif.is_imagej)
@@ -57,7 +59,8 @@ class TiffReader(Reader):
                 check_segments(series, tif.filehandle.size, file)
                 data = np.asarray(series.asarray())
                 data = data.astype(data.dtype.newbyteorder("="), copy=False)
-        return _image(path, data, names, facts, table, native)
+        image = _image(path, data, names, facts, table, native)
+        return replace(image, metadata={**image.metadata, "notes": notes})
 
 
 def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: Any) -> Image:

@@ -13,6 +13,7 @@ from unblur.io.axes import canonical, check_given, guess_axes, in_file_order, re
 from unblur.io.files import explained, is_store, remove
 from unblur.io.lazy_pixels import StoredPixels, check_fits_memory
 from unblur.io.region_writers import ZarrRegions, check_same, default_chunks, store_dask
+from unblur.io.zarr.absent_chunks import describe_absent_chunks, stated_nodata
 from unblur.model.formats import RegionWriter, Writer, require_dtype
 from unblur.model.image import Image
 
@@ -61,10 +62,10 @@ def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> An
 
 
 def storage(array: Any) -> dict[str, Any]:
-    """Return the zarr version and codecs of an array, as input of `create_like`."""
+    """Return the zarr version, codecs and fill value of an array, as input of `create_like`."""
     version = array.metadata.zarr_format
     codecs = [c.to_dict() if version == 3 else c.get_config() for c in array.compressors]
-    return {"version": version, "compressors": codecs}
+    return {"version": version, "compressors": codecs, "fill_value": array.fill_value}
 
 
 def chunk_metadata(array: Any, names: str, axes: str) -> dict[str, Any]:
@@ -76,7 +77,10 @@ def chunk_metadata(array: Any, names: str, axes: str) -> dict[str, Any]:
 
 
 def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
-    """Return the image in a plain zarr array."""
+    """Return the image in a plain zarr array.
+
+    Chunks that are not stored hold the fill value, as zarr defines; a note counts them.
+    """
     source = str(path)
     attributes = dict(array.attrs)
     extra = attributes.get(OWN, {})
@@ -96,6 +100,7 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
         "format": "zarr",
         "file_axes": names,
         **chunk_metadata(array, names, order),
+        "notes": describe_absent_chunks(path, array),
         "zarr": {**storage(array), "attributes": attributes},
     }
     if extra.get("history"):
@@ -109,6 +114,7 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
         tuple(extra.get("channels", ())),
         metadata,
         source,
+        nodata=stated_nodata(attributes, np.dtype(array.dtype)),
     )
 
 
@@ -142,6 +148,7 @@ def create_like(
     extent = reordered(image.shape, image.axes, axes)
     pieces = reordered(_chunks(image), image.axes, axes) if chunks is None else tuple(chunks)
     options: dict[str, Any] = {"chunks": pieces, "shape": extent, "dtype": image.dtype}
+    options["fill_value"] = _fill_value(stored.get("fill_value"), image.dtype)
     shards = image.metadata.get("shards") if chunks is None else None
     if shards is not None and version == 3:
         options["shards"] = reordered(shards, image.axes, axes)
@@ -153,8 +160,17 @@ def create_like(
     else:
         options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
     if name is None:
-        return zarr.create_array(target, zarr_format=version, fill_value=0, **options)
-    return target.create_array(name, fill_value=0, **options)
+        return zarr.create_array(target, zarr_format=version, **options)
+    return target.create_array(name, **options)
+
+
+def _fill_value(stated: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the input's fill value, or 0 if the type of the result cannot hold it."""
+    if stated is None:
+        return 0
+    with np.errstate(invalid="ignore"):
+        held = np.asarray(stated).astype(dtype)
+    return stated if np.array_equal(held, stated, equal_nan=dtype.kind == "f") else 0
 
 
 def own_attributes(image: Image) -> dict[str, Any]:

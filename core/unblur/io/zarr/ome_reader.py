@@ -1,18 +1,21 @@
-"""OME-Zarr 0.4 and 0.5: multiscale images in zarr groups of versions 2 and 3.
+"""OME-Zarr 0.4, 0.5 and the draft of 0.6: multiscale images in zarr groups of versions 2 and 3.
 
 The layout is defined by https://ngff.openmicroscopy.org: a group whose attributes name axes,
-units and the scale of each level of a pyramid, and an array for each level.
+units and the scale of each level of a pyramid, and an array for each level. Chunks that are not
+stored hold the fill value; a note counts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unblur.errors import ImageError
-from unblur.io.axes import canonical, check_given
+from unblur.io.axes import canonical, check_given, reordered
 from unblur.io.files import is_store
+from unblur.io.zarr.absent_chunks import describe_absent_chunks, stated_nodata
 from unblur.io.zarr.arrays import (
     OWN,
     chunk_metadata,
@@ -21,8 +24,10 @@ from unblur.io.zarr.arrays import (
     read_values,
     storage,
 )
+from unblur.io.zarr.coordinates import read_coordinates
+from unblur.io.zarr.pyramids import steps_between
 from unblur.model.formats import Reader
-from unblur.model.image import AXES, Image
+from unblur.model.image import Image
 from unblur.model.units import symbol
 
 
@@ -52,10 +57,14 @@ class ZarrReader(Reader):
         multiscales = ome.get("multiscales")
         if multiscales:
             return _read_multiscale(path, found, multiscales[0], attributes, axes, lazy)
-        return self.read(path / _only_member(path, found, ome), axes=axes, lazy=lazy)
+        name, notes = _only_member(path, found, ome)
+        image = self.read(path / name, axes=axes, lazy=lazy)
+        found_notes = (*notes, *image.metadata.get("notes", ()))
+        return replace(image, metadata={**image.metadata, "notes": found_notes})
 
 
-def _only_member(path: Path, group: Any, ome: Mapping[str, Any]) -> str:
+def _only_member(path: Path, group: Any, ome: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the image in a group, and a note if it is the first of several."""
     if "plate" in ome or "well" in ome:
         raise ImageError(
             f"{path} is a {'plate' if 'plate' in ome else 'well'} of many images; give the path "
@@ -63,9 +72,14 @@ def _only_member(path: Path, group: Any, ome: Mapping[str, Any]) -> str:
         )
     names = sorted(str(name) for name, _ in group.members() if name not in ("OME", "labels"))
     if "bioformats2raw.layout" in ome and "0" in names:
-        return "0"
+        if len(names) == 1:
+            return "0", ()
+        return "0", (
+            f"{path} holds {len(names)} images, of which this is the first; the next is "
+            f"'{path}/{names[1]}'.",
+        )
     if len(names) == 1:
-        return names[0]
+        return names[0], ()
     if not names:
         raise ImageError(f"{path} is a zarr group without any array in it.")
     raise ImageError(
@@ -89,8 +103,8 @@ def _read_multiscale(
     array = group[part]
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
-    entries = [a if isinstance(a, Mapping) else {"name": a} for a in multiscale.get("axes", ())]
-    entries = entries or [{"name": a.lower()} for a in AXES]
+    coordinates = read_coordinates(multiscale, dataset, array.ndim, group, source)
+    entries = coordinates.entries
     stated = letters([entry["name"] for entry in entries])
     if given is not None:
         names = check_given(given, array.shape, source)
@@ -102,12 +116,16 @@ def _read_multiscale(
         )
     else:
         names = stated
-    scale, translation = _transform(dataset, multiscale, array.ndim)
     data, order = canonical(read_values(path, part, array, names, lazy), names)
     units = {
         a: symbol(str(e["unit"])) for a, e in zip(names, entries, strict=False) if e.get("unit")
     }
-    sizes = {a: s for a, s in zip(names, scale, strict=True) if a != "C" and (s != 1 or a in units)}
+    sizes = {
+        a: s
+        for a, s in zip(names, coordinates.scale, strict=True)
+        if a != "C" and s > 0 and (s != 1 or a in units)
+    }
+    coordinates = coordinates.reordered(names, order)
     own = attributes.get(OWN, {})
     metadata: dict[str, Any] = {
         "format": "ome-zarr",
@@ -116,38 +134,45 @@ def _read_multiscale(
             **storage(array),
             "attributes": attributes,
             "multiscale": dict(multiscale),
-            "translation": dict(zip(names, translation, strict=True)),
+            "coordinates": coordinates,
+            "is_reordered": names != order,
+            "steps": _steps(group, multiscale, names, order),
         },
+        "notes": (
+            *coordinates.notes,
+            *describe_absent_chunks(path / part, array),
+            *_omitted_labels(path, group),
+        ),
     }
     if own.get("history"):
         metadata["history"] = tuple(own["history"])
     return Image(
         data,
         order,
-        {a: s for a, s in sizes.items() if s > 0},
+        sizes,
         {a: u for a, u in units.items() if a in sizes},
         float(own.get("white", 0.0)),
         labels(attributes, data.shape[order.index("C")] if "C" in order else 0),
         metadata,
         source,
+        nodata=stated_nodata(dict(array.attrs), array.dtype),
     )
 
 
-def _transform(
-    dataset: Mapping[str, Any], multiscale: Mapping[str, Any], ndim: int
-) -> tuple[list[float], list[float]]:
-    """Return scale and translation of the full-size level, all transformations in one."""
-    scale, translation = [1.0] * ndim, [0.0] * ndim
-    for holder in (dataset, multiscale):
-        for step in holder.get("coordinateTransformations", ()):
-            if step.get("type") == "scale" and len(step.get("scale", ())) == ndim:
-                factors = [float(f) for f in step["scale"]]
-                scale = [s * f for s, f in zip(scale, factors, strict=True)]
-                translation = [t * f for t, f in zip(translation, factors, strict=True)]
-            elif step.get("type") == "translation" and len(step.get("translation", ())) == ndim:
-                moves = step["translation"]
-                translation = [t + float(m) for t, m in zip(translation, moves, strict=True)]
-    return scale, translation
+def _steps(group: Any, multiscale: Mapping[str, Any], names: str, order: str) -> Any:
+    """Return the factors between the levels that the store has, along `order`."""
+    shapes = [
+        reordered(group[str(level["path"])].shape, names, order)
+        for level in multiscale["datasets"]
+        if str(level["path"]) in group and group[str(level["path"])].ndim == len(names)
+    ]
+    return steps_between(shapes, order)
+
+
+def _omitted_labels(path: Path, group: Any) -> tuple[str, ...]:
+    if "labels" not in group:
+        return ()
+    return (f"the label images of {path} are not copied to the result.",)
 
 
 def labels(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Writing of OME-Zarr 0.4 and 0.5, at once or region by region, with the pyramid."""
+"""Writing of OME-Zarr 0.4, 0.5 and 0.6, at once or region by region, with the pyramid."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,27 @@ from unblur.io.axes import COLOURS
 from unblur.io.files import explained, is_store, remove, suffix_of
 from unblur.io.region_writers import ZarrRegions, check_same, store_dask
 from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
+from unblur.io.zarr.coordinates import Coordinates
 from unblur.io.zarr.ome_reader import labels
-from unblur.io.zarr.pyramids import fill_level, level_shapes
+from unblur.io.zarr.pyramids import fill_level, halving_steps, level_shapes
+from unblur.io.zarr.result_coordinates import (
+    axis_entry,
+    level_transformations,
+    systems_of_result,
+)
 from unblur.model.formats import Writer, require_dtype
 from unblur.model.image import Image
-from unblur.model.units import long_name
 
-_TYPE = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _COLOUR = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
 
 
 class OmeZarrWriter(Writer):
-    """Writes OME-Zarr with a pyramid: version 0.4 where the input was 0.4, else 0.5.
+    """Writes OME-Zarr with a pyramid, in the version of the input, else 0.5.
 
-    The attributes of the input are preserved, including channels and rendering settings, and its
-    chunks, shards and codecs are used. Each level halves the rows and columns of the finer one by
-    means over 2x2 pixels.
+    The attributes of the input are preserved, including channels, rendering settings and the
+    coordinate systems of version 0.6, and its chunks, shards and codecs are used. The pyramid has
+    as many levels as the input's, each smaller by the same factors; where the input has none,
+    each level halves the rows and columns of the finer one. Levels are means over boxes of pixels.
     """
 
     name = "ome-zarr"
@@ -78,6 +83,7 @@ class OmeZarrRegions(ZarrRegions):
         super().__init__(array, folder, resumed=resumed)
         self._axes = like.axes
         self._attributes = group_attributes(like)
+        self._steps = _steps(like)
 
     def finish(self) -> None:
         """Add the coarser levels and the attributes of a multiscale image."""
@@ -85,10 +91,11 @@ class OmeZarrRegions(ZarrRegions):
 
         group = zarr.open_group(self.folder, mode="r+")
         below = self.array
-        for number, shape in enumerate(level_shapes(self.shape)[1:], start=1):
+        shapes = level_shapes(self.shape, self._steps)[1:]
+        for number, (shape, factors) in enumerate(zip(shapes, self._steps, strict=True), start=1):
             with explained(self.folder):
                 level = _create_level(group, str(number), below, shape, self._axes)
-                fill_level(below, level)
+                fill_level(below, level, factors)
             below = level
         with explained(self.folder):
             group.update_attributes(self._attributes)
@@ -108,7 +115,7 @@ def _create_level(group: Any, name: str, below: Any, shape: Sequence[int], axes:
         chunks=below.chunks,
         shards=below.shards if whole else None,
         compressors=below.compressors,
-        fill_value=0,
+        fill_value=0 if below.fill_value is None else below.fill_value,
         dimension_names=[a.lower() for a in axes] if version == 3 else None,
         chunk_key_encoding={"name": "v2", "separator": "/"} if version == 2 else None,
     )
@@ -125,11 +132,25 @@ def group_attributes(image: Image) -> dict[str, Any]:
         for key, value in stored.get("multiscale", {"name": Path(image.source).stem}).items()
         if key not in ("coordinateTransformations", "version")
     }
-    multiscale["axes"] = [_axis(image, a) for a in image.axes]
+    coordinates: Coordinates | None = stored.get("coordinates")
     multiscale["datasets"] = [
-        {"path": str(n), "coordinateTransformations": _level_transform(image, n, stored)}
-        for n in range(len(level_shapes(image.shape)))
+        {
+            "path": str(n),
+            "coordinateTransformations": level_transformations(image, coordinates, factors, str(n)),
+        }
+        for n, factors in enumerate(_factors(image))
     ]
+    if coordinates is not None and coordinates.intrinsic:
+        multiscale.pop("axes", None)
+        multiscale.update(
+            systems_of_result(
+                stored["multiscale"], image, coordinates, is_reordered=stored["is_reordered"]
+            )
+        )
+        ngff = str(ome.get("version", "0.6"))
+    else:
+        multiscale["axes"] = [axis_entry(image, a) for a in image.axes]
+        ngff = "0.5" if modern else "0.4"
     multiscale["type"] = "mean"
     ome["multiscales"] = [multiscale]
     ome.pop("labels", None)
@@ -142,32 +163,23 @@ def group_attributes(image: Image) -> dict[str, Any]:
     if image.white:
         own["white"] = float(image.white)
     if modern:
-        return {**attributes, "ome": {**ome, "version": "0.5"}, OWN: own}
-    multiscale["version"] = "0.4"
+        return {**attributes, "ome": {**ome, "version": ngff}, OWN: own}
+    multiscale["version"] = ngff
     return {**ome, OWN: own}
 
 
-def _axis(image: Image, axis: str) -> dict[str, str]:
-    entry = {"name": axis.lower(), "type": _TYPE[axis]}
-    if image.units.get(axis):
-        entry["unit"] = long_name(image.units[axis])
-    return entry
+def _steps(image: Image) -> list[tuple[int, ...]]:
+    """Return the factors of each level over the finer one: the input's, else halves."""
+    stored = image.metadata.get("ome-zarr", {}).get("steps")
+    return halving_steps(image.shape) if stored is None else list(stored)
 
 
-def _level_transform(image: Image, level: int, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return scale and translation of a level, whose pixels lie at the centre of those averaged."""
-    factor = 2**level
-    scale = [float(image.pixel_size.get(a, 1.0)) * (factor if a in "YX" else 1) for a in image.axes]
-    origin = stored.get("translation", {})
-    first = {a: image.origin.get(a, 0) + (factor - 1) / 2 for a in "YX"}
-    shift = [
-        float(origin.get(a, 0.0)) + float(image.pixel_size.get(a, 1.0)) * first.get(a, 0)
-        for a in image.axes
-    ]
-    steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    if any(shift):
-        steps.append({"type": "translation", "translation": shift})
-    return steps
+def _factors(image: Image) -> list[tuple[int, ...]]:
+    """Return the factors of each level over the full size."""
+    factors = [(1,) * len(image.axes)]
+    for step in _steps(image):
+        factors.append(tuple(f * s for f, s in zip(factors[-1], step, strict=True)))
+    return factors
 
 
 def _channel(image: Image, name: str) -> dict[str, Any]:

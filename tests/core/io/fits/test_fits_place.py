@@ -131,6 +131,18 @@ def test_companions_of_an_image_follow_it_and_say_whose_they_are(tmp_path):
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_a_note_says_which_companions_are_the_inputs(tmp_path):
+    (note,) = unblur.read_image(hubble_like(tmp_path / "a.fits")).metadata["notes"]
+    assert note.startswith("the extensions ERR and DQ are the input's, not recomputed")
+    fits.HDUList(
+        [fits.PrimaryHDU(np.ones((4, 5))), fits.ImageHDU(np.ones((4, 5)), name="ERR")]
+    ).writeto(tmp_path / "b.fits")
+    (note,) = unblur.read_image(tmp_path / "b.fits").metadata["notes"]
+    assert note.startswith("the extension ERR is the input's")
+    fits.writeto(tmp_path / "c.fits", np.ones((4, 5)))
+    assert unblur.read_image(tmp_path / "c.fits").metadata["notes"] == ()
+
+
 def test_companions_are_cut_to_the_same_part(tmp_path):
     path = hubble_like(tmp_path / "a.fits")
     part = unblur.read_image(path).cropped(slice(20, 80), slice(30, 110))

@@ -262,9 +262,15 @@ def test_the_translation_of_an_ome_zarr_moves_with_a_crop(tmp_path):
     image = unblur.read_image(imagej(tmp_path / "a.tif", "slices=6\nunit=um\nspacing=0.3\n"))
     part = image.cropped(slice(5, 15), slice(7, 20))
     again = unblur.read_image(unblur.write_image(part, tmp_path / "b.ome.zarr"))
-    moved = next(
-        value["translation"]
-        for value in again.metadata.values()
-        if isinstance(value, dict) and "translation" in value
-    )
-    assert moved == pytest.approx({"Z": 0, "Y": 0.5, "X": 0.7})
+    moved = again.metadata["ome-zarr"]["coordinates"].translation
+    assert moved == pytest.approx((0, 0.5, 0.7))
+
+
+def test_the_first_image_of_an_ome_tiff_is_read_with_a_note(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        for _ in range(3):
+            tif.write(STACK, metadata={"axes": "ZYX"})
+    (note,) = unblur.read_image(tmp_path / "a.ome.tif").metadata["notes"]
+    assert "holds 3 images, of which this is the first" in note
+    assert note.endswith("a.ome.tif[1].")
+    assert unblur.read_image(tmp_path / "a.ome.tif[1]").metadata["notes"] == ()
