@@ -12,7 +12,8 @@ from mkdocs.structure.files import File, Files
 from schema_tables import field_table, pipeline_reference
 
 from unblur.model.stages import Kind, Stage
-from unblur.pipeline import Pipeline, json_schema
+from unblur.pipeline import Pipeline
+from unblur.pipeline_schema import json_schema
 from unblur.plugins.manager import Registry, registry
 
 TITLES: dict[Kind, str] = {

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from unblur.pipeline import json_schema
+from unblur.pipeline_schema import json_schema
 from unblur.plugins.manager import registry
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -64,9 +64,14 @@ def describe_exception(error: BaseException) -> str:
     return str(error) if isinstance(error, UnblurError) else f"{type(error).__name__}: {error}"
 
 
+SIMILAR = 0.7
+"""Smallest similarity of a known name that is suggested for an unknown one, by
+`difflib.SequenceMatcher.ratio`, dimensionless."""
+
+
 def suggestion(unknown: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name nearest to `unknown`, else `""`."""
-    near = difflib.get_close_matches(unknown, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(unknown, list(known), n=1, cutoff=SIMILAR)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -268,31 +267,6 @@ def _priors(stage: Stage) -> Iterator[PriorChoice]:
         for choice in value if isinstance(value, tuple) else (value,):
             if isinstance(choice, PriorChoice):
                 yield choice
-
-
-def json_schema(known: Registry | None = None) -> str:
-    """Return the JSON Schema of pipeline files, with every installed stage and its params."""
-    shelf = known or registry()
-    schema = Pipeline.model_json_schema()
-    rules = []
-    for kind in STEP_KINDS:
-        names = shelf.stages_of(kind)
-        schema["$defs"]["Step"]["properties"][kind] = {"enum": list(names)}
-        for name, cls in names.items():
-            model = f"{kind}:{name}"
-            params = cls.Params.model_json_schema(ref_template="#/$defs/" + model + ".{model}")
-            for inner, definition in params.pop("$defs", {}).items():
-                schema["$defs"][f"{model}.{inner}"] = definition
-            schema["$defs"][model] = {**params, "title": cls.name, "description": cls.summary}
-            rules.append(
-                {
-                    "if": {"properties": {kind: {"const": name}}, "required": [kind]},
-                    "then": {"properties": {"params": {"$ref": f"#/$defs/{model}"}}},
-                }
-            )
-    schema["$defs"]["Step"]["allOf"] = rules
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2)
 
 
 class _PlainLoader(yaml.SafeLoader):

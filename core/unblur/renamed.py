@@ -70,6 +70,7 @@ NAMES: dict[str, str] = {
     "unblur.numerics.synthesis.degradations:Pair": "unblur.numerics.synthesis.degradations:DegradedPair",  # noqa: E501
     "unblur.numerics.synthesis.motion:Path": "unblur.numerics.synthesis.motion:Trajectory",
     "unblur.numerics.synthesis:Pair": "unblur.numerics.synthesis:DegradedPair",
+    "unblur.pipeline:json_schema": "unblur.pipeline_schema:json_schema",
     "unblur.plugins:BrokenPlugin": "unblur.plugins.manager:BrokenPlugin",
     "unblur.plugins:check_stage_class": "unblur.plugins.manager:check_stage_class",
     "unblur.plugins:collect": "unblur.plugins.manager:collect",

@@ -4,8 +4,9 @@ import jsonschema
 import pytest
 
 from stages_for_tests import ALL
-from unblur.errors import ParamsError, PipelineError, UsageError
-from unblur.pipeline import MAX_FILE_BYTES, Pipeline, json_schema
+from unblur.errors import ParamsError, PipelineError, UsageError, suggestion
+from unblur.pipeline import MAX_FILE_BYTES, Pipeline
+from unblur.pipeline_schema import json_schema
 from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.plugins.markers import hook
 
@@ -155,3 +156,19 @@ def test_the_schema_accepts_what_we_accept_and_refuses_what_we_refuse(known):
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+def test_the_schema_lists_the_registered_priors_with_their_params():
+    schema = json.loads(json_schema())
+    step = {"kernel": "map", "params": {"priors": [{"prior": "l0-gradient", "weight": 0.1}]}}
+    jsonschema.validate({"summary": "x", "steps": [step]}, schema)
+    for change in ({"prior": "l0-gradien"}, {"params": {"nobody": 1}}):
+        choice = {**step["params"]["priors"][0], **change}
+        bad = {"summary": "x", "steps": [{"kernel": "map", "params": {"priors": [choice]}}]}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, schema)
+
+
+def test_only_a_near_name_is_suggested():
+    assert suggestion("wienner", ["wiener", "tv"]) == "; did you mean 'wiener'?"
+    assert suggestion("median", ["denoise", "dering", "clip"]) == ""

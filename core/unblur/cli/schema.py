@@ -24,7 +24,7 @@ def schema(
     Editors use it to complete names and mark errors.
     """
     from unblur.io.files import written_whole
-    from unblur.pipeline import json_schema
+    from unblur.pipeline_schema import json_schema
 
     text = json_schema()
     if output is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -80,5 +81,7 @@ def _check(data: Path, output: Path, overwrite: bool) -> None:
 
 
 def _report(row: dict[str, float]) -> None:
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
+    """Print a row of the log; before the first step there is no loss yet."""
+    known = {name: value for name, value in row.items() if name != "step" and isfinite(value)}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in known.items())
     print_status(f"step {row['step']:.0f}: {figures}")

@@ -16,12 +16,12 @@ from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturat
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
-from unblur.errors import ImageError, KernelError, UsageError
+from unblur.errors import ImageError, KernelError
+from unblur.model.array_input import as_image as as_image
 from unblur.model.block_layout import Layout
 from unblur.model.context import Context
-from unblur.model.image import AXES, SAMPLE_BLOCKS, Image, check_deblurrable
+from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField
-from unblur.model.masked_arrays import read_masked
 from unblur.model.stages import Deconvolver, KernelEstimator, Stage
 from unblur.pipeline import Pipeline
 
@@ -276,40 +276,3 @@ def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:
     if estimator is None or not any(isinstance(s, Deconvolver) for s in stages):
         return None
     return estimator.known_kernel()
-
-
-def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
-    """Return the input as an `Image`, and a function that turns the result into its kind again.
-
-    Parameters
-    ----------
-    given : Image, numpy or dask array, or astropy NDData
-        Two axes are YX; more have to be named. Masked pixels are no data.
-    axes : str, optional
-        Axes of an array in its own order, each a letter of TCZYX, e.g. "YXC" for a colour
-        picture. The result has the same order.
-    """
-    if isinstance(given, Image):
-        if axes is not None and axes != given.axes:
-            raise UsageError(f"the image has axes {given.axes}; axes='{axes}' is for arrays only.")
-        return given, lambda image: image
-    array, nodata, restore = read_masked(given)
-    if axes is None:
-        if array.ndim != 2:
-            raise UsageError(
-                f"an array of {array.ndim} axes needs its axes named, e.g. axes='ZYX', 'CYX' or "
-                f"'YXC' (shape {array.shape})."
-            )
-        axes = "YX"
-    if len(axes) != array.ndim or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes):
-        raise UsageError(
-            f"axes name each of the array's {array.ndim} axes once, by letters of {AXES} with Y "
-            f"and X among them, got '{axes}'."
-        )
-    if not set(axes) <= set(AXES):
-        raise UsageError(f"axes are letters of {AXES}, got '{axes}'.")
-    order = sorted(range(len(axes)), key=lambda i: AXES.index(axes[i]))
-    letters = "".join(axes[i] for i in order)
-    image = Image(array.transpose(order), letters, source="the array", nodata=nodata)
-    back = tuple(order.index(axis) for axis in range(len(order)))
-    return image, lambda result: restore(result.data.transpose(back))

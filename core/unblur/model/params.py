@@ -45,22 +45,78 @@ def validate_params(model: type[Params], given: Any, owner: str) -> Any:
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return one sentence per broken rule: field, value, rule, and what was meant perhaps."""
-    sentences = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
+    """Return one sentence per broken rule: field, value, what was expected, and a near name."""
+    problems = [(_place_of(problem, model), problem) for problem in error.errors()]
+    places = [place for place, _ in problems]
+    sentences: list[str] = []
+    expected: dict[tuple[int | str, ...], list[str]] = {}
+    for place, problem in problems:
+        name = ".".join(str(part) for part in place)
         if problem["type"] == "extra_forbidden":
-            known = list(_model_at(model, problem["loc"][:-1]).model_fields)
+            known = list(_model_at(model, place[:-1]).model_fields)
             listed = ", ".join(known) or "none"
-            hint = suggestion(str(problem["loc"][-1]), known) or "."
-            sentences.append(f"there is no param '{place}'{hint} Known: {listed}.")
+            hint = suggestion(str(place[-1]), known) or "."
+            sentences.append(f"there is no param '{name}'{hint} Known: {listed}.")
         elif problem["type"] == "missing":
-            sentences.append(f"'{place}' is needed.")
+            sentences.append(f"'{name}' is needed.")
+        elif any(other[: len(place)] == place != other for other in places):
+            continue  # what is wrong within it is stated
+        elif problem["type"] in _EXPECTED and place:
+            expected.setdefault(place, []).append(_expectation(problem))
+            if len(expected[place]) == 1:
+                sentences.append(f"'{name}' is {problem['input']!r}; expected {{{name}}}.")
         else:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            given = f"'{place}' is {problem['input']!r}: " if place else ""
+            given = f"'{name}' is {problem['input']!r}: " if name else ""
             sentences.append(f"{given}{message}.")
-    return " ".join(sentences)
+    text = " ".join(sentences)
+    for place, kinds in expected.items():
+        name = ".".join(str(part) for part in place)
+        text = text.replace(f"{{{name}}}", " or ".join(dict.fromkeys(kinds)))
+    return text
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+}
+"""Expected values by the type of pydantic's error, with the names of its context."""
+
+
+def _expectation(problem: Any) -> str:
+    """Return what was expected in the place of a value, in words."""
+    return _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+
+
+def _place_of(problem: Any, model: type[BaseModel]) -> tuple[int | str, ...]:
+    """Return the field that an error is about, without the names of a union's members."""
+    place = tuple(problem["loc"])
+    if problem["type"] in ("extra_forbidden", "missing"):
+        return place
+    while len(place) > 1 and isinstance(place[-1], str):
+        if place[-1] in _model_at(model, place[:-1]).model_fields:
+            break
+        place = place[:-1]
+    return place
 
 
 def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:

@@ -127,7 +127,7 @@ def test_a_fault_of_our_own_is_one_line_too(unblur, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("unblur.pipeline.json_schema", broken)
+    monkeypatch.setattr("unblur.pipeline_schema.json_schema", broken)
     said = unblur("schema", status=1)
     assert said.err.count("\n") == 1
     assert "ZeroDivisionError: oops" in said.err

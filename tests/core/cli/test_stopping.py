@@ -121,3 +121,21 @@ def test_a_scheduler_that_is_none(unblur, files):
     given = ("run", files / "wiener.yaml", files / "grey.tif", "--psf", files / "psf.tif")
     said = unblur(*given, "-o", files / "o.tif", "--scheduler", "slurm", status=2)
     assert "a scheduler is threads, local" in said.err
+
+
+def test_a_scheduler_that_is_not_installed_leaves_nothing_behind(files):
+    code = """
+        import sys
+        sys.modules["distributed"] = None
+        from unblur.cli import main
+        main(sys.argv[1:])
+    """
+    before = names(files)
+    arguments = ["run", "wiener", "grey.tif", "-o", "out.tif", "--psf", "psf.tif"]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments, "--scheduler", "local"],
+        cwd=files, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "install the extra 'hpc'" in done.stderr
+    assert names(files) == before

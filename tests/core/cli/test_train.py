@@ -62,6 +62,7 @@ def test_training_tells_its_figures_and_leaves_weights(unblur, offset, tmp_path)
     said = unblur("train", "offset", "--data", tmp_path, "-o", out, "--device", "cpu")
     assert said.out.startswith(f"{out}: step 6, best psnr")
     assert "step 2: " in said.err
+    assert "nan" not in said.err
     assert out.exists()
     assert (tmp_path / "w.log.jsonl").exists()
 

@@ -1,7 +1,10 @@
 import pytest
+from pydantic import ValidationError
 
 from stages_for_tests import ALL, Double, Flat
 from unblur.errors import ParamsError
+from unblur.model.params import describe_errors
+from unblur.pipeline import Pipeline
 
 
 def test_params_are_frozen():
@@ -14,7 +17,7 @@ def test_params_are_frozen():
     ("values", "message"),
     [
         ({"sizes": 5}, "no param 'sizes'; did you mean 'size'"),
-        ({"size": 0}, "'size' is 0: Input should be greater than or equal to 1"),
+        ({"size": 0}, "'size' is 0; expected at least 1"),
         ({"size": "wide"}, "'size' is 'wide'"),
     ],
 )
@@ -35,3 +38,25 @@ def test_params_survive_a_round_trip(cls):
 
 def test_a_stage_shows_its_params():
     assert repr(Double(factor=3)) == "Double(factor=3.0)"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"steps": 3}, "'steps' is 3; expected a list."),
+        (
+            {"tiles": {"size": "big"}},
+            "'tiles.size' is 'big'; expected a whole number or 'auto'.",
+        ),
+        (
+            {"steps": [{"deconvolve": "wiener", "foo": 3}]},
+            "there is no param 'steps.0.foo'. Known: kernel, deconvolve, postprocess, params.",
+        ),
+        ({"tiles": {"kernel": "locl"}}, "'tiles.kernel' is 'locl'; expected 'global' or 'local'."),
+    ],
+)
+def test_an_error_of_a_pipeline_is_stated_once_and_in_words(given, expected):
+    content = {"summary": "x", "steps": [{"deconvolve": "wiener"}], **given}
+    with pytest.raises(ValidationError) as error:
+        Pipeline.model_validate(content)
+    assert describe_errors(error.value, Pipeline) == expected

@@ -272,13 +272,8 @@ def client_at(address: str, patience: float) -> Any:
 
 
 def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError(
-            "this scheduler needs dask.distributed; install it with "
-            "`pip install unblur[hpc]`, or use --scheduler threads."
-        ) from None
+    import distributed
+
     return distributed
 
 

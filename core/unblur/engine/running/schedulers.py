@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -145,13 +146,19 @@ def make_scheduler(
     Raises
     ------
     UsageError
-        If the name is none of threads, local, an address, or a scheduler file.
+        If the name is none of threads, local, an address, or a scheduler file; or if
+        dask.distributed is not installed, before anything is written.
     """
     if name == "threads":
         return None
     from unblur.engine.running.dask_cluster import Cluster
 
     if name == "local" or "://" in name or Path(name).suffix == ".json":
+        if find_spec("distributed") is None:
+            raise UsageError(
+                f"the scheduler '{name}' needs dask.distributed; install the extra 'hpc' of "
+                "unblur, or use --scheduler threads."
+            )
         return Cluster(name, workers, device=device, **options)
     raise UsageError(
         f"a scheduler is threads, local, an address such as tcp://host:8786, or a scheduler file "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError, OutputError
-from unblur.io.axes import COLOURS, check_given
+from unblur.io.axes import CMYK_CHANNELS, COLOURS, check_given
 from unblur.io.tiff.metadata import SCREEN_DPI
 from unblur.model.image import ALPHA, Image
 from unblur.model.units import plane_size
@@ -78,6 +78,11 @@ def check_picture(image: Image, holder: str, counts: Sequence[int]) -> None:
             ".ome.zarr instead."
         )
     count = image.extent("C")
+    if image.channels == CMYK_CHANNELS and not (holder == "JPEG" and count in counts):
+        raise OutputError(
+            f"{holder} holds grey or RGB, but {image.source} is in the four inks of a printer "
+            "(CMYK); convert it to RGB first, or write .tif or .jpg instead."
+        )
     strange = count in (2, 4) and image.channels != COLOURS[count] and holder != "JPEG"
     if count not in counts or strange:
         what = f" and alpha {image.channels}" if ALPHA in image.channels else ""

@@ -218,3 +218,11 @@ def test_jpeg_is_the_one_lossy_format():
     from unblur.io import WRITERS
 
     assert [w.name for w in WRITERS if w.lossy] == ["jpeg"]
+
+
+def test_a_picture_in_four_inks_is_refused_by_name(tmp_path):
+    PIL.Image.fromarray(np.zeros((9, 9, 4), np.uint8), "CMYK").save(tmp_path / "a.jpg")
+    image = read_image(tmp_path / "a.jpg")
+    with pytest.raises(OutputError, match=r"four inks of a printer \(CMYK\); convert it to RGB"):
+        write_image(image, tmp_path / "b.png")
+    write_image(image, tmp_path / "b.jpg")
