@@ -37,8 +37,8 @@ LARGE_TILE = 512
 full size on it."""
 
 COSTLY_BYTES = 400
-"""Memory per pixel from which the larger tile has only twice the edge of the smaller one, in
-bytes: such steps take long."""
+"""Memory per pixel from which the larger tile has only three times the edge of the smaller one,
+since such steps take long, in bytes."""
 
 MEASURED_DEPTH = 32
 """Largest depth of a volume that is measured on all of it, in pixels."""
@@ -181,7 +181,7 @@ def _measure(
     tile = _measured_tile(shape, channels, kernel, edge)
     small, low = scene_pixels(tile[1:], kernel), _count(stage, processor, tile)
     is_costly = low.peak > COSTLY_BYTES * small or prod(tile) > 4 * edge**2
-    edge = 2 * edge if is_costly else max(LARGE_TILE, 2 * edge)
+    edge = 3 * edge if is_costly else max(LARGE_TILE, 2 * edge)
     tile = _measured_tile(shape, channels, kernel, edge)
     large = scene_pixels(tile[1:], kernel)
     try:
