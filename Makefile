@@ -28,7 +28,7 @@ ifeq ($(PYTHON_313),)
 	@echo "Python 3.13 was not found under ~/.pyenv; its tests were skipped."
 else
 	$(MAKE) $(READY_313)
-	OMP_NUM_THREADS=1 $(VENV_313)/bin/pytest -q -n 2 --dist loadfile -p no:cacheprovider $(WITHOUT_TORCH)
+	OMP_NUM_THREADS=1 $(VENV_313)/bin/pytest -q -n 2 --dist loadfile -m "not serial" $(WITHOUT_TORCH)
 endif
 
 check: $(READY)  ## Style, types, and the layers of imports.

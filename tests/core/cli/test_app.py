@@ -61,6 +61,7 @@ def test_an_unknown_verb_is_bad_usage_with_a_suggestion(unblur):
     assert "rnu" in said.err
 
 
+@pytest.mark.serial
 def test_help_imports_nothing_heavy_and_starts_at_once():
     done = python(
         """
