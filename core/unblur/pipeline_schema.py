@@ -38,7 +38,8 @@ def json_schema(known: Registry | None = None) -> str:
             "title": name,
             "description": prior.summary,
         }
-    schema["$defs"]["Step"]["allOf"] = rules
+    if rules:  # JSON Schema forbids an empty `allOf`
+        schema["$defs"]["Step"]["allOf"] = rules
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2)
 
@@ -54,8 +55,5 @@ def _with_priors(definition: dict[str, Any], shelf: Registry) -> dict[str, Any]:
         }
         for name in names
     ]
-    return {
-        **definition,
-        "properties": {**definition["properties"], "prior": prior},
-        "allOf": rules,
-    }
+    listed = {**definition, "properties": {**definition["properties"], "prior": prior}}
+    return {**listed, "allOf": rules} if rules else listed

@@ -158,6 +158,13 @@ def test_the_schema_accepts_what_we_accept_and_refuses_what_we_refuse(known):
             jsonschema.validate(bad, schema)
 
 
+def test_the_schema_of_no_stage_at_all_is_a_valid_one():
+    empty = collect(plugin_manager(load_installed=False))
+    schema = json.loads(json_schema(empty))
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.needs_torch
 def test_the_schema_lists_the_registered_priors_with_their_params():
     schema = json.loads(json_schema())
     step = {"kernel": "map", "params": {"priors": [{"prior": "l0-gradient", "weight": 0.1}]}}
