@@ -15,7 +15,12 @@ Row = Mapping[str, Any]
 
 
 def write_table(
-    name: str, title: str, rows: Sequence[Row], remark: str = "", seed: int | str = 0
+    name: str,
+    title: str,
+    rows: Sequence[Row],
+    remark: str = "",
+    seed: int | str = 0,
+    cases: Sequence[Row] = (),
 ) -> None:
     """Write `results/NAME.json` and `results/NAME.md`, and print the table.
 
@@ -31,11 +36,16 @@ def write_table(
         Remark on how it was measured.
     seed : int or str
         Seed of all random numbers, or a description of the seeds.
+    cases : sequence of mapping
+        What the rows summarise; stored in the JSON file alone.
     """
     facts = {"title": title, **provenance(seed), "remark": remark}
     table = markdown(rows)
     RESULTS.mkdir(exist_ok=True)
-    content = json.dumps({**facts, "rows": list(rows)}, indent=1)
+    facts["rows"] = list(rows)
+    if cases:
+        facts["cases"] = list(cases)
+    content = json.dumps(facts, indent=1)
     (RESULTS / f"{name}.json").write_text(content + "\n", encoding="utf-8")
     parts = [f"# {title}", table, remark, f"{facts['device']}, {facts['date']}."]
     page = "\n\n".join(part for part in parts if part)
@@ -45,13 +55,13 @@ def write_table(
     print(table)
 
 
-def earlier_rows(name: str, key: str, rows: Sequence[Row]) -> list[Row]:
+def earlier_rows(name: str, key: str, rows: Sequence[Row], entry: str = "rows") -> list[Row]:
     """Return the rows of the stored result whose value of `key` occurs in none of `rows`."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return []
     new = {row[key] for row in rows}
-    earlier = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    earlier = json.loads(file.read_text(encoding="utf-8"))[entry]
     return [row for row in earlier if row[key] not in new]
 
 

@@ -175,3 +175,14 @@ def peak_memory(device: str) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resident_memory() -> int:
+    """Return the memory in bytes that this process holds now; its peak where that is unknown."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return peak_memory("cpu")
+    import resource
+
+    return pages * resource.getpagesize()

@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
-from pathlib import Path
 
 import torch
 
 from unblur.accel.malloc import trim_memory
-from unblur.accel.memory import AllocationCounter, peak_memory
+from unblur.accel.memory import AllocationCounter, resident_memory
+from unblur.accel.trials import Trial, extrapolate_by_power, extrapolate_linearly
 from unblur.engine.intake.image_statistics import gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import WINDOWS, kernel_step
 from unblur.engine.kernels.local import window_edge, window_grid
 from unblur.engine.steps.block import BlockProcessor, calibrate, needs_calibration
 from unblur.engine.steps.sequence import run_until_kernel
-from unblur.engine.tiles.footprint import HEAP_FACTOR, scene_pixels
+from unblur.engine.tiles.footprint import fit_memory, scene_pixels
 from unblur.engine.tiles.planning import Expectation, Plan, is_gpu
 from unblur.engine.tiles.runner import CALIBRATION_EDGE
 from unblur.engine.tiles.tiling import Tile, Tiling, spread_windows
@@ -32,9 +32,6 @@ EDGES = (128, 256, 512, 1024)
 
 TRIAL_SECONDS, LONG_SECONDS = 1.0, 3.0
 """Durations from which no larger piece is tried: the second one, and any, in seconds."""
-
-SMALLEST_SLOPE = 0.2
-"""Smallest increase of a duration with the pixels, relative to proportionality, dimensionless."""
 
 MOST_SECONDS = 15.0
 """Longest trial of a kernel step, in seconds; one that takes longer is extrapolated by its
@@ -57,22 +54,6 @@ class WarmUp:
     """
 
     memory: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A piece of an image on which steps were tried.
-
-    Attributes
-    ----------
-    pixels : int
-        Its pixels, or those of the FFT grid of its scene.
-    seconds : float
-        Duration of the steps on it.
-    """
-
-    pixels: int
     seconds: float
 
 
@@ -128,7 +109,7 @@ def _expect_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> floa
         trials = _try_pieces(job, processor, max(plan.tiling.padded_size[-2:]), kernel)
         if not trials:
             return None
-        seconds = count * _extrapolated(trials, tile)
+        seconds = count * extrapolate_linearly(trials, tile)
         if not plan.whole:
             seconds += _calibration_seconds(job, processor)
     return seconds
@@ -157,7 +138,7 @@ def _try_pieces(
 
 def _is_last(trials: Sequence[Trial]) -> bool:
     """Return whether no larger piece is to be tried."""
-    last = trials[-1].seconds
+    last = trials[-1].amount
     return last > LONG_SECONDS or (last > TRIAL_SECONDS and len(trials) > 1)
 
 
@@ -181,11 +162,13 @@ def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
     size = getattr(kernel_step(job).params, "size", 0)
     least = 2 * size if isinstance(size, int) else 0
     trials: list[Trial] = []
-    memory, loading = 0.0, 0.0
+    counted: list[Trial] = []
+    loading = 0.0
     for edge in EDGES:
         if edge < least:
             continue
-        if trials and (edge > max(extent[-2:]) or _is_last(trials)):
+        # The estimators use windows of large images: small pieces alone would say too much.
+        if trials and (edge > max(extent[-2:]) or trials[-1].amount > LONG_SECONDS):
             break
         piece = _piece(job, edge)
         try:
@@ -194,16 +177,18 @@ def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
                 again = _estimation_seconds(job, piece) or seconds
                 loading, seconds = max(seconds - again, 0.0), again
             if seconds is not None and seconds < LONG_SECONDS:
-                memory = _estimation_memory(job, piece)
+                counted.append(_count_estimation(job, piece))
         except UnblurError:
             continue
         if seconds is not None:
             trials.append(Trial(prod(_extent(piece)), seconds))
     if not trials:
         return 0, None
-    channels = len(job.layout.colours)
-    peak = HEAP_FACTOR * memory * prod(extent) + 4 * channels * prod(extent)
-    return int(peak), loading + count * _extrapolated(trials, prod(extent))
+    pixels = prod(extent)
+    peak = 4.0 * len(job.layout.colours) * pixels
+    if counted:
+        peak += extrapolate_by_power(counted, pixels)
+    return int(peak), loading + count * extrapolate_by_power(trials, pixels)
 
 
 def _estimated_regions(job: DeblurJob) -> tuple[tuple[int, ...], int]:
@@ -243,22 +228,14 @@ def _estimation_seconds(job: DeblurJob, piece: Tile) -> float | None:
     return time.perf_counter() - began
 
 
-def _estimation_memory(job: DeblurJob, piece: Tile) -> float:
-    """Return the bytes per pixel that the kernel step allocates on a piece."""
+def _count_estimation(job: DeblurJob, piece: Tile) -> Trial:
+    """Return the bytes that the process holds for the kernel step on a piece."""
     blurred, mask = job.read(piece)
     with AllocationCounter(blurred, arrays=True) as counter:
         run_until_kernel(blurred, job.stages, job.context.silent(), mask)
-    return counter.peak / prod(_extent(piece))
-
-
-def _extrapolated(trials: Sequence[Trial], pixels: int) -> float:
-    """Return the duration on a number of pixels: that of the last trial, and on by its slope."""
-    last = trials[-1]
-    slope = last.seconds / last.pixels
-    if len(trials) > 1 and last.pixels > trials[-2].pixels:
-        rise = last.seconds - trials[-2].seconds
-        slope = max(rise / (last.pixels - trials[-2].pixels), SMALLEST_SLOPE * slope)
-    return max(last.seconds + slope * (pixels - last.pixels), 0.0)
+    pixels = prod(_extent(piece))
+    needed = fit_memory("kernel", (), [(pixels, counter)])
+    return Trial(pixels, needed.resident(pixels, is_tile=False))
 
 
 def _runs_on_tiles(job: DeblurJob) -> bool:
@@ -316,14 +293,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(own)
-
-
-def resident_memory() -> int:
-    """Return the memory in bytes that this process holds now; its peak where that is unknown."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return peak_memory("cpu")
-    import resource
-
-    return pages * resource.getpagesize()

@@ -190,11 +190,32 @@ def _measure(
         if not is_out_of_memory(error):
             raise
         high = None
-    if high is None:
-        return StageFootprint(name, halo, 0.0, low.peak / small, _arrays(low, small))
-    per_pixel = max(high.peak - low.peak, 0) / (large - small)
-    fixed = max(low.peak - per_pixel * small, 0.0)
-    return StageFootprint(name, halo, fixed, per_pixel, _arrays(high, large))
+    counted = [(small, low)] if high is None else [(small, low), (large, high)]
+    return fit_memory(name, halo, counted)
+
+
+def fit_memory(
+    name: str, halo: tuple[int, ...], counted: Sequence[tuple[int, AllocationCounter]]
+) -> StageFootprint:
+    """Return the memory of a step, fitted to what was counted on tiles of one or two sizes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the step.
+    halo : tuple of int
+        Pixels around a tile that the step reads.
+    counted : sequence of (int, AllocationCounter)
+        Pixels of a tile and what was allocated on it, in ascending order; the last two are used.
+        From a single one, memory is taken to be proportional to the pixels.
+    """
+    pixels, high = counted[-1]
+    arrays = _arrays(high, pixels)
+    if len(counted) == 1:
+        return StageFootprint(name, halo, 0.0, high.peak / pixels, arrays)
+    fewer, low = counted[-2]
+    per_pixel = max(high.peak - low.peak, 0) / (pixels - fewer)
+    return StageFootprint(name, halo, max(high.peak - per_pixel * pixels, 0.0), per_pixel, arrays)
 
 
 def _arrays(counter: AllocationCounter, pixels: int) -> tuple[float, ...]:
