@@ -6,6 +6,7 @@ from unblur.errors import Cancelled
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.testing import gaussian, synthetic_scene
+from unblur_kotera import generator_fit
 from unblur_kotera.generator_fit import FIT_TOLERANCE, fit_generators, gaussian_kernel
 from unblur_kotera.stage import Kotera, scale_levels, shrink_observation
 from unblur_selfdeblur.networks.generators import Generators
@@ -17,6 +18,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def shaken():
     return synthetic_scene((60, 64), Kernel(gaussian((9, 9), 1.6).weights), noise=0.002, seed=4)
+
+
+@pytest.fixture
+def short_fits(monkeypatch):
+    """End fits before their tolerance, for tests in which the quality of results does not matter.
+
+    The fits to initial values take some 500 iterations a scale, the optimisation a few.
+    """
+    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 12)
 
 
 def estimate(blurred, context=None, **params):
@@ -66,13 +76,13 @@ def test_networks_are_fitted_to_their_initial_values():
     assert float((image - stretched).square().mean().sqrt()) < 1.5 * FIT_TOLERANCE
 
 
-def test_a_seed_decides_every_bit(shaken):
+def test_a_seed_decides_every_bit(shaken, short_fits):
     first, again = (estimate(shaken.blurred, Context(seed=3)) for _ in range(2))
     assert torch.equal(first.latent, again.latent)
     np.testing.assert_array_equal(first.kernel.weights, again.kernel.weights)
 
 
-def test_every_scale_counts_and_full_size_shows_previews(shaken):
+def test_every_scale_counts_and_full_size_shows_previews(shaken, short_fits):
     reports = []
     estimate(shaken.blurred, Context(on_progress=reports.append), iterations=30)
     assert [r.done for r in reports] == list(range(1, 37))
@@ -80,7 +90,7 @@ def test_every_scale_counts_and_full_size_shows_previews(shaken):
     assert [r.done for r in reports if r.preview is not None] == [31]
 
 
-def test_weights_and_scales_change_the_result(shaken):
+def test_weights_and_scales_change_the_result(shaken, short_fits):
     plain = estimate(shaken.blurred, iterations=5).latent
     for params in ({"scales": 1}, {"kernel_l2_weight": 10.0}, {"tv_weight": 1.0}):
         assert not torch.equal(estimate(shaken.blurred, iterations=5, **params).latent, plain)

@@ -20,7 +20,15 @@ from unblur_svmap.training.data import degrade, draw_kernel
 from unblur_svmap.training.kernel_errors import perturb_kernel
 from unblur_svmap.training.trainer import SvmapTrainer, held_out, spread_over_steps
 
-QUICK = {"crop": 48, "batch": 1, "steps": 2, "warmup": 0, "validate_every": 2, "reweightings": 1}
+QUICK = {
+    "crop": 48,
+    "batch": 1,
+    "steps": 2,
+    "warmup": 0,
+    "validate_every": 2,
+    "reweightings": 1,
+    "iterations": 4,
+}
 
 
 @pytest.fixture

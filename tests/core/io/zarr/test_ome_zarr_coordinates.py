@@ -234,9 +234,8 @@ def test_the_pyramid_has_as_many_levels_as_the_input(tmp_path, version, shapes):
     datasets = []
     for number, shape in enumerate(shapes):
         options = {} if version == "0.4" else {"dimension_names": list("zyx")}
-        array = group.create_array(
-            str(number), shape=shape, dtype="f4", chunks=(2, 20, 20), **options
-        )
+        chunks = tuple(-(-n // 3) for n in shape)
+        array = group.create_array(str(number), shape=shape, dtype="f4", chunks=chunks, **options)
         array[...] = RNG.random(shape)
         scale = scaled(*(a / b for a, b in zip(shapes[0], shape, strict=True)))
         step = linked(scale, str(number)) if version == "0.6" else scale
