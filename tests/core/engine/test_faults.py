@@ -104,7 +104,7 @@ def test_the_main_process_is_killed_and_the_run_resumed(source, output, undistur
     before = tiles_done(output)
     assert 4 <= before < 16
     assert not output.exists()
-    result = streamed(source, output, 0.0 if before == 16 else 0.3, resume=True)
+    result = streamed(source, output, 0.3, resume=True, workers=16)
     assert result.report.tiles["resumed"] == before
     assert same(output, undisturbed)
     assert not journal_of(output).exists()

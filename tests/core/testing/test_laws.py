@@ -26,6 +26,7 @@ from unblur.testing import (
     stars,
     synthetic_scene,
 )
+from unblur_kotera import generator_fit
 
 pytest_plugins = ["unblur.testing.fixtures"]
 
@@ -87,6 +88,12 @@ def _laws_of_stages() -> list[Any]:
         for cls in registry().stages.values()
         for law in laws_of(cls)
     ]
+
+
+@pytest.fixture(autouse=True)
+def short_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `kotera` fit its networks in a few iterations: no law concerns its quality."""
+    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 12)
 
 
 @pytest.mark.parametrize(("cls", "law"), _laws_of_stages())
