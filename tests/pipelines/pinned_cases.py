@@ -169,7 +169,6 @@ blind("discriminative", "grey", "tiled", settings=MAP, options={"tile": 48})
 blind("points-richardson-lucy", "stars", "tiled", options={"tile": 40})
 blind("points-richardson-lucy", "stars", "lazy", feed="dask")
 known("wiener", "grey", "command", feed="command")
-known("hyper-laplacian", "stack", "command", feed="command", options={"tile": 40})
 blind("map-hyper-laplacian", "colour", "command", feed="command", settings=MAP)
 
 # Options of the call -----------------------------------------------------------------------------
