@@ -224,6 +224,11 @@ TARGETS = [
         "text_pages.py",
         str(DATA / "levin09" / "kernels_f32"),
     ),
+    script("lai", "Lai's 80 pairs, blind, in two halves", "blind.py", "lai"),
+    script(
+        "kodak-blind", "Kodak's pictures, blurred in three ways, blind", "blind.py", "kodak-blind"
+    ),
+    script("bsd-blind", "BSD's pictures, blurred in three ways, blind", "blind.py", "bsd-blind"),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
     script("plan", "What plan announces against what run takes", "plan_accuracy.py"),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),

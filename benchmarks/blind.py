@@ -1,0 +1,128 @@
+"""Blind deblurring beyond Levin's set: gain in PSNR, kernel size and confidence, by half.
+
+    python benchmarks/blind.py lai map-hyper-laplacian
+    python benchmarks/blind.py kodak-blind map-hyper-laplacian schuler-svmap --half tune
+
+The sets and their halves are described in `blind_cases.py`. Images are scored at the best shift of
+at most 20 pixels, which is also how the blurred image is scored. `size` compares the extent that
+was chosen for the kernel with the true kernel's support. Results: `results/SET`; rows of
+pipelines that are not named stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import torch
+
+from blind_cases import SETS, BlindCase, load_cases
+from blind_scores import best_score, support_of
+from scale_table import earlier_rows, write_table
+from unblur.engine import deblur
+from unblur.numerics.metrics import kernel_similarity
+from unblur.pipeline import Pipeline
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+FAILED_BELOW = 0.5
+"""Gain in PSNR below which a result counts as failed, in decibels."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("set", choices=SETS)
+    parser.add_argument("pipelines", nargs="*", default=["map-hyper-laplacian"])
+    parser.add_argument("--half", choices=("tune", "report"), help="both if left out")
+    parser.add_argument("--limit", type=int, help="at most as many cases, evenly spread")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--dry", action="store_true", help="print, and write no results")
+    options = parser.parse_args()
+    cases = load_cases(options.set, DATA, options.half)
+    if options.limit:
+        cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), _begin) as pool:
+        for pipeline in options.pipelines:
+            found = []
+            for row in pool.map(partial(run_case, pipeline), cases):
+                print(row, flush=True)
+                found.append(row)
+            rows += found
+    summary = summarize(rows)
+    print(summary)
+    if not options.dry:
+        cases_of_all = [*earlier_rows(options.set, "pipeline", rows, "cases"), *rows]
+        remark = "PSNR in dB at the best shift; mean seconds of a case on one thread."
+        title = f"Blind deblurring, {options.set}"
+        write_table(options.set, title, summarize(cases_of_all), remark, cases=cases_of_all)
+
+
+def run_case(pipeline: str, case: BlindCase) -> dict[str, Any]:
+    """Deblur one case and score it."""
+    pair = case.load()
+    began = time.perf_counter()
+    result = deblur(pair.blurred, Pipeline.load(pipeline))
+    seconds = time.perf_counter() - began
+    sharp = _unit(result.image) - pair.offset
+    before = best_score(_unit(pair.blurred) - pair.offset, pair.sharp).psnr
+    after = best_score(sharp, pair.sharp).psnr
+    kernel = None if result.kernel is None else result.kernel.mean
+    return {
+        "pipeline": pipeline,
+        "case": case.name,
+        "category": case.category,
+        "half": case.half,
+        "blurred": round(before, 2),
+        "psnr": round(after, 2),
+        "similarity": None if kernel is None else round(kernel_similarity(kernel, pair.kernel), 3),
+        "support": support_of(pair.kernel),
+        "size": None if kernel is None else max(kernel.shape),
+        "warnings": len(result.report.warnings),
+        "seconds": round(seconds, 2),
+    }
+
+
+def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the means of each pipeline: of each half and of each category."""
+    table = []
+    for pipeline in dict.fromkeys(row["pipeline"] for row in rows):
+        own = [row for row in rows if row["pipeline"] == pipeline]
+        groups: dict[str, list[dict[str, Any]]] = {"all": own}
+        for key in ("half", "category"):
+            for row in own:
+                groups.setdefault(row[key], []).append(row)
+        table += [{"pipeline": pipeline, "cases of": k, **_means(g)} for k, g in groups.items()]
+    return table
+
+
+def _means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    sizes = [row["size"] / row["support"] for row in rows if row["size"]]
+    return {
+        "count": len(rows),
+        "blurred": round(mean(row["blurred"] for row in rows), 2),
+        "psnr": round(mean(row["psnr"] for row in rows), 2),
+        "failed": sum(row["psnr"] < row["blurred"] + FAILED_BELOW for row in rows),
+        "size held": sum(ratio >= 1 for ratio in sizes),
+        "size at most 1.6": sum(ratio <= 1.6 for ratio in sizes),
+        "seconds": round(mean(row["seconds"] for row in rows), 1),
+    }
+
+
+def _unit(image: Any) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image, np.float32) / 255)
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+
+
+if __name__ == "__main__":
+    main()
