@@ -18,9 +18,11 @@ Each set has a half on which settings may be chosen (`tune`) and one on which re
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -47,6 +49,19 @@ KERNEL_SIZES = (9, 13, 19, 27, 37, 51, 75)
 NOISE = (0.003, 0.01, 0.03)
 """Standard deviations of their noise, white = 1."""
 FORMATS = ("plain", "jpeg", "tone-curve")
+DRAW_KERNEL = (gaussian_process_kernel, shake_kernel)
+
+
+class Condition(NamedTuple):
+    """Noise, what the image passes through, and the function that draws the kernel of a case."""
+
+    noise: float
+    format: str
+    draw_kernel: Callable[[int, torch.Generator], Kernel]
+
+
+CONDITIONS = [Condition(*parts) for parts in product(NOISE, FORMATS, DRAW_KERNEL)]
+random.Random(0).shuffle(CONDITIONS)
 JPEG_QUALITY = 90
 """Quality of the JPEG files, 1 to 95."""
 LAI_OFFSET = 0.005
@@ -146,29 +161,28 @@ def _synthetic_cases(folder: Path, per_photo: int) -> list[BlindCase]:
         for draw in range(per_photo):
             seed = per_photo * number + draw
             size = KERNEL_SIZES[seed % len(KERNEL_SIZES)]
-            # Numbers prime to each other, so that all combinations occur.
-            noise = NOISE[(seed // 2 + number) % len(NOISE)]
-            how = FORMATS[(seed + seed // len(KERNEL_SIZES)) % len(FORMATS)]
+            # One further in each cycle, so that each condition occurs in both halves.
+            condition = CONDITIONS[(seed + seed // len(CONDITIONS)) % len(CONDITIONS)]
             half: Half = "report" if number % 2 else "tune"
-            name = f"{photo.stem}_{size}_{noise:g}_{how}"
-            load = partial(_load_synthetic, photo, size, noise, how, seed)
-            cases.append(BlindCase(name, how, half, load))
+            name = f"{photo.stem}_{size}_{condition.noise:g}_{condition.format}"
+            load = partial(_load_synthetic, photo, size, condition, seed)
+            cases.append(BlindCase(name, condition.format, half, load))
     return cases
 
 
-def _load_synthetic(photo: Path, size: int, noise: float, how: str, seed: int) -> Pair:
+def _load_synthetic(photo: Path, size: int, condition: Condition, seed: int) -> Pair:
     generator = torch.Generator().manual_seed(seed)
-    draw_kernel = shake_kernel if (seed // len(KERNEL_SIZES)) % 2 else gaussian_process_kernel
-    kernel = draw_kernel(size, generator)
+    kernel = condition.draw_kernel(size, generator)
+    is_rendered = condition.format == "tone-curve"
     sharp = read_luma(photo).float() / 255
-    light = sharp**2.2 if how == "tone-curve" else sharp
+    light = sharp**2.2 if is_rendered else sharp
     blurred = blur_image(light[None], kernel)[0]
-    blurred = add_gaussian_noise(blurred, noise, generator).clamp(0, 1)
+    blurred = add_gaussian_noise(blurred, condition.noise, generator).clamp(0, 1)
     truth = crop_valid(sharp[None], kernel)[0]
-    if how == "tone-curve":
+    if is_rendered:
         blurred, truth = _tone_curve(blurred ** (1 / 2.2)), _tone_curve(truth)
     stored = (255 * blurred).round().to(torch.uint8).numpy()
-    return Pair(_through_jpeg(stored) if how == "jpeg" else stored, truth, kernel)
+    return Pair(_through_jpeg(stored) if condition.format == "jpeg" else stored, truth, kernel)
 
 
 def _tone_curve(x: Tensor) -> Tensor:

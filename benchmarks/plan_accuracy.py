@@ -60,7 +60,7 @@ def main() -> None:
             for pipeline in options.pipelines or PIPELINES:
                 rows.append(measure(pipeline, edge, folder))
                 print(rows[-1], flush=True)
-    rows = [*earlier_rows("plan", "case", rows), *rows]
+    rows = [*earlier_rows("plan", ["case"], rows), *rows]
     write_table(
         "plan",
         "What `plan` announces, and what `run` takes",

@@ -184,7 +184,7 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
 
 def keep_with_earlier(options: argparse.Namespace, rows: list[dict], remark: str) -> None:
     name = f"scale-{options.what}-{options.stage}"
-    rows = sorted([*earlier_rows(name, "edge", rows), *rows], key=lambda row: row["edge"])
+    rows = sorted([*earlier_rows(name, ["edge"], rows), *rows], key=lambda row: row["edge"])
     title = "the kernel of a zarr" if options.what == "kernel" else "streamed from zarr to zarr"
     write_table(name, f"{options.stage}, {title}", rows, remark)
 

@@ -55,14 +55,19 @@ def write_table(
     print(table)
 
 
-def earlier_rows(name: str, key: str, rows: Sequence[Row], entry: str = "rows") -> list[Row]:
-    """Return the rows of the stored result whose value of `key` occurs in none of `rows`."""
+def earlier_rows(
+    name: str, keys: Sequence[str], rows: Sequence[Row], entry: str = "rows"
+) -> list[Row]:
+    """Return the stored rows of a result whose values of `keys` occur together in none of `rows`.
+
+    `entry` is the entry of the result's file that holds them, "rows" or "cases".
+    """
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return []
-    new = {row[key] for row in rows}
+    new = {tuple(row[key] for key in keys) for row in rows}
     earlier = json.loads(file.read_text(encoding="utf-8"))[entry]
-    return [row for row in earlier if row[key] not in new]
+    return [row for row in earlier if tuple(row[key] for key in keys) not in new]
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -60,7 +60,7 @@ def main() -> None:
     ]
     count = len(next(iter(scores.values())))
     remark = f"PSNR in dB over {count} pages of {options.edge} pixels."
-    if earlier := earlier_rows("text-pages", "pipeline", rows):
+    if earlier := earlier_rows("text-pages", ["pipeline"], rows):
         names = ", ".join(row["pipeline"] for row in earlier)
         remark += f" Rows of an earlier run on the same pages: {names}."
         rows = [*earlier, *rows]
