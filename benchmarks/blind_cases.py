@@ -159,13 +159,13 @@ def _synthetic_cases(folder: Path, per_photo: int) -> list[BlindCase]:
     cases = []
     for number, photo in enumerate(image_files(folder)):
         for draw in range(per_photo):
-            seed = per_photo * number + draw
-            size = KERNEL_SIZES[seed % len(KERNEL_SIZES)]
-            # One further in each cycle, so that each condition occurs in both halves.
-            condition = CONDITIONS[(seed + seed // len(CONDITIONS)) % len(CONDITIONS)]
+            # Both halves go through the same sizes and conditions.
+            place = per_photo * (number // 2) + draw
+            size = KERNEL_SIZES[place % len(KERNEL_SIZES)]
+            condition = CONDITIONS[place % len(CONDITIONS)]
             half: Half = "report" if number % 2 else "tune"
             name = f"{photo.stem}_{size}_{condition.noise:g}_{condition.format}"
-            load = partial(_load_synthetic, photo, size, condition, seed)
+            load = partial(_load_synthetic, photo, size, condition, per_photo * number + draw)
             cases.append(BlindCase(name, condition.format, half, load))
     return cases
 
