@@ -254,7 +254,7 @@ class DeblurWidget(Frame):
         self.compare.layer = layer
         self._keep_kernel(result)
         text = f"Done in {format_duration(result.report.seconds)}: {layer.name}."
-        self.messages.add(text, "done")
+        self.messages.add(f"{text} {result.confidence_text}".strip(), "done")
         for text in (*result.report.warnings, *result.report.failures):
             self.messages.add(text, "warning")
         self._idle("Key B: before / after.")
@@ -271,7 +271,7 @@ class DeblurWidget(Frame):
     def _keep_kernel(self, result: JobResult) -> None:
         if result.kernel is not None:
             self._kernel = result.kernel
-            self.psf.show_estimated(result.kernel)
+            self.psf.show_estimated(result.kernel, result.confidence_text)
 
     def _failed(self, error: Exception) -> None:
         self.messages.add_error(error)

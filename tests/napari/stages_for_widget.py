@@ -58,12 +58,14 @@ class Guess(stages.KernelEstimator):
         deviation: float = Field(default=1.5, gt=0, le=20, description="Width in pixels.")
         rounds: int = Field(default=1, ge=1, le=100_000, description="Number of rounds.")
         pause: float = Field(default=0.0, ge=0, description="Time that a round takes, in seconds.")
+        confidence: float | None = Field(default=None, description="Confidence, in [0, 1].")
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         for _ in context.track(range(self.params.rounds), self.name):
             time.sleep(self.params.pause)
         size = 9 if self.params.size == "auto" else self.params.size
-        return Estimate.of(gaussian_kernel(self.params.deviation, size=size))
+        kernel = gaussian_kernel(self.params.deviation, size=size)
+        return Estimate.of(kernel, confidence=self.params.confidence)
 
 
 class Sharpen(stages.Deconvolver):

@@ -62,6 +62,25 @@ def test_the_report_is_in_the_metadata(open_panel, wait_until_idle):
     assert record["versions"]["unblur"]
 
 
+@pytest.mark.parametrize(("confidence", "text"), [(0.934, "0.93 (high)"), (0.21, "0.21 (low)")])
+def test_the_confidence_is_shown_and_kept(open_panel, wait_until_idle, confidence, text):
+    pipeline = BLIND.replace("guess", f"guess\n    params: {{confidence: {confidence}}}")
+    widget = open_panel(RANDOM.random((30, 30), np.float32), pipeline=pipeline)
+    record = run(widget, wait_until_idle).metadata[REPORT_KEY]
+    assert record["kernel"]["confidence"] == confidence
+    assert f"Done in under 1 s: image (deblurred). Confidence {text}." in widget.messages.text
+    assert widget.psf.doctor.note.text().endswith(f"px. Confidence {text}.")
+    warned = [item.text for item in widget.messages.items if item.severity == "warning"]
+    found = [sentence.partition(":")[0] for sentence in warned if "confidence" in sentence]
+    assert found == (["confidence 0.21"] if confidence < 0.5 else [])
+
+
+def test_an_unknown_confidence_is_not_shown(open_panel, wait_until_idle):
+    widget = open_panel(RANDOM.random((30, 30), np.float32))
+    assert run(widget, wait_until_idle).metadata[REPORT_KEY]["kernel"]["confidence"] is None
+    assert "onfidence" not in widget.messages.text + widget.psf.doctor.note.text()
+
+
 def test_the_kernel_is_a_small_layer_beside_the_image(open_panel, wait_until_idle):
     widget = open_panel(RANDOM.random((30, 30), np.float32), scale=(2, 2), translate=(5, 5))
     run(widget, wait_until_idle)

@@ -121,6 +121,19 @@ def test_the_kernel_is_reused_while_later_steps_are_tuned(open_panel, wait_until
     assert origins == ["guess", "given", "given", "guess"]
 
 
+def test_a_reused_kernel_keeps_its_confidence(open_panel, wait_until_idle):
+    pipeline = BLIND.replace("guess", "guess\n    params: {confidence: 0.6}")
+    widget = open_panel(RANDOM.random((64, 64)).astype(np.float32), pipeline=pipeline)
+    set_view(widget, ((0, 0), (63, 63)))
+    confidences = []
+    widget.preview.shown.connect(lambda result: confidences.append(result.confidence))
+    for _ in range(3):
+        widget.footer.preview.click()
+        wait_until_idle(widget)
+    assert confidences == [0.6, 0.6, 0.6]
+    assert widget.psf.doctor.note.text().endswith("Confidence 0.60 (medium).")
+
+
 def test_the_preview_is_removed_when_another_layer_is_chosen(open_panel, wait_until_idle):
     widget = open_panel(RANDOM.random((64, 64)).astype(np.float32))
     set_view(widget, ((0, 0), (63, 63)))

@@ -39,6 +39,7 @@ from unblur.cli.options import (
 from unblur.cli.progress import ProgressBar, duration
 from unblur.cli.signals import interruptible
 from unblur.errors import Cancelled
+from unblur.model.confidence import confidence_number
 from unblur.old_names import with_old_keys
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def _entry(job: FileJob, result: Result) -> dict[str, Any]:
         "output": output,
         "kernel": None if result.kernel is None else kernel,
         "report": report,
+        "confidence": result.confidence,
         "kernel_shape": None if result.kernel is None else result.kernel.kernels[0][0].shape,
         "seconds": round(result.report.seconds, 3),
         "warnings": list(result.report.warnings),
@@ -211,4 +213,6 @@ def _entry(job: FileJob, result: Result) -> dict[str, Any]:
 def _line(entry: dict[str, Any]) -> str:
     size = entry["kernel_shape"]
     kernel = "" if size is None else f"kernel {'x'.join(map(str, size))}, "
+    if entry["confidence"] is not None:
+        kernel += f"confidence {confidence_number(entry['confidence'])}, "
     return f"{entry['input']} -> {entry['output']} ({kernel}{duration(entry['seconds'])})"

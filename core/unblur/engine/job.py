@@ -124,6 +124,8 @@ class DeblurJob:
         Processes one block or tile; with the kernel if it was given.
     origin : str
         Source of the given kernel, for the report.
+    confidence : float, optional
+        Confidence of the given kernel, in [0, 1], where it was estimated on another image.
     limits : SizeLimits
         Sizes at which the engine changes its way of working.
     warnings : tuple of str
@@ -137,6 +139,7 @@ class DeblurJob:
     reader: RegionReader
     processor: BlockProcessor
     origin: str = "given"
+    confidence: float | None = None
     limits: SizeLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()
 
@@ -223,11 +226,15 @@ class DeblurJob:
         return self.processor.context
 
     def with_settings(
-        self, kernels: KernelField | None, stages: tuple[Stage, ...], origin: str
+        self,
+        kernels: KernelField | None,
+        stages: tuple[Stage, ...],
+        origin: str,
+        confidence: float | None = None,
     ) -> DeblurJob:
-        """Return the job with other kernels and stages, `origin` their source."""
+        """Return the job with other stages, and other kernels of that source and confidence."""
         processor = replace(self.processor, field=kernels, stages=stages)
-        return replace(self, processor=processor, origin=origin)
+        return replace(self, processor=processor, origin=origin, confidence=confidence)
 
     def read(self, window: Tile) -> Block:
         """Return a window of one block, white = 1, and its mask of valid pixels."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unblur.accel.memory import peak_memory
 from unblur.engine.intake.image_statistics import Light
+from unblur.model.confidence import DECIMALS
 from unblur.model.kernel import KernelField
 from unblur.old_names import current_report
 
@@ -77,6 +78,11 @@ class KernelRecord(Record):
     shape: tuple[int, ...] = Field(description="Extent in pixels.")
     grid: tuple[int, int] = Field(description="Rows and columns of kernels; (1, 1) is one.")
     region: str = Field(description="Part of the image it was estimated from; '' if given.")
+    confidence: float | None = Field(
+        None,
+        description="Probability that the result gains at least 0.5 dB in PSNR, in [0, 1]; null "
+        "where it is unknown.",
+    )
     sha256: str
 
 
@@ -108,6 +114,11 @@ class Report(Record):
     @classmethod
     def _read_old_names(cls, given: Any) -> Any:
         return current_report(given) if isinstance(given, Mapping) else given
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence of the kernel, in [0, 1]; None without a kernel or where it is unknown."""
+        return None if self.kernel is None else self.kernel.confidence
 
     def to_json(self) -> str:
         """Return the report as JSON text."""
@@ -148,6 +159,14 @@ class Result:
     kernel: KernelField | None
     report: Report
     latent: Any = None
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability that the result gains at least 0.5 dB in PSNR, in [0, 1].
+
+        None without a kernel, for a given one, and where the estimator has no measure of it.
+        """
+        return self.report.confidence
 
 
 @dataclass
@@ -220,6 +239,7 @@ def make_report(
     """Return the report of a finished run; `seconds` is its duration."""
     normalization, values = job.processor.normalization, job.values
     is_restored = normalization.saturation_level is not None
+    confidence = None if kernel.confidence is None else round(kernel.confidence, DECIMALS)
     steps = (
         StepRecord(
             kind=stage.kind,
@@ -256,6 +276,7 @@ def make_report(
             shape=kernel.field.kernels[0][0].shape,
             grid=kernel.field.shape,
             region=kernel.region,
+            confidence=confidence,
             sha256=hash_field(kernel.field),
         ),
         tiles=log.tiles,

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
+from unblur.model.confidence import valid_confidence
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.params import Params as Params
@@ -77,18 +78,36 @@ class Estimate:
         The sharp image, if the method computes one; white = 1.
     notes : tuple of str
         Remarks on the estimate, one sentence each; shown as warnings.
+    confidence : float, optional
+        Probability that the result gains at least 0.5 dB in PSNR, in [0, 1]; None where the
+        method has no measure of it.
+
+    Raises
+    ------
+    KernelError
+        If the confidence is no number in [0, 1].
     """
 
     field: KernelField
     latent: Tensor | None = None
     notes: tuple[str, ...] = ()
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", valid_confidence(self.confidence))
 
     @classmethod
     def of(
-        cls, kernel: Kernel, latent: Tensor | None = None, notes: tuple[str, ...] = ()
+        cls,
+        kernel: Kernel,
+        latent: Tensor | None = None,
+        notes: tuple[str, ...] = (),
+        *,
+        confidence: float | None = None,
     ) -> Estimate:
         """Return an estimate that holds one kernel for the whole image."""
-        return cls(KernelField.single(kernel), latent, notes)
+        return cls(KernelField.single(kernel), latent, notes, confidence)
 
     @property
     def kernel(self) -> Kernel:

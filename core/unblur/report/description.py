@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from unblur.model.confidence import describe_confidence
+
 ReportDict = Mapping[str, Any]
 
 
@@ -15,6 +17,9 @@ def facts(report: ReportDict) -> list[tuple[str, str]]:
     found = []
     if report.get("steps"):
         found.append(("steps", " → ".join(str(step["name"]) for step in report["steps"])))
+    confidence = _confidence(report)
+    if confidence:
+        found.append(("confidence", confidence))
     if "seconds" in report:
         found.append(("took", f"{report['seconds']:.1f} s"))
     if report.get("device"):
@@ -38,6 +43,9 @@ def rows(report: ReportDict) -> Iterator[tuple[str, str]]:
             yield f"· {name}", _plain(value)
     if report.get("kernel"):
         yield "kernel", _kernel(report["kernel"])
+        confidence = _confidence(report)
+        if confidence:
+            yield "kernel, confidence", confidence
     if report.get("noise") is not None:
         yield "noise", f"{report['noise']:.4g} (white = 1)"
     if report.get("mask"):
@@ -65,6 +73,12 @@ def _kernel(record: ReportDict) -> str:
     origin = "given" if record["origin"] == "given" else f"estimated by {record['origin']}"
     region = f" from {record['region']}" if record.get("region") else ""
     return f"{size} px, {origin}{region}"
+
+
+def _confidence(report: ReportDict) -> str:
+    """Return the confidence of the kernel in words, "" where it is unknown."""
+    confidence = (report.get("kernel") or {}).get("confidence")
+    return "" if confidence is None else describe_confidence(confidence)
 
 
 def _mask(record: ReportDict) -> str:

@@ -131,11 +131,16 @@ class Journal:
                 f"{self.output} cannot be written: {error.strerror}; free some space and --resume."
             ) from error
 
-    def save_kernels(self, field: KernelField, region: str) -> None:
+    def save_kernels(
+        self, field: KernelField, region: str, confidence: float | None = None
+    ) -> None:
         """Store estimated kernels, so that a resumed run uses the same ones."""
+        known: dict[str, Any] = {} if confidence is None else {"confidence": confidence}
         stack = [[kernel.weights for kernel in row] for row in field.kernels]
         draft = self.folder / "kernels.part.npz"
-        np.savez(draft, weights=stack, rows=field.rows, columns=field.columns, region=region)
+        np.savez(
+            draft, weights=stack, rows=field.rows, columns=field.columns, region=region, **known
+        )
         draft.replace(self.folder / "kernels.npz")
 
     def save_tiling(self, size: Sequence[int], tz_group: Sequence[int]) -> None:
@@ -150,13 +155,14 @@ class Journal:
             return None
         return tuple(size), (times, depths)
 
-    def kernels(self) -> tuple[KernelField, str] | None:
-        """Return the stored kernels and their region, `None` if there are none."""
+    def kernels(self) -> tuple[KernelField, str, float | None] | None:
+        """Return the stored kernels, their region and confidence, `None` if there are none."""
         try:
             with np.load(self.folder / "kernels.npz", allow_pickle=False) as stored:
                 kernels = tuple(tuple(Kernel(k) for k in row) for row in stored["weights"])
                 rows, columns = (tuple(map(float, stored[n])) for n in ("rows", "columns"))
-                return KernelField(kernels, rows, columns), str(stored["region"])
+                confidence = float(stored["confidence"]) if "confidence" in stored else None
+                return KernelField(kernels, rows, columns), str(stored["region"]), confidence
         except FileNotFoundError:
             return None
 

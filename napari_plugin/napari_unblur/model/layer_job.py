@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unblur.model.layers import LayerCrop, LayerSnapshot
+from unblur.model.confidence import describe_confidence
 from unblur.model.context import Progress
 from unblur.model.kernel import KernelField
 from unblur.pipeline import Pipeline
@@ -84,12 +85,22 @@ class JobResult:
         The kernel that was estimated or given.
     report : Report
         Report of the run.
+    confidence : float, optional
+        Confidence of the kernel, in [0, 1], where it was estimated.
     """
 
     job: LayerJob
     data: Any
     kernel: KernelField | None
     report: Report
+    confidence: float | None = None
+
+    @property
+    def confidence_text(self) -> str:
+        """The confidence of the kernel as a sentence, "" where it is unknown."""
+        if self.confidence is None:
+            return ""
+        return f"Confidence {describe_confidence(self.confidence)}."
 
     @property
     def is_multiscale(self) -> bool:

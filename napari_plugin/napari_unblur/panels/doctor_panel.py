@@ -72,9 +72,9 @@ class DoctorPanel(QWidget):
         self.repair.setVisible(repaired is not None and not is_repaired)
         self.view_field.setVisible(psf is not None and (is_repaired or psf.kernels is not None))
 
-    def show_estimated(self, field: KernelField) -> None:
-        """Show the kernel that the pipeline estimated."""
-        self._draw(field, f"Estimated from the image: {format_size(field)}.")
+    def show_estimated(self, field: KernelField, confidence: str = "") -> None:
+        """Show the kernel that the pipeline estimated, and a sentence on its confidence."""
+        self._draw(field, f"Estimated from the image: {format_size(field)}. {confidence}".strip())
         self.diagnostics.hide()
         self.repair.hide()
         self.view_field.show()

@@ -162,10 +162,10 @@ class PsfPanel(QWidget):
         self.doctor.show_psf(psf, is_repaired=False)
         self.changed.emit()
 
-    def show_estimated(self, field: KernelField) -> None:
-        """Show the kernel that the pipeline estimated."""
+    def show_estimated(self, field: KernelField, confidence: str = "") -> None:
+        """Show the kernel that the pipeline estimated, and a sentence on its confidence."""
         if self.origin == "estimated":
-            self.doctor.show_estimated(field)
+            self.doctor.show_estimated(field, confidence)
 
     def _repair(self) -> None:
         self._use_repaired = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -108,13 +109,15 @@ class Preview(QObject):
             request.snapshot,
             region.crop(request.roles),
             request.draft.pipeline(),
-            request.psf if cached is None else cached,
+            request.psf if cached is None else cached[0],
             request.device,
             request.seed,
             self._whites[key],
         )
         result = run_preview(job, region, callbacks)
-        self._kernels.put(request, region, result.kernel)
+        if cached is not None:
+            result = replace(result, confidence=cached[1])
+        self._kernels.put(request, region, result)
         return result
 
     def _show(self, request: PreviewRequest, region: PreviewRegion, result: JobResult) -> None:
@@ -154,19 +157,21 @@ class KernelCache:
     def __init__(self) -> None:
         self._key: Any = None
         self._kernel: KernelField | None = None
+        self._confidence: float | None = None
 
-    def put(
-        self, request: PreviewRequest, region: PreviewRegion, kernel: KernelField | None
-    ) -> None:
-        """Keep the kernel that the pipeline estimated."""
+    def put(self, request: PreviewRequest, region: PreviewRegion, result: JobResult) -> None:
+        """Keep the kernel that the pipeline estimated, and its confidence."""
         if request.psf is None and _can_reuse(request.draft):
-            self._key, self._kernel = _key(request, region), kernel
+            self._key = _key(request, region)
+            self._kernel, self._confidence = result.kernel, result.confidence
 
-    def get(self, request: PreviewRequest, region: PreviewRegion) -> KernelField | None:
-        """Return the kernel if all its inputs are unchanged, else None."""
+    def get(
+        self, request: PreviewRequest, region: PreviewRegion
+    ) -> tuple[KernelField, float | None] | None:
+        """Return kernel and confidence if all their inputs are unchanged, else None."""
         if request.psf is not None or self._kernel is None or self._key != _key(request, region):
             return None
-        return self._kernel
+        return self._kernel, self._confidence
 
 
 def _can_reuse(draft: Draft) -> bool:

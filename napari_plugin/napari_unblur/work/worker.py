@@ -32,7 +32,7 @@ def run_job(job: LayerJob, callbacks: WorkerCallbacks) -> JobResult:
         result = _deblur_to_store(job, image, callbacks)
         levels = read_levels(job.output, image.axes)
         data = [job.crop.restore(job.snapshot, level) for level in levels]
-    return JobResult(job, data, result.kernel, result.report)
+    return JobResult(job, data, result.kernel, result.report, result.confidence)
 
 
 def run_preview(job: LayerJob, region: PreviewRegion, callbacks: WorkerCallbacks) -> JobResult:
@@ -42,7 +42,7 @@ def run_preview(job: LayerJob, region: PreviewRegion, callbacks: WorkerCallbacks
     data = job.crop.restore(job.snapshot, result.image.data)
     shown = region.shown_in_computed()
     index = (*shown, slice(None)) if job.snapshot.rgb else shown
-    return JobResult(job, data[index], result.kernel, result.report)
+    return JobResult(job, data[index], result.kernel, result.report, result.confidence)
 
 
 def _in_memory(image: Image) -> Image:

@@ -117,7 +117,8 @@ def test_local_kernels_are_centred_and_completed(told):
             values[64 * i + 20, 64 * j + 20] = 0.2 + 0.1 * (i + j)
     values[64:128, 128:192] = 0.1  # no texture
     values[128 + 20, 64 + 20] = 1.3  # far off its neighbours' 0.5
-    field, where = local_kernels(layout((256, 256)), [Told()], read_from(values), Context())
+    estimate, where = local_kernels(layout((256, 256)), [Told()], read_from(values), Context())
+    field = estimate.field
     assert field.shape == (4, 4)
     assert field.rows == (31.5, 95.5, 159.5, 223.5)
     assert "1 of them rejected" in where
@@ -152,9 +153,9 @@ def test_local_kernels_are_made_to_fit_a_motion_of_the_camera(stages):
 
     values = RNG.random((256, 256)).astype(np.float32)
     arguments = (layout((256, 256)), [Shaken()], read_from(values), Context())
-    field, where = local_kernels(*arguments, motion="camera")
+    estimate, where = local_kernels(*arguments, motion="camera")
     assert "camera that rotates by" in where
-    found = [kernel_at(field, row, column).weights for row in places for column in places]
+    found = [kernel_at(estimate.field, row, column).weights for row in places for column in places]
 
     def agreeing(kernels):
         pairs = [[padded(k, 21) for k in pair] for pair in zip(kernels, framed, strict=True)]

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from stages_for_tests import ALL, Double, Flat
-from unblur.errors import ParamsError
+from unblur.errors import KernelError, ParamsError
+from unblur.model.kernel import Kernel, KernelField
 from unblur.model.params import describe_errors
+from unblur.model.stages import Estimate
 from unblur.pipeline import Pipeline
 
 
@@ -60,3 +63,20 @@ def test_an_error_of_a_pipeline_is_stated_once_and_in_words(given, expected):
     with pytest.raises(ValidationError) as error:
         Pipeline.model_validate(content)
     assert describe_errors(error.value, Pipeline) == expected
+
+
+@pytest.mark.parametrize("confidence", [None, 0, 0.25, np.float32(0.5), 1.0])
+def test_an_estimate_has_a_confidence_or_none(confidence):
+    kernel = Kernel(np.ones((3, 3)))
+    for estimate in (
+        Estimate(KernelField.single(kernel), confidence=confidence),
+        Estimate.of(kernel, confidence=confidence),
+    ):
+        assert estimate.confidence == confidence
+        assert confidence is None or type(estimate.confidence) is float
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.01, float("nan"), "high"])
+def test_a_confidence_is_a_probability(confidence):
+    with pytest.raises(KernelError, match=r"a probability in \[0, 1\] or None, got"):
+        Estimate.of(Kernel(np.ones((3, 3))), confidence=confidence)

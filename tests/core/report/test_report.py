@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.report import page
-from unblur.report.description import rows
+from unblur.report.description import facts, rows
 from unblur.report.previews import (
     LONGEST,
     Tones,
@@ -183,6 +183,23 @@ def test_the_account_is_told_in_words():
     assert told["input"].endswith("(CYX 3 × 80 × 120, uint8)")
     assert told["unblur"] == "9.8.7"
     assert list(rows({})) == []
+
+
+@pytest.mark.parametrize(
+    ("confidence", "text"), [(0.21, "0.21 (low)"), (0.5, "0.50 (medium)"), (0.934, "0.93 (high)")]
+)
+def test_the_confidence_is_shown_in_a_word(confidence, text):
+    kernel = {"origin": "map", "shape": [9, 7], "region": "", "confidence": confidence}
+    report = {**REPORT, "kernel": kernel}
+    assert dict(facts(report))["confidence"] == text
+    assert dict(rows(report))["kernel, confidence"] == text
+    assert f"<li>confidence <b>{text}</b></li>" in page([entry(report=report)])
+
+
+@pytest.mark.parametrize("extra", [{}, {"confidence": None}])
+def test_an_unknown_confidence_is_not_shown(extra):
+    report = {**REPORT, "kernel": {"origin": "given", "shape": [9, 7], "region": "", **extra}}
+    assert "confidence" not in page([entry(report=report)])
 
 
 def test_tones_say_what_they_do():

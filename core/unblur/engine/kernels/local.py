@@ -14,9 +14,10 @@ from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError
 from unblur.model.block_layout import Layout
+from unblur.model.confidence import mean_confidence
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
-from unblur.model.stages import KernelEstimator, Stage
+from unblur.model.stages import Estimate, KernelEstimator, Stage
 from unblur.numerics.camera import (
     CameraBasis,
     PoseGrid,
@@ -85,7 +86,7 @@ def local_kernels(
     edge: int | None = None,
     motion: Motion = "free",
     on_seconds: Callable[[Sequence[float]], None] = lambda _: None,
-) -> tuple[KernelField, str]:
+) -> tuple[Estimate, str]:
     """Estimate a kernel for each window of a grid over the image.
 
     Windows are of about `edge` pixels (by default as large as the kernel step needs) and the
@@ -102,8 +103,9 @@ def local_kernels(
 
     Returns
     -------
-    field : KernelField
-        The kernels.
+    estimate : Estimate
+        The kernels, with the mean confidence of those that were not rejected, as far as they
+        have one.
     region : str
         Description of how many windows were used, for the report.
 
@@ -114,6 +116,7 @@ def local_kernels(
     """
     grid = window_grid(layout, edge or window_edge(stages))
     found: Grid = {}
+    confidences: dict[Cell, float | None] = {}
     texture = {
         cell: gradient_energy(*read(tile), layout.volumetric) for cell, tile in grid.tiles.items()
     }
@@ -124,8 +127,9 @@ def local_kernels(
         blurred, mask = read(grid.tiles[cell])
         result = run_until_kernel(blurred, stages, silent, mask)
         on_seconds(result.seconds)
-        if result.kernel is not None:
-            found[cell] = result.kernel.weights.astype(np.float64)
+        if result.estimate is not None:
+            found[cell] = result.estimate.kernel.weights.astype(np.float64)
+            confidences[cell] = result.estimate.confidence
     if not found:
         raise ImageError(
             "no part of the image has any texture, so its blur cannot be estimated; give the "
@@ -137,16 +141,18 @@ def local_kernels(
         f"{rows}x{columns} windows, {len(found) - len(kept)} of them rejected as outliers, "
         f"{rows * columns - len(found)} without texture"
     )
+    confidence = mean_confidence(c for c in map(confidences.get, kept) if c is not None)
     if motion == "camera":
         field, rotation = camera_kernels(kept, grid, layout.spatial[-2:])
-        return field, f"{region}; as caused by a camera that rotates by {rotation:.1f} degrees"
+        region += f"; as caused by a camera that rotates by {rotation:.1f} degrees"
+        return Estimate(field, confidence=confidence), region
     complete = _fill_gaps(kept, rows, columns)
     field = KernelField(
         tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
         grid.rows,
         grid.columns,
     )
-    return field, region
+    return Estimate(field, confidence=confidence), region
 
 
 def camera_kernels(

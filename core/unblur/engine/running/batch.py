@@ -56,9 +56,13 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the summary as JSON text: names, causes, seconds and warnings."""
+        """Return the summary as JSON text: names, causes, seconds, confidences and warnings."""
         done = {
-            name: {"seconds": report.seconds, "warnings": report.warnings}
+            name: {
+                "seconds": report.seconds,
+                "confidence": report.confidence,
+                "warnings": report.warnings,
+            }
             for name, report in self.done.items()
         }
         return json.dumps({"done": done, "failed": self.failed}, indent=2)
@@ -77,11 +81,14 @@ class Frozen:
         stop.
     source : str
         The image.
+    confidence : float, optional
+        Confidence of an estimated kernel, in [0, 1].
     """
 
     field: KernelField | None
     stages: tuple[Stage, ...]
     source: str
+    confidence: float | None = None
 
     def applied(self, job: DeblurJob) -> DeblurJob:
         """Return the job of another image with these settings.
@@ -92,10 +99,11 @@ class Frozen:
             If the kernel is that of an image with another pixel size.
         """
         if job.field is not None:  # it was given, and fitted to this image
-            return job.with_settings(job.field, self.stages, job.origin)
+            return job.with_settings(job.field, self.stages, job.origin, job.confidence)
         if self.field is not None:
             check_pixel_size(self.field, job.image, "process images of each pixel size apart")
-        return job.with_settings(self.field, self.stages, f"frozen on {self.source}")
+        origin = f"frozen on {self.source}"
+        return job.with_settings(self.field, self.stages, origin, self.confidence)
 
 
 def freeze(job: DeblurJob) -> Frozen:
@@ -115,11 +123,13 @@ def freeze(job: DeblurJob) -> Frozen:
     >>> frozen.stages[0].params.stop
     'fixed'
     """
-    processor = replace(job.processor, field=find_kernels(job).field)
-    field = processor.field
+    kernel = find_kernels(job)
+    field = kernel.field
+    processor = replace(job.processor, field=field)
     if field is not None:
         field = replace(with_image_pixels(field, job.image), source=f"of {job.image.source}")
-    return Frozen(field, calibrate_on_window(job, processor).stages, job.image.source)
+    stages = calibrate_on_window(job, processor).stages
+    return Frozen(field, stages, job.image.source, kernel.confidence)
 
 
 def run_batch(

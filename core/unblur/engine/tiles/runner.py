@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.engine.job import DeblurJob
-from unblur.engine.kernels.estimate import KernelResult
+from unblur.engine.kernels.estimate import KernelResult, low_confidence_warnings
 from unblur.engine.report import RunLog
 from unblur.engine.running.schedulers import Scheduler, Threads, TileOutcome
 from unblur.engine.steps.block import BlockProcessor, calibrate, needs_calibration
@@ -21,6 +21,7 @@ from unblur.engine.tiles.task import InMemory, Target, TileResult, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling, most_textured_windows
 from unblur.errors import Cancelled, UsageError
 from unblur.model.block_layout import name_block
+from unblur.model.confidence import plane_warnings
 from unblur.model.context import Context
 
 CALIBRATION_EDGE = 1024
@@ -53,6 +54,7 @@ def run_whole(
     values = np.empty_like(data)
     log = RunLog.of(job.stages)
     blocks = list(job.layout.blocks())
+    confidences: dict[str, float | None] = {}
     if len(blocks) > 1:
         # All planes use the same settings, so that a stack does not flicker.
         silent = job.context.silent()
@@ -65,6 +67,8 @@ def run_whole(
         log.light += made.light
         if made.nonfinite == made.values[processor.colours].size:
             log.warn(f"{name}: left as it is; not one value is finite.")
+        if processor.field is None and made.steps.estimate is not None:
+            confidences[name] = made.steps.estimate.confidence
         if kernel.estimate is None and made.steps.estimate is not None:
             origin = next(stage.name for stage in job.stages if stage.kind == "kernel")
             kernel = replace(
@@ -73,7 +77,10 @@ def run_whole(
                 origin=origin,
                 region=name or "the whole image",
             )
+            log.warn(*low_confidence_warnings(job, made.steps.estimate))
         values[index] = made.values
+    if len(blocks) > 1:
+        log.warn(*plane_warnings(confidences))
     return values.reshape(job.image.shape), kernel, log
 
 
