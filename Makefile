@@ -22,6 +22,9 @@ demo: $(READY)  ## Deblur the photograph that ships with the project.
 # The serial tests measure time, which tracing for the coverage would lengthen.
 SERIAL = $(sort $(shell grep -rl --include='test_*.py' 'mark\.serial' tests))
 
+# The tests start some hundred processes, which need not compile every module anew.
+test test-3.13: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY)  ## Run every test; print the 15 slowest and the coverage.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not serial" --durations=15 --cov --cov-report=term
 	$(BIN)/pytest -q -m serial --durations=15 $(SERIAL)
