@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 from torch import Tensor
 from torch.nn import functional
 
@@ -173,4 +173,4 @@ def _energy_of_noise() -> float:
     form: NDArray[np.float64] = np.concatenate(parts, axis=1)
     form = form @ form.T
     rank = int(np.linalg.matrix_rank(form))
-    return float(gamma.ppf(1 - 1e-6, rank / 2, scale=2 * np.trace(form) / rank))
+    return float(gammaincinv(rank / 2, 1 - 1e-6) * (2 * np.trace(form) / rank))

@@ -161,7 +161,7 @@ class OwnCluster:
         here = {**os.environ, "PYTHONPATH": str(SCRIPT.parent), "OMP_NUM_THREADS": "1"}
         for program in (
             ["scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"],
-            ["worker", self.address, "--nthreads", "2", "--no-dashboard"],
+            ["worker", self.address, "--nthreads", "2", "--no-nanny", "--no-dashboard"],
         ):
             command = [sys.executable, "-m", "distributed.cli.dask_" + program[0], *program[1:]]
             self._programs.append(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 from torch import Tensor
 
 from unblur.errors import KernelError
@@ -38,6 +37,8 @@ def kernel_similarity(estimate: Any, truth: Any) -> float:
     a, b = _weights(estimate), _weights(truth)
     if a.ndim != b.ndim:
         raise KernelError(f"kernels to compare have as many axes, got {a.shape} and {b.shape}.")
+    from scipy.signal import fftconvolve  # slow to import, and few runs compare kernels
+
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     if not (np.isfinite(scale) and scale > 0):
         raise KernelError("a kernel to compare is finite and not all zeros.")
