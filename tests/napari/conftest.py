@@ -61,8 +61,17 @@ steps:
 """
 
 
+@pytest.fixture(scope="session")
+def frozen_libraries() -> None:
+    """Make the objects of the libraries permanent; this shortens each collection of garbage."""
+    from unblur.plugins.manager import registry
+
+    registry()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
+def settings_of_this_test(tmp_path: Path, frozen_libraries: None) -> Iterator[None]:
     """Keep the list of recent files of each test apart from the settings of the user.
 
     The windows of the test are garbage-collected here, on the UI thread: in a worker thread of
@@ -70,11 +79,8 @@ def settings_of_this_test(tmp_path: Path) -> Iterator[None]:
     """
     from qtpy.QtCore import QSettings
 
-    from unblur.plugins.manager import registry
-
     if not gc.get_freeze_count():
-        registry()
-        gc.freeze()  # objects of the libraries are permanent; this shortens each collection
+        gc.freeze()  # a measurement of the window's response has ended it
     folder = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
     yield
