@@ -13,7 +13,7 @@ from unblur_selfdeblur.loss_terms import FixedTargetSSIM, blur_valid, mean_squar
 from unblur_selfdeblur.networks.attention import NonLocalBlock
 from unblur_selfdeblur.networks.image_generator import ImageGenerator, n_levels
 from unblur_selfdeblur.networks.kernel_generator import KernelGenerator
-from unblur_selfdeblur.networks.resampling import upsample_2x
+from unblur_selfdeblur.networks.resampling import upsample_2x, upsample_2x_by_slices
 
 
 def drawn(*shape, seed=0):
@@ -48,6 +48,7 @@ def test_doubling_and_reflecting_agree_with_the_library():
     x = drawn(1, 3, 7, 6)
     reference = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(upsample_2x(x), reference)
+    torch.testing.assert_close(upsample_2x_by_slices(x), reference)
     torch.testing.assert_close(reflected(x), functional.pad(x, (1, 1, 1, 1), mode="reflect"))
 
 

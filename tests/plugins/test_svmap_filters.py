@@ -88,17 +88,33 @@ def test_compiled_loops_agree_with_strips(monkeypatch, border, shared, threads):
     pytest.importorskip("numba")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    sizes = [(2, 1, 40, 33), (1 if shared else 2, 3, 25, 40, 33), (2, 3, 40, 33)]
     results = []
     for compiled in (True, False):
         if not compiled:
             monkeypatch.setattr(compiled_filters, "can_compile", lambda *_: False)
-        x, bank, v = (
-            draw(*size, seed=n).detach().float().requires_grad_() for n, size in enumerate(sizes)
-        )
-        features, scene = filter_pixels(x, bank, border), filter_pixels_adjoint(v, bank, border)
-        ((features * v.detach()).sum() + (scene * x.detach()).sum()).backward()
-        results.append([features, scene, x.grad, bank.grad, v.grad])
+        results.append(filtered(2, 1 if shared else 2, (40, 33), border))
     torch.set_num_threads(before)
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+
+
+def test_uncompiled_loops_agree_with_strips(monkeypatch):
+    pytest.importorskip("numba")
+    for name in ("apply_loops", "adjoint_loops", "outer_loops"):
+        loops = getattr(compiled_filters, name)
+        monkeypatch.setattr(compiled_filters, name, lambda side, loops=loops: loops(side).py_func)
+    ours = filtered(2, 1, (6, 7), "periodic")
+    monkeypatch.setattr(compiled_filters, "can_compile", lambda *_: False)
+    for found, expected in zip(ours, filtered(2, 1, (6, 7), "periodic"), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
+
+def filtered(images, banks, shape, border):
+    """Return the features and the adjoint of float32 images, and the derivatives of both."""
+    sizes = [(images, 1, *shape), (banks, 3, 25, *shape), (images, 3, *shape)]
+    x, bank, v = (
+        draw(*size, seed=n).detach().float().requires_grad_() for n, size in enumerate(sizes)
+    )
+    features, scene = filter_pixels(x, bank, border), filter_pixels_adjoint(v, bank, border)
+    ((features * v.detach()).sum() + (scene * x.detach()).sum()).backward()
+    return [features, scene, x.grad, bank.grad, v.grad]

@@ -14,6 +14,11 @@ def upsample_2x(x: Tensor) -> Tensor:
     """
     if x.device.type == "cpu":
         return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return upsample_2x_by_slices(x)
+
+
+def upsample_2x_by_slices(x: Tensor) -> Tensor:
+    """Return the same as `upsample_2x` on any device."""
     return _upsample_2x_along(_upsample_2x_along(x, -1), -2)
 
 

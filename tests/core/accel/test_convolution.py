@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unblur.accel.convolution import Convolution, layer
+from unblur.accel.convolution import Convolution, layer, tiles, winograd
 from unblur.accel.convolution.borders import reflected
 from unblur.accel.threads import parallel_spans
 
@@ -56,7 +56,10 @@ def test_values_and_derivatives_are_those_of_the_library(threads, mode, padding,
     conv = Convolution(19, 33, 3, padding=padding, padding_mode=mode)
     assert layer.fits_winograd(conv)
     x = drawn(2, 19, *shape).requires_grad_()
-    y = conv(x)
+    assert_agrees(conv, x, conv(x))
+
+
+def assert_agrees(conv, x, y):
     change = drawn(*y.shape, seed=1)
     y.backward(change)
     expected, leaves = reference(conv, x)
@@ -64,6 +67,22 @@ def test_values_and_derivatives_are_those_of_the_library(threads, mode, padding,
     assert_near(y, expected.detach())
     for ours, theirs in zip((x, conv.weight, conv.bias), leaves, strict=True):
         assert_near(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize(("mode", "padding"), [("zeros", 1), ("zeros", 2), ("reflect", 1)])
+def test_the_uncompiled_loops_agree_with_the_library(monkeypatch, mode, padding):
+    for name in ("_load", "_analyse", "_synthesise", "_spread"):
+        monkeypatch.setattr(tiles, name, getattr(tiles, name).py_func)
+    for name in ("gather", "gather_gradient", "scatter"):
+        loops = getattr(tiles, name)
+        monkeypatch.setattr(tiles, name, lambda *sizes, loops=loops: loops(*sizes).py_func)
+    torch.manual_seed(0)
+    conv = Convolution(2, 3, 3, padding=padding, padding_mode=mode)
+    border = winograd.Border(padding, mode == "reflect")
+    x = drawn(2, 2, 10, 9).requires_grad_()
+    assert_agrees(conv, x, winograd.convolve(x, conv.weight, conv.bias, border))
+    rectified = winograd.convolve(x, conv.weight, conv.bias, border, rectify=True)
+    assert_near(rectified, torch.relu(reference(conv, x)[0].detach()))
 
 
 def test_the_number_of_threads_changes_no_bit_of_the_result(threads):
