@@ -21,7 +21,7 @@ from unblur_svmap.training.kernel_errors import perturb_kernel
 from unblur_svmap.training.trainer import SvmapTrainer, held_out, spread_over_steps
 
 QUICK = {
-    "crop": 48,
+    "crop": 32,
     "batch": 1,
     "steps": 2,
     "warmup": 0,
@@ -36,7 +36,7 @@ def pictures(tmp_path):
     """A folder of four busy pictures, large enough for the widest kernel."""
     draw = np.random.default_rng(0)
     for number in range(4):
-        blocks = draw.integers(0, 255, (24, 24)).astype(np.uint8)
+        blocks = draw.integers(0, 255, (17, 17)).astype(np.uint8)
         Image.fromarray(np.kron(blocks, np.ones((10, 10), np.uint8))).save(
             tmp_path / f"{number}.png"
         )
@@ -66,7 +66,7 @@ def test_samples_depend_on_seed_and_number_alone(pictures):
     for trainer in (first, again, other):
         trainer.prepare(pictures)
     torch.testing.assert_close(first.sample(5).blurred, again.sample(5).blurred)
-    assert first.sample(5).blurred.shape == (1, 1, 48, 48)
+    assert first.sample(5).blurred.shape == (1, 1, 32, 32)
     assert not torch.equal(first.sample(5).blurred, other.sample(5).blurred)
     assert not torch.equal(first.sample(5).blurred, first.sample(6).blurred)
 

@@ -1,9 +1,7 @@
-"""A streamed run as a program of its own, so that tests can kill it.
+"""A streamed run, and what runs in processes of their own, so that tests can kill them."""
 
-python streamed_run.py INPUT.zarr OUTPUT SECONDS_PER_TILE [resume] [scheduler=NAME] [workers=N]
-"""
-
-import sys
+import os
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +33,15 @@ def streamed(source, output, seconds, *, resume=False, scheduler="threads", work
     )
 
 
-if __name__ == "__main__":
-    # Only in a process of its own: within the tests, the fixture `stages` does it and undoes it.
+def run_alone(source, output, seconds):
+    """Deblur in a process of its own."""
+    # Within the tests, the fixture `stages` does it and undoes it.
     unblur.pipeline.registry = tiny_registry
-    source, output, seconds, *rest = sys.argv[1:]
-    named = dict(part.split("=") for part in rest if "=" in part)
-    result = streamed(
-        source,
-        output,
-        float(seconds),
-        resume="resume" in rest,
-        scheduler=named.get("scheduler", "threads"),
-        workers=int(named.get("workers", 2)),
-    )
-    sys.stdout.write(result.report.to_json())
+    streamed(source, output, seconds)
+
+
+def run_dask_program(name, *arguments):
+    """Run `dask NAME` in a process of its own, without its messages."""
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    import_module(f"distributed.cli.dask_{name}").main(arguments)
