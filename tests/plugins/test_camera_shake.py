@@ -38,6 +38,12 @@ def shaken():
 
 
 @pytest.fixture(scope="module")
+def part(shaken):
+    """A quarter, for tests in which the quality of kernels does not matter."""
+    return shaken[..., 40:130, 40:130].contiguous()
+
+
+@pytest.fixture(scope="module")
 def found(shaken):
     """Six refinements are within 0.01 in similarity of the default, and leave time to compile."""
     return estimated(shaken, refinements=6)
@@ -91,21 +97,19 @@ def test_without_rotation_there_is_one_kernel(shaken):
     assert estimated(shaken, max_rotation_deg=0, refinements=1).is_uniform
 
 
-def test_it_is_deterministic_and_independent_of_brightness(shaken):
+def test_it_is_deterministic_and_independent_of_brightness(part):
     quick = {"refinements": 1}
-    first, again, dim = (
-        estimated(x, **quick).mean.weights for x in (shaken, shaken, 0.05 * shaken)
-    )
+    first, again, dim = (estimated(x, **quick).mean.weights for x in (part, part, 0.05 * part))
     np.testing.assert_array_equal(first, again)
     assert kernel_similarity(first, dim) > 0.999
 
 
-def test_the_values_of_masked_pixels_do_not_matter(shaken):
-    mask = torch.ones(shaken.shape[1:])
-    mask[40:52, 30:50] = 0
+def test_the_values_of_masked_pixels_do_not_matter(part):
+    mask = torch.ones(part.shape[1:])
+    mask[30:42, 20:40] = 0
     quick = {"refinements": 1}
     black, white = (
-        estimated(torch.where(mask > 0, shaken, value), mask=mask, **quick).mean.weights
+        estimated(torch.where(mask > 0, part, value), mask=mask, **quick).mean.weights
         for value in (0.0, 1.0)
     )
     np.testing.assert_array_equal(black, white)

@@ -26,7 +26,7 @@ def short_fits(monkeypatch):
 
     The fits to initial values take some 500 iterations a scale, the optimisation a few.
     """
-    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 12)
+    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 6)
 
 
 def estimate(blurred, context=None, **params):

@@ -93,7 +93,7 @@ def _laws_of_stages() -> list[Any]:
 @pytest.fixture(autouse=True)
 def short_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `kotera` fit its networks in a few iterations: no law concerns its quality."""
-    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 12)
+    monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 6)
 
 
 @pytest.mark.parametrize(("cls", "law"), _laws_of_stages())
