@@ -4,9 +4,9 @@
     python benchmarks/blind.py kodak-blind map-hyper-laplacian schuler-svmap --half tune
 
 The sets and their halves are described in `blind_cases.py`. Images are scored at the best shift of
-at most 20 pixels, which is also how the blurred image is scored. `size` is the extent of the array
-of the kernel found, which is moved to its centre of mass and may have grown by that; it is compared
-with the true kernel's support. Results: `results/SET`; cases that are not run stay.
+at most 20 pixels, which is also how the blurred image is scored. `size` is the extent of the kernel
+that the search of `map` finds, and with other estimators the extent of the kernel's array; it is
+compared with the true kernel's support. Results: `results/SET`; cases that are not run stay.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,14 +25,18 @@ from typing import Any
 import numpy as np
 import torch
 
+import unblur_classic.map.estimator as map_estimator
 from blind_cases import SETS, BlindCase, load_cases
 from blind_scores import best_score, support_of
 from scale_table import earlier_rows, markdown, write_table
 from unblur.engine import deblur
 from unblur.numerics.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
+from unblur_classic.map.confidence import measure_evidence
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+_searches: list[tuple[int, list[float]]] = []
+"""Sizes that the searches of `map` have found, in pixels, and the evidence for their kernels."""
 FAILED_BELOW = 0.5
 """Gain in PSNR below which a result counts as failed, in decibels."""
 
@@ -67,12 +72,17 @@ def run_case(pipeline: str, case: BlindCase) -> dict[str, Any]:
     """Deblur one case and score it."""
     pair = case.load()
     began = time.perf_counter()
+    _searches.clear()
     result = deblur(pair.blurred, Pipeline.load(pipeline))
     seconds = time.perf_counter() - began
-    sharp = _unit(result.image) - pair.offset
-    before = best_score(_unit(pair.blurred) - pair.offset, pair.sharp).psnr
+    sharp = as_tensor(result.image) - pair.offset
+    before = best_score(as_tensor(pair.blurred) - pair.offset, pair.sharp).psnr
     after = best_score(sharp, pair.sharp).psnr
     kernel = None if result.kernel is None else result.kernel.mean
+    size = None if kernel is None else max(kernel.shape)
+    evidence = None
+    if _searches:
+        size, evidence = _searches[-1]
     return {
         "pipeline": pipeline,
         "case": case.name,
@@ -82,9 +92,11 @@ def run_case(pipeline: str, case: BlindCase) -> dict[str, Any]:
         "psnr": round(after, 2),
         "similarity": None if kernel is None else round(kernel_similarity(kernel, pair.kernel), 3),
         "support": support_of(pair.kernel),
-        "size": None if kernel is None else max(kernel.shape),
+        "size": size,
+        "confidence": result.confidence,
         "warnings": len(result.report.warnings),
         "seconds": round(seconds, 2),
+        "evidence": evidence,
     }
 
 
@@ -114,12 +126,20 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _unit(image: Any) -> torch.Tensor:
+def as_tensor(image: Any) -> torch.Tensor:
+    """Return an image of 8 bits as float32, white = 1."""
     return torch.from_numpy(np.asarray(image, np.float32) / 255)
 
 
 def _begin() -> None:
     torch.set_num_threads(1)
+    map_estimator.measure_evidence = _record_search
+
+
+def _record_search(given: Any, found: Any, kernel: torch.Tensor) -> Any:
+    evidence = measure_evidence(given, found, kernel)
+    _searches.append((found.size, [round(x, 4) for x in astuple(evidence)]))
+    return evidence
 
 
 if __name__ == "__main__":

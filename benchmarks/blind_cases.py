@@ -165,12 +165,13 @@ def _synthetic_cases(folder: Path, per_photo: int) -> list[BlindCase]:
             condition = CONDITIONS[place % len(CONDITIONS)]
             half: Half = "report" if number % 2 else "tune"
             name = f"{photo.stem}_{size}_{condition.noise:g}_{condition.format}"
-            load = partial(_load_synthetic, photo, size, condition, per_photo * number + draw)
+            load = partial(load_synthetic, photo, size, condition, per_photo * number + draw)
             cases.append(BlindCase(name, condition.format, half, load))
     return cases
 
 
-def _load_synthetic(photo: Path, size: int, condition: Condition, seed: int) -> Pair:
+def load_synthetic(photo: Path, size: int, condition: Condition, seed: int) -> Pair:
+    """Return a photograph blurred by a kernel of `size` pixels that the condition draws."""
     generator = torch.Generator().manual_seed(seed)
     kernel = condition.draw_kernel(size, generator)
     is_rendered = condition.format == "tone-curve"

@@ -36,9 +36,9 @@ from unblur.numerics.metrics import kernel_similarity, levin_aligned
 from unblur.numerics.pyramid import pyramid_levels, shrink_image
 from unblur.pipeline import Pipeline
 from unblur.plugins.manager import registry
-from unblur_classic.map.alternating import embed
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
+from unblur_classic.map.scale_state import embed
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 HEAVIER = 25.0
@@ -115,7 +115,7 @@ class LevinPair:
         images = [read_image(path) for path in (pair.blurred, pair.sharp)]
         blurred, sharp = (np.asarray(x.data) / np.float32(x.white) for x in images)
         assert pair.kernel is not None
-        given = preprocess(torch.from_numpy(blurred)[None], Context(), None, params)
+        given = preprocess(torch.from_numpy(blurred)[None], Context(), None, params.median)
         return cls(blurred, sharp, read_kernel(pair.kernel).mean, given.size)
 
 

@@ -34,7 +34,8 @@ from unblur.pipeline import Pipeline
 from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
 from unblur_classic.map.alternating import alternating_minimization
-from unblur_classic.map.estimator import MapEstimator, weighted_priors
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.preprocessing import preprocess
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
@@ -47,7 +48,7 @@ def similarities(image: Tensor, true: Kernel, count: int) -> Iterator[float]:
     """Yield the similarity after each iteration with the first `count` priors of the pipeline."""
     settings = Pipeline.load("discriminative").steps[0].params
     params = MapEstimator({**settings, "size": KERNEL_SIZE}).params
-    given = preprocess(image, Context(), None, params)
+    given = preprocess(image, Context(), None, params.median)
     kernels: list[Tensor] = []
     levels = pyramid_levels(given.size)
     alternating_minimization(

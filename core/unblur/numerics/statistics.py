@@ -66,6 +66,22 @@ def l0_weight_for_noise(noise: Noise) -> Noise:
     return weight
 
 
+def stable_mean(values: Tensor) -> float:
+    """Return the mean, rounded to float32, with sums in float64 where the device has it.
+
+    The order of a sum differs with the number of threads. In float64 the difference is lost in
+    the rounding.
+
+    Example
+    -------
+    >>> import torch
+    >>> stable_mean(torch.tensor([1.0, 2.0, 4.5]))
+    2.5
+    """
+    exact = values if values.device.type == "mps" else values.double()
+    return float(np.float32(float(exact.mean())))
+
+
 def contrast_of(values: Tensor) -> float:
     """Return the standard deviation of the values from which a kernel is estimated.
 
@@ -79,7 +95,9 @@ def contrast_of(values: Tensor) -> float:
     ImageError
         If all are equal up to rounding.
     """
-    spread = float(values.std()) if values.numel() > 1 else 0.0
+    spread = 0.0
+    if values.numel():
+        spread = stable_mean((values - stable_mean(values)).square()) ** 0.5
     if not (spread and spread > ROUNDING * float(values.abs().max())):
         raise ImageError(
             "a kernel cannot be estimated from an image of one value; "

@@ -15,10 +15,13 @@ from unblur.numerics.camera import PoseGrid, camera_field, zero_mean_rotation
 from unblur.numerics.statistics import l0_weight_for_noise
 from unblur_classic.camera_shake.initialization import initial_poses
 from unblur_classic.camera_shake.model import CameraModel
-from unblur_classic.map.alternating import MAX_UNSCALED_L0_WEIGHT, ScaleState, embed
-from unblur_classic.map.estimator import RESULT_THRESHOLD, weighted_priors
+from unblur_classic.map.alternating import MAX_UNSCALED_L0_WEIGHT
+from unblur_classic.map.estimator import RESULT_THRESHOLD
+from unblur_classic.map.kernel_size import resolve_kernel_size
+from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.scale_state import ScaleState, embed
 
 LAST_PENALTY = 6.0
 """Last penalty of the latent updates, relative to the squared residual; with larger ones the
@@ -107,10 +110,9 @@ class CameraShake(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the field of kernels, without the latent image; see `KernelEstimator`."""
         p = self.params
-        given = preprocess(blurred, context, mask, p)
-        grid = PoseGrid.over(
-            tuple(given.y.shape), given.size, float(np.deg2rad(p.max_rotation_deg))
-        )
+        given = preprocess(blurred, context, mask, p.median)
+        size = resolve_kernel_size(p.size, given, context)
+        grid = PoseGrid.over(tuple(given.y.shape), size, float(np.deg2rad(p.max_rotation_deg)))
         weights = initial_poses(given, grid, p.local_estimator, context)
         weights = self._refine(weights, given, CameraModel(grid, given.y), context)
         weights = torch.where(weights < RESULT_THRESHOLD * weights.max(), 0, weights)
@@ -122,8 +124,8 @@ class CameraShake(stages.KernelEstimator):
         """Return the weights (A, n, n) after alternating latent and pose updates."""
         factor = max(l0_weight_for_noise(given.noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
         priors = [prior.scaled(factor) for prior in weighted_priors(self.params.priors)]
-        state = ScaleState.of(given.size, model.extract(given.y), model.extract(given.valid))
-        window = embed(model.window, state.scene.shape[-2:], given.size)
+        state = ScaleState.of(model.grid.size, model.extract(given.y), model.extract(given.valid))
+        window = embed(model.window, state.scene.shape[-2:], model.grid.size)
         for _ in context.track(range(self.params.refinements), self.name):
             kernels = model.kernels(weights)
             sharp, blurred = state.update(kernels, priors, last_penalty=LAST_PENALTY)

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur.accel.parallel import one_thread
 from unblur.model import stages
 from unblur.model.context import Context
-from unblur.model.kernel import Kernel
-from unblur.model.params import PriorChoice
+from unblur.model.kernel import Kernel, check_kernel_size
 from unblur.model.stages import Estimate
 from unblur.numerics.kernel_ops import recentre
-from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
-from unblur.plugins.manager import registry
+from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
 from unblur_classic.map.alternating import (
     INITIAL_DIRECTIONS,
     alternating_minimization,
     initial_kernel,
 )
-from unblur_classic.map.kernel_size import estimate_kernel_size
-from unblur_classic.map.latent_update import WeightedPrior
+from unblur_classic.map.confidence import confidence_of, measure_evidence
+from unblur_classic.map.kernel_search import FoundKernel, search_kernel
+from unblur_classic.map.kernel_size import estimate_kernel_size, fitting_size
+from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
+from unblur_classic.map.search_track import textured_window
 
 RESULT_THRESHOLD = 0.01
 """Samples of the result below this fraction of the peak are set to 0, dimensionless."""
+REFINED_LEVELS = 4
+"""Number of finest pyramid levels at which the kernel of the search is refined, dimensionless."""
+MIN_WINDOW, WINDOW_SIZES = 512, 12
+"""Smallest edge of the window of the image that is used then, in pixels, and its edge in extents
+of the kernel, dimensionless."""
 
 
 class MapEstimator(stages.KernelEstimator):
@@ -51,13 +57,14 @@ class MapEstimator(stages.KernelEstimator):
 
     Notes
     -----
-    From a coarse pyramid level, at which the kernel measures about 5 pixels, to the full size,
-    latent image and kernel are estimated alternately. The kernel is a non-negative least-squares
-    fit on gradients, at first on those above a threshold alone; small components of the kernel
-    are removed. In the last iterations all gradients are used, with `whiten` at equal power of all
-    frequencies (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved
-    pixels, beyond the border or under the mask, are filled with the prediction from the latest
-    latent image.
+    First a kernel is searched for at coarse pyramid levels, with several hypotheses
+    (`kernel_search.search_kernel`). From it, or with several starts or factors from a coarse
+    level at which the kernel measures about 5 pixels, to the full size, latent image and kernel
+    are estimated alternately. The kernel is a non-negative least-squares fit on gradients, at
+    first on those above a threshold alone; small components of the kernel are removed. In the
+    last iterations all gradients are used, with `whiten` at equal power of all frequencies
+    (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved pixels, beyond
+    the border or under the mask, are filled with the prediction from the latest latent image.
 
     The weights are meant for images with little noise. With more noise, of the context or
     estimated, they decrease less, or increase, and the ridge increases
@@ -68,6 +75,9 @@ class MapEstimator(stages.KernelEstimator):
     from the best kernel, until its score is at or below the prior's `stop_score` or all are tried.
     The image restored with each kernel is scored by the first prior with a `blur_score`, else by
     `unblur_classic.map.scoring`.
+
+    The estimate has a confidence, from measures of the search and of the restored image
+    (`confidence.Evidence`). It does not depend on the number of threads.
 
     Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.
@@ -148,25 +158,56 @@ class MapEstimator(stages.KernelEstimator):
 
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the piecewise constant latent image; see `KernelEstimator`."""
-        p = self.params
-        given = preprocess(blurred, context, mask, p, self._size_params)
+        with one_thread():
+            given = preprocess(blurred, context, mask, self.params.median)
         with no_malloc_trim():
-            kernel = self._best_kernel(given, context)
-        return Estimate.of(Kernel(recentre(kernel, grow=True).cpu().numpy()))
+            found = self._search(given, context)
+            with one_thread():
+                kernel = self._final_kernel(found, given, context)
+                confidence = confidence_of(measure_evidence(given, found, kernel))
+        centred = Kernel(recentre(kernel, grow=True).cpu().numpy())
+        return Estimate.of(centred, confidence=confidence)
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""
-        return estimate_kernel_size(blurred, context, self._size_params)
+        return estimate_kernel_size(blurred, context)
 
-    @property
-    def _size_params(self) -> dict[str, Any]:
-        """Params that the estimates of a kernel size share with this one."""
+    def _search(self, given: EstimationInput, context: Context) -> FoundKernel:
+        """Search for a kernel, of at most the size of the params if they state one."""
+        size = self.params.size
+        if size == "auto":
+            return search_kernel(given, context)
+        check_kernel_size(size, given.y.shape)
+        return search_kernel(given, context, size)
+
+    def _size(self, found: FoundKernel, given: EstimationInput) -> int:
+        size = self.params.size
+        return fitting_size(found.size, given) if size == "auto" else int(size)
+
+    def _final_kernel(self, found: FoundKernel, given: EstimationInput, context: Context) -> Tensor:
+        """Return the kernel at full size, without its smallest samples."""
         p = self.params
-        return {"threshold": p.threshold, "min_component_mass": p.min_component_mass}
+        if p.n_starts == len(p.weight_factors) == 1 and not p.restarts:
+            kernel = self._refined(found, given, context)
+        else:
+            kernel = self._best_of_starts(given, self._size(found, given), context)
+        return torch.where(kernel < RESULT_THRESHOLD * kernel.max(), 0, kernel)
 
-    def _best_kernel(self, given: EstimationInput, context: Context) -> Tensor:
+    def _refined(self, found: FoundKernel, given: EstimationInput, context: Context) -> Tensor:
+        """Return the kernel of a search, refined at the last levels on a window of the image."""
+        p, size = self.params, self._size(found, given)
+        levels = pyramid_levels(size)[-REFINED_LEVELS:]
+        kernel = recentre(found.kernel, by="support")
+        initial = rescale_kernel(kernel, levels[0].size, levels[0].ratio / found.ratio)
+        window = _window(given, size)
+        tick = context.ticker(self.name, p.iterations * len(levels) + p.refinements)
+        priors = [prior.scaled(p.weight_factors[0]) for prior in weighted_priors(p.priors)]
+        return alternating_minimization(window, levels, priors, p, lambda _: tick(), initial)
+
+    def _best_of_starts(self, given: EstimationInput, size: int, context: Context) -> Tensor:
         """Return the kernel of the best score over all starts."""
-        p, levels = self.params, pyramid_levels(given.size)
+        p = self.params
+        levels = pyramid_levels(size)
         priors = weighted_priors(p.priors)
         tick = context.ticker(self.name, self._max_iterations(len(levels)))
 
@@ -188,9 +229,7 @@ class MapEstimator(stages.KernelEstimator):
         return int(iterations * len(p.weight_factors))
 
 
-def weighted_priors(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
-    """Return the priors of the params, constructed."""
-    return [
-        WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
-        for c in choices
-    ]
+def _window(given: EstimationInput, size: int) -> EstimationInput:
+    """Return the most textured window of an image in which a kernel of `size` is refined."""
+    y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * size)
+    return EstimationInput(y, valid, given.noise)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unblur.numerics.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
 from unblur.numerics.solvers import nonnegative_least_squares
+from unblur.numerics.statistics import stable_mean
 
 WHITENED_RIDGE = 0.1
 """Weight of the squared kernel in whitened equations, in which frequencies of ample power have the
@@ -50,7 +51,8 @@ class NormalEquations:
         power = spectrum.abs().square().sum(0)
         cross_power = (spectrum.conj() * fft(blurred, 2)).sum(0)
         if whitening is not None:
-            level = (power + whitening * power.mean()).clamp_min(torch.finfo(power.dtype).tiny)
+            level = power + whitening * stable_mean(power)
+            level = level.clamp_min(torch.finfo(power.dtype).tiny)
             power, cross_power = power / level, cross_power / level
         auto, cross = inverse_fft(power, domain), inverse_fft(cross_power, domain)
         centre = size // 2

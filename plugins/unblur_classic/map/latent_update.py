@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unblur.model.params import PriorChoice
 from unblur.model.stages import Prior
 from unblur.numerics.fourier import fft, inverse_fft, psf_to_otf
 from unblur.numerics.half_quadratic import split_gradients
 from unblur.numerics.operators import gradient_adjoint, laplacian_otf
 from unblur.numerics.solvers import continuation
+from unblur.plugins.manager import registry
 
 FIRST_PENALTY, LAST_PENALTY, PENALTY_GROWTH = 2.0, 50.0, 3.0
 """Penalties of the splitting: the first relative to the weight, the last relative to the squared
@@ -115,3 +117,11 @@ def _penalties(priors: Sequence[WeightedPrior], last: float) -> Iterable[float]:
     if not priors:
         return [0.0]
     return continuation(FIRST_PENALTY * max(p.weight for p in priors), last, PENALTY_GROWTH)
+
+
+def weighted_priors(choices: Iterable[PriorChoice]) -> list[WeightedPrior]:
+    """Return the priors of the params, constructed."""
+    return [
+        WeightedPrior(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
+        for c in choices
+    ]

@@ -16,7 +16,7 @@ class BlindParams(stages.Params):
     size: KernelSize = Field(
         "auto",
         description="Extent of the kernel in pixels, 3 to 199, which must hold all of the "
-        "blur; auto estimates it at half the image's size. It is at most half the image.",
+        "blur; auto searches for it. It is at most half the image.",
     )
     priors: tuple[PriorChoice, ...] = Field(
         (PriorChoice(prior="l0-gradient", weight=4e-3),),

@@ -1,23 +1,18 @@
-"""Preprocessing for blind estimation: luma of one contrast, noise level, kernel size."""
+"""Preprocessing for blind estimation: luma of one contrast, and its noise level."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from unblur.model.context import Context
-from unblur.model.kernel import check_kernel_size
 from unblur.numerics.colour import to_luma
 from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
 from unblur.numerics.statistics import CONTRAST, contrast_of
-from unblur_classic.map.kernel_size import estimate_kernel_size
-from unblur_classic.map.params import BlindParams
 
 
 @dataclass(frozen=True)
@@ -28,46 +23,43 @@ class EstimationInput:
     ----------
     y, valid : (H, W)
         Luma, scaled to a standard deviation of `CONTRAST`, and 1 at valid pixels, else 0.
-    size : int
-        Extent of the kernel, in pixels.
     noise : float
         Standard deviation of the noise in `y`.
     """
 
     y: Tensor
     valid: Tensor
-    size: int
     noise: float
 
 
 def preprocess(
-    blurred: Tensor,
-    context: Context,
-    mask: Tensor | None,
-    params: BlindParams,
-    overrides: Mapping[str, Any] | None = None,
+    blurred: Tensor, context: Context, mask: Tensor | None = None, median: int = 1
 ) -> EstimationInput:
-    """Return the luma of an image at `CONTRAST`, its mask, its noise level and the kernel size.
+    """Return the luma of an image at `CONTRAST`, its valid pixels and its noise level.
 
-    `overrides` are params of the estimates by which a size of auto is found.
+    Parameters
+    ----------
+    blurred : (C, H, W)
+        Finite everywhere, white = 1.
+    context : Context
+        Cancellation, and the standard deviation of the noise where it is known.
+    mask : (H, W), optional
+        1 at valid pixels, else 0.
+    median : int
+        Odd extent of the median filter that is applied first, in pixels.
 
     Raises
     ------
     ImageError
-        If the image is too small for the kernel, or constant.
+        If the image is constant.
     """
     context.checkpoint()
-    luma = median_filter(to_luma(blurred)[0], params.median)
+    luma = median_filter(to_luma(blurred)[0], median)
     valid = torch.ones_like(luma) if mask is None else mask
     gain = gain_of(luma, valid)
     noise = context.noise if context.noise is not None else estimate_noise(luma[None], mask)
-    context = context.with_(noise=gain * noise)
-    y = gain * fill(luma, valid)
-    size = params.size
-    if size == "auto":
-        size = estimate_kernel_size(y[None], context, overrides)
-    check_kernel_size(size, y.shape)
-    return EstimationInput(y, valid, size, gain * noise)
+    # Rounded, so that last bits, in which the threads of others may differ, do not matter.
+    return EstimationInput(gain * fill(luma, valid), valid, float(f"{gain * noise:.3g}"))
 
 
 def gain_of(luma: Tensor, valid: Tensor) -> float:

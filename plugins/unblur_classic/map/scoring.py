@@ -11,6 +11,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Prior
 from unblur.numerics.metrics.blind import blind_quality
+from unblur.numerics.regions import gradient_energy
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
@@ -43,7 +44,7 @@ class KernelScorer:
     def __call__(self, kernel: Tensor) -> float:
         """Return the score of a kernel (n, n) of positive sum; lower is better."""
         image = self.y / self.y[self.valid > 0].std()
-        sharp = self._restored(kernel, image)
+        sharp = self.restore(kernel, image)
         score = None if self.prior is None else self.prior.blur_score(sharp[None])
         return estimate_blind_quality(sharp, kernel, image, self.valid) if score is None else score
 
@@ -57,7 +58,8 @@ class KernelScorer:
         """Score at or below which a search stops."""
         return float("-inf") if self.prior is None else self.prior.stop_score
 
-    def _restored(self, kernel: Tensor, image: Tensor) -> Tensor:
+    def restore(self, kernel: Tensor, image: Tensor) -> Tensor:
+        """Return the image (h, w), of contrast 1, that a kernel restores."""
         # The context's noise, contrast and saturation are in the units of another image.
         context = self.context.silent().with_(
             noise=None, contrast=None, brightness=None, saturation_level=None
@@ -86,3 +88,36 @@ def estimate_blind_quality(sharp: Tensor, kernel: Tensor, image: Tensor, valid: 
     inside = crop_valid(valid, psf) > 0
     residual = (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
     return blind_quality(sharp, residual, method="power", weight=RESIDUAL_WEIGHT)
+
+
+def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor) -> float:
+    """Return `|grad x|_1 / |grad x|_2` of the image that a kernel restores; lower is better.
+
+    Parameters
+    ----------
+    image, valid : (h, w)
+        The blurred image, and 1 at valid pixels, else 0.
+    kernel : (n, n)
+        Non-negative, of positive sum.
+
+    Returns
+    -------
+    float
+        Per pixel, without the border of half a kernel; does not depend on the contrast.
+
+    References
+    ----------
+    D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
+    CVPR 2011.
+    """
+    scorer = KernelScorer(image, valid, Context())
+    return sparsity_of(scorer.restore(kernel, image / image[valid > 0].std()), kernel)
+
+
+def sparsity_of(image: Tensor, kernel: Tensor) -> float:
+    """Return `|grad x|_1 / |grad x|_2` of an image (h, w), less a border of half a kernel."""
+    border = max(kernel.shape[-1] // 2, 2)
+    if min(image.shape) > 4 * border:
+        image = image[border:-border, border:-border]
+    length = gradient_energy(image).sqrt()
+    return float(length.mean() / length.square().mean().sqrt())

@@ -1,0 +1,99 @@
+"""Confidence in a blind kernel: the probability that it improves the image."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from math import exp, log
+
+from torch import Tensor
+
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.statistics import REFERENCE_NOISE
+from unblur.numerics.synthesis import blur_image, crop_valid
+from unblur_classic.map.kernel_search import FoundKernel, similarity_across_scales
+from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.scoring import KernelScorer, sparsity_of
+from unblur_classic.map.search_track import support_extent, textured_window
+
+MIN_WINDOW, WINDOW_SIZES = 256, 4
+"""Smallest edge of the window that is restored, in pixels, and its edge in extents of the kernel,
+dimensionless."""
+WEIGHTS = (-0.0546, -2.538, 1.899, 5.622, -0.7261, 1.29, -1.18, -1.309, -0.0705)
+"""Weight of each measure of `Evidence`, dimensionless; fitted by `benchmarks/confidence.py`."""
+BIAS = -1.969
+"""Log odds of a success where all measures are 0, dimensionless."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Measures of a blind estimate from which its confidence follows; all dimensionless.
+
+    Attributes
+    ----------
+    coarse_sparsity, fine_sparsity : float
+        Logarithm of the normalised sparsity of the restored image relative to the blurred one's,
+        at the level of the search and at full size; negative where the restored one is sharper.
+    agreement : float
+        Mean over the alternations of the search of their kernels' similarity with the best.
+    stability : float
+        Similarity of the kernel of the search with the final one.
+    noise : float
+        Logarithm of the noise, relative to `REFERENCE_NOISE`.
+    extent : float
+        Logarithm of the kernel's extent in pixels.
+    pixels : float
+        Logarithm of the image's smaller side in extents of the kernel.
+    concentration : float
+        Logarithm of the largest sample of the kernel in means over its extent squared.
+    residual : float
+        Logarithm of the residual relative to the image's contrast.
+    """
+
+    coarse_sparsity: float
+    fine_sparsity: float
+    agreement: float
+    stability: float
+    noise: float
+    extent: float
+    pixels: float
+    concentration: float
+    residual: float
+
+
+def measure_evidence(given: EstimationInput, found: FoundKernel, kernel: Tensor) -> Evidence:
+    """Measure the evidence for a kernel.
+
+    Parameters
+    ----------
+    given : EstimationInput
+        The image, of which the most textured window is restored.
+    found : FoundKernel
+        What the search found.
+    kernel : (n, n)
+        The final kernel.
+    """
+    y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
+    image = y / y[valid > 0].std()
+    sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
+    psf = Kernel(kernel.cpu().numpy())
+    inside = crop_valid(valid, psf) > 0
+    residual = (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
+    extent = support_extent(kernel)
+    return Evidence(
+        coarse_sparsity=found.sparsity,
+        fine_sparsity=log(sparsity_of(sharp, kernel) / sparsity_of(image, kernel)),
+        agreement=found.agreement,
+        stability=similarity_across_scales(found.kernel, found.ratio, kernel, 1.0),
+        noise=log(0.1 + given.noise / REFERENCE_NOISE),
+        extent=log(extent),
+        pixels=log(min(given.y.shape) / extent),
+        concentration=log(float(kernel.max() / kernel.sum()) * extent**2),
+        residual=log(1e-3 + float(residual.square().mean().sqrt())),
+    )
+
+
+def confidence_of(evidence: Evidence) -> float:
+    """Return the probability that the result gains at least 0.5 dB in PSNR, in [0, 1]."""
+    odds = BIAS + sum(w * x for w, x in zip(WEIGHTS, astuple(evidence), strict=True))
+    return 1 / (1 + exp(-max(min(odds, 50.0), -50.0)))

@@ -1,0 +1,156 @@
+"""Search for a kernel and its extent: several hypotheses, carried from coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log
+
+from torch import Tensor
+
+from unblur.accel.parallel import map_on_threads
+from unblur.model.context import Context
+from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
+from unblur_classic.map.hypotheses import HYPOTHESES, Hypothesis
+from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.scoring import normalized_sparsity, sparsity_of
+from unblur_classic.map.search_track import COARSEST_SIZE, SearchTrack, support_extent
+
+MAX_SIZE = 133
+"""Largest extent of a kernel that is searched for, in pixels."""
+COARSEST_SIDES = (0, 40, 80)
+"""Smallest sides of the image at the coarsest level, in pixels. Of a small image a coarse level may
+show nothing of the scene, and of a large one a finer level may be too fine to begin with."""
+FINAL_MARGIN, FINAL_PADDING = 1.2, 1
+"""Extent that a search returns: factor on the support of its kernel, and pixels added to that."""
+
+
+@dataclass(frozen=True)
+class FoundKernel:
+    """The kernel that a search found.
+
+    Attributes
+    ----------
+    kernel : (n, n)
+        At the level where the search ended.
+    ratio : float
+        Size of that level relative to the full one, at most 1.
+    hypothesis : Hypothesis
+        The one that found it.
+    sparsity : float
+        Logarithm of the normalised sparsity of the image that it restores at that level, relative
+        to the blurred image's; negative where the restored image is sharper.
+    agreement : float
+        Mean similarity of the kernels of all alternations with it, in [0, 1].
+    """
+
+    kernel: Tensor
+    ratio: float
+    hypothesis: Hypothesis
+    sparsity: float
+    agreement: float
+
+    @property
+    def size(self) -> int:
+        """Odd extent in pixels at full size that holds the kernel."""
+        return odd(ceil(FINAL_MARGIN * support_extent(self.kernel) / self.ratio) + FINAL_PADDING)
+
+
+def search_kernel(
+    given: EstimationInput,
+    context: Context,
+    size: int | None = None,
+    hypotheses: Sequence[Hypothesis] = HYPOTHESES,
+) -> FoundKernel:
+    """Return the best kernel of several alternations at the level where it measures 14 pixels.
+
+    Parameters
+    ----------
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    context : Context
+        Progress and cancellation.
+    size : int, optional
+        Largest extent of the kernel, in pixels, where it is known; otherwise up to `MAX_SIZE`, and
+        at most half the image, is searched.
+    hypotheses : sequence of Hypothesis
+        The alternations.
+
+    Notes
+    -----
+    All alternations start with a kernel of 7 pixels, each hypothesis at a level where the largest
+    kernel measures 7 and, if the extent is not known, at finer ones. From level to level the kernel
+    becomes 1.3 times as large as the support that was found, so that it grows as the blur is
+    resolved, or shrinks. Where no blur was found the next level starts anew. An alternation ends
+    when its support measures 14 pixels, in an image of ten times that, or at full size.
+    Alternations of one hypothesis that have come to the same kernel go on as one. The kernel whose
+    restored image has the least normalised sparsity is the best.
+    """
+    side = min(given.y.shape)
+    max_size = max(min(size or MAX_SIZE, side // 2), 3)
+    sides = COARSEST_SIDES if size is None else COARSEST_SIDES[:1]
+    starts = sorted({_level_of(max(COARSEST_SIZE / max_size, s / side)) for s in sides})
+    tracks = [SearchTrack(h, n, given, context, max_size) for n in starts for h in hypotheses]
+    tick = context.ticker("kernel size", starts[-1] + 1)
+    for level in range(starts[-1], -1, -1):
+        image, valid = (shrink_image(x, RATIO**level) for x in (given.y, given.valid))
+        active = [t for t in tracks if t.is_active_at(level)]
+        map_on_threads(lambda t: t.run_level(level, image, valid), active, context.device)  # noqa: B023
+        tracks = _without_duplicates(tracks)
+        tick()
+    scores = map_on_threads(
+        lambda t: normalized_sparsity(*t.window, t.kernel), tracks, context.device
+    )
+    best = tracks[scores.index(min(scores))]
+    total = sum(t.count for t in tracks)
+    return FoundKernel(
+        best.kernel,
+        best.ratio,
+        best.hypothesis,
+        sparsity=log(min(scores) / sparsity_of(best.window[0], best.kernel)),
+        agreement=sum(t.count * _similarity(t, best) for t in tracks) / total,
+    )
+
+
+def _similarity(track: SearchTrack, other: SearchTrack) -> float:
+    return similarity_across_scales(track.kernel, track.ratio, other.kernel, other.ratio)
+
+
+def similarity_across_scales(a: Tensor, ratio_a: float, b: Tensor, ratio_b: float) -> float:
+    """Return the similarity of kernels at two levels, compared at the coarser one, in [0, 1].
+
+    Parameters
+    ----------
+    a, b : (n, n)
+        Kernels.
+    ratio_a, ratio_b : float
+        Size of the image at the level of each, relative to the full one.
+    """
+    ratio = min(ratio_a, ratio_b)
+    pair = (_at_ratio(k, r, ratio) for k, r in ((a, ratio_a), (b, ratio_b)))
+    return kernel_similarity(*(k.cpu().numpy() for k in pair))
+
+
+def _at_ratio(kernel: Tensor, ratio: float, coarser: float) -> Tensor:
+    if coarser == ratio:
+        return kernel
+    size = odd(int(kernel.shape[-1] * coarser / ratio) + 3)
+    return rescale_kernel(kernel, size, coarser / ratio)
+
+
+def _level_of(ratio: float) -> int:
+    """Return the number of the coarsest level that is not below a ratio; the full size is 0."""
+    return max(floor(log(min(ratio, 1.0)) / log(RATIO)), 0)
+
+
+def _without_duplicates(tracks: Sequence[SearchTrack]) -> list[SearchTrack]:
+    """Return the tracks, of those that have come to the same kernel only the first."""
+    kept: list[SearchTrack] = []
+    for track in tracks:
+        same = next((t for t in kept if track.is_same_as(t)), None)
+        if same is None:
+            kept.append(track)
+        else:
+            same.count += track.count
+    return kept

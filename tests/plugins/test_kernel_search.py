@@ -1,0 +1,145 @@
+"""Search for a kernel of unknown extent: size, hypotheses, threads, confidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unblur.accel.parallel import map_on_threads
+from unblur.model.context import Context
+from unblur.numerics.synthesis import motion_kernel, shake_kernel
+from unblur.testing import synthetic_scene
+from unblur_classic.map import kernel_search as search_module
+from unblur_classic.map.confidence import Evidence, confidence_of, measure_evidence
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.hypotheses import HYPOTHESES
+from unblur_classic.map.kernel_search import search_kernel, similarity_across_scales
+from unblur_classic.map.preprocessing import preprocess
+from unblur_classic.map.search_track import support_extent, textured_window
+
+
+def given_of(kernel):
+    return preprocess(synthetic_scene((200, 240), kernel, seed=6).blurred, Context())
+
+
+@pytest.fixture(scope="module")
+def shaken():
+    kernel = shake_kernel(25, torch.Generator().manual_seed(3))
+    given = given_of(kernel)
+    return kernel, given, search_kernel(given, Context())
+
+
+@pytest.fixture
+def threads():
+    own = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(own)
+
+
+def test_the_kernel_of_the_search_is_the_true_one_at_its_level(shaken):
+    kernel, _, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    assert similarity_across_scales(found.kernel, found.ratio, true, 1.0) > 0.9
+    assert found.agreement > 0.5
+    assert found.sparsity < 0
+
+
+def test_a_stated_size_bounds_the_kernel(shaken):
+    _, given, _ = shaken
+    found = search_kernel(given, Context(), size=9)
+    assert found.kernel.shape[-1] * 1.0 <= 9 * found.ratio + 4
+
+
+def test_every_hypothesis_starts_at_several_levels_and_equal_tracks_become_one(monkeypatch, shaken):
+    _, given, _ = shaken
+    counts = []
+
+    def recorded(tracks):
+        kept = unrecorded(tracks)
+        counts.append((sum(t.count for t in kept), len(kept)))
+        return kept
+
+    unrecorded = search_module._without_duplicates
+    monkeypatch.setattr(search_module, "_without_duplicates", recorded)
+    search_kernel(given, Context())
+    assert {total for total, _ in counts} == {3 * len(HYPOTHESES)}
+    assert counts[-1][1] < 3 * len(HYPOTHESES)
+
+
+@pytest.mark.parametrize("shape", [(72, 80), (130, 270)])
+def test_the_number_of_threads_changes_no_bit_of_the_kernel(threads, shape):
+    blurred = synthetic_scene(shape, motion_kernel(11, 40), seed=2).blurred
+    kernels = []
+    for count in (1, 2):
+        threads(count)
+        kernels.append(MapEstimator().estimate(blurred, Context()).kernel.weights)
+    np.testing.assert_array_equal(*kernels)
+
+
+def test_results_on_threads_are_in_order_and_the_number_of_threads_is_restored(threads):
+    threads(2)
+    assert map_on_threads(lambda n: (n, torch.get_num_threads()), range(5)) == [
+        (n, 1) for n in range(5)
+    ]
+    assert torch.get_num_threads() == 2
+    with pytest.raises(ZeroDivisionError):
+        map_on_threads(lambda n: 1 // n, [1, 0, 2])
+    assert torch.get_num_threads() == 2
+
+
+def test_similarity_across_scales_is_that_at_the_coarser_level(shaken):
+    kernel, _, _ = shaken
+    fine = torch.from_numpy(np.array(kernel.weights))
+    assert similarity_across_scales(fine, 1.0, fine, 1.0) == pytest.approx(1)
+    # The same samples at half the scale are a kernel of twice the extent.
+    assert similarity_across_scales(fine, 1.0, fine, 0.5) < 0.9
+
+
+def test_the_support_is_what_lies_above_a_fraction_of_the_peak():
+    kernel = torch.zeros(15, 15)
+    kernel[7, 3:9], kernel[1, 7] = 1.0, 0.05
+    assert support_extent(kernel) == 6
+    kernel[1, 7] = 0.1
+    assert support_extent(kernel) == 7
+
+
+def test_the_window_is_the_most_textured_one_and_valid():
+    image = torch.zeros(60, 80)
+    image[40:, 50:] = torch.rand(20, 30, generator=torch.Generator().manual_seed(0))
+    valid = torch.ones(60, 80)
+    window, inside = textured_window(image, valid, 20)
+    assert window.shape == inside.shape == (20, 20)
+    assert float(window.std()) > 0.2
+    assert textured_window(image, valid, 100)[0] is image
+    assert textured_window(image, valid, 20, 30.5)[0].shape == (31, 31)
+
+
+def test_the_evidence_for_a_true_kernel_is_better_than_for_a_wrong_one(shaken):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    right = measure_evidence(given, found, true)
+    wrong = measure_evidence(given, found, true.flip(0))
+    assert right.fine_sparsity < wrong.fine_sparsity
+    assert right.stability > wrong.stability
+    assert confidence_of(right) > confidence_of(wrong)
+
+
+def test_the_confidence_is_between_0_and_1_for_any_measures(shaken):
+    _, given, found = shaken
+    evidence = measure_evidence(given, found, found.kernel)
+    for value in (-1e6, 0.0, 1e6):
+        assert 0 <= confidence_of(replace(evidence, agreement=value)) <= 1
+    assert len(Evidence.__dataclass_fields__) == 9
+
+
+def test_a_found_blur_has_a_high_confidence_and_noise_alone_a_low_one(shaken):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    assert confidence_of(measure_evidence(given, found, true)) > 0.5
+    noise = torch.rand(1, 64, 72, generator=torch.Generator().manual_seed(1))
+    guess = MapEstimator().estimate(noise, Context()).confidence
+    assert guess is not None
+    assert guess < 0.5
