@@ -32,7 +32,7 @@ from scale_table import earlier_rows, markdown, write_table
 from unblur.engine import deblur
 from unblur.numerics.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
-from unblur_classic.map.confidence import measure_evidence
+from unblur_classic.map.search.kernel_confidence import measure_evidence
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _searches: list[tuple[int, list[float]]] = []

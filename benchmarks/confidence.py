@@ -5,9 +5,9 @@
 
 Both read the results of `blind.py` with `map-hyper-laplacian` for its three sets. `fit` is a
 logistic regression, on the halves to tune on, of whether the gain in PSNR is at least 0.5 dB, given
-the measures of `unblur_classic.map.confidence.Evidence`; its output belongs into `WEIGHTS` and
-`BIAS` there. `check` counts, for each half, how many of the results of a confidence below 0.5
-failed, and how many of the failures have such a confidence.
+the measures of `kernel_confidence.Evidence`; its output belongs into `WEIGHTS` and `BIAS` there.
+`check` counts, for each half, how many of the results of a confidence below 0.5 failed, and how
+many of the failures have such a confidence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from blind import FAILED_BELOW
 from blind_cases import SETS, Half
-from unblur_classic.map.confidence import BIAS, WEIGHTS, Evidence
+from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
 RESULTS = Path(__file__).parent / "results"
 PIPELINE = "map-hyper-laplacian"
@@ -41,6 +41,8 @@ def main() -> None:
         return
     for half in ("tune", "report"):
         x, failed = load_results(half)
+        if not len(x):
+            continue
         print(f"{half}: {describe_calibration(predict(x, np.array(WEIGHTS), BIAS), failed)}")
 
 

@@ -135,9 +135,8 @@ def test_a_flat_part_is_skipped_and_a_flat_image_raises(shaken):
         estimated(torch.full((1, 90, 90), 0.5))
 
 
-@pytest.mark.parametrize("size", [10, 11])
-def test_any_local_estimator_and_any_size_can_be_used(shaken, size):
-    field = estimated(shaken, size=size, local_estimator="map", refinements=1)
+def test_any_local_estimator_and_an_even_size_can_be_used(shaken):
+    field = estimated(shaken, size=10, local_estimator="map", refinements=1)
     assert similarity(field, true_field(shaken.shape[1:], swing())) > 0.5
 
 

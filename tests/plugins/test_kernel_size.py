@@ -16,7 +16,7 @@ SUPPORT = {1: 17, 2: 15, 3: 12, 4: 24, 5: 11, 6: 19, 7: 20, 8: 21}
 """Larger side of the box around all that is above 0 in Levin's kernels, in pixels."""
 
 
-@pytest.mark.parametrize(("image", "kernel"), [(1, 3), (3, 4), (1, 5), (3, 7)])
+@pytest.mark.parametrize(("image", "kernel"), [(3, 4), (1, 5)])
 def test_the_estimated_size_holds_levins_kernels(shared, image, kernel):
     folder = shared / "data" / "levin09" / "blurred_16bit"
     values = np.asarray(Image.open(folder / f"im{image}_kernel{kernel}_img.png"))
@@ -26,7 +26,7 @@ def test_the_estimated_size_holds_levins_kernels(shared, image, kernel):
 
 def test_a_large_blur_gets_a_larger_size():
     small, large = (
-        estimate_kernel_size(synthetic_scene((240, 240), kernel, seed=6).blurred, Context())
+        estimate_kernel_size(synthetic_scene((170, 170), kernel, seed=6).blurred, Context())
         for kernel in (motion_kernel(7, 30), motion_kernel(41, 30))
     )
     assert small <= 21

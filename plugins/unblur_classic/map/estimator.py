@@ -21,15 +21,15 @@ from unblur_classic.map.alternating import (
     alternating_minimization,
     initial_kernel,
 )
-from unblur_classic.map.confidence import confidence_of, measure_evidence
-from unblur_classic.map.kernel_search import FoundKernel, search_kernel
 from unblur_classic.map.kernel_size import estimate_kernel_size, fitting_size
 from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
-from unblur_classic.map.search_track import textured_window
+from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
+from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
+from unblur_classic.map.search.search_track import textured_window
 
 RESULT_THRESHOLD = 0.01
 """Samples of the result below this fraction of the peak are set to 0, dimensionless."""
@@ -58,7 +58,7 @@ class MapEstimator(stages.KernelEstimator):
     Notes
     -----
     First a kernel is searched for at coarse pyramid levels, with several hypotheses
-    (`kernel_search.search_kernel`). From it, or with several starts or factors from a coarse
+    (`search.kernel_search.search_kernel`). From it, or with several starts or factors from a coarse
     level at which the kernel measures about 5 pixels, to the full size, latent image and kernel
     are estimated alternately. The kernel is a non-negative least-squares fit on gradients, at
     first on those above a threshold alone; small components of the kernel are removed. In the
@@ -77,7 +77,7 @@ class MapEstimator(stages.KernelEstimator):
     `unblur_classic.map.scoring`.
 
     The estimate has a confidence, from measures of the search and of the restored image
-    (`confidence.Evidence`). It does not depend on the number of threads.
+    (`search.kernel_confidence.Evidence`). It does not depend on the number of threads.
 
     Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from unblur.model.context import Context
 from unblur.model.kernel import check_kernel_size
-from unblur_classic.map.kernel_search import search_kernel
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.search.kernel_search import search_kernel
 
 
 def estimate_kernel_size(image: Tensor, context: Context) -> int:

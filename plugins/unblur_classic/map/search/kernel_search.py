@@ -12,14 +12,14 @@ from unblur.accel.parallel import map_on_threads
 from unblur.model.context import Context
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
-from unblur_classic.map.hypotheses import HYPOTHESES, Hypothesis
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import normalized_sparsity, sparsity_of
-from unblur_classic.map.search_track import COARSEST_SIZE, SearchTrack, support_extent
+from unblur_classic.map.search.hypotheses import HYPOTHESES, Hypothesis
+from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, support_extent
 
 MAX_SIZE = 133
 """Largest extent of a kernel that is searched for, in pixels."""
-COARSEST_SIDES = (0, 40, 80)
+COARSEST_SIDES = (0, 80)
 """Smallest sides of the image at the coarsest level, in pixels. Of a small image a coarse level may
 show nothing of the scene, and of a large one a finer level may be too fine to begin with."""
 FINAL_MARGIN, FINAL_PADDING = 1.2, 1

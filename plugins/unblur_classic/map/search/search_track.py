@@ -12,9 +12,9 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import RATIO, PyramidLevel, odd
 from unblur.numerics.regions import gradient_energy, most_textured_windows
 from unblur_classic.map.alternating import Alternation, initial_kernel
-from unblur_classic.map.hypotheses import Hypothesis, SearchParams
 from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.search.hypotheses import Hypothesis, SearchParams
 
 COARSEST_SIZE = 7
 """Extent of the kernel at the coarsest level, and its smallest extent at any, in pixels."""
@@ -25,8 +25,7 @@ MARGIN, PADDING = 1.3, 2
 UNBLURRED_EXTENT = 3
 """Largest extent of a support that is no blur, in pixels. After it the next level starts anew."""
 RESOLVED_EXTENT = 14
-"""Extent of the support at which a kernel is resolved well enough to be compared with others, in
-pixels."""
+"""Extent of the support from which a kernel can be compared with others, in pixels."""
 MIN_EXTENTS = 10
 """Smallest side of the image at that level, in extents of the support, dimensionless."""
 MIN_WINDOW, WINDOW_SIZES = 256, 16

@@ -11,10 +11,10 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.statistics import REFERENCE_NOISE
 from unblur.numerics.synthesis import blur_image, crop_valid
-from unblur_classic.map.kernel_search import FoundKernel, similarity_across_scales
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import KernelScorer, sparsity_of
-from unblur_classic.map.search_track import support_extent, textured_window
+from unblur_classic.map.search.kernel_search import FoundKernel, similarity_across_scales
+from unblur_classic.map.search.search_track import support_extent, textured_window
 
 MIN_WINDOW, WINDOW_SIZES = 256, 4
 """Smallest edge of the window that is restored, in pixels, and its edge in extents of the kernel,
