@@ -132,6 +132,7 @@ def test_the_confidence_is_between_0_and_1_for_any_measures(shaken):
     evidence = measure_evidence(given, found, found.kernel)
     for value in (-1e6, 0.0, 1e6):
         assert 0 <= confidence_of(replace(evidence, agreement=value)) <= 1
+    assert confidence_of(replace(evidence, fine_sparsity=float("nan"))) == 0
     assert len(Evidence.__dataclass_fields__) == 9
 
 

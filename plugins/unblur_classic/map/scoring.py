@@ -10,8 +10,7 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Prior
-from unblur.numerics.metrics.blind import blind_quality
-from unblur.numerics.regions import gradient_energy
+from unblur.numerics.metrics.blind import blind_quality, gradient_sparsity
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
@@ -84,10 +83,15 @@ def estimate_blind_quality(sharp: Tensor, kernel: Tensor, image: Tensor, valid: 
     image, valid : (H, W)
         The blurred image, of contrast 1, and 1 at valid pixels, else 0.
     """
+    residual = residual_of(sharp, kernel, image, valid)
+    return blind_quality(sharp, residual, method="power", weight=RESIDUAL_WEIGHT)
+
+
+def residual_of(sharp: Tensor, kernel: Tensor, image: Tensor, valid: Tensor) -> Tensor:
+    """Return what a restored image leaves unexplained of the blurred one, at its valid pixels."""
     psf = Kernel(kernel.cpu().numpy())
     inside = crop_valid(valid, psf) > 0
-    residual = (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
-    return blind_quality(sharp, residual, method="power", weight=RESIDUAL_WEIGHT)
+    return (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
 
 
 def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor) -> float:
@@ -119,5 +123,4 @@ def sparsity_of(image: Tensor, kernel: Tensor) -> float:
     border = max(kernel.shape[-1] // 2, 2)
     if min(image.shape) > 4 * border:
         image = image[border:-border, border:-border]
-    length = gradient_energy(image).sqrt()
-    return float(length.mean() / length.square().mean().sqrt())
+    return float(gradient_sparsity(image))

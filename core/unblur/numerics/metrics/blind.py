@@ -58,10 +58,21 @@ def blind_quality(
     >>> scores[0] < scores[1]
     True
     """
-    energy = gradient_energy(sharp)
     if method == "power":
-        sparsity = energy.pow(EXPONENT / 2).mean()
+        sparsity = gradient_energy(sharp).pow(EXPONENT / 2).mean()
     else:
-        length = energy.sqrt()
-        sparsity = length.mean() / length.square().mean().sqrt()
+        sparsity = gradient_sparsity(sharp)
     return float(sparsity + weight * (residual.square().mean().sqrt() / contrast))
+
+
+def gradient_sparsity(x: Tensor) -> Tensor:
+    """Return `|grad x|_1 / |grad x|_2` per pixel of (..., H, W), dimensionless; NaN if constant.
+
+    Example
+    -------
+    >>> import torch
+    >>> float(gradient_sparsity(torch.arange(9.0).expand(3, 9)))
+    1.0
+    """
+    length = gradient_energy(x).sqrt()
+    return length.mean() / length.square().mean().sqrt()

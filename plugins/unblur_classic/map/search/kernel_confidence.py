@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from math import exp, log
+from math import exp, isfinite, log
 
 from torch import Tensor
 
 from unblur.model.context import Context
-from unblur.model.kernel import Kernel
 from unblur.numerics.statistics import REFERENCE_NOISE
-from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur_classic.map.preprocessing import EstimationInput
-from unblur_classic.map.scoring import KernelScorer, sparsity_of
+from unblur_classic.map.scoring import KernelScorer, residual_of, sparsity_of
 from unblur_classic.map.search.kernel_search import FoundKernel, similarity_across_scales
 from unblur_classic.map.search.search_track import support_extent, textured_window
 
@@ -76,9 +74,7 @@ def measure_evidence(given: EstimationInput, found: FoundKernel, kernel: Tensor)
     y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
     image = y / y[valid > 0].std()
     sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
-    psf = Kernel(kernel.cpu().numpy())
-    inside = crop_valid(valid, psf) > 0
-    residual = (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
+    residual = residual_of(sharp, kernel, image, valid)
     extent = support_extent(kernel)
     return Evidence(
         coarse_sparsity=found.sparsity,
@@ -94,6 +90,11 @@ def measure_evidence(given: EstimationInput, found: FoundKernel, kernel: Tensor)
 
 
 def confidence_of(evidence: Evidence) -> float:
-    """Return the probability that the result gains at least 0.5 dB in PSNR, in [0, 1]."""
+    """Return the probability that the result gains at least 0.5 dB in PSNR, in [0, 1].
+
+    It is 0 where a measure is not finite, as that of an image restored to one value.
+    """
     odds = BIAS + sum(w * x for w, x in zip(WEIGHTS, astuple(evidence), strict=True))
+    if not isfinite(odds):
+        return 0.0
     return 1 / (1 + exp(-max(min(odds, 50.0), -50.0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log
+from math import ceil, floor, inf, isfinite, log
 
 from torch import Tensor
 
@@ -102,6 +102,8 @@ def search_kernel(
     scores = map_on_threads(
         lambda t: normalized_sparsity(*t.window, t.kernel), tracks, context.device
     )
+    # A score is NaN where the restored image is constant.
+    scores = [score if isfinite(score) else inf for score in scores]
     best = tracks[scores.index(min(scores))]
     total = sum(t.count for t in tracks)
     return FoundKernel(
