@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
 from napari.utils.progress import progress
+from stages_for_widget import Guess
 
 from conftest import BLIND, KNOWN_PSF
 from napari_unblur.model.layers import REPORT_KEY
@@ -73,6 +76,16 @@ def test_the_confidence_is_shown_and_kept(open_panel, wait_until_idle, confidenc
     warned = [item.text for item in widget.messages.items if item.severity == "warning"]
     found = [sentence.partition(":")[0] for sentence in warned if "confidence" in sentence]
     assert found == (["confidence 0.21"] if confidence < 0.5 else [])
+
+
+def test_what_was_chosen_is_shown(open_panel, wait_until_idle, monkeypatch):
+    widget = open_panel(RANDOM.random((30, 30), np.float32), pipeline=BLIND)
+    estimate = Guess.estimate
+    chosen = {"text": "65 % of paper"}
+    monkeypatch.setattr(Guess, "estimate", lambda *given: replace(estimate(*given), choices=chosen))
+    record = run(widget, wait_until_idle).metadata[REPORT_KEY]
+    assert record["kernel"]["choices"] == chosen
+    assert "image (deblurred). Chosen: text (65 % of paper)." in widget.messages.text
 
 
 def test_an_unknown_confidence_is_not_shown(open_panel, wait_until_idle):

@@ -203,6 +203,7 @@ def _entry(job: FileJob, result: Result) -> dict[str, Any]:
         "kernel": None if result.kernel is None else kernel,
         "report": report,
         "confidence": result.confidence,
+        "choices": {} if result.report.kernel is None else dict(result.report.kernel.choices),
         "kernel_shape": None if result.kernel is None else result.kernel.kernels[0][0].shape,
         "seconds": round(result.report.seconds, 3),
         "warnings": list(result.report.warnings),
@@ -215,4 +216,5 @@ def _line(entry: dict[str, Any]) -> str:
     kernel = "" if size is None else f"kernel {'x'.join(map(str, size))}, "
     if entry["confidence"] is not None:
         kernel += f"confidence {confidence_number(entry['confidence'])}, "
+    kernel += "".join(f"{name}, " for name in entry["choices"])
     return f"{entry['input']} -> {entry['output']} ({kernel}{duration(entry['seconds'])})"

@@ -83,6 +83,9 @@ class KernelRecord(Record):
         description="Probability that the result gains at least 0.5 dB in PSNR, in [0, 1]; null "
         "where it is unknown.",
     )
+    choices: Mapping[str, str] = Field(
+        {}, description="What the estimator chose, each with the evidence for it."
+    )
     sha256: str
 
 
@@ -277,6 +280,7 @@ def make_report(
             grid=kernel.field.shape,
             region=kernel.region,
             confidence=confidence,
+            choices=kernel.choices,
             sha256=hash_field(kernel.field),
         ),
         tiles=log.tiles,

@@ -7,7 +7,9 @@ scaled so that the image's white is 1. The engine scales and tiles images, and u
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from unblur.model.confidence import valid_confidence
@@ -81,6 +83,9 @@ class Estimate:
     confidence : float, optional
         Probability that the result gains at least 0.5 dB in PSNR, in [0, 1]; None where the
         method has no measure of it.
+    choices : mapping of str to str
+        What the method chose on evidence, as the kind of the image, each with the evidence in
+        words; shown in the report.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class Estimate:
     latent: Tensor | None = None
     notes: tuple[str, ...] = ()
     confidence: float | None = None
+    choices: Mapping[str, str] = dataclass_field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.confidence is not None:
@@ -105,9 +111,10 @@ class Estimate:
         notes: tuple[str, ...] = (),
         *,
         confidence: float | None = None,
+        choices: Mapping[str, str] | None = None,
     ) -> Estimate:
         """Return an estimate that holds one kernel for the whole image."""
-        return cls(KernelField.single(kernel), latent, notes, confidence)
+        return cls(KernelField.single(kernel), latent, notes, confidence, choices or {})
 
     @property
     def kernel(self) -> Kernel:
@@ -146,6 +153,14 @@ class KernelEstimator(Stage):
     def known_kernel(self) -> KernelField | None:
         """Return the kernel if it depends on no image, as one from a file; None by default."""
         return None
+
+    def prepare_for_windows(self) -> Self:
+        """Return the estimator that runs on windows of a larger image; itself by default.
+
+        One that may return several kernels returns a copy here that returns one: those of a window
+        refer to its own middle, not to the image's.
+        """
+        return self
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int | None:
         """Return an extent in pixels that holds the kernel of `blurred`, or None by default.

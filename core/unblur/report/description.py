@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unblur.model.choices import describe_choices
 from unblur.model.confidence import describe_confidence
 
 ReportDict = Mapping[str, Any]
@@ -20,6 +21,9 @@ def facts(report: ReportDict) -> list[tuple[str, str]]:
     confidence = _confidence(report)
     if confidence:
         found.append(("confidence", confidence))
+    choices = _choices(report)
+    if choices:
+        found.append(("chosen", ", ".join(choices)))
     if "seconds" in report:
         found.append(("took", f"{report['seconds']:.1f} s"))
     if report.get("device"):
@@ -46,6 +50,9 @@ def rows(report: ReportDict) -> Iterator[tuple[str, str]]:
         confidence = _confidence(report)
         if confidence:
             yield "kernel, confidence", confidence
+        choices = _choices(report)
+        if choices:
+            yield "kernel, chosen", describe_choices(choices)
     if report.get("noise") is not None:
         yield "noise", f"{report['noise']:.4g} (white = 1)"
     if report.get("mask"):
@@ -79,6 +86,11 @@ def _confidence(report: ReportDict) -> str:
     """Return the confidence of the kernel in words, "" where it is unknown."""
     confidence = (report.get("kernel") or {}).get("confidence")
     return "" if confidence is None else describe_confidence(confidence)
+
+
+def _choices(report: ReportDict) -> Mapping[str, str]:
+    """Return what the estimator chose, each with the evidence for it."""
+    return (report.get("kernel") or {}).get("choices") or {}
 
 
 def _mask(record: ReportDict) -> str:

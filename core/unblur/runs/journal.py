@@ -132,10 +132,15 @@ class Journal:
             ) from error
 
     def save_kernels(
-        self, field: KernelField, region: str, confidence: float | None = None
+        self,
+        field: KernelField,
+        region: str,
+        confidence: float | None = None,
+        choices: Mapping[str, str] | None = None,
     ) -> None:
         """Store estimated kernels, so that a resumed run uses the same ones."""
         known: dict[str, Any] = {} if confidence is None else {"confidence": confidence}
+        known["choices"] = json.dumps(dict(choices or {}))
         stack = [[kernel.weights for kernel in row] for row in field.kernels]
         draft = self.folder / "kernels.part.npz"
         np.savez(
@@ -155,14 +160,16 @@ class Journal:
             return None
         return tuple(size), (times, depths)
 
-    def kernels(self) -> tuple[KernelField, str, float | None] | None:
-        """Return the stored kernels, their region and confidence, `None` if there are none."""
+    def kernels(self) -> tuple[KernelField, str, float | None, dict[str, str]] | None:
+        """Return the stored kernels, their region, confidence and choices; `None` if none are."""
         try:
             with np.load(self.folder / "kernels.npz", allow_pickle=False) as stored:
                 kernels = tuple(tuple(Kernel(k) for k in row) for row in stored["weights"])
                 rows, columns = (tuple(map(float, stored[n])) for n in ("rows", "columns"))
                 confidence = float(stored["confidence"]) if "confidence" in stored else None
-                return KernelField(kernels, rows, columns), str(stored["region"]), confidence
+                choices = json.loads(str(stored["choices"])) if "choices" in stored else {}
+                field = KernelField(kernels, rows, columns)
+                return field, str(stored["region"]), confidence, choices
         except FileNotFoundError:
             return None
 

@@ -163,7 +163,7 @@ def _kernels(job: DeblurJob, journal: Journal) -> KernelResult:
         return stored_kernels(job, *stored)
     kernel = find_kernels(job)
     if job.field is None and kernel.field is not None:
-        journal.save_kernels(kernel.field, kernel.region, kernel.confidence)
+        journal.save_kernels(kernel.field, kernel.region, kernel.confidence, kernel.choices)
     return kernel
 
 

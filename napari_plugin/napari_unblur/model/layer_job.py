@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unblur.model.layers import LayerCrop, LayerSnapshot
+from unblur.model.choices import describe_choices
 from unblur.model.confidence import describe_confidence
 from unblur.model.context import Progress
 from unblur.model.kernel import KernelField
@@ -97,10 +98,13 @@ class JobResult:
 
     @property
     def confidence_text(self) -> str:
-        """The confidence of the kernel as a sentence, "" where it is unknown."""
-        if self.confidence is None:
-            return ""
-        return f"Confidence {describe_confidence(self.confidence)}."
+        """What the estimator chose and its confidence, as sentences; "" where it has neither."""
+        kernel = self.report.kernel
+        chosen = "" if kernel is None else describe_choices(kernel.choices)
+        sentences = [f"Chosen: {chosen}."] if chosen else []
+        if self.confidence is not None:
+            sentences.append(f"Confidence {describe_confidence(self.confidence)}.")
+        return " ".join(sentences)
 
     @property
     def is_multiscale(self) -> bool:

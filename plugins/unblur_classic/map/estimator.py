@@ -162,9 +162,23 @@ class MapEstimator(stages.KernelEstimator):
             given = preprocess(blurred, context, mask, self.params.median)
         with no_malloc_trim():
             found = self._search(given, context)
-            with one_thread():
-                kernel = self._final_kernel(found, given, context)
-                confidence = confidence_of(measure_evidence(given, found, kernel))
+        return self.complete(found, given, context)
+
+    def complete(self, found: FoundKernel, given: EstimationInput, context: Context) -> Estimate:
+        """Return the estimate at full size that follows from what a search found.
+
+        Parameters
+        ----------
+        found : FoundKernel
+            Result of `search_kernel` on the same input.
+        given : EstimationInput
+            The image, its valid pixels and noise.
+        context : Context
+            Progress and cancellation.
+        """
+        with no_malloc_trim(), one_thread():
+            kernel = self._final_kernel(found, given, context)
+            confidence = confidence_of(measure_evidence(given, found, kernel))
         centred = Kernel(recentre(kernel, grow=True).cpu().numpy())
         return Estimate.of(centred, confidence=confidence)
 

@@ -18,9 +18,10 @@ from unblur.plugins.manager import registry
 def confident(monkeypatch):
     """Return a function that gives each estimate of `map` a confidence."""
 
-    def give(confidence):
+    def give(confidence, **choices):
         def estimate(self, blurred, context, mask=None):
-            return Estimate.of(Kernel(np.ones((5, 5))), confidence=confidence)
+            kernel = Kernel(np.ones((5, 5)))
+            return Estimate.of(kernel, confidence=confidence, choices=choices)
 
         monkeypatch.setattr(registry().stages["kernel", "map"], "estimate", estimate)
 
@@ -53,6 +54,14 @@ def test_the_summary_has_the_confidence(unblur, confident, photo, tmp_path):
     assert json.loads((tmp_path / "sharp.json").read_text())["kernel"]["confidence"] == 0.935
     unblur("report", tmp_path / "sharp.png")
     assert "<li>confidence <b>0.93 (high)</b></li>" in (tmp_path / "sharp.html").read_text("utf-8")
+
+
+def test_the_summary_has_what_was_chosen(unblur, confident, photo, tmp_path):
+    confident(0.9, text="65 % of paper")
+    given = ("run", "map-hyper-laplacian", photo(), "-o", tmp_path / "sharp.png", "--overwrite")
+    assert "(kernel 5x5, confidence 0.90, text, " in unblur(*given).out
+    (entry,) = json.loads(unblur(*given, "--json").out)["done"]
+    assert entry["choices"] == {"text": "65 % of paper"}
 
 
 def test_an_unknown_confidence_is_null(unblur, confident, photo, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -14,6 +14,7 @@ from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Tiling, most_textured_windows
 from unblur.errors import ImageError, UnblurError, UsageError
 from unblur.model.block_layout import name_block
+from unblur.model.choices import merge_choices
 from unblur.model.confidence import is_low, low_confidence_warning, mean_confidence
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Estimate, KernelEstimator
@@ -68,6 +69,11 @@ class KernelResult:
         """The confidence of the estimate, in [0, 1]."""
         return None if self.estimate is None else self.estimate.confidence
 
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """What the estimator chose, each with the evidence for it."""
+        return {} if self.estimate is None else self.estimate.choices
+
 
 def find_kernels(job: DeblurJob) -> KernelResult:
     """Return the kernels of an image: given, or estimated on it.
@@ -102,11 +108,15 @@ def _given_or_estimated(job: DeblurJob) -> KernelResult:
 
 
 def stored_kernels(
-    job: DeblurJob, field: KernelField, region: str, confidence: float | None = None
+    job: DeblurJob,
+    field: KernelField,
+    region: str,
+    confidence: float | None = None,
+    choices: Mapping[str, str] | None = None,
 ) -> KernelResult:
     """Return kernels that an interrupted run estimated."""
     log = RunLog.of(job.stages)
-    estimate = Estimate(field, confidence=confidence)
+    estimate = Estimate(field, confidence=confidence, choices=choices or {})
     log.warn(*low_confidence_warnings(job, estimate))
     return KernelResult(estimate, kernel_step(job).name, region, log)
 
@@ -152,10 +162,11 @@ def _kernel_of_windows(job: DeblurJob, log: RunLog) -> KernelResult:
             "no region of the image has any texture, so its blur cannot be estimated; give the "
             "kernel (psf=... or --psf FILE)."
         )
-    found, confidences = [], []
+    found, confidences, choices = [], [], []
+    stages = [s.prepare_for_windows() if isinstance(s, KernelEstimator) else s for s in job.stages]
     for window in windows:
         blurred, mask = job.read(window)
-        result = run_until_kernel(blurred, job.stages, job.context, mask)
+        result = run_until_kernel(blurred, stages, job.context, mask)
         log.add_seconds(result.seconds)
         assert result.estimate is not None
         if not result.estimate.field.is_uniform:
@@ -166,10 +177,15 @@ def _kernel_of_windows(job: DeblurJob, log: RunLog) -> KernelResult:
             )
         found.append(result.estimate.kernel)
         confidences.append(result.estimate.confidence)
+        choices.append(result.estimate.choices)
     kernel, used = average_kernels(found)
     places = "; ".join(str(windows[i]).removeprefix("tile ") for i in used)
     region = f"mean over {len(used)} of {len(windows)} regions: {places}"
-    estimate = Estimate.of(kernel, confidence=mean_confidence(confidences[i] for i in used))
+    estimate = Estimate.of(
+        kernel,
+        confidence=mean_confidence(confidences[i] for i in used),
+        choices=merge_choices(choices[i] for i in used),
+    )
     return KernelResult(estimate, kernel_step(job).name, region, log)
 
 

@@ -14,6 +14,7 @@ from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError
 from unblur.model.block_layout import Layout
+from unblur.model.choices import Choices, merge_choices
 from unblur.model.confidence import mean_confidence
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
@@ -117,12 +118,14 @@ def local_kernels(
     grid = window_grid(layout, edge or window_edge(stages))
     found: Grid = {}
     confidences: dict[Cell, float | None] = {}
+    choices: dict[Cell, Choices] = {}
     texture = {
         cell: gradient_energy(*read(tile), layout.volumetric) for cell, tile in grid.tiles.items()
     }
     threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
     textured = [cell for cell, energy in texture.items() if energy > threshold]
     silent = context.silent()
+    stages = [s.prepare_for_windows() if isinstance(s, KernelEstimator) else s for s in stages]
     for cell in context.track(textured, "kernels"):
         blurred, mask = read(grid.tiles[cell])
         result = run_until_kernel(blurred, stages, silent, mask)
@@ -130,6 +133,7 @@ def local_kernels(
         if result.estimate is not None:
             found[cell] = result.estimate.kernel.weights.astype(np.float64)
             confidences[cell] = result.estimate.confidence
+            choices[cell] = result.estimate.choices
     if not found:
         raise ImageError(
             "no part of the image has any texture, so its blur cannot be estimated; give the "
@@ -142,17 +146,18 @@ def local_kernels(
         f"{rows * columns - len(found)} without texture"
     )
     confidence = mean_confidence(c for c in map(confidences.get, kept) if c is not None)
+    chosen = merge_choices(choices[cell] for cell in kept)
     if motion == "camera":
         field, rotation = camera_kernels(kept, grid, layout.spatial[-2:])
         region += f"; as caused by a camera that rotates by {rotation:.1f} degrees"
-        return Estimate(field, confidence=confidence), region
+        return Estimate(field, confidence=confidence, choices=chosen), region
     complete = _fill_gaps(kept, rows, columns)
     field = KernelField(
         tuple(tuple(_kernel(complete[i, j]) for j in range(columns)) for i in range(rows)),
         grid.rows,
         grid.columns,
     )
-    return Estimate(field, confidence=confidence), region
+    return Estimate(field, confidence=confidence, choices=chosen), region
 
 
 def camera_kernels(
