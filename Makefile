@@ -12,7 +12,7 @@ WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/
   tests/core/model/test_stages.py tests/core/plugins/test_plugins.py tests/core/test_pipeline.py \
   tests/core/cli/test_app.py tests/core/cli/test_file_jobs.py tests/core/cli/test_looking.py \
   tests/core/cli/test_progress.py tests/core/cli/test_report_verb.py tests/core/cli/test_run.py \
-  tests/test_evidence.py tests/test_formats_page.py tests/test_reference.py
+  tests/plugins/formats tests/test_evidence.py tests/test_formats_page.py tests/test_reference.py
 
 .PHONY: demo test test-3.13 check format bench docs clean
 

@@ -13,8 +13,14 @@ icc        ICC colour profile, bytes
 exif       EXIF block, bytes, beginning with the TIFF header
 history    what was done to the pixels, one line each; written where a format has room
 notes      sentences about the file that its reader has for the user; warnings of the report
+optics     what a microscope states of its optics; see below
 <format>   a mapping that only the format of that name reads
 ========== =========================================================================
+
+The mapping `optics` has those of these keys that the file states: `na`, `immersion` ("air",
+"water", "glycerol", "oil"), `refractive_index` of the immersion medium, `magnification`,
+`objective` (its name), and `channels`, a sequence with a mapping for each channel: `excitation_nm`
+and `emission_nm` (wavelengths, nm) and `pinhole_um` (diameter, µm). OME-TIFF and OME-Zarr keep it.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class TiffFacts:
     orientation: int
     nodata: float | None
     history: tuple[str, ...]
+    optics: Mapping[str, Any]
     kept: Mapping[str, Any] = field(repr=False)
 
 
@@ -106,6 +107,7 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
         int(page.tags.valueof(ORIENTATION) or 1),
         _nodata(page, np.dtype(series.dtype)),
         history,
+        ome.optics,
         kept,
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
 from unblur.io.axes import COLOURS
+from unblur.io.tiff.ome_optics import read_optics, write_optics
 from unblur.model.image import Image
 from unblur.model.units import length, symbol
 
@@ -41,6 +42,7 @@ class OmeFacts:
     units: Mapping[str, str]
     channels: tuple[str, ...]
     significant_bits: int | None
+    optics: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(xml: str) -> ET.Element | None:
@@ -57,7 +59,7 @@ def read_facts(xml: str, number: int = 0) -> OmeFacts:
     """Return the metadata of the image with that number; empty if the document is invalid."""
     root = parse(xml)
     pixels = None if root is None else pixels_of(root, number)
-    if pixels is None:
+    if root is None or pixels is None:
         return OmeFacts({}, {}, (), None)
     sizes, units = {}, {}
     for axis, attribute in _INCREMENT.items():
@@ -68,7 +70,8 @@ def read_facts(xml: str, number: int = 0) -> OmeFacts:
     names = [c.get("Name") for c in pixels if local_name(c) == "Channel"]
     channels = tuple(n for n in names if n) if all(names) and len(set(names)) == len(names) else ()
     bits = pixels.get("SignificantBits", "")
-    return OmeFacts(sizes, units, channels, int(bits) if bits.isdecimal() else None)
+    significant = int(bits) if bits.isdecimal() else None
+    return OmeFacts(sizes, units, channels, significant, read_optics(root, pixels))
 
 
 def write_facts(image: Image, *, samples: int, original: str | None = None, number: int = 0) -> str:
@@ -88,6 +91,7 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
     """
     root = parse(original) if original else None
     pixels = None if root is None else pixels_of(root, number)
+    is_new = root is None or pixels is None
     if root is None or pixels is None:
         root = ET.Element(f"{{{SCHEMA}}}OME")
         element = ET.SubElement(root, f"{{{SCHEMA}}}Image", ID="Image:0", Name=image.source)
@@ -96,6 +100,8 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
     _describe_layout(pixels, image)
     _describe_sizes(pixels, image)
     _describe_channels(pixels, image, samples)
+    if is_new:
+        write_optics(root, pixels, image)
     _add_history(root, image.metadata.get("history", ()))
     ET.register_namespace("", _namespace(root))
     # ASCII with character references, as the TIFF tag requires.

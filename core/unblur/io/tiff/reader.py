@@ -82,6 +82,8 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
         metadata["icc"] = facts.icc
     if facts.orientation != 1:
         metadata["orientation"] = facts.orientation
+    if facts.optics:
+        metadata["optics"] = facts.optics
     if facts.history:
         metadata["history"] = facts.history
     count = data.shape[axes.index("C")] if "C" in axes else 0

@@ -146,6 +146,8 @@ def _read_multiscale(
     }
     if own.get("history"):
         metadata["history"] = tuple(own["history"])
+    if own.get("optics"):
+        metadata["optics"] = own["optics"]
     return Image(
         data,
         order,

@@ -160,6 +160,8 @@ def group_attributes(image: Image) -> dict[str, Any]:
     own: dict[str, Any] = {}
     if image.metadata.get("history"):
         own["history"] = list(image.metadata["history"])
+    if image.metadata.get("optics"):
+        own["optics"] = dict(image.metadata["optics"])
     if image.white:
         own["white"] = float(image.white)
     if modern:

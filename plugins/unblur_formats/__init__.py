@@ -1,0 +1,24 @@
+"""Readers of the files that microscopes and cameras write.
+
+`microscopes`: MRC and DeltaVision; `cameras`: SER. Packages that only these readers need come with
+the extras `bio` and `photo`, and are imported when such a file is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unblur.plugins.markers import hook
+
+if TYPE_CHECKING:
+    from unblur.model.formats import Reader
+
+
+@hook
+def unblur_readers() -> Iterable[type[Reader]]:
+    """Register the readers."""
+    from unblur_formats.cameras.ser import SerReader
+    from unblur_formats.microscopes.mrc_reader import MrcReader
+
+    return [MrcReader, SerReader]

@@ -1,0 +1,55 @@
+"""The optics that a microscope states, from one format to another."""
+
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+import tifffile
+
+from unblur.io import read_image, write_image
+from unblur.model.image import Image
+
+OPTICS = {
+    "na": 1.4,
+    "immersion": "oil",
+    "refractive_index": 1.518,
+    "magnification": 63.0,
+    "objective": "Plan-Apochromat 63x/1.40 Oil",
+    "channels": (
+        {"excitation_nm": 405.0, "emission_nm": 450.0},
+        {"excitation_nm": 488.0, "emission_nm": 520.0, "pinhole_um": 50.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr"])
+def test_optics_are_kept(tmp_path, name):
+    image = Image(np.zeros((2, 20, 24), np.uint8), "CYX", metadata={"optics": OPTICS})
+    found = read_image(write_image(image, tmp_path / name)).metadata["optics"]
+    assert {**found, "channels": tuple(found["channels"])} == OPTICS
+
+
+def test_a_second_reader_finds_them_where_the_schema_has_them(tmp_path):
+    image = Image(np.zeros((2, 20, 24), np.uint8), "CYX", metadata={"optics": OPTICS})
+    with tifffile.TiffFile(write_image(image, tmp_path / "a.ome.tif")) as tif:
+        root = ET.fromstring(tif.ome_metadata)
+    order = [child.tag.rpartition("}")[2] for child in root]
+    assert order == ["Instrument", "Image"]
+    objective = root.find("{*}Instrument/{*}Objective")
+    assert (objective.get("LensNA"), objective.get("Immersion")) == ("1.4", "Oil")
+    children = [child.tag.rpartition("}")[2] for child in root.find("{*}Image")]
+    assert children == ["InstrumentRef", "ObjectiveSettings", "Pixels"]
+    channel = root.findall("{*}Image/{*}Pixels/{*}Channel")[1]
+    assert channel.get("EmissionWavelength") == "520.0"
+
+
+def test_units_other_than_the_defaults_and_odd_values(tmp_path):
+    image = Image(np.zeros((2, 20, 24), np.uint8), "CYX", metadata={"optics": OPTICS})
+    path = write_image(image, tmp_path / "a.ome.tif")
+    xml = tifffile.tiffcomment(path)
+    xml = xml.replace('EmissionWavelength="450.0" EmissionWavelengthUnit="nm"',
+                      'EmissionWavelength="0.45" EmissionWavelengthUnit="um"')  # fmt: skip
+    tifffile.tiffcomment(path, xml.replace('LensNA="1.4"', 'LensNA="unknown"'))
+    found = read_image(path).metadata["optics"]
+    assert "na" not in found
+    assert found["channels"][0]["emission_nm"] == pytest.approx(450)
