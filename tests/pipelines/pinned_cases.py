@@ -27,7 +27,8 @@ class Case:
     image : str
         A key of `pinned_images.IMAGES`.
     psf : str or None
-        A key of `pinned_images.KERNELS`, "field" for four kernels, or None for a blind run.
+        A key of `pinned_images.KERNELS`, "field" for four kernels, or None where the pipeline finds
+        the kernel.
     settings : mapping
         Params that differ from the pipeline's, e.g. "kernel.size".
     options : mapping
@@ -43,11 +44,6 @@ class Case:
     settings: Settings = field(default_factory=dict)
     options: Settings = field(default_factory=dict)
     feed: Feed = "array"
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether the kernel was estimated."""
-        return self.psf is None
 
 
 CASES: dict[str, Case] = {}
@@ -67,7 +63,7 @@ def known(pipeline: str, image: str, variant: str = "", **rest: Any) -> None:
 
 
 def blind(pipeline: str, image: str, variant: str = "", **rest: Any) -> None:
-    """Add a case of a shipped pipeline without a kernel."""
+    """Add a case of a shipped pipeline that finds the kernel."""
     pin(f"{pipeline}-{image}" + (f"-{variant}" if variant else ""), pipeline, image, **rest)
 
 
@@ -105,50 +101,7 @@ blind("points-richardson-lucy", "stars")
 blind("points-richardson-lucy", "volume")
 blind("points-richardson-lucy", "grey")
 
-# Shipped pipelines that find the kernel ----------------------------------------------------------
-
-MAP = {"kernel.size": 9, "kernel.iterations": 2, "kernel.refinements": 2}
-TEXT = {"kernel.size": 9, "kernel.iterations": 2, "kernel.refinements": 1, "kernel.n_starts": 2,
-        "kernel.weight_factors": [0.7, 1.4], "kernel.restarts": 1}  # fmt: skip
-SHAKEN = {"kernel.size": 9, "kernel.refinements": 1}
 FEW = {"svmap.iterations": 2, "svmap.colour": "luma"}
-PLAIN = {"svmap.data_term": "l2", "svmap.regulariser": "hyper-laplacian"}
-SCHULER = {"kernel.size": 13, "kernel.refinements": 2}
-NETWORKS = {"kernel.size": 9, "kernel.iterations": 6, "kernel.width": 8}
-
-_blind: dict[str, Settings] = {
-    "map-hyper-laplacian": MAP,
-    "map-svmap": MAP,
-    "low-light": MAP,
-    "discriminative": MAP,
-    "discriminative-svmap": {**MAP, **FEW},
-    "text": TEXT,
-    "camera-shake-hyper-laplacian": SHAKEN,
-    "camera-shake-svmap": {**SHAKEN, **FEW},
-    "schuler-hyper-laplacian": SCHULER,
-    "schuler-svmap": {**SCHULER, **FEW},
-    "schuler-local-svmap": {**SCHULER, **FEW, "tiles.size": 56},
-    "selfdeblur": NETWORKS,
-    "selfdeblur-hyper-laplacian": {**NETWORKS, "kernel.region": 64},
-    "selfdeblur-svmap": {**NETWORKS, **FEW, "kernel.region": 64},
-    "kotera": NETWORKS,
-    "kotera-svmap": {**NETWORKS, **FEW, "kernel.region": 64},
-}
-for _pipeline, _settings in _blind.items():
-    for _image in ("grey", "colour", "stars"):
-        # The learned terms would take 12 s here.
-        _plain = PLAIN if (_pipeline, _image) == ("schuler-local-svmap", "colour") else {}
-        blind(_pipeline, _image, settings={**_settings, **_plain})
-blind("map-hyper-laplacian", "stack", settings=MAP)
-blind("map-hyper-laplacian", "volume", settings=MAP)
-blind("selfdeblur", "stack", settings=NETWORKS)
-
-# Sizes of kernels that are found -----------------------------------------------------------------
-
-_auto = {"kernel.size": "auto"}
-blind("map-hyper-laplacian", "grey", "auto-size", settings={**MAP, **_auto})
-blind("schuler-hyper-laplacian", "grey", "auto-size", settings={**SCHULER, **_auto})
-blind("selfdeblur", "grey", "auto-size", settings={**NETWORKS, **_auto})
 
 # Tiles, lazy images, kernels that vary, the command ----------------------------------------------
 
@@ -163,13 +116,9 @@ known("richardson-lucy", "volume", "tiled", options={"tile": 32})
 known("richardson-lucy", "grey", "field-tiled", psf="field", options={"tile": 40})
 known("wiener", "volume", "lazy", feed="dask")
 known("tv", "stack", "tiled", options={"tile": 40})
-blind("map-hyper-laplacian", "grey", "tiled", settings=MAP, options={"tile": 48})
-blind("map-hyper-laplacian", "grey", "lazy", settings=MAP, feed="dask")
-blind("discriminative", "grey", "tiled", settings=MAP, options={"tile": 48})
 blind("points-richardson-lucy", "stars", "tiled", options={"tile": 40})
 blind("points-richardson-lucy", "stars", "lazy", feed="dask")
 known("wiener", "grey", "command", feed="command")
-blind("map-hyper-laplacian", "colour", "command", feed="command", settings=MAP)
 
 # Options of the call -----------------------------------------------------------------------------
 
@@ -177,7 +126,6 @@ known("hyper-laplacian", "stars", "fill", options={"nonfinite": "fill"})
 known("svmap", "colour", "unmasked", options={"saturated": "keep"})
 known("richardson-lucy", "colour", "masked", options={"saturated": "mask"})
 known("wiener", "grey", "noise", options={"noise": 0.02})
-blind("selfdeblur", "grey", "seed", settings=NETWORKS, options={"seed": 7})
 
 # Stages and params that no shipped pipeline uses -------------------------------------------------
 
@@ -224,53 +172,14 @@ for _name, (_image, _content) in _known.items():
     pin(f"{_name}-{_image}", _content, _image, psf=KNOWN_KERNELS[_image])
 
 
-def _map(tiles: Settings | None = None, **params: Any) -> dict[str, Any]:
-    """Return `map` with short settings, then `wiener`."""
-    short = {"size": 9, "iterations": 2, "refinements": 2, **params}
-    return chain(kernel_step("map", **short), deconvolve("wiener"), **(tiles or {}))
-
-
-_networks = {"size": 9, "iterations": 4, "width": 8}
 _found: dict[str, tuple[str, dict[str, Any]]] = {
     "given": ("grey", chain(kernel_step("given", weights=[[0, 1, 0], [1, 4, 2], [0, 1, 1]]),
                             deconvolve("wiener"))),
-    "map-l0": ("grey", _map(priors=[{"prior": "l0-gradient", "weight": 0.004}])),
-    "map-tv": ("grey", _map(priors=[{"prior": "tv", "weight": 0.01}])),
-    "map-hyper-laplacian-prior": (
-        "grey", _map(priors=[{"prior": "hyper-laplacian", "weight": 0.01}])),
-    "map-two-tone": ("grey", _map(priors=[{"prior": "two-tone", "weight": 0.01}])),
-    "map-discriminative": (
-        "grey", _map(priors=[{"prior": "discriminative", "weight": 0.004,
-                              "params": {"steps": 3}}])),
-    "map-median": ("colour", _map(median=3, whiten=False, ridge=2.0)),
-    "map-starts": ("grey", _map(n_starts=2, weight_factors=[0.7, 1.4], refinements=1)),
-    "map-local": ("grey", _map({"kernel": "local", "size": 44})),
-    "map-local-camera": (
-        "grey", chain(kernel_step("map", size=9, iterations=2, refinements=2),
-                      deconvolve("richardson-lucy", iterations=3),
-                      kernel="local", motion="camera", size=44)),
-    "map-only": ("grey", chain(kernel_step("map", size=9, iterations=2, refinements=1))),
-    "camera-shake-map": (
-        "grey", chain(kernel_step("camera-shake", size=9, local_estimator="map", refinements=1),
-                      deconvolve("wiener"))),
     "points-epsf": ("stars", chain(kernel_step("points", method="epsf", size=9),
                                    deconvolve("richardson-lucy", iterations=5))),
     "points-positions": (
         "grey", chain(kernel_step("points", size=9, positions=[[30, 30], [50, 40]]),
                       deconvolve("wiener"))),
-    "schuler-paper": ("grey", chain(kernel_step("schuler", size=13, model="paper", refinements=1),
-                                    deconvolve("wiener"))),
-    "schuler-local": (
-        "colour", chain(kernel_step("schuler", size=13, refinements=1), deconvolve("wiener"),
-                        kernel="local", size=56)),
-    "schuler-whole": ("colour", chain(kernel_step("schuler", size=13, windows="all", refinements=1),
-                                      deconvolve("wiener"))),
-    "selfdeblur-paper-loss": (
-        "grey", chain(kernel_step("selfdeblur", loss="paper", restarts=2, **_networks))),
-    "selfdeblur-alternating": (
-        "grey", chain(kernel_step("selfdeblur", optimisation="alternating", kernel_net="two",
-                             **_networks))),
-    "selfdeblur-joint": ("colour", chain(kernel_step("selfdeblur", colour="joint", **_networks))),
 }  # fmt: skip
 for _name, (_image, _content) in _found.items():
     pin(f"{_name}-{_image}", _content, _image)

@@ -7,6 +7,7 @@ from unblur.model.stages import Prior
 from unblur.numerics.fourier import apply_otf, psf_to_otf
 from unblur.numerics.operators import gradient
 from unblur.testing import lopsided
+from unblur_classic.map import kernel_update
 from unblur_classic.map.edges import keep_salient, salient_threshold
 from unblur_classic.map.kernel_update import fit_kernel
 from unblur_classic.map.latent_update import WeightedPrior, update_latent
@@ -43,6 +44,17 @@ def test_the_kernel_is_scipys_nonnegative_least_squares(size, ridge, whitening):
     found = fit_kernel(sharp, blurred, initial, ridge=ridge, whitening=whitening, iterations=2000)
     assert (expected == 0).any()
     np.testing.assert_allclose(found.flatten(), expected / expected.sum(), atol=1e-5)
+
+
+@pytest.mark.parametrize("whitening", [None, 0.2])
+def test_the_fit_is_the_same_with_a_matrix_and_with_fourier_transforms(monkeypatch, whitening):
+    sharp, blurred = drawn(2, 40, 36) - 0.5, drawn(2, 40, 36, seed=1) - 0.5
+    initial = torch.full((9, 9), 1 / 81, dtype=torch.float64)
+    options = {"ridge": 0.5, "whitening": whitening}
+    with_matrix = fit_kernel(sharp, blurred, initial, **options)
+    monkeypatch.setattr(kernel_update, "DENSE_SIZE", 0)
+    without = fit_kernel(sharp, blurred, initial, **options)
+    torch.testing.assert_close(with_matrix, without, atol=1e-10, rtol=0)
 
 
 def whiten(x, sharp, whitening):

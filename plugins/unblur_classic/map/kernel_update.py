@@ -14,6 +14,9 @@ from unblur.numerics.statistics import stable_mean
 WHITENED_RIDGE = 0.1
 """Weight of the squared kernel in whitened equations, in which frequencies of ample power have the
 weight 1."""
+DENSE_SIZE = 21
+"""Largest extent of a kernel whose equations are applied as a matrix, which is faster than Fourier
+transforms up to there, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,17 @@ class NormalEquations:
 
     Attributes
     ----------
+    autocorrelation : (..., 2 n + 1, 2 n + 1)
+        Autocorrelation of `s` at all differences of shifts, 0 in the middle.
     otf : (..., complex) tensor
-        Transfer function of the autocorrelation of `s`, on a grid of extent `grid`.
+        Its transfer function, on a grid of extent `grid`.
     target : (..., n, n)
         Correlation of `b` with `s` at the shifts of the kernel's support.
     grid : int
         Extent of the grid on which the kernel is convolved.
     """
 
+    autocorrelation: Tensor
     otf: Tensor
     target: Tensor
     grid: int
@@ -59,7 +65,13 @@ class NormalEquations:
         target = torch.roll(cross, (centre, centre), (-2, -1))[corner((size, size))]
         grid = fast_length(3 * size + 2)
         centred = torch.roll(auto, (size, size), (-2, -1))[corner((2 * size + 1, 2 * size + 1))]
-        return cls(psf_to_otf(centred, (grid, grid)), target, grid)
+        return cls(centred, psf_to_otf(centred, (grid, grid)), target, grid)
+
+    def matrix(self) -> Tensor:
+        """Return the matrix (n * n, n * n) of `apply`, for equations without leading axes."""
+        n = self.target.shape[-1]
+        shifts = self.autocorrelation[1:-1, 1:-1].unfold(0, n, 1).unfold(1, n, 1)
+        return shifts.flip(-2, -1).reshape(n * n, n * n)
 
     def apply(self, kernel: Tensor) -> Tensor:
         """Return the autocorrelation of `s` applied to `kernel`: the gradient plus `target`."""
@@ -94,14 +106,19 @@ def fit_kernel(
     iterations : int
         Iterations of `unblur.numerics.solvers.nonnegative_least_squares`.
     """
-    equations = NormalEquations.of(sharp, blurred, initial.shape[-1], whitening)
+    size = initial.shape[-1]
+    equations = NormalEquations.of(sharp, blurred, size, whitening)
     lipschitz = 1.01 * float(equations.otf.abs().max()) + ridge
-    kernel = nonnegative_least_squares(
-        lambda k: equations.apply(k) + ridge * k,
-        equations.target,
-        initial,
-        lipschitz=lipschitz,
-        iterations=iterations,
+    target, start = equations.target, initial
+    if size <= DENSE_SIZE:
+        matrix = equations.matrix()
+        matrix.diagonal().add_(ridge)
+        normal, target, start = matrix.mv, target.reshape(-1), start.reshape(-1)
+    else:
+        normal = lambda k: equations.apply(k) + ridge * k  # noqa: E731
+    found = nonnegative_least_squares(
+        normal, target, start, lipschitz=lipschitz, iterations=iterations
     )
+    kernel = found.reshape(size, size)
     total = kernel.sum()
     return kernel / total if float(total) > 0 else initial

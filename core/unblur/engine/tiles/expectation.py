@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from math import prod
+from math import inf, prod
 
 import torch
 
@@ -167,8 +167,11 @@ def _expect_kernels(job: DeblurJob) -> tuple[int, float | None]:
     for edge in EDGES:
         if edge < least:
             continue
-        # The estimators use windows of large images: small pieces alone would say too much.
-        if trials and (edge > max(extent[-2:]) or trials[-1].amount > LONG_SECONDS):
+        # The estimators use windows of large images: from one small piece alone the duration of
+        # a large image would come out far too long.
+        if (trials and edge > max(extent[-2:])) or (
+            len(trials) > 1 and trials[-1].amount > LONG_SECONDS
+        ):
             break
         piece = _piece(job, edge)
         try:
@@ -210,21 +213,20 @@ def _estimated_regions(job: DeblurJob) -> tuple[tuple[int, ...], int]:
 def _estimation_seconds(job: DeblurJob, piece: Tile) -> float | None:
     """Return the duration of the kernel step on a piece, by its progress if it takes long."""
     blurred, mask = job.read(piece)
-    began, share = time.perf_counter(), [0.0]
-
-    def note(progress: Progress) -> None:
-        share[0] = progress.done / max(progress.total, 1)
+    began = time.perf_counter()
+    last: list[Progress] = []
 
     def is_over() -> bool:
         return time.perf_counter() - began > MOST_SECONDS
 
-    context = job.context.with_(on_progress=note, is_cancelled=is_over)
+    context = job.context.with_(
+        on_progress=lambda progress: last.append(progress), is_cancelled=is_over
+    )
     try:
         run_until_kernel(blurred, job.stages, context, mask)
     except Cancelled:
-        if not share[0]:
-            return None
-        return (time.perf_counter() - began) / share[0]
+        remaining = last[-1].remaining if last else inf
+        return None if remaining == inf else time.perf_counter() - began + remaining
     return time.perf_counter() - began
 
 
