@@ -1,7 +1,7 @@
 """Readers of the files that microscopes and cameras write.
 
-`microscopes`: MRC and DeltaVision; `cameras`: SER. Packages that only these readers need come with
-the extras `bio` and `photo`, and are imported when such a file is read.
+`microscopes`: MRC and DeltaVision; `cameras`: SER and XISF. Packages that only these readers need
+come with the extras `bio` and `photo`, and are imported when such a file is read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def unblur_readers() -> Iterable[type[Reader]]:
     """Register the readers."""
     from unblur_formats.cameras.ser import SerReader
+    from unblur_formats.cameras.xisf import XisfReader
     from unblur_formats.microscopes.mrc_reader import MrcReader
 
-    return [MrcReader, SerReader]
+    return [MrcReader, SerReader, XisfReader]

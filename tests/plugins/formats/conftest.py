@@ -30,6 +30,8 @@ def check_outputs(tmp_path):
 def _check_ome_tiff(image, path):
     with tifffile.TiffFile(path) as tif:
         values = tif.series[0].asarray()
+        if tif.series[0].axes.endswith("S"):  # colours, which OME-TIFF holds within each pixel
+            values = np.moveaxis(values, -1, -3)
         document = ET.fromstring(tif.ome_metadata)
     pixels = document.find("{*}Image/{*}Pixels")
     np.testing.assert_array_equal(values.squeeze(), np.asarray(image.data).squeeze())
