@@ -38,10 +38,9 @@ def test_the_seconds_of_local_kernels_are_those_spent():
     image = np.kron(image, np.ones((4, 4))) + 0.001 * random.standard_normal((264, 264))
     report = deblur(
         image.astype(np.float32),
-        "map-hyper-laplacian",
+        "schuler-hyper-laplacian",
         device="cpu",
-        kernel__size=9,
-        kernel__iterations=1,
+        kernel__size=13,
         kernel__refinements=0,
         **{"tiles.kernel": "local", "tiles.size": 128},
     ).report
