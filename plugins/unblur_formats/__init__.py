@@ -1,7 +1,7 @@
 """Readers of the files that microscopes and cameras write.
 
-`microscopes`: MRC and DeltaVision; `cameras`: SER and XISF. Packages that only these readers need
-come with the extras `bio` and `photo`, and are imported when such a file is read.
+`microscopes`: MRC, DeltaVision, ND2, CZI; `cameras`: SER and XISF. Packages that only these readers
+need come with the extras `bio` and `photo`, and are imported when such a file is read.
 """
 
 from __future__ import annotations
@@ -21,5 +21,7 @@ def unblur_readers() -> Iterable[type[Reader]]:
     from unblur_formats.cameras.ser import SerReader
     from unblur_formats.cameras.xisf import XisfReader
     from unblur_formats.microscopes.mrc_reader import MrcReader
+    from unblur_formats.microscopes.nikon import Nd2Reader
+    from unblur_formats.microscopes.zeiss import CziReader
 
-    return [MrcReader, SerReader, XisfReader]
+    return [CziReader, MrcReader, Nd2Reader, SerReader, XisfReader]
