@@ -43,7 +43,7 @@ _MICRO = 1e6
 
 
 @dataclass(frozen=True)
-class Tile:
+class CziTile:
     """One tile of a plane.
 
     Parameters
@@ -68,7 +68,7 @@ class Tile:
     samples: int
 
     @classmethod
-    def of(cls, entry: Any) -> Tile:
+    def of(cls, entry: Any) -> CziTile:
         """Return the tile of an entry of any version of czifile."""
         if hasattr(entry, "dimension_entries"):
             found = {d.dimension: d for d in entry.dimension_entries}
@@ -154,9 +154,9 @@ class CziReader(Reader):
         )  # fmt: skip
 
 
-def read_tiles(czi: Any, path: Path) -> list[Tile]:
+def read_tiles(czi: Any, path: Path) -> list[CziTile]:
     """Return the tiles at full resolution, in the order in which they are put together."""
-    tiles = [Tile.of(entry) for entry in czi.subblock_directory]
+    tiles = [CziTile.of(entry) for entry in czi.subblock_directory]
     full = [tile for tile in tiles if not tile.is_reduced]
     if not full:
         raise ImageError(f"{path} holds no image at full resolution.")
@@ -171,7 +171,7 @@ def read_tiles(czi: Any, path: Path) -> list[Tile]:
     return sorted(full, key=lambda tile: tile.start.get("M", 0))
 
 
-def _layout(tiles: list[Tile]) -> tuple[str, dict[str, list[int]], tuple[int, int], Any]:
+def _layout(tiles: list[CziTile]) -> tuple[str, dict[str, list[int]], tuple[int, int], Any]:
     """Return axes, their indices in the file, the first row and column, and the type."""
     if len({tile.samples for tile in tiles}) > 1:
         raise ValueError("grey and colour tiles in one scene")
@@ -204,7 +204,7 @@ def open_scene(path: Path, part: str) -> PlaneArray:
     samples = tiles[0].samples
     shape = _shape(axes, indices, samples)
     ndim = 3 if samples > 1 else 2
-    planes: dict[tuple[int, ...], list[Tile]] = {}
+    planes: dict[tuple[int, ...], list[CziTile]] = {}
     for tile in tiles:
         index = tuple(indices[a].index(tile.start.get(a, 0)) for a in axes[:-2])
         planes.setdefault(index, []).append(tile)
@@ -220,7 +220,7 @@ def open_scene(path: Path, part: str) -> PlaneArray:
     return PlaneArray(shape, np.dtype(dtype), read, ndim, czi.close)
 
 
-def _facts(tiles: list[Tile], root: ET.Element, notes: tuple[str, ...]) -> FileFacts:
+def _facts(tiles: list[CziTile], root: ET.Element, notes: tuple[str, ...]) -> FileFacts:
     axes, indices, _, dtype = _layout(tiles)
     samples = tiles[0].samples
     if samples > 1 and "C" in axes:

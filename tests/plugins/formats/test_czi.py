@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_czi_file_is_said(tmp_path, monkeypatch):
         patch.setattr(czifile.CziFile, "metadata", lambda self: entities)
         with pytest.raises(ImageError, match="document type"):
             read_image(SAMPLES / "scenes.czi")
-    tile = zeiss.Tile
+    tile = zeiss.CziTile
     original = tile.of
 
     def with_phases(entry):
