@@ -87,7 +87,7 @@ class WidgetWindow:
 def photograph() -> None:
     """A blurred photograph, deblurred blind."""
     scene = WidgetWindow("photograph", "dark")
-    scene.widget.open_pipeline("map-hyper-laplacian")
+    scene.widget.open_pipeline("photograph")
     scene.widget.run()
     scene.wait_until_idle()
     scene.save("napari-photograph.png")
@@ -96,7 +96,7 @@ def photograph() -> None:
 def preview() -> None:
     """A preview of the visible region, in the light theme."""
     scene = WidgetWindow("photograph", "light")
-    scene.widget.open_pipeline("map-hyper-laplacian")
+    scene.widget.open_pipeline("photograph")
     scene.viewer.scene.camera.zoom *= 1.6
     scene.wait(lambda: True)
     scene.widget.footer.live.click()

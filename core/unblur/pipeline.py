@@ -26,6 +26,9 @@ from unblur.plugins.manager import Registry, registry
 STEP_KINDS: tuple[Kind, ...] = ("kernel", "deconvolve", "postprocess")
 """Kinds of stages that can be steps; priors are params of a step."""
 
+RECOMMENDED = "photograph"
+"""Name of the pipeline that is proposed for an image whose kernel is not known."""
+
 MAX_FILE_BYTES = 100_000
 """Largest size of a pipeline file, in characters; larger files are refused unread."""
 

@@ -15,7 +15,7 @@ from napari_unblur.model.catalogue import (
 from napari_unblur.model.command import run_command
 from napari_unblur.model.draft import Draft, DraftStep, missing_stage
 from unblur.errors import UsageError
-from unblur.pipeline import Pipeline
+from unblur.pipeline import RECOMMENDED, Pipeline
 
 TEXT = """\
 summary: For tests.
@@ -70,6 +70,7 @@ def test_the_menu_lists_pipelines_recent_files_and_broken_plugins(registry, pipe
     bad = pipeline_file("summary: x\nsteps:\n  - deconvolve: magic\n", "bad.yaml")
     recent = recent_entries(registry, [good, bad, "/nowhere/gone.yaml"])
     lines = [*registered_entries(registry), *recent, *broken_entries(registry)]
+    assert lines[0].key == RECOMMENDED
     listed = {entry.key: entry for entry in lines}
     assert "wiener" in listed
     assert listed["wiener"].needs_psf

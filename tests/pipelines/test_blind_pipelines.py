@@ -19,6 +19,7 @@ BLIND = {
     "map-hyper-laplacian": ("stars", MAP),
     "map-svmap": ("grey", {**MAP, **FEW}),
     "low-light": ("colour", MAP),
+    "photograph": ("colour", {"kernel.size": 9}),
     "discriminative": ("grey", MAP),
     "discriminative-svmap": ("colour", {**MAP, **FEW}),
     "text": ("grey", TEXT),

@@ -78,7 +78,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: [bold]unblur run map-hyper-laplacian photo.jpg -o sharp.png[/bold]",
+    epilog="Start with: [bold]unblur run photograph photo.jpg -o sharp.png[/bold]",
 )
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from unblur.engine import Result
     from unblur.runs import FileJob, RunOptions
 
-EXAMPLE = "unblur run map-hyper-laplacian photo.jpg -o sharp.png --set kernel.size=31"
+EXAMPLE = "unblur run photograph photo.jpg -o sharp.png --set kernel.size=31"
 
 
 @dataclass

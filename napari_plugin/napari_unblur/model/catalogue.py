@@ -9,7 +9,7 @@ from typing import Literal
 
 from napari_unblur.model.draft import missing_stage
 from unblur.errors import UnblurError
-from unblur.pipeline import Pipeline
+from unblur.pipeline import RECOMMENDED, Pipeline
 from unblur.plugins.manager import Registry
 
 Group = Literal["Pipelines", "Recent files", "Broken plugins"]
@@ -45,9 +45,12 @@ class PipelineEntry:
 
 
 def registered_entries(registry: Registry) -> list[PipelineEntry]:
-    """Return the entries of registered pipelines, those that can run here first."""
+    """Return the entries of registered pipelines, those that can run here first.
+
+    The first of these is the recommended one.
+    """
     found = [_entry(name, name, "Pipelines", registry) for name in sorted(registry.pipelines)]
-    return sorted(found, key=lambda entry: bool(entry.problem))
+    return sorted(found, key=lambda entry: (bool(entry.problem), entry.key != RECOMMENDED))
 
 
 def recent_entries(registry: Registry, recent: Sequence[str]) -> list[PipelineEntry]:

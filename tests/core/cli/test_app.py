@@ -38,7 +38,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb_and_a_first_step(unblur):
     said = unblur("--help")
     assert all(re.search(rf"\b{verb}\b", said.out) for verb in VERBS)
-    assert "unblur run map-hyper-laplacian photo.jpg -o sharp.png" in said.out
+    assert "unblur run photograph photo.jpg -o sharp.png" in said.out
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "psf check", "psf make"])

@@ -75,10 +75,10 @@ def test_an_unknown_confidence_is_null(unblur, confident, photo, tmp_path):
 @pytest.mark.parametrize(
     ("pipeline", "lights", "others"),
     [
-        ("map-hyper-laplacian", False, "text"),
-        ("map-hyper-laplacian", True, "text, low-light"),
-        ("text", True, "map-hyper-laplacian, low-light"),
-        ("low-light", True, "map-hyper-laplacian, text"),
+        ("map-hyper-laplacian", False, "photograph, text"),
+        ("map-hyper-laplacian", True, "photograph, text, low-light"),
+        ("text", True, "photograph, low-light"),
+        ("low-light", True, "photograph, text"),
     ],
 )
 def test_a_low_confidence_is_one_line_and_no_failure(

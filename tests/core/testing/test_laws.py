@@ -72,6 +72,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "params": {"size": 9, "iterations": 2},
         "scene": synthetic_scene((48, 48), noise=0.005),
     },
+    "photograph": {"params": {"size": 9}, "scene": synthetic_scene((48, 48), noise=0.005)},
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},
     "selfdeblur": {

@@ -21,6 +21,7 @@ from unblur.numerics.psf.sampling import (
     pixel_size_ratios,
     resample,
 )
+from unblur.pipeline import RECOMMENDED
 
 SPATIAL = {2: "YX", 3: "ZYX"}
 
@@ -91,7 +92,7 @@ def check_request(stages: Sequence[Stage], has_psf: bool) -> None:
         raise UsageError(
             f"deconvolve '{name}' needs the blur kernel, and this pipeline does not estimate it; "
             "give one (psf=... or --psf FILE), or use a pipeline with a kernel step, "
-            "e.g. map-hyper-laplacian."
+            f"e.g. {RECOMMENDED}."
         )
     if has_psf and "kernel" in kinds and "deconvolve" not in kinds:
         name = stages[kinds.index("kernel")].name

@@ -19,7 +19,7 @@ from unblur.model.confidence import is_low, low_confidence_warning, mean_confide
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Estimate, KernelEstimator
 from unblur.numerics.kernel_ops import average_kernels
-from unblur.pipeline import Pipeline
+from unblur.pipeline import RECOMMENDED, Pipeline
 
 WINDOWS = 3
 """Number of windows that are estimated on and averaged, dimensionless."""
@@ -30,7 +30,7 @@ EXAMPLE_SIZES = (31, 61)
 MIN_SIZE_RATIO = 1.4
 """Smallest ratio of two kernel sizes that count as unlike, dimensionless."""
 
-ALTERNATIVES = ("map-hyper-laplacian", "text", "low-light")
+ALTERNATIVES = (RECOMMENDED, "text", "low-light")
 """Names of the blind pipelines that are proposed in place of the one that ran."""
 
 FOR_CLIPPED_LIGHTS = "low-light"

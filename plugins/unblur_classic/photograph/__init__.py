@@ -1,0 +1,1 @@
+"""The recommended blind estimator: the kind of the photograph and of its blur, by evidence."""
