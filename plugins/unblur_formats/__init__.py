@@ -1,7 +1,7 @@
 """Readers of the files that microscopes and cameras write.
 
-`microscopes`: MRC, DeltaVision, ND2, CZI and LIF; `cameras`: SER and XISF. Packages that only these
-readers need come with the extras `bio` and `photo`, and are imported when such a file is read.
+`microscopes`: MRC, DeltaVision, ND2, CZI, LIF and OIB; `cameras`: SER and XISF. Packages that only
+these readers need come with the extras `bio` and `photo`; reading such a file imports them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def unblur_readers() -> Iterable[type[Reader]]:
     from unblur_formats.microscopes.leica import LifReader
     from unblur_formats.microscopes.mrc_reader import MrcReader
     from unblur_formats.microscopes.nikon import Nd2Reader
+    from unblur_formats.microscopes.olympus import OibReader
     from unblur_formats.microscopes.zeiss import CziReader
 
-    return [CziReader, LifReader, MrcReader, Nd2Reader, SerReader, XisfReader]
+    return [CziReader, LifReader, MrcReader, Nd2Reader, OibReader, SerReader, XisfReader]
