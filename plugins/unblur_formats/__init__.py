@@ -1,7 +1,8 @@
 """Readers of the files that microscopes and cameras write.
 
-`microscopes`: MRC, DeltaVision, ND2, CZI, LIF and OIB; `cameras`: SER and XISF. Packages that only
-these readers need come with the extras `bio` and `photo`; reading such a file imports them.
+`microscopes`: MRC, DeltaVision, ND2, CZI, LIF and OIB; `cameras`: raw, HEIC, SER and XISF.
+Packages that only these readers need come with the extras `bio` and `photo`; reading such a file
+imports them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 @hook
 def unblur_readers() -> Iterable[type[Reader]]:
     """Register the readers."""
+    from unblur_formats.cameras.heif import HeicReader
+    from unblur_formats.cameras.raw import RawReader
     from unblur_formats.cameras.ser import SerReader
     from unblur_formats.cameras.xisf import XisfReader
     from unblur_formats.microscopes.leica import LifReader
@@ -26,4 +29,14 @@ def unblur_readers() -> Iterable[type[Reader]]:
     from unblur_formats.microscopes.olympus import OibReader
     from unblur_formats.microscopes.zeiss import CziReader
 
-    return [CziReader, LifReader, MrcReader, Nd2Reader, OibReader, SerReader, XisfReader]
+    return [
+        CziReader,
+        HeicReader,
+        LifReader,
+        MrcReader,
+        Nd2Reader,
+        OibReader,
+        RawReader,
+        SerReader,
+        XisfReader,
+    ]
