@@ -118,6 +118,7 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "size": "auto" if options.size == "auto" else case.size,
         "preset": options.preset,
         "restarts": options.restarts,
+        "initial_estimator": options.initial_estimator,
     }
     case = case.cropped(options.crop)
     stage: KernelEstimator = cls(params)
@@ -154,7 +155,8 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
 def identity(entry: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values that identify a row."""
     named = ("case", "method", "preset", "size", "restarts", "seed")
-    return (*(entry[key] for key in named), entry.get("crop", 0))
+    initial = entry.get("initial_estimator", "none")
+    return (*(entry[key] for key in named), entry.get("crop", 0), initial)
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -187,6 +189,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", help="names of the cases to run; all by default")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--restarts", type=int, default=1)
+    parser.add_argument("--initial-estimator", default="none", help="of the initial kernel")
     parser.add_argument("--crop", type=int, default=0, help="pixels of the central crop; 0 for all")
     parser.add_argument("--every", type=int, default=100, help="iterations between scored previews")
     parser.add_argument("--device", default="auto")
@@ -201,6 +204,7 @@ def main() -> None:
         for seed in range(options.seeds):
             size = "auto" if options.size == "auto" else case.size
             settings = (options.method, options.preset, size, options.restarts, seed, options.crop)
+            settings = (*settings, options.initial_estimator)
             if any(identity(entry) == (case.name, *settings) for entry in rows):
                 continue
             rows.append(row(case, options, seed, device))

@@ -5,18 +5,18 @@ and their optimisation are those of `unblur_selfdeblur`.
 
 Symbols
 -------
-=========  ================  =============  ====================================
+=========  ================  =============  =============================================
 symbol     name in code      equation       function
-=========  ================  =============  ====================================
+=========  ================  =============  =============================================
 x_0        scene             Kotera Eq. 8   generator_fit.fit_generators
 k_0        kernel            Kotera Eq. 8   generator_fit.fit_generators
-theta      network           Kotera Eq. 8   generator_fit._fit
+theta      network           Kotera Eq. 8   unblur_selfdeblur.initial_kernel.fit_network
 sigma      size              Kotera Sec. 3  generator_fit.gaussian_kernel
 scale      ratio             Kotera Sec. 3  stage.scale_levels
 L          LossPhase         Kotera Eq. 9   stage.Kotera._schedule
 alpha_x    tv_weight         Kotera Eq. 9   stage.Kotera._schedule
 alpha_k    kernel_l2_weight  Kotera Eq. 9   stage.Kotera._schedule
-=========  ================  =============  ====================================
+=========  ================  =============  =============================================
 """
 
 from __future__ import annotations

@@ -6,22 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur_selfdeblur.initial_kernel import FIT_KERNEL_RATE, fit_network
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import deterministic
 from unblur_selfdeblur.schedule import IMAGE_RATE
 
 FIT_TOLERANCE = 10 / 255
 """Root mean square error at which a fit ends, relative to white or to the peak of the kernel."""
-FIT_KERNEL_RATE = 1e-3
-"""Learning rate of the fit of the kernel network, which is not stated in the paper."""
 MAX_FIT_ITERATIONS = 500
 """Number of iterations after which a fit ends whatever its error."""
-FIT_CHECK_INTERVAL = 5
-"""Number of iterations between two checks of the error."""
 
 
 def fit_generators(
@@ -45,18 +42,28 @@ def fit_generators(
     """
     with deterministic(), no_malloc_trim():
         peak = kernel.max()
-        _fit(
+        fit_network(
             generators.kernel_net,
             lambda: generators.kernel() / peak,
             kernel / peak,
-            FIT_KERNEL_RATE,
+            rate=FIT_KERNEL_RATE,
+            tolerance=FIT_TOLERANCE,
+            max_iterations=MAX_FIT_ITERATIONS,
         )
         if scene is not None:
             size: Any = generators.image_noise.shape[-2:]
             target = functional.interpolate(
                 scene[None], size=size, mode="bilinear", align_corners=False
             )[0]
-            _fit(generators.image_net, generators.scene, target, IMAGE_RATE, on_step)
+            fit_network(
+                generators.image_net,
+                generators.scene,
+                target,
+                rate=IMAGE_RATE,
+                tolerance=FIT_TOLERANCE,
+                max_iterations=MAX_FIT_ITERATIONS,
+                on_step=on_step,
+            )
 
 
 def gaussian_kernel(size: int, like: Tensor) -> Tensor:
@@ -77,21 +84,3 @@ def gaussian_kernel(size: int, like: Tensor) -> Tensor:
     profile = torch.exp(-0.5 * (offset / (size / 2)) ** 2)
     kernel = profile[:, None] * profile
     return kernel / kernel.sum()
-
-
-def _fit(
-    network: nn.Module,
-    generate: Callable[[], Tensor],
-    target: Tensor,
-    rate: float,
-    on_step: Callable[[], object] = lambda: None,
-) -> None:
-    adam = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-    for iteration in range(MAX_FIT_ITERATIONS):
-        error = (generate() - target).square().mean()
-        if iteration % FIT_CHECK_INTERVAL == 0 and float(error.detach()) <= FIT_TOLERANCE**2:
-            return
-        error.backward()  # type: ignore[no-untyped-call]
-        adam.step()
-        adam.zero_grad(set_to_none=True)
-        on_step()

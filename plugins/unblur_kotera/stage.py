@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 from torch import Tensor
 
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.stages import Estimate
-from unblur.numerics.pyramid import PyramidLevel, odd, resize_kernel, shrink_image
+from unblur.numerics.pyramid import (
+    PyramidLevel,
+    odd,
+    rescale_kernel,
+    resize_kernel,
+    shrink_image,
+)
 from unblur_kotera.generator_fit import fit_generators, gaussian_kernel
 from unblur_selfdeblur.dip_params import DipParams, Preset, kernel_size
 from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
+from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel, fit_kernel
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import DipResult, Observation, optimise
-from unblur_selfdeblur.schedule import LossPhase, Schedule
+from unblur_selfdeblur.schedule import LossPhase, Schedule, fix_kernel_first
 from unblur_selfdeblur.selection import best_of
 
 MIN_KERNEL_SIZE = 7
@@ -22,6 +31,8 @@ MIN_KERNEL_SIZE = 7
 """
 COARSE_SHARE: dict[Preset, float] = {"published": 0.1, "fast": 0.25}
 """Iterations of a coarse scale as a fraction of those at full size; 500 to 5000 as published."""
+N_SCALES = 3
+"""Number of scales of the paper (Kotera Sec. 3)."""
 FIRST_LOSS_SHARE = 0.4
 """Fraction of the iterations at full size with the first of the two losses; 2000 of 5000."""
 
@@ -49,6 +60,10 @@ class Kotera(stages.KernelEstimator):
     deviation is half the extent of the kernel, and the image network at random. The fit of a
     network to its initial value ends at a root mean square error of 10 / 255 (Kotera Eq. 8).
 
+    With an `initial_estimator` the networks are optimised at full size alone, from the kernel that
+    it finds: with the second loss, in the first third of the iterations over the image network,
+    then over both. With several `scales` the coarsest one begins with that kernel at its size.
+
     Seeds, failed attempts, colour and registration are as in `selfdeblur`.
 
     Examples
@@ -74,8 +89,10 @@ class Kotera(stages.KernelEstimator):
     class Params(DipParams):
         """Settings of `kotera`."""
 
-        scales: int = Field(
-            3, ge=1, le=6, description="Number of scales, each 1.41 times finer than the last."
+        scales: Literal["auto"] | Annotated[int, Field(ge=1, le=6)] = Field(
+            "auto",
+            description="Number of scales, each 1.41 times finer than the last; auto is 3, and 1 "
+            "with an initial kernel.",
         )
         kernel_l2_weight: float = Field(
             0.1,
@@ -90,13 +107,21 @@ class Kotera(stages.KernelEstimator):
             description="Weight of total variation in the second loss (Kotera Eq. 9).",
         )
 
+        @property
+        def number_of_scales(self) -> int:
+            """Number of scales."""
+            if self.scales != "auto":
+                return int(self.scales)
+            return N_SCALES if self.initial is None else 1
+
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel and the sharp image; see `KernelEstimator`."""
         context.checkpoint()
         blurred, mask, is_whole = crop_to_region(blurred, mask, self.params.region)
         target = FitTarget.of(blurred, mask, self.params.colour == "joint")
-        size = kernel_size(self.params.size, target.data, context)
-        levels = scale_levels(size, self.params.scales)
+        initial = find_initial_kernel(self.params.initial, self.params.size, blurred, mask, context)
+        size = initial.size if initial else kernel_size(self.params.size, target.data, context)
+        levels = scale_levels(size, self.params.number_of_scales)
         schedules = [self._schedule(level) for level in levels]
         steps = self.params.restarts * sum(schedule.iterations for schedule in schedules)
         tick = context.ticker(self.name, steps)
@@ -113,7 +138,10 @@ class Kotera(stages.KernelEstimator):
                     seed=seed,
                     device=context.device,
                 )
-                if found is None:
+                if found is None and initial:
+                    kernel = rescale_kernel(initial.weights, level.size, level.ratio)
+                    fit_kernel(generators, kernel, context.checkpoint)
+                elif found is None:
                     fit_generators(generators, gaussian_kernel(level.size, data.blurred))
                 else:
                     kernel = resize_kernel(found.kernel, level.size)
@@ -126,7 +154,7 @@ class Kotera(stages.KernelEstimator):
 
         choice = best_of(self.params.restarts, context.seed, target.data, attempt)
         image = target.image(choice.best) if is_whole else None
-        return Estimate.of(target.kernel(choice.best), image, choice.notes)
+        return estimate_from(initial, target.kernel(choice.best), image, choice.notes)
 
     def _schedule(self, level: PyramidLevel) -> Schedule:
         """Return the losses of a scale (Kotera Eq. 9), the first one alone below full size."""
@@ -136,6 +164,9 @@ class Kotera(stages.KernelEstimator):
             coarse = max(round(COARSE_SHARE[self.params.preset] * iterations), 1)
             phase = LossPhase(coarse, "mse", kernel_l2_weight=kernel_l2_weight)
             return Schedule([phase], halves_rates=False)
+        if self.params.initial is not None:
+            phase = LossPhase(iterations, "ssim", tv_weight=self.params.tv_weight)
+            return Schedule(fix_kernel_first(phase), stops_early=self.params.stop == "auto")
         first = round(FIRST_LOSS_SHARE * iterations)
         phases = [
             LossPhase(first, "mse", kernel_l2_weight=kernel_l2_weight),

@@ -23,8 +23,12 @@ PUBLISHED_ITERATIONS = 5000
 """Number of iterations of the paper (Ren Sec. 4)."""
 FAST_ITERATIONS, FAST_WIDTH = 1000, 32
 """Iterations and channels that take a quarter of an hour on two cores at 255 x 255 pixels."""
+FAST_INITIALISED_ITERATIONS = 300
+"""Number of iterations with these channels from an initial kernel, dimensionless."""
 SIZE_ESTIMATOR = "map"
 """Name of the kernel estimator whose `kernel_size` gives a size of auto."""
+FAST_INITIAL_ESTIMATOR = "map"
+"""Name of the estimator of the initial kernel of the preset fast."""
 
 
 class DipParams(stages.Params):
@@ -61,6 +65,12 @@ class DipParams(stages.Params):
         "at once.",
     )
     restarts: int = Field(1, ge=1, le=100, description="Number of seeds; the best result is kept.")
+    initial_estimator: str = Field(
+        "auto",
+        description="Estimator of the kernel that the networks are initialised with: map, or any "
+        "other with a param size. none: random weights, as published. auto is the preset's: none "
+        "with published, map with fast.",
+    )
     stop: Stop = Field(
         "auto", description="Stop when the loss is on a plateau, or only after all iterations."
     )
@@ -70,7 +80,16 @@ class DipParams(stages.Params):
         """Iterations at full size."""
         if self.iterations != "auto":
             return int(self.iterations)
-        return FAST_ITERATIONS if self.preset == "fast" else PUBLISHED_ITERATIONS
+        if self.preset == "published":
+            return PUBLISHED_ITERATIONS
+        return FAST_ITERATIONS if self.initial is None else FAST_INITIALISED_ITERATIONS
+
+    @property
+    def initial(self) -> str | None:
+        """Name of the estimator of the initial kernel; None for random weights."""
+        if self.initial_estimator == "auto":
+            return FAST_INITIAL_ESTIMATOR if self.preset == "fast" else None
+        return None if self.initial_estimator == "none" else self.initial_estimator
 
     @property
     def channels(self) -> int:

@@ -141,6 +141,10 @@ class _Optimiser:
         """Take one step at `rate` times the initial learning rates; return the loss before it."""
         image, kernel = self.adam.param_groups
         image["lr"], kernel["lr"] = IMAGE_RATE * rate, KERNEL_RATE * rate
+        if not phase.updates_kernel:
+            with torch.no_grad():
+                fixed = self.generators.kernel()
+            return self._update(self.generators.scene(), fixed, data, phase)
         if not self.alternating:
             return self._update(self.generators.scene(), self.generators.kernel(), data, phase)
         with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 DataTerm = Literal["mse", "ssim"]
@@ -11,6 +11,8 @@ DataTerm = Literal["mse", "ssim"]
 HALVINGS = (0.4, 0.6, 0.8)
 """Fractions of the iterations after which the learning rates are halved: 2000, 3000 and 4000 of
 5000 (Ren Sec. 4)."""
+FIXED_KERNEL_SHARE = 1 / 3
+"""Fraction of the iterations in which an initial kernel stays as it is, dimensionless."""
 IMAGE_RATE, KERNEL_RATE = 1e-2, 1e-4
 """Initial learning rates of Adam for the image network and the kernel network."""
 
@@ -29,12 +31,28 @@ class LossPhase:
         Weight of the image's total variation per pixel.
     kernel_l2_weight : float
         Weight of the mean square of the kernel.
+    updates_kernel : bool
+        Whether the kernel network is updated too, or the image network alone.
     """
 
     iterations: int
     data_term: DataTerm
     tv_weight: float = 0.0
     kernel_l2_weight: float = 0.0
+    updates_kernel: bool = True
+
+
+def fix_kernel_first(phase: LossPhase) -> list[LossPhase]:
+    """Return a phase in two parts: first the kernel stays as it is, then both networks change.
+
+    Until the image network generates an image, the derivative of the loss leads the kernel away
+    from its initial value.
+    """
+    fixed = round(FIXED_KERNEL_SHARE * phase.iterations)
+    return [
+        replace(phase, iterations=fixed, updates_kernel=False),
+        replace(phase, iterations=phase.iterations - fixed),
+    ]
 
 
 @dataclass(frozen=True)

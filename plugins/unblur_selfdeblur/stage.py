@@ -13,9 +13,10 @@ from unblur.model.stages import Estimate
 from unblur.numerics.noise import estimate_noise
 from unblur_selfdeblur.dip_params import DipParams, kernel_size
 from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
+from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel, fit_kernel
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import DipResult, optimise
-from unblur_selfdeblur.schedule import LossPhase, Schedule
+from unblur_selfdeblur.schedule import LossPhase, Schedule, fix_kernel_first
 from unblur_selfdeblur.selection import best_of
 
 TV_WEIGHT_PER_NOISE = 0.1
@@ -50,6 +51,11 @@ class SelfDeblur(stages.KernelEstimator):
     image and input register to within half a pixel. An attempt that diverges or becomes black is
     replaced by one with another seed, with a note in the result. The same seed on the same device
     with the same number of threads gives the same bits.
+
+    With an `initial_estimator` the kernel network is first fitted to the kernel that it finds. The
+    image network alone is then updated in the first third of the iterations, and both networks in
+    the others; 1 - SSIM is the loss of `code` from the first iteration. The confidence is that of
+    the initial kernel.
 
     A colour image is deblurred on its luma and keeps its chroma, or all channels at once with
     `colour: joint`.
@@ -92,7 +98,8 @@ class SelfDeblur(stages.KernelEstimator):
         context.checkpoint()
         blurred, mask, is_whole = crop_to_region(blurred, mask, self.params.region)
         target = FitTarget.of(blurred, mask, self.params.colour == "joint")
-        size = kernel_size(self.params.size, target.data, context)
+        initial = find_initial_kernel(self.params.initial, self.params.size, blurred, mask, context)
+        size = initial.size if initial else kernel_size(self.params.size, target.data, context)
         schedule = self._schedule(context, blurred, mask, target.gain)
         tick = context.ticker(self.name, self.params.restarts * schedule.iterations)
 
@@ -105,11 +112,13 @@ class SelfDeblur(stages.KernelEstimator):
                 seed=seed,
                 device=context.device,
             )
+            if initial:
+                fit_kernel(generators, initial.weights, context.checkpoint)
             return optimise(generators, target.data, schedule, progress_with_preview(tick, target))
 
         choice = best_of(self.params.restarts, context.seed, target.data, attempt)
         image = target.image(choice.best) if is_whole else None
-        return Estimate.of(target.kernel(choice.best), image, choice.notes)
+        return estimate_from(initial, target.kernel(choice.best), image, choice.notes)
 
     def _schedule(
         self, context: Context, blurred: Tensor, mask: Tensor | None, gain: float
@@ -118,7 +127,10 @@ class SelfDeblur(stages.KernelEstimator):
         phases: list[LossPhase]
         if self.params.loss == "paper":
             noise = estimate_noise(blurred, mask) if context.noise is None else context.noise
-            phases = [LossPhase(iterations, "mse", TV_WEIGHT_PER_NOISE * gain * noise)]
+            phase = LossPhase(iterations, "mse", TV_WEIGHT_PER_NOISE * gain * noise)
+            phases = [phase] if self.params.initial is None else fix_kernel_first(phase)
+        elif self.params.initial is not None:
+            phases = fix_kernel_first(LossPhase(iterations, "ssim"))
         else:
             first = round(MSE_SHARE * iterations)
             phases = [LossPhase(first, "mse"), LossPhase(iterations - first, "ssim")]

@@ -1,0 +1,110 @@
+"""PSNR over iterations of the estimators by networks, with and without an initial kernel.
+
+    OMP_NUM_THREADS=1 python benchmarks/network_start.py ../shared/data
+
+`selfdeblur` and `kotera`, preset `fast`, on four of Levin's pairs: from random weights, and from
+the kernel of `map`, whose time is counted. The table compares the image of the networks, by
+Levin's protocol: the iterations and processor seconds without an initial kernel, and with one
+until the same PSNR is reached and at the end.
+
+Rows are those of `selfdeblur_table.py`. Each is written when it is done, and stored rows are not
+computed again; `--methods` and `--initial` restrict which are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from selfdeblur_table import levin, row
+
+PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
+METHODS = ("selfdeblur", "kotera")
+INITIAL = ("none", "map")
+EVERY = {"none": 100, "map": 25}
+"""Number of iterations between two scored previews."""
+CURVE = "curve of iteration, seconds, cpu seconds, psnr"
+RESULTS = Path(__file__).with_name("results") / "network-start.json"
+
+Row = Mapping[str, Any]
+
+
+def identity(entry: Row) -> tuple[str, str, str]:
+    """Return pair, method and initial estimator of a row."""
+    return entry["case"], entry["method"], entry["initial_estimator"]
+
+
+def reaches(entry: Row, psnr: float) -> tuple[float, float] | None:
+    """Return iterations and processor seconds at the first preview of at least `psnr`, in dB."""
+    for iterations, _, seconds, found in entry[CURVE]:
+        if found >= psnr:
+            return iterations, seconds
+    return None
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the comparison as Markdown, one line for each method and pair with both rows."""
+    found = {identity(entry): entry for entry in rows}
+    lines = [
+        "| method | pair | without: dB | iterations | seconds | with, same dB: iterations "
+        "| seconds | times faster | with, at the end: dB | iterations | seconds |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for method, pair in product(METHODS, PAIRS):
+        both = [found.get((pair, method, initial)) for initial in INITIAL]
+        if both[0] is None or both[1] is None:
+            continue
+        without, given = both
+        psnr, seconds = without["own"]["psnr"], without["cpu seconds"]
+        same = reaches(given, psnr)
+        reached = ["not reached", "", ""]
+        if same is not None:
+            reached = [f"{same[0]}", f"{same[1]:.0f}", f"{seconds / same[1]:.1f}"]
+        cells = [
+            f"`{method}`",
+            pair,
+            *(f"{psnr:.2f}", f"{without[CURVE][-1][0]}", f"{seconds:.0f}"),
+            *reached,
+            f"{given['own']['psnr']:.2f}",
+            *(f"{given[CURVE][-1][0]}", f"{given['cpu seconds']:.0f}"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--initial", nargs="+", choices=INITIAL, default=INITIAL)
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS, help="file of the rows")
+    options = parser.parse_args()
+    rows = json.loads(options.output.read_text("utf-8")) if options.output.exists() else []
+    cases = {case.name: case for case in levin(options.data)}
+    for initial, method, pair in product(options.initial, options.methods, PAIRS):
+        if any(identity(entry) == (pair, method, initial) for entry in rows):
+            continue
+        settings = argparse.Namespace(
+            method=method,
+            preset="fast",
+            size="authors",
+            restarts=1,
+            crop=0,
+            initial_estimator=initial,
+            every=EVERY[initial],
+        )
+        rows.append(row(cases[pair], settings, 0, "cpu"))
+        temporary = options.output.with_suffix(".part")
+        temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(options.output)
+        options.output.with_suffix(".md").write_text(table(rows), encoding="utf-8")
+        print(pair, method, initial, round(rows[-1]["own"]["psnr"], 2), flush=True)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
