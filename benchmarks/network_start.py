@@ -8,7 +8,8 @@ Levin's protocol: the iterations and processor seconds without an initial kernel
 until the same PSNR is reached and at the end.
 
 Rows are those of `selfdeblur_table.py`. Each is written when it is done, and stored rows are not
-computed again; `--methods` and `--initial` restrict which are.
+computed again; `--methods` and `--initial` restrict which are. Those of `kotera` from random
+weights are the stored ones of `python benchmarks/run.py kotera-levin-fast`, where there are any.
 """
 
 from __future__ import annotations
@@ -28,14 +29,19 @@ INITIAL = ("none", "map")
 EVERY = {"none": 100, "map": 25}
 """Number of iterations between two scored previews."""
 CURVE = "curve of iteration, seconds, cpu seconds, psnr"
-RESULTS = Path(__file__).with_name("results") / "network-start.json"
+RESULTS = Path(__file__).with_name("results")
 
 Row = Mapping[str, Any]
 
 
 def identity(entry: Row) -> tuple[str, str, str]:
     """Return pair, method and initial estimator of a row."""
-    return entry["case"], entry["method"], entry["initial_estimator"]
+    return entry["case"], entry["method"], entry.get("initial_estimator", "none")
+
+
+def stored(path: Path) -> list[Row]:
+    """Return the rows of a file, none if there is no such file."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
 
 
 def reaches(entry: Row, psnr: float) -> tuple[float, float] | None:
@@ -81,12 +87,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--initial", nargs="+", choices=INITIAL, default=INITIAL)
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS, help="file of the rows")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS / "network-start.json")
     options = parser.parse_args()
-    rows = json.loads(options.output.read_text("utf-8")) if options.output.exists() else []
+    rows, known = stored(options.output), stored(RESULTS / "kotera_levin_fast.json")
     cases = {case.name: case for case in levin(options.data)}
     for initial, method, pair in product(options.initial, options.methods, PAIRS):
-        if any(identity(entry) == (pair, method, initial) for entry in rows):
+        if any(identity(entry) == (pair, method, initial) for entry in [*rows, *known]):
             continue
         settings = argparse.Namespace(
             method=method,
@@ -101,9 +107,9 @@ def main() -> None:
         temporary = options.output.with_suffix(".part")
         temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         temporary.replace(options.output)
-        options.output.with_suffix(".md").write_text(table(rows), encoding="utf-8")
+        options.output.with_suffix(".md").write_text(table([*known, *rows]), encoding="utf-8")
         print(pair, method, initial, round(rows[-1]["own"]["psnr"], 2), flush=True)
-    print(table(rows))
+    print(table([*known, *rows]))
 
 
 if __name__ == "__main__":

@@ -203,6 +203,13 @@ TARGETS = [
         heavy=True,
     ),
     script(
+        "network-start",
+        "selfdeblur and kotera with and without an initial kernel, four of Levin's pairs",
+        "network_start.py",
+        str(DATA),
+        heavy=True,
+    ),
+    script(
         "kotera-seeds",
         "Deviation of kotera between seeds, central crops of three of Levin's pairs",
         "selfdeblur_table.py",

@@ -68,7 +68,7 @@ LEVIN_OURS = (
 LEVIN_NETWORKS = (
     ("selfdeblur_levin", "`selfdeblur`, as published"),
     ("kotera_levin", "`kotera`, as published"),
-    ("kotera_levin_fast", "`kotera`, preset `fast`"),
+    ("kotera_levin_fast", "`kotera`, preset `fast` from random weights"),
 )
 SELFDEBLUR_VARIANTS = (
     ("kernel and image alternately (SelfDeblur-A)", "30.53 / 0.8748"),
@@ -88,8 +88,8 @@ KOTERA = (
     ("SelfDeblur", "Levin, 32", "7.62 ± 1.36 dB", "selfdeblur_levin"),
     ("improved", "Levin, 32", "8.23 ± 1.21 dB", "kotera_levin"),
 )
-KOTERA_SEEDS = """Deviation between seeds: `kotera`, preset `fast`, `restarts: 3`, the
-middle 128 x 128 pixels of Levin's pairs, PSNR of the method's own image:"""
+KOTERA_SEEDS = """Deviation between seeds: `kotera`, preset `fast` from random weights,
+`restarts: 3`, the middle 128 x 128 pixels of Levin's pairs, PSNR of the method's own image:"""
 
 SCHULER_TEXT = """## Learning to Deblur (Schuler et al., TPAMI 2016)
 
