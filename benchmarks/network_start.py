@@ -8,8 +8,9 @@ Levin's protocol: the iterations and processor seconds without an initial kernel
 until the same PSNR is reached and at the end.
 
 Rows are those of `selfdeblur_table.py`. Each is written when it is done, and stored rows are not
-computed again; `--methods` and `--initial` restrict which are. Those of `kotera` from random
-weights are the stored ones of `python benchmarks/run.py kotera-levin-fast`, where there are any.
+computed again; `--methods`, `--initial` and `--pairs` restrict which are. Those of `kotera` from
+random weights are the stored ones of `python benchmarks/run.py kotera-levin-fast`, where there are
+any.
 """
 
 from __future__ import annotations
@@ -87,11 +88,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--initial", nargs="+", choices=INITIAL, default=INITIAL)
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "network-start.json")
     options = parser.parse_args()
     rows, known = stored(options.output), stored(RESULTS / "kotera_levin_fast.json")
     cases = {case.name: case for case in levin(options.data)}
-    for initial, method, pair in product(options.initial, options.methods, PAIRS):
+    for initial, method, pair in product(options.initial, options.methods, options.pairs):
         if any(identity(entry) == (pair, method, initial) for entry in [*rows, *known]):
             continue
         settings = argparse.Namespace(
