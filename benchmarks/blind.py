@@ -25,14 +25,13 @@ from typing import Any
 import numpy as np
 import torch
 
-import unblur_classic.map.estimator as map_estimator
 from blind_cases import SETS, BlindCase, load_cases
 from blind_scores import best_score, support_of
 from scale_table import earlier_rows, markdown, write_table
 from unblur.engine import deblur
 from unblur.numerics.metrics import kernel_similarity
 from unblur.pipeline import Pipeline
-from unblur_classic.map.search.kernel_confidence import measure_evidence
+from unblur_classic.map.estimator import MapEstimator
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _searches: list[tuple[int, list[float]]] = []
@@ -133,13 +132,14 @@ def as_tensor(image: Any) -> torch.Tensor:
 
 def _begin() -> None:
     torch.set_num_threads(1)
-    map_estimator.measure_evidence = _record_search
+    find = MapEstimator.find_kernel
 
+    def record(self: MapEstimator, *arguments: Any) -> Any:
+        best = find(self, *arguments)
+        _searches.append((best.found.size, [round(x, 4) for x in astuple(best.evidence)]))
+        return best
 
-def _record_search(given: Any, found: Any, kernel: torch.Tensor) -> Any:
-    evidence = measure_evidence(given, found, kernel)
-    _searches.append((found.size, [round(x, 4) for x in astuple(evidence)]))
-    return evidence
+    MapEstimator.find_kernel = record  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

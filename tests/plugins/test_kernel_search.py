@@ -14,9 +14,12 @@ from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
+from unblur_classic.map.search import kernel_confidence
 from unblur_classic.map.search import kernel_search as search_module
+from unblur_classic.map.search.candidates import best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import Evidence, confidence_of, measure_evidence
+from unblur_classic.map.search.kernel_refinement import refine_kernel
 from unblur_classic.map.search.kernel_search import search_kernel, similarity_across_scales
 from unblur_classic.map.search.search_track import support_extent, textured_window
 
@@ -127,13 +130,53 @@ def test_the_evidence_for_a_true_kernel_is_better_than_for_a_wrong_one(shaken):
     assert confidence_of(right) > confidence_of(wrong)
 
 
+def test_detail_and_direction_measure_blur():
+    noise = torch.rand(96, 128, generator=torch.Generator().manual_seed(0))
+    streaks = noise.unfold(1, 9, 1).mean(-1)
+    assert kernel_confidence._detail(streaks) < kernel_confidence._detail(noise) - 0.2
+    assert kernel_confidence._anisotropy(streaks) > kernel_confidence._anisotropy(noise) + 1
+    rotated = kernel_confidence._anisotropy(streaks.T)
+    assert rotated == pytest.approx(kernel_confidence._anisotropy(streaks), rel=0.1)
+
+
+def test_the_alternative_of_a_search_is_unlike_its_kernel_and_nearly_as_good(monkeypatch, shaken):
+    _, given, _ = shaken
+    monkeypatch.setattr(search_module, "CLOSE_SPARSITY", 1.0)
+    found = search_kernel(given, Context())
+    other = found.alternative
+    assert other is not None
+    assert 0 <= other.sparsity - found.sparsity < search_module.CLOSE_SPARSITY
+    pair = (found.kernel, found.ratio, other.kernel, other.ratio)
+    assert similarity_across_scales(*pair) < search_module.UNLIKE_KERNEL
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_refined_kernels_the_one_of_the_sharper_image_is_chosen(shaken, is_first):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    wrong = true.flip(0)
+    both = replace(found, alternative=replace(found, agreement=0.0))
+    best = best_candidate(both, given, lambda f: true if (f is both) == is_first else wrong)
+    assert torch.equal(best.kernel, true)
+    assert best.found is (both if is_first else both.alternative)
+
+
+def test_the_refined_kernel_is_the_true_one_in_an_array_that_follows_its_support(shaken):
+    kernel, given, found = shaken
+    params = MapEstimator(refinements=2).params
+    refined = refine_kernel(found, given, 45, params, lambda _: None)
+    true = torch.from_numpy(np.array(kernel.weights))
+    assert similarity_across_scales(refined, 1.0, true, 1.0) > 0.9
+    assert support_extent(refined) <= refined.shape[-1] < 45
+
+
 def test_the_confidence_is_between_0_and_1_for_any_measures(shaken):
     _, given, found = shaken
     evidence = measure_evidence(given, found, found.kernel)
     for value in (-1e6, 0.0, 1e6):
         assert 0 <= confidence_of(replace(evidence, agreement=value)) <= 1
     assert confidence_of(replace(evidence, fine_sparsity=float("nan"))) == 0
-    assert len(Evidence.__dataclass_fields__) == 9
+    assert len(Evidence.__dataclass_fields__) == 11
 
 
 def test_a_found_blur_has_a_high_confidence_and_noise_alone_a_low_one(shaken):

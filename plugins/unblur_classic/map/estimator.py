@@ -15,7 +15,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel, check_kernel_size
 from unblur.model.stages import Estimate
 from unblur.numerics.kernel_ops import recentre
-from unblur.numerics.pyramid import PyramidLevel, pyramid_levels, rescale_kernel
+from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur_classic.map.alternating import (
     INITIAL_DIRECTIONS,
     alternating_minimization,
@@ -27,17 +27,13 @@ from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
-from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
+from unblur_classic.map.search.candidates import Candidate, best_candidate
+from unblur_classic.map.search.kernel_confidence import confidence_of
+from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
-from unblur_classic.map.search.search_track import textured_window
 
 RESULT_THRESHOLD = 0.01
 """Samples of the result below this fraction of the peak are set to 0, dimensionless."""
-REFINED_LEVELS = 4
-"""Number of finest pyramid levels at which the kernel of the search is refined, dimensionless."""
-MIN_WINDOW, WINDOW_SIZES = 512, 12
-"""Smallest edge of the window of the image that is used then, in pixels, and its edge in extents
-of the kernel, dimensionless."""
 
 
 class MapEstimator(stages.KernelEstimator):
@@ -176,11 +172,21 @@ class MapEstimator(stages.KernelEstimator):
         context : Context
             Progress and cancellation.
         """
-        with no_malloc_trim(), one_thread():
-            kernel = self._final_kernel(found, given, context)
-            confidence = confidence_of(measure_evidence(given, found, kernel))
-        centred = Kernel(recentre(kernel, grow=True).cpu().numpy())
-        return Estimate.of(centred, confidence=confidence)
+        with no_malloc_trim():
+            best = self.find_kernel(found, given, context)
+        centred = Kernel(recentre(best.kernel, grow=True).cpu().numpy())
+        return Estimate.of(centred, confidence=confidence_of(best.evidence))
+
+    def find_kernel(
+        self, found: FoundKernel, given: EstimationInput, context: Context
+    ) -> Candidate:
+        """Return the best kernel at full size, without its smallest samples; see `complete`."""
+        p = self.params
+        if p.n_starts == len(p.weight_factors) == 1 and not p.restarts:
+            return self._best_refined(found, given, context)
+        with one_thread():
+            kernel = self._best_of_starts(given, self._size(found, given), context)
+            return Candidate.of(found, kernel, given)
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""
@@ -198,25 +204,21 @@ class MapEstimator(stages.KernelEstimator):
         size = self.params.size
         return fitting_size(found.size, given) if size == "auto" else int(size)
 
-    def _final_kernel(self, found: FoundKernel, given: EstimationInput, context: Context) -> Tensor:
-        """Return the kernel at full size, without its smallest samples."""
+    def _best_refined(
+        self, found: FoundKernel, given: EstimationInput, context: Context
+    ) -> Candidate:
+        """Return the better of a search's kernels, refined at the last levels."""
         p = self.params
-        if p.n_starts == len(p.weight_factors) == 1 and not p.restarts:
-            kernel = self._refined(found, given, context)
-        else:
-            kernel = self._best_of_starts(given, self._size(found, given), context)
-        return torch.where(kernel < RESULT_THRESHOLD * kernel.max(), 0, kernel)
+        count = p.iterations * len(refinement_levels(self._size(found, given))) + p.refinements
+        tick = context.ticker(self.name, count)
 
-    def _refined(self, found: FoundKernel, given: EstimationInput, context: Context) -> Tensor:
-        """Return the kernel of a search, refined at the last levels on a window of the image."""
-        p, size = self.params, self._size(found, given)
-        levels = pyramid_levels(size)[-REFINED_LEVELS:]
-        kernel = recentre(found.kernel, by="support")
-        initial = rescale_kernel(kernel, levels[0].size, levels[0].ratio / found.ratio)
-        window = _window(given, size)
-        tick = context.ticker(self.name, p.iterations * len(levels) + p.refinements)
-        priors = [prior.scaled(p.weight_factors[0]) for prior in weighted_priors(p.priors)]
-        return alternating_minimization(window, levels, priors, p, lambda _: tick(), initial)
+        def refine(each: FoundKernel) -> Tensor:
+            # The refinement of the alternative, on another thread, is not counted.
+            call = tick if each is found else context.checkpoint
+            size = self._size(each, given)
+            return _without_smallest(refine_kernel(each, given, size, p, lambda _: call()))
+
+        return best_candidate(found, given, refine, context.device)
 
     def _best_of_starts(self, given: EstimationInput, size: int, context: Context) -> Tensor:
         """Return the kernel of the best score over all starts."""
@@ -227,8 +229,9 @@ class MapEstimator(stages.KernelEstimator):
 
         def estimate(factor: float, initial: Tensor, levels: list[PyramidLevel]) -> Tensor:
             scaled = [prior.scaled(factor) for prior in priors]
-            kernel = alternating_minimization(given, levels, scaled, p, lambda _: tick(), initial)
-            return torch.where(kernel < RESULT_THRESHOLD * kernel.max(), 0, kernel)
+            return _without_smallest(
+                alternating_minimization(given, levels, scaled, p, lambda _: tick(), initial)
+            )
 
         scorer = KernelScorer(given.y, given.valid, context, [prior.prior for prior in priors])
         directions = INITIAL_DIRECTIONS[: p.n_starts]
@@ -243,7 +246,5 @@ class MapEstimator(stages.KernelEstimator):
         return int(iterations * len(p.weight_factors))
 
 
-def _window(given: EstimationInput, size: int) -> EstimationInput:
-    """Return the most textured window of an image in which a kernel of `size` is refined."""
-    y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * size)
-    return EstimationInput(y, valid, given.noise)
+def _without_smallest(kernel: Tensor) -> Tensor:
+    return torch.where(kernel < RESULT_THRESHOLD * kernel.max(), 0, kernel)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unblur.numerics.fourier import corner, fast_length, fft, inverse_fft, psf_to_otf
-from unblur.numerics.solvers import nonnegative_least_squares
+from unblur.numerics.solvers import Operator, nonnegative_least_squares
 from unblur.numerics.statistics import stable_mean
 
 WHITENED_RIDGE = 0.1
@@ -110,12 +110,11 @@ def fit_kernel(
     equations = NormalEquations.of(sharp, blurred, size, whitening)
     lipschitz = 1.01 * float(equations.otf.abs().max()) + ridge
     target, start = equations.target, initial
+    normal: Operator = lambda k: equations.apply(k) + ridge * k  # noqa: E731
     if size <= DENSE_SIZE:
         matrix = equations.matrix()
         matrix.diagonal().add_(ridge)
         normal, target, start = matrix.mv, target.reshape(-1), start.reshape(-1)
-    else:
-        normal = lambda k: equations.apply(k) + ridge * k  # noqa: E731
     found = nonnegative_least_squares(
         normal, target, start, lipschitz=lipschitz, iterations=iterations
     )

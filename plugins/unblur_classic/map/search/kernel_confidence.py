@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from math import exp, isfinite, log
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from unblur.model.context import Context
+from unblur.numerics.regions import gradient_energy
 from unblur.numerics.statistics import REFERENCE_NOISE
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import KernelScorer, residual_of, sparsity_of
@@ -17,7 +20,13 @@ from unblur_classic.map.search.search_track import support_extent, textured_wind
 MIN_WINDOW, WINDOW_SIZES = 256, 4
 """Smallest edge of the window that is restored, in pixels, and its edge in extents of the kernel,
 dimensionless."""
-WEIGHTS = (-0.0546, -2.538, 1.899, 5.622, -0.7261, 1.29, -1.18, -1.309, -0.0705)
+SECTORS = 12
+"""Number of directions of the spectrum that are compared, dimensionless."""
+LOWEST_FREQUENCY, HIGHEST_FREQUENCY = 0.05, 0.4
+"""Frequencies that are compared, in cycles per pixel."""
+TINY = 1e-12
+"""Power that is added before a logarithm, in units of the image's contrast squared."""
+WEIGHTS = (-0.0546, -2.538, 1.899, 5.622, -0.7261, 1.29, -1.18, -1.309, -0.0705, 0.0, 0.0)
 """Weight of each measure of `Evidence`, dimensionless; fitted by `benchmarks/confidence.py`."""
 BIAS = -1.969
 """Log odds of a success where all measures are 0, dimensionless."""
@@ -46,6 +55,10 @@ class Evidence:
         Logarithm of the largest sample of the kernel in means over its extent squared.
     residual : float
         Logarithm of the residual relative to the image's contrast.
+    detail : float
+        Logarithm of the gradient energy of the restored image relative to that of its half size.
+    direction : float
+        Anisotropy of the restored image's spectrum, less that of the blurred one's.
     """
 
     coarse_sparsity: float
@@ -57,6 +70,8 @@ class Evidence:
     pixels: float
     concentration: float
     residual: float
+    detail: float
+    direction: float
 
 
 def measure_evidence(given: EstimationInput, found: FoundKernel, kernel: Tensor) -> Evidence:
@@ -86,7 +101,30 @@ def measure_evidence(given: EstimationInput, found: FoundKernel, kernel: Tensor)
         pixels=log(min(given.y.shape) / extent),
         concentration=log(float(kernel.max() / kernel.sum()) * extent**2),
         residual=log(1e-3 + float(residual.square().mean().sqrt())),
+        detail=_detail(sharp),
+        direction=_anisotropy(sharp) - _anisotropy(image),
     )
+
+
+def _detail(image: Tensor) -> float:
+    """Return the logarithm of an image's gradient energy, relative to that of its half size."""
+    half = functional.avg_pool2d(image[None, None], 2)[0, 0]
+    whole, coarse = (float(gradient_energy(x).mean()) for x in (image, half))
+    return log((whole + TINY) / (coarse + TINY))
+
+
+def _anisotropy(image: Tensor) -> float:
+    """Return the standard deviation, over directions, of the logarithm of an image's power."""
+    window = [torch.hann_window(n, periodic=False).to(image) for n in image.shape]
+    tapered = (image - image.mean()) * window[0][:, None] * window[1]
+    power = torch.fft.fft2(tapered).abs().square()
+    rows, columns = torch.meshgrid(*(torch.fft.fftfreq(n) for n in image.shape), indexing="ij")
+    radius = torch.hypot(rows, columns)
+    sector = (torch.atan2(rows, columns) / torch.pi % 1 * SECTORS).long().clamp_max(SECTORS - 1)
+    used = ((radius > LOWEST_FREQUENCY) & (radius < HIGHEST_FREQUENCY)).to(power.device)
+    weighted = (power * radius.to(power.device) ** 2)[used]
+    total = power.new_zeros(SECTORS).index_add_(0, sector.to(power.device)[used], weighted)
+    return float((total + TINY).log().std())
 
 
 def confidence_of(evidence: Evidence) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, inf, isfinite, log
 
 from torch import Tensor
@@ -22,6 +22,9 @@ MAX_SIZE = 133
 COARSEST_SIDES = (0, 80)
 """Smallest sides of the image at the coarsest level, in pixels. Of a small image a coarse level may
 show nothing of the scene, and of a large one a finer level may be too fine to begin with."""
+UNLIKE_KERNEL, CLOSE_SPARSITY = 0.9, 0.1
+"""Similarity below which, and difference of the logarithm of the normalised sparsity up to which,
+another kernel is an alternative to the best one, dimensionless."""
 FINAL_MARGIN, FINAL_PADDING = 1.2, 1
 """Extent that a search returns: factor on the support of its kernel, and pixels added to that."""
 
@@ -43,6 +46,8 @@ class FoundKernel:
         to the blurred image's; negative where the restored image is sharper.
     agreement : float
         Mean similarity of the kernels of all alternations with it, in [0, 1].
+    alternative : FoundKernel, optional
+        The best of the kernels that are unlike it and nearly as good.
     """
 
     kernel: Tensor
@@ -50,6 +55,7 @@ class FoundKernel:
     hypothesis: Hypothesis
     sparsity: float
     agreement: float
+    alternative: FoundKernel | None = None
 
     @property
     def size(self) -> int:
@@ -103,19 +109,32 @@ def search_kernel(
         lambda t: normalized_sparsity(*t.window, t.kernel), tracks, context.device
     )
     # A score is NaN where the restored image is constant.
-    scores = [score if isfinite(score) else inf for score in scores]
-    best = tracks[scores.index(min(scores))]
+    ranked = sorted(
+        ((score if isfinite(score) else inf, i) for i, score in enumerate(scores)),
+    )
+    found = [_found(tracks[i], score, tracks) for score, i in ranked]
+    best = found[0]
+    alternatives = (
+        f
+        for f in found[1:]
+        if f.sparsity < best.sparsity + CLOSE_SPARSITY and _similarity_of(f, best) < UNLIKE_KERNEL
+    )
+    return replace(best, alternative=next(alternatives, None))
+
+
+def _found(track: SearchTrack, score: float, tracks: Sequence[SearchTrack]) -> FoundKernel:
+    """Return the kernel of a track, of which the restored image has a normalised sparsity."""
     total = sum(t.count for t in tracks)
     return FoundKernel(
-        best.kernel,
-        best.ratio,
-        best.hypothesis,
-        sparsity=log(min(scores) / sparsity_of(best.window[0], best.kernel)),
-        agreement=sum(t.count * _similarity(t, best) for t in tracks) / total,
+        track.kernel,
+        track.ratio,
+        track.hypothesis,
+        sparsity=log(score / sparsity_of(track.window[0], track.kernel)),
+        agreement=sum(t.count * _similarity_of(t, track) for t in tracks) / total,
     )
 
 
-def _similarity(track: SearchTrack, other: SearchTrack) -> float:
+def _similarity_of(track: SearchTrack | FoundKernel, other: SearchTrack | FoundKernel) -> float:
     return similarity_across_scales(track.kernel, track.ratio, other.kernel, other.ratio)
 
 

@@ -1,0 +1,87 @@
+"""Refinement of the kernel of a search, at the finest pyramid levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+from torch import Tensor
+
+from unblur.numerics.kernel_ops import recentre
+from unblur.numerics.pyramid import PyramidLevel, odd, pyramid_levels, rescale_kernel, shrink_image
+from unblur.numerics.statistics import REFERENCE_NOISE
+from unblur_classic.map.alternating import Alternation
+from unblur_classic.map.latent_update import weighted_priors
+from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.search.kernel_search import FoundKernel
+from unblur_classic.map.search.search_track import support_extent, textured_window
+
+REFINED_LEVELS = 4
+"""Number of finest pyramid levels at which the kernel is refined, dimensionless."""
+MIN_WINDOW, WINDOW_SIZES = 512, 12
+"""Smallest edge of the window of the image that is used, in pixels, and its edge in extents of the
+kernel, dimensionless."""
+NOISY, NOISY_WINDOW = 2.0, 768
+"""Noise, in units of `REFERENCE_NOISE`, above which the window is larger, dimensionless, and its
+smallest edge then, in pixels."""
+MARGIN, PADDING = 1.6, 2
+"""Extent of the next level's kernel: factor on the support, and pixels added to that. In an array
+that is larger than its support a kernel gains false samples."""
+GROWTH = 1.2
+"""Largest extent of a level's kernel, in extents that the search found, dimensionless."""
+
+
+def refinement_levels(size: int) -> list[PyramidLevel]:
+    """Return the levels of the refinement of a kernel of `size` pixels, the coarsest first."""
+    return pyramid_levels(size)[-REFINED_LEVELS:]
+
+
+def refine_kernel(
+    found: FoundKernel,
+    given: EstimationInput,
+    size: int,
+    params: Any,
+    on_iteration: Callable[[Tensor], None],
+) -> Tensor:
+    """Return the kernel of a search, refined on the most textured window of the image.
+
+    The kernel's array follows the support from level to level.
+
+    Parameters
+    ----------
+    found : FoundKernel
+        The kernel of the search.
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    size : int
+        Extent of the kernel, in pixels.
+    params : MapEstimator.Params
+        Their first weight factor is used. A stated size is the largest extent.
+    on_iteration : callable
+        Called after every iteration with the kernel at its level.
+    """
+    levels = refinement_levels(size)
+    priors = [p.scaled(params.weight_factors[0]) for p in weighted_priors(params.priors)]
+    start = recentre(found.kernel, by="support")
+    start = rescale_kernel(start, levels[0].size, levels[0].ratio / found.ratio)
+    edge = NOISY_WINDOW if given.noise > NOISY * REFERENCE_NOISE else MIN_WINDOW
+    window = textured_window(given.y, given.valid, edge, WINDOW_SIZES * size)
+    alternation = Alternation(priors, params, given.noise, on_iteration)
+    alternation.start(start, levels[0].ratio)
+    growth = GROWTH if params.size == "auto" else 1.0
+    for level in levels:
+        image, valid = (shrink_image(x, level.ratio) for x in window)
+        extent = _extent(alternation, level, growth)
+        alternation.run_level(PyramidLevel(level.ratio, extent), image, valid)
+    alternation.refine()
+    return alternation.kernel
+
+
+def _extent(alternation: Alternation, level: PyramidLevel, growth: float) -> int:
+    """Return the extent of the kernel at a level, in pixels."""
+    if alternation.ratio == level.ratio:
+        return level.size
+    ratio = level.ratio / alternation.ratio
+    wanted = odd(ceil(MARGIN * ratio * support_extent(alternation.kernel)) + PADDING)
+    return min(wanted, odd(ceil(growth * level.size)))
