@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import tifffile
@@ -13,6 +15,7 @@ from unblur.numerics.fourier import apply_otf
 from unblur.numerics.metrics import levin_aligned, psnr
 from unblur.numerics.operators import Blur
 from unblur.numerics.proximal import shrink
+from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.hyper_laplacian import Differences, HyperLaplacian
 from unblur_classic.nonblind.wiener import Wiener
@@ -183,3 +186,73 @@ def test_psnr_on_real_shaken_photographs(shared):
         result = HyperLaplacian().deconvolve(y, kernel, Context())
         scores.append(levin_aligned(result[0], truth, search=3).psnr)
     assert np.mean(scores) > 35.2
+
+
+# JPEG compression.
+
+
+def through_jpeg(image, quality=75):
+    """Return an image (H, W) after storage as JPEG, white = 1: (1, H, W)."""
+    file = io.BytesIO()
+    Image.fromarray((255 * image.clamp(0, 1).numpy()).round().astype(np.uint8)).save(
+        file, "JPEG", quality=quality
+    )
+    return torch.from_numpy(np.asarray(Image.open(file), np.float32) / 255)[None]
+
+
+def grid_ratio(image):
+    """Return the squared steps at the borders of JPEG blocks over those elsewhere, both axes."""
+    ratios = []
+    for x in (image, image.mT):
+        d = x.diff(dim=-1)
+        steps = (d[..., 1:-1] - (d[..., :-2] + d[..., 2:]) / 2).square()
+        at = torch.arange(steps.shape[-1]) % 8 == 6
+        ratios.append(float(steps[..., at].mean() / steps[..., ~at].mean()))
+    return max(ratios)
+
+
+@pytest.fixture(scope="module")
+def jpeg():
+    """Return a blurred photograph stored as JPEG, its kernel, and the sharp one, (1, 96, 96)."""
+    draw = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 1, 14, 14, generator=draw)
+    sharp = torch.nn.functional.interpolate(coarse, (104, 104), mode="bilinear")[0, 0]
+    sharp[30:60, 40:70] += 0.3
+    kernel = gaussian((9, 9), 1.5)
+    blurred = blur_image(sharp, kernel)
+    noise = 0.005 * torch.randn(blurred.shape, generator=draw)
+    return through_jpeg(blurred + noise), kernel, crop_valid(sharp, kernel)[None]
+
+
+def test_jpeg_blocks_are_not_sharpened_into_a_grid(jpeg):
+    blurred, kernel, sharp = jpeg
+    before = grid_ratio(blurred)
+    plain, aware = (
+        HyperLaplacian(jpeg_noise=wanted).deconvolve(blurred, kernel, Context())
+        for wanted in (False, True)
+    )
+    assert before > 2
+    assert grid_ratio(aware) < 0.6 * before
+    assert (aware - sharp).square().mean() < (plain - sharp).square().mean()
+
+
+def test_an_image_without_jpeg_blocks_is_unchanged_by_the_param(jpeg):
+    _, kernel, sharp = jpeg
+    results = [
+        HyperLaplacian(jpeg_noise=wanted).deconvolve(sharp, kernel, Context())
+        for wanted in (False, True)
+    ]
+    assert torch.equal(*results)
+
+
+def test_tiles_take_the_jpeg_errors_of_the_calibration(jpeg):
+    blurred, kernel, sharp = jpeg
+    stage = HyperLaplacian(jpeg_noise=True)
+    calibrated = stage.calibrate(blurred, kernel, Context())
+    assert calibrated.block_noise > 0.001
+    whole = stage.deconvolve(blurred, kernel, Context())
+    assert torch.equal(calibrated.deconvolve(blurred, kernel, Context()), whole)
+    assert not torch.equal(
+        calibrated.deconvolve(sharp, kernel, Context()), stage.deconvolve(sharp, kernel, Context())
+    )
+    assert HyperLaplacian().calibrate(blurred, kernel, Context()).block_noise is None

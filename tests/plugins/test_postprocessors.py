@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
+from unblur.numerics.colour import split_luma
 from unblur.numerics.metrics import psnr
 from unblur.numerics.synthesis import (
     add_gaussian_noise,
@@ -171,6 +172,29 @@ class TestBlockDct:
 
 
 class TestDenoise:
+    def test_of_a_colour_image_the_chroma_alone_is_denoised(self):
+        scene = boxes((1, 64, 72), smooth=1.5)
+        clean = torch.cat([scene, 0.8 * scene, 0.3 + 0.4 * scene])
+        noisy = add_gaussian_noise(clean, 0.02, seeded())
+        kernel = gaussian_kernel((5, 5), 1.0)
+        stage = Denoise(channels="chroma")
+        (luma, chroma), (same, made) = (
+            split_luma(x) for x in (noisy, stage.process(noisy, 0.9 * noisy, kernel, CONTEXT))
+        )
+        truth = split_luma(clean)[1]
+        assert torch.allclose(luma, same, atol=1e-6)
+        assert float((made - truth).std()) < 0.4 * float((chroma - truth).std())
+        calibrated = stage.calibrate(noisy, 0.9 * noisy, kernel, CONTEXT)
+        again = calibrated.process(noisy, 0.9 * noisy, kernel, CONTEXT)
+        assert torch.allclose(split_luma(again)[1], made, atol=1e-6)
+
+    def test_grey_and_other_channels_have_no_chroma(self):
+        stage = Denoise(channels="chroma")
+        for channels in (1, 2, 4):
+            x = torch.rand(channels, 20, 24, generator=seeded())
+            calibrated = stage.calibrate(x, x, None, CONTEXT)
+            assert torch.equal(calibrated.process(x, x, None, CONTEXT), x)
+
     @pytest.mark.parametrize(("level", "gain"), [(0.01, 3), (0.05, 8)])
     def test_white_noise_is_reduced(self, shared, level, gain):
         sharp = photo(shared)

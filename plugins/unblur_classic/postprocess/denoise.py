@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from torch import Tensor
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
+from unblur.numerics.colour import merge_luma, split_luma
 from unblur.numerics.fourier import psf_to_otf
 from unblur.numerics.noise import estimate_noise
 from unblur_classic.nonblind.regularization import Auto
@@ -30,6 +31,9 @@ LOWER_QUARTILE = 0.3186
 MIN_POWER = 1e-3
 """Squared transfer function of a kernel below which the noise gain is taken as constant,
 dimensionless; regularised methods amplify no frequency further."""
+
+COLOURS = 3
+"""Number of channels of an image that has a chroma, dimensionless."""
 
 MAX_BLOCKS = 100_000
 """Largest number of blocks of a channel that are searched for flat ones, dimensionless."""
@@ -64,6 +68,10 @@ class Denoise(stages.Postprocessor):
 
     The noise is measured on the whole image; tiles use the values of the calibrated stage.
 
+    The chroma of a photograph varies less than its luma, and its noise, which a deconvolution
+    amplifies, is disturbing: with `channels` "chroma" it alone is denoised. Its noise is measured
+    where the blurred chroma is flattest, without the limit, since that of a file may be smooth.
+
     Examples
     --------
     >>> generator = torch.Generator().manual_seed(0)
@@ -95,6 +103,11 @@ class Denoise(stages.Postprocessor):
         strength: float = Field(
             1.0, ge=0, le=10, description="Factor on the noise; smaller values keep more texture."
         )
+        channels: Literal["all", "chroma"] = Field(
+            "all",
+            description="All channels, or the chroma of an image of three, whose luma stays as it "
+            "is; an image of another number of channels then stays as it is.",
+        )
 
     noise_levels: Tensor | None = None
     """Noise of each coefficient, (64, C), white = 1; set by calibration."""
@@ -104,6 +117,16 @@ class Denoise(stages.Postprocessor):
     ) -> Tensor:
         """Return the denoised image; see `Postprocessor`."""
         context.checkpoint()
+        if self.params.channels == "all":
+            return self._denoised(image, blurred, kernel, context)
+        if len(image) != COLOURS:
+            return image
+        (luma, chroma), (_, before) = split_luma(image), split_luma(blurred)
+        return merge_luma(luma, self._denoised(chroma, before, kernel, context))
+
+    def _denoised(
+        self, image: Tensor, blurred: Tensor, kernel: Kernel | None, context: Context
+    ) -> Tensor:
         levels = self.noise_levels
         if levels is None:
             levels = self._measure(image, blurred, kernel, context)
@@ -138,6 +161,10 @@ class Denoise(stages.Postprocessor):
     ) -> Self:
         """Return a copy with the noise measured on the whole image."""
         calibrated = copy.copy(self)
+        if self.params.channels == "chroma":
+            if len(image) != COLOURS:
+                return calibrated
+            image, blurred = split_luma(image)[1], split_luma(blurred)[1]
         calibrated.noise_levels = self._measure(image, blurred, kernel, context)
         return calibrated
 
@@ -147,6 +174,8 @@ class Denoise(stages.Postprocessor):
         """Return the noise of each coefficient and channel, (64, C)."""
         if self.params.noise != "auto":
             return image.new_full((64, len(image)), self.params.noise)
+        if self.params.channels == "chroma":
+            return _measure_flat_blocks(image, blurred)
         if context.noise is not None:
             white = image.new_full((len(image),), context.noise)
         else:
