@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unblur.errors import ImageError
 from unblur.model.formats import Reader
@@ -54,13 +55,13 @@ def open_planes(path: Path, part: str) -> PlaneArray:
     oif = oiffile.OifFile(path)
     planes = list_planes(oif, path)
     axes, indices = _loops(planes)
-    first = np.asarray(oif.asarray(next(iter(planes.values()))))
+    first = _read_plane(oif, path, next(iter(planes.values())))
     shape = (*(len(indices[a]) for a in axes), *first.shape)
 
     def read(index: tuple[int, ...]) -> Any:
         place = dict(zip(axes, index, strict=True))
         key = tuple(indices[a][place.get(a, 0)] for a in _LOOPS)
-        return oif.asarray(planes[key]) if key in planes else np.zeros_like(first)
+        return _read_plane(oif, path, planes[key]) if key in planes else np.zeros_like(first)
 
     return PlaneArray(shape, first.dtype, read, close=oif.close)
 
@@ -72,7 +73,7 @@ def list_planes(oif: Any, path: Path) -> dict[tuple[int, ...], str]:
     channel only.
     """
     found: dict[str, dict[str, int]] = {}
-    for file in oif.filesystem.files():
+    for file in _files(oif, path):
         name = re.split(r"[\\/]", str(file))[-1]
         match = re.fullmatch(r"s_((?:[A-Z]\d+)+)\.tif", name)
         if match is not None:
@@ -90,6 +91,30 @@ def list_planes(oif: Any, path: Path) -> dict[tuple[int, ...], str]:
     return {tuple(n.get(a, 1) for a in _LOOPS): file for file, n in found.items()}
 
 
+def _files(oif: Any, path: Path) -> list[str]:
+    """Return the files of an image; oiffile does not find them in a folder such as `run [1]`."""
+    if path.suffix.lower() != ".oif":
+        return [str(file) for file in oif.filesystem.files()]
+    folder = path.with_name(f"{path.name}.files")
+    return sorted(f"{folder.name}/{file.name}" for file in folder.iterdir())
+
+
+def _open_file(oif: Any, path: Path, file: str) -> BinaryIO:
+    """Return an open file of an image."""
+    if path.suffix.lower() == ".oif":
+        return (path.parent / file).open("rb")
+    found: BinaryIO = oif.open_file(file)
+    return found
+
+
+def _read_plane(oif: Any, path: Path, file: str) -> NDArray[Any]:
+    """Return the values of a plane (rows, columns)."""
+    import tifffile
+
+    with _open_file(oif, path, file) as stream:
+        return np.asarray(tifffile.imread(stream))
+
+
 def _loops(planes: Mapping[tuple[int, ...], str]) -> tuple[str, dict[str, list[int]]]:
     """Return the axes of more than one plane, and the numbers along each axis."""
     indices = {a: sorted({key[n] for key in planes}) for n, a in enumerate(_LOOPS)}
@@ -99,12 +124,14 @@ def _loops(planes: Mapping[tuple[int, ...], str]) -> tuple[str, dict[str, list[i
 def _facts(oif: Any, oiffile: Any, planes: Mapping[tuple[int, ...], str], path: Path) -> FileFacts:
     settings = oif.mainfile
     axes, indices = _loops(planes)
-    first = np.asarray(oif.asarray(next(iter(planes.values()))))
+    first = _read_plane(oif, path, next(iter(planes.values())))
     if first.ndim != 2:
         raise ImageError(f"{path}: its planes have {first.ndim} axes, which is not supported.")
     shape = (*(len(indices[a]) for a in axes), *first.shape)
     sizes = _sizes(settings)
-    properties = [_properties(oif, oiffile, planes[key]) for key in (min(planes), max(planes))]
+    properties = [
+        _properties(oif, oiffile, path, planes[key]) for key in (min(planes), max(planes))
+    ]
     interval = _interval(settings, properties, len(indices["T"]))
     if interval:
         sizes["T"] = interval
@@ -165,11 +192,11 @@ def _axis(settings: Mapping[str, Any], code: str) -> tuple[int | None, Mapping[s
     return None, {}
 
 
-def _properties(oif: Any, oiffile: Any, file: str) -> Mapping[str, Any]:
+def _properties(oif: Any, oiffile: Any, path: Path, file: str) -> Mapping[str, Any]:
     """Return the settings of a plane, empty where its file has none."""
-    name = re.split(r"[\\/]", file)[-1].removesuffix(".tif") + ".pty"
+    name = file.removesuffix(".tif") + ".pty"
     with suppress(FileNotFoundError, ValueError):
-        found: Mapping[str, Any] = oiffile.SettingsFile(oif.open_file(name), name)
+        found: Mapping[str, Any] = oiffile.SettingsFile(_open_file(oif, path, name), name)
         return found
     return {}
 

@@ -162,8 +162,11 @@ def test_planes_with_all_that_is_stated(tmp_path, check_outputs, kind, lazy):
 
 def test_planes_that_are_lost_are_counted(tmp_path):
     values = RNG.integers(1, 4096, (1, 2, 3, 16, 18), dtype=np.uint16)
-    write_oif(tmp_path / "a.oif", values, lost=("s_C002Z002T001",))
-    image = read_image(tmp_path / "a.oif")
+    folder = tmp_path / "run [1]"  # where oiffile finds no file
+    folder.mkdir()
+    write_oif(folder / "a.oif", values, lost=("s_C002Z002T001",))
+    image = read_image(folder / "a.oif")
+    assert image.metadata["optics"]["na"] == 1.35
     assert image.axes == "CZYX"
     assert "lacks 1 of its planes" in image.metadata["notes"][0]
     assert (image.data[1, 1] == 0).all()

@@ -53,3 +53,13 @@ def test_units_other_than_the_defaults_and_odd_values(tmp_path):
     found = read_image(path).metadata["optics"]
     assert "na" not in found
     assert found["channels"][0]["emission_nm"] == pytest.approx(450)
+
+
+def test_fits_states_them_by_keywords(tmp_path):
+    fits = pytest.importorskip("astropy.io.fits")
+    data = np.zeros((2, 20, 24), np.uint8)
+    image = Image(data, "CYX", channels=("DAPI", "µ-GFP"), metadata={"optics": OPTICS})
+    header = fits.getheader(write_image(image, tmp_path / "a.fits"))
+    assert (header["OBJNA"], header["IMMERSIO"], header["OBJMAG"]) == (1.4, "oil", 63.0)
+    assert (header["CHNAME1"], header["CHNAME2"]) == ("DAPI", "?-GFP")
+    assert (header["EXWAVE2"], header["EMWAVE2"], header["PINHOL2"]) == (488.0, 520.0, 50.0)

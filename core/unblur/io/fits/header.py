@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from unblur.errors import ImageError
+from unblur.io.axes import COLOURS
 from unblur.io.fits.psf_samplings import stated_pixel_scale
 from unblur.io.fits.wcs import move_reference_pixels
 from unblur.model.image import Image
@@ -51,6 +52,19 @@ _NOT_SPATIAL = frozenset(
 """Kinds of axis, by CTYPE, along which a point spread function of the sky does not act."""
 _WORDS = {"TIME": "T", "T": "T", "UTC": "T", "Z": "Z", "DEPTH": "Z", "CHANNEL": "C"}
 _NAMES = {"T": "TIME", "Z": "DEPTH", "C": "CHANNEL"}
+_OPTICS = (
+    ("OBJECTIV", "objective", "name of the objective"),
+    ("OBJNA", "na", "numerical aperture"),
+    ("OBJMAG", "magnification", "magnification of the objective"),
+    ("IMMERSIO", "immersion", "immersion medium"),
+    ("REFINDEX", "refractive_index", "refractive index of the immersion medium"),
+)
+_CHANNEL_OPTICS = (
+    ("EXWAVE", "excitation_nm", "[nm] excitation wavelength"),
+    ("EMWAVE", "emission_nm", "[nm] emission wavelength"),
+    ("PINHOL", "pinhole_um", "[um] diameter of the pinhole"),
+)
+"""Keywords of our own, the entry of `optics` that each holds, and its comment."""
 _STALE = ("DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "EXTEND")
 
 
@@ -214,3 +228,21 @@ def _describe(header: Any, image: Image, axes: str) -> None:
             header[f"CDELT{number}"] = float(np.float64(image.pixel_size[axis]))
             unit = image.units.get(axis, "")
             header[f"CUNIT{number}"] = unit.replace("µ", "u").encode("ascii", "replace").decode()
+    for key, value, comment in _microscope_cards(image):
+        text = value.encode("ascii", "replace").decode() if isinstance(value, str) else value
+        header[key] = (text, comment)
+
+
+def _microscope_cards(image: Image) -> Iterator[tuple[str, Any, str]]:
+    """Yield the channels and the optics of a microscope, for which FITS has no keywords."""
+    optics: Mapping[str, Any] = image.metadata.get("optics", {})
+    for key, name, comment in _OPTICS:
+        if optics.get(name):
+            yield key, optics[name], comment
+    channels = image.channels if image.channels not in COLOURS.values() else ()
+    for number, channel in enumerate(channels, start=1):
+        yield f"CHNAME{number}", channel, "name of the channel"
+    for number, facts in enumerate(optics.get("channels", ()), start=1):
+        for key, name, comment in _CHANNEL_OPTICS:
+            if facts.get(name):
+                yield f"{key}{number}", float(facts[name]), comment
