@@ -1,6 +1,6 @@
 """Readers of the files that microscopes and cameras write.
 
-`microscopes`: MRC, DeltaVision, ND2, CZI, LIF and OIB; `cameras`: raw, HEIC, SER and XISF.
+`microscopes`: MRC, DeltaVision, ND2, CZI, LSM, LIF, OIB; `cameras`: raw, HEIC, SER and XISF.
 Packages that only these readers need come with the extras `bio` and `photo`; reading such a file
 imports them.
 """
@@ -28,11 +28,13 @@ def unblur_readers() -> Iterable[type[Reader]]:
     from unblur_formats.microscopes.nikon import Nd2Reader
     from unblur_formats.microscopes.olympus import OibReader
     from unblur_formats.microscopes.zeiss import CziReader
+    from unblur_formats.microscopes.zeiss_lsm import LsmReader
 
     return [
         CziReader,
         HeicReader,
         LifReader,
+        LsmReader,
         MrcReader,
         Nd2Reader,
         OibReader,
