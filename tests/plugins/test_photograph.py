@@ -20,6 +20,8 @@ from unblur_classic.photograph import estimator as photograph
 from unblur_classic.photograph.estimator import TEXT_PARAMS, Photograph
 from unblur_classic.photograph.image_content import measure_lights, measure_tones
 from unblur_classic.photograph.variation import (
+    MIN_SPREAD,
+    Variation,
     gain_of_field,
     measure_variation,
     spread_of_kernels,
@@ -81,7 +83,7 @@ def test_a_page_has_paper_and_a_scene_has_none():
 
 
 def test_the_confidence_and_choices_are_those_of_what_ran(monkeypatch):
-    monkeypatch.setattr(photograph, "measure_variation", lambda *_: 0.013)
+    monkeypatch.setattr(photograph, "measure_variation", lambda *_: Variation(0.013, 0.0))
     estimate = Photograph(size=9).estimate(SCENE, Context())
     assert 0 <= estimate.confidence <= 1
     assert list(estimate.choices) == ["natural", "one kernel"]
@@ -164,7 +166,8 @@ def test_the_kernels_of_the_quarters_show_that_a_blur_varies(scene):
         varies: measure_variation(preprocess(blurred[None], Context()), kernel, Context())
         for varies, blurred in scene.items()
     }
-    assert spreads[False] < photograph.MIN_VARIATION < spreads[True]
+    assert spreads[False].spread < MIN_SPREAD < spreads[True].spread
+    assert not spreads[False].is_clear
 
 
 def test_a_small_image_or_no_blur_has_no_variation():
@@ -181,13 +184,22 @@ def test_a_field_gains_where_its_kernels_are_right(scene):
     assert gain_of_field(given[False], field, left.tensor()) < 0
 
 
+@pytest.mark.parametrize("found", [Variation(0.05, 0.1), Variation(0.5, 0.0)])
+def test_without_clear_evidence_no_camera_is_tried(monkeypatch, found):
+    one = gaussian((5, 5), 1.0)
+    quick(monkeypatch, lambda _: Estimate.of(one, confidence=0.9))
+    monkeypatch.setattr(photograph, "measure_variation", lambda *_: found)
+    monkeypatch.setattr(photograph.CameraShake, "estimate", None)
+    assert "one kernel" in Photograph().estimate(SCENE, Context()).choices
+
+
 @pytest.mark.parametrize("motion", ["auto", "camera-shake", "one-kernel"])
 @pytest.mark.parametrize("gain", [0.1, 0.0])
 def test_a_moving_camera_replaces_the_one_kernel_only_with_a_gain(monkeypatch, motion, gain):
     one = gaussian((5, 5), 1.0)
     field = KernelField(((one, one),), (10.0,), (5.0, 15.0))
     quick(monkeypatch, lambda _: Estimate.of(one, confidence=0.9))
-    monkeypatch.setattr(photograph, "measure_variation", lambda *_: 0.2)
+    monkeypatch.setattr(photograph, "measure_variation", lambda *_: Variation(0.2, 0.02))
     monkeypatch.setattr(photograph, "gain_of_field", lambda *_: gain)
     monkeypatch.setattr(photograph.CameraShake, "estimate", lambda self, *_: Estimate(field))
     estimate = Photograph(motion=motion).estimate(SCENE, Context())

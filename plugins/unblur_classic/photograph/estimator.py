@@ -31,9 +31,6 @@ from unblur_classic.photograph.image_content import (
 from unblur_classic.photograph.variation import gain_of_field, measure_variation
 from unblur_classic.priors.two_tone import TwoTone
 
-MIN_VARIATION = 0.06
-"""Smallest difference of the kernels of the quarters from their common one at which a rotation of
-the camera is tried, dimensionless; 0.02 to 0.07 for one kernel, 0.07 to 0.14 for a rotation."""
 MIN_GAIN = 0.02
 """Smallest logarithm of the gain in normalised sparsity at which the kernels of a moving camera
 replace the one kernel, dimensionless."""
@@ -86,8 +83,9 @@ class Photograph(stages.KernelEstimator):
     kept.
 
     The alternation of the search is continued in each quarter of the image. If the kernels found
-    there differ, `camera-shake` is run, and its kernels are kept if the quarters become sharper by
-    them (`variation`). The confidence is that of the one kernel.
+    there differ, and those of a rotating camera that are nearest to them make the quarters sharper,
+    `camera-shake` is run, and its kernels are kept if they do so too (`variation`). The confidence
+    is that of the one kernel.
 
     What was chosen is in the report (`kernel.choices`), with the evidence.
 
@@ -198,9 +196,9 @@ class Photograph(stages.KernelEstimator):
                 variation = measure_variation(given, found, context)
             if variation is None:
                 return _chosen(estimate, "one kernel", "the quarters are too small to compare")
-            differ = f"the kernels of the quarters differ by {variation:.0%}"
+            differ = f"the kernels of the quarters differ by {variation.spread:.0%}"
             sure = (estimate.confidence or 0.0) >= MIN_MOTION_CONFIDENCE
-            if variation < MIN_VARIATION or not sure:
+            if not (variation.is_clear and sure):
                 return _chosen(estimate, "one kernel", differ)
         with one_thread():
             field = self._camera_field(estimate, given, context)

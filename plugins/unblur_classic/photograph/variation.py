@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, log
 
 import torch
 from torch import Tensor
 
-from unblur.accel.parallel import map_on_threads
+from unblur.accel.parallel import map_on_threads, one_thread
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.params import PriorChoice
+from unblur.numerics.camera import (
+    CameraBasis,
+    PoseGrid,
+    camera_field,
+    project_kernels,
+    zero_mean_rotation,
+)
 from unblur.numerics.camera.projection import shift_towards
 from unblur.numerics.kernel_ops import pad_to, recentre
 from unblur.numerics.pyramid import PyramidLevel, odd, rescale_kernel, shrink_image
@@ -27,6 +37,12 @@ from unblur_classic.map.search.search_track import (
     textured_window,
 )
 
+MIN_SPREAD, MIN_CAMERA_GAIN = 0.06, 0.01
+"""Smallest spread of the kernels of the quarters, and smallest gain by those of a camera, that are
+evidence of a rotation, dimensionless. On crops of five photographs and the sample photograph, a
+rotation of 1 or 2 degrees exceeded both in 9 of 10 cases, and one kernel in none of 6."""
+MAX_ROTATION = math.radians(3.0)
+"""Largest rotation of the camera to either side, in radians."""
 PARTS = 2
 """Number of parts of the image along each axis, dimensionless."""
 MIN_PART = 8
@@ -48,8 +64,34 @@ class PartParams(SearchParams):
     iterations, threshold, min_component_mass = 5, 0.02, 0.03
 
 
-def measure_variation(given: EstimationInput, found: FoundKernel, context: Context) -> float | None:
-    """Return how much the kernels of the quarters of an image differ from a common one.
+@dataclass(frozen=True)
+class Variation:
+    """How the kernels of the quarters of an image differ.
+
+    Attributes
+    ----------
+    spread : float
+        Sum of squared differences of the kernels from their mean, each shifted to fit it best,
+        relative to the sum of their squares, in [0, 1].
+    gain : float
+        What the quarters gain in sharpness, at the level of the search, by the kernels of a
+        rotating camera that are nearest to these, see `gain_of_field`; 0 where the kernels hardly
+        differ.
+    """
+
+    spread: float
+    gain: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the kernels differ, and do so as a rotation of the camera makes them."""
+        return self.spread >= MIN_SPREAD and self.gain >= MIN_CAMERA_GAIN
+
+
+def measure_variation(
+    given: EstimationInput, found: FoundKernel, context: Context
+) -> Variation | None:
+    """Measure how the kernels of the quarters of an image differ.
 
     Parameters
     ----------
@@ -63,10 +105,8 @@ def measure_variation(given: EstimationInput, found: FoundKernel, context: Conte
 
     Returns
     -------
-    float, optional
-        Sum of squared differences of the kernels from their mean, each shifted to fit it best,
-        relative to the sum of their squares, in [0, 1]. None if the image is too small, or the
-        search found no blur.
+    Variation, optional
+        None if the image is too small, or the search found no blur.
     """
     extent = support_extent(found.kernel)
     if extent <= UNBLURRED_EXTENT:
@@ -87,9 +127,27 @@ def measure_variation(given: EstimationInput, found: FoundKernel, context: Conte
         alternation.run_level(PyramidLevel(found.ratio, size), *window)
         return alternation.kernel
 
-    parts = image_parts(image.shape)
-    kernels = torch.stack(map_on_threads(estimate, parts, context.device))
-    return spread_of_kernels(kernels)
+    kernels = map_on_threads(estimate, image_parts(image.shape), context.device)
+    with one_thread():
+        spread = spread_of_kernels(torch.stack(kernels))
+        if spread < MIN_SPREAD:
+            return Variation(spread, 0.0)
+        context.checkpoint()
+        shrunk = EstimationInput(image, valid, given.noise)
+        return Variation(spread, gain_of_field(shrunk, nearest_field(kernels, shrunk), start))
+
+
+def nearest_field(kernels: Sequence[Tensor], given: EstimationInput) -> KernelField:
+    """Return the kernels of a rotating camera that are nearest to those (n, n) of the quarters."""
+    size = kernels[0].shape[-1] + 2 * SHIFT
+    centred = [recentre(pad_to(k, (size, size)), by="subpixel-mass") for k in kernels]
+    shape = (int(given.y.shape[0]), int(given.y.shape[1]))
+    grid = PoseGrid.over(shape, size, MAX_ROTATION)
+    parts = image_parts(shape)
+    middles = [tuple((span.start + span.stop - 1) / 2 for span in part) for part in parts]
+    basis = CameraBasis.at(grid, middles, given.y)
+    weights = project_kernels(torch.stack(centred).to(given.y), basis)
+    return camera_field(*zero_mean_rotation(grid, weights))
 
 
 def spread_of_kernels(kernels: Tensor) -> float:
