@@ -5,7 +5,7 @@
 `selfdeblur` and `kotera`, preset `fast`, on four of Levin's pairs: from random weights, and from
 the kernel of `map`, whose time is counted. The table compares the image of the networks, by
 Levin's protocol: the iterations and processor seconds without an initial kernel, and with one
-until the same PSNR is reached and at the end.
+until the same PSNR is reached and at the end. `--iterations` replaces those of the preset.
 
 Rows are those of `selfdeblur_table.py`. Each is written when it is done, and stored rows are not
 computed again; `--methods`, `--initial` and `--pairs` restrict which are. Those of `kotera` from
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from selfdeblur_table import levin, row
+from unblur_selfdeblur.dip_params import FAST_ITERATIONS, DipParams
 
 PAIRS = ("im1_kernel5", "im2_kernel3", "im3_kernel2", "im4_kernel1")
 METHODS = ("selfdeblur", "kotera")
@@ -35,9 +36,10 @@ RESULTS = Path(__file__).with_name("results")
 Row = Mapping[str, Any]
 
 
-def identity(entry: Row) -> tuple[str, str, str]:
-    """Return pair, method and initial estimator of a row."""
-    return entry["case"], entry["method"], entry.get("initial_estimator", "none")
+def identity(entry: Row) -> tuple[str, str, str, int]:
+    """Return pair, method, initial estimator and iterations at full size of a row."""
+    initial = entry.get("initial_estimator", "none")
+    return entry["case"], entry["method"], initial, entry.get("iterations", FAST_ITERATIONS)
 
 
 def stored(path: Path) -> list[Row]:
@@ -54,33 +56,35 @@ def reaches(entry: Row, psnr: float) -> tuple[float, float] | None:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Return the comparison as Markdown, one line for each method and pair with both rows."""
-    found = {identity(entry): entry for entry in rows}
+    """Return the comparison as Markdown, a line for each row with an initial kernel."""
+    ordered = sorted(rows, key=lambda entry: (entry["method"], identity(entry)))
+    without = {identity(e)[:2]: e for e in ordered if identity(e)[2] == "none"}
     lines = [
         "| method | pair | without: dB | iterations | seconds | with, same dB: iterations "
         "| seconds | times faster | with, at the end: dB | iterations | seconds |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for method, pair in product(METHODS, PAIRS):
-        both = [found.get((pair, method, initial)) for initial in INITIAL]
-        if both[0] is None or both[1] is None:
+    for given in ordered:
+        pair, method, initial, _ = identity(given)
+        if initial == "none":
             continue
-        without, given = both
-        psnr, seconds = without["own"]["psnr"], without["cpu seconds"]
-        same = reaches(given, psnr)
-        reached = ["not reached", "", ""]
-        if same is not None:
-            reached = [f"{same[0]}", f"{same[1]:.0f}", f"{seconds / same[1]:.1f}"]
-        cells = [
-            f"`{method}`",
-            pair,
-            *(f"{psnr:.2f}", f"{without[CURVE][-1][0]}", f"{seconds:.0f}"),
-            *reached,
-            f"{given['own']['psnr']:.2f}",
-            *(f"{given[CURVE][-1][0]}", f"{given['cpu seconds']:.0f}"),
-        ]
+        start, reached = ["not measured", "", ""], ["", "", ""]
+        if (pair, method) in without:
+            start = summary_of(without[pair, method])
+            same = reaches(given, without[pair, method]["own"]["psnr"])
+            reached = ["not reached", "", ""]
+            if same is not None:
+                faster = without[pair, method]["cpu seconds"] / same[1]
+                reached = [f"{same[0]}", f"{same[1]:.0f}", f"{faster:.1f}"]
+        cells = [f"`{method}`", pair, *start, *reached, *summary_of(given)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def summary_of(entry: Row) -> list[str]:
+    """Return PSNR, iterations and processor seconds of a row at its end."""
+    iterations = entry[CURVE][-1][0]
+    return [f"{entry['own']['psnr']:.2f}", f"{iterations}", f"{entry['cpu seconds']:.0f}"]
 
 
 def main() -> None:
@@ -89,12 +93,15 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--initial", nargs="+", choices=INITIAL, default=INITIAL)
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS)
+    parser.add_argument("--iterations", type=int, help="at full size")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "network-start.json")
     options = parser.parse_args()
     rows, known = stored(options.output), stored(RESULTS / "kotera_levin_fast.json")
     cases = {case.name: case for case in levin(options.data)}
     for initial, method, pair in product(options.initial, options.methods, options.pairs):
-        if any(identity(entry) == (pair, method, initial) for entry in [*rows, *known]):
+        params = DipParams(preset="fast", initial_estimator=initial)
+        iterations = options.iterations or params.full_iterations
+        if any(identity(entry) == (pair, method, initial, iterations) for entry in [*rows, *known]):
             continue
         settings = argparse.Namespace(
             method=method,
@@ -103,6 +110,7 @@ def main() -> None:
             restarts=1,
             crop=0,
             initial_estimator=initial,
+            iterations=iterations,
             every=EVERY[initial],
         )
         rows.append(row(cases[pair], settings, 0, "cpu"))

@@ -119,6 +119,7 @@ def row(case: Case, options: argparse.Namespace, seed: int, device: str) -> dict
         "preset": options.preset,
         "restarts": options.restarts,
         "initial_estimator": options.initial_estimator,
+        "iterations": options.iterations,
     }
     case = case.cropped(options.crop)
     stage: KernelEstimator = cls(params)
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=100, help="iterations between scored previews")
     parser.add_argument("--device", default="auto")
     parser.add_argument("-o", "--output", type=Path, help="file of the rows, JSON")
+    parser.set_defaults(iterations="auto")
     options = parser.parse_args()
     output = options.output or RESULTS / f"{options.method}_{options.set}.json"
     rows = json.loads(output.read_text("utf-8")) if output.exists() else []

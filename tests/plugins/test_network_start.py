@@ -155,7 +155,7 @@ def test_none_is_the_method_as_published(shaken, cls):
         ({}, None, 5000),
         ({"initial_estimator": "map"}, "map", 5000),
         ({"preset": "fast", "initial_estimator": "none"}, None, 1000),
-        ({"preset": "fast"}, "map", 300),
+        ({"preset": "fast"}, "map", 500),
         ({"preset": "fast", "iterations": 7}, "map", 7),
     ],
 )
