@@ -14,7 +14,7 @@ from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
-from unblur_classic.map.search import kernel_confidence
+from unblur_classic.map.search import kernel_confidence, kernel_refinement
 from unblur_classic.map.search import kernel_search as search_module
 from unblur_classic.map.search.candidates import best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
@@ -168,6 +168,11 @@ def test_the_refined_kernel_is_the_true_one_in_an_array_that_follows_its_support
     true = torch.from_numpy(np.array(kernel.weights))
     assert similarity_across_scales(refined, 1.0, true, 1.0) > 0.9
     assert support_extent(refined) <= refined.shape[-1] < 45
+
+
+@pytest.mark.parametrize(("size", "side", "largest"), [(25, 200, 31), (61, 130, 65), (65, 130, 65)])
+def test_a_refined_kernel_is_at_most_half_the_image(size, side, largest):
+    assert kernel_refinement._largest_extent(size, side) == largest
 
 
 def test_the_confidence_is_between_0_and_1_for_any_measures(shaken):

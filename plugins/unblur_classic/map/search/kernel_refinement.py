@@ -69,19 +69,28 @@ def refine_kernel(
     window = textured_window(given.y, given.valid, edge, WINDOW_SIZES * size)
     alternation = Alternation(priors, params, given.noise, on_iteration)
     alternation.start(start, levels[0].ratio)
-    growth = GROWTH if params.size == "auto" else 1.0
+    largest = _largest_extent(size, min(given.y.shape)) if params.size == "auto" else size
     for level in levels:
         image, valid = (shrink_image(x, level.ratio) for x in window)
-        extent = _extent(alternation, level, growth)
+        extent = _extent(alternation, level, largest)
         alternation.run_level(PyramidLevel(level.ratio, extent), image, valid)
     alternation.refine()
     return alternation.kernel
 
 
-def _extent(alternation: Alternation, level: PyramidLevel, growth: float) -> int:
-    """Return the extent of the kernel at a level, in pixels."""
+def _largest_extent(size: int, side: int) -> int:
+    """Return the largest extent of a kernel of about `size`, in an image of smallest side `side`.
+
+    At most half the image: moved to its centre of mass, the kernel still fits the image.
+    """
+    half = side // 2
+    return max(size, min(odd(ceil(GROWTH * size)), half - 1 + half % 2))
+
+
+def _extent(alternation: Alternation, level: PyramidLevel, largest: int) -> int:
+    """Return the extent of the kernel at a level, in pixels, for a largest one at full size."""
     if alternation.ratio == level.ratio:
         return level.size
     ratio = level.ratio / alternation.ratio
     wanted = odd(ceil(MARGIN * ratio * support_extent(alternation.kernel)) + PADDING)
-    return min(wanted, odd(ceil(growth * level.size)))
+    return min(wanted, max(odd(ceil(largest * level.ratio)), level.size))
