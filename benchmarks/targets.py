@@ -237,6 +237,11 @@ TARGETS = [
     ),
     script("bsd-blind", "BSD's pictures, blurred in three ways, blind", "blind.py", "bsd-blind"),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
+    script(
+        "photograph-content",
+        "What the estimator photograph takes images for",
+        *("photograph_content.py", "lai", "--half", "report", "--limit", "20"),
+    ),
     script("colour-jpeg", "Chroma noise and JPEG blocks", "colour_jpeg.py"),
     script("plan", "What plan announces against what run takes", "plan_accuracy.py"),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),

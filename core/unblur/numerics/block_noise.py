@@ -43,6 +43,7 @@ def estimate_block_noise(x: Tensor) -> float:
 
     Example
     -------
+    >>> import torch
     >>> draw = torch.Generator().manual_seed(0)
     >>> blocks = torch.randn(16, 16, generator=draw).kron(torch.ones(8, 8))
     >>> noise = 0.002 * torch.randn(128, 128, generator=draw)
