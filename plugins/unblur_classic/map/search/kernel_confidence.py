@@ -26,9 +26,12 @@ LOWEST_FREQUENCY, HIGHEST_FREQUENCY = 0.05, 0.4
 """Frequencies that are compared, in cycles per pixel."""
 TINY = 1e-12
 """Power that is added before a logarithm, in units of the image's contrast squared."""
-WEIGHTS = (-0.0546, -2.538, 1.899, 5.622, -0.7261, 1.29, -1.18, -1.309, -0.0705, 0.0, 0.0)
+WEIGHTS = (
+    *(-0.06748, -2.206, 2.588, 6.191, -0.4908, 1.585),
+    *(-0.8924, -0.9965, -0.3042, 0.4524, -0.7341),
+)
 """Weight of each measure of `Evidence`, dimensionless; fitted by `benchmarks/confidence.py`."""
-BIAS = -1.969
+BIAS = -5.841
 """Log odds of a success where all measures are 0, dimensionless."""
 
 
