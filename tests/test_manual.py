@@ -47,7 +47,7 @@ def files(tmp_path_factory) -> Path:
     """Return a folder with small files of the names that the manual uses."""
     folder = tmp_path_factory.mktemp("files")
     photograph = Picture.open(SAMPLES / "photograph.png").convert("L")
-    photograph.resize((400, 320)).save(folder / "photo.jpg", quality=95)
+    photograph.resize((250, 200)).save(folder / "photo.jpg", quality=95)
     photograph.crop((60, 60, 220, 220)).save(folder / "shaken.jpg", quality=95)
     beads = read_image(SAMPLES / "beads.tif")
     part = Image(beads.data[:, 50:135, 5:100], beads.axes)  # three beads
