@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -214,14 +215,12 @@ def _estimation_seconds(job: DeblurJob, piece: Tile) -> float | None:
     """Return the duration of the kernel step on a piece, by its progress if it takes long."""
     blurred, mask = job.read(piece)
     began = time.perf_counter()
-    last: list[Progress] = []
+    last: deque[Progress] = deque(maxlen=1)  # a report may hold an image
 
     def is_over() -> bool:
         return time.perf_counter() - began > MOST_SECONDS
 
-    context = job.context.with_(
-        on_progress=lambda progress: last.append(progress), is_cancelled=is_over
-    )
+    context = job.context.with_(on_progress=last.append, is_cancelled=is_over)
     try:
         run_until_kernel(blurred, job.stages, context, mask)
     except Cancelled:
