@@ -126,6 +126,44 @@ def test_more_noise_stops_sooner_and_near_the_best_iteration(stop):
     assert steps(0.05) < steps(0.01) < 100
 
 
+def test_local_consensus_leaves_noise_of_the_sky_as_it_is_and_sharpens_stars():
+    kernel = gaussian((9, 9), 1.8)
+    sky = torch.full((1, 96, 96), 0.05)
+    sky[0, 16::32, 16::32] += 8
+    blurred = torch.from_numpy(fftconvolve(sky[0].numpy(), kernel.weights, mode="same"))[None]
+    blurred += 0.005 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0))
+    empty = slice(28, 36), slice(8, 88)
+    noise = float(blurred[0][empty].std())
+
+    def results(stop):
+        stage = RichardsonLucy(iterations=30, stop=stop)
+        found = stage.deconvolve(blurred, kernel, CONTEXT)[0]
+        return float(found[empty].std()) / noise, float(found[16::32, 16::32].mean())
+
+    (mottle, peak), (rough, sharp) = results("local-gradient-consensus"), results("fixed")
+    assert mottle < 1.15 < 1.4 < rough
+    assert peak > 0.8 * sharp > 2.5 * float(blurred[0, 16::32, 16::32].mean())
+
+
+@pytest.mark.parametrize("first", [(90, 80), (91, 80)])
+def test_tiles_agree_with_local_consensus_at_even_and_odd_pixels(first):
+    given = synthetic_scene((160, 160), gaussian((7, 7), 1.2), noise=0.005)
+    stage = RichardsonLucy(iterations=6, stop="local-gradient-consensus")
+    whole = stage.deconvolve(given.blurred, given.kernel, CONTEXT)
+    halo = stage.halo(given.kernel)[0]
+    wide, crop = (slice(a - halo, a + 16 + halo) for a in first), (..., *[slice(halo, -halo)] * 2)
+    tile = stage.deconvolve(given.blurred[(..., *wide)].contiguous(), given.kernel, CONTEXT)[crop]
+    core = (..., *(slice(a, a + 16) for a in first))
+    torch.testing.assert_close(tile, whole[core], atol=1e-5, rtol=0)
+
+
+def test_local_consensus_needs_a_kernel_of_more_than_one_pixel():
+    blurred = synthetic_scene((32, 32)).blurred
+    stage = RichardsonLucy(iterations=2, stop="local-gradient-consensus")
+    found = stage.deconvolve(blurred, Kernel(torch.ones(1, 1)), CONTEXT)
+    torch.testing.assert_close(found, blurred)
+
+
 def test_tv_flattens_noise_and_its_divisor_is_one_where_the_scene_is_flat():
     given = synthetic_scene((96, 96), gaussian((9, 9), 1.8), noise=0.03)
 

@@ -79,6 +79,12 @@ class BlockFilter:
             yield (number, *first), filtered.real
             yield (number, *second), filtered.imag
 
+    def indices(self, count: int) -> Iterator[Index]:
+        """Yield the indices of `pieces` for a number of images."""
+        samples = self._batch or BATCH_SAMPLES["cpu"]
+        for number, pair in itertools.product(range(count), self._grid.pairs(samples)):
+            yield from ((number, *half) for half in pair)
+
     def tiles(self, x: Tensor) -> Tensor:
         """Return a view of images (n, *spatial), at least `covered` large, (n, *blocks, *block)."""
         for axis, step in enumerate(self._grid.steps):

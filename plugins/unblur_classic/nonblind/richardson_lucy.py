@@ -16,6 +16,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
 from unblur_classic.nonblind.regularization import measure_contrast
+from unblur_classic.nonblind.rl_consensus import GradientConsensus
 from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
 from unblur_classic.nonblind.stopping import Stop, StoppingRule
 
@@ -48,8 +49,8 @@ class RichardsonLucy(stages.Deconvolver):
     iteration without `tv` and background.
 
     The halo is derived from the spread of a pixel's influence, which is a random walk: 5.5 times
-    the kernel's standard deviation times the root of twice the number of iterations, and at most
-    the exact bound of two kernel half-widths per iteration.
+    the kernel's standard deviation times the root of the number of convolutions, two per
+    iteration, and at most the exact bound of a kernel half-width per convolution.
 
     Examples
     --------
@@ -71,6 +72,7 @@ class RichardsonLucy(stages.Deconvolver):
     regularization for 3D confocal microscope deconvolution", Microsc. Res. Tech. 69, 2006.
     Acceleration: H. Wang, P. C. Miller, "Scaled heavy-ball acceleration of the Richardson-Lucy
     algorithm for 3D microscopy image restoration", IEEE TIP 23(2), 2014.
+    Consensus: see `unblur_classic.nonblind.rl_consensus`.
     Borders: M. Bertero, P. Boccacci, "A simple method for the reduction of boundary effects in
     the Richardson-Lucy approach to image deconvolution", Astron. Astrophys. 437, 2005.
     """
@@ -92,7 +94,9 @@ class RichardsonLucy(stages.Deconvolver):
             "fixed",
             description="When to stop: fixed, after all iterations; discrepancy, once the residual "
             "is as small as the noise; gradient-consensus, once the gradients of two splits of the "
-            "data disagree.",
+            "data disagree; local-gradient-consensus, after all iterations, each of which leaves "
+            "those pixels as they are where the gradients of two halves of the pixels disagree: a "
+            "sky without mottle.",
         )
         tv: float = Field(
             0.0, ge=0, lt=0.2, description="Weight of total variation; 0.002 is mild."
@@ -123,20 +127,26 @@ class RichardsonLucy(stages.Deconvolver):
     ) -> Self:
         """Return a copy with the number of iterations and the background found on this image."""
         found: dict[str, Any] = {"background": self._background(blurred, mask)}
-        if self.params.stop != "fixed":
+        if self.params.stop in ("discrepancy", "gradient-consensus"):
             steps = self._iterate(blurred, kernel, context, mask, found["background"])[2]
             found |= {"iterations": steps, "stop": "fixed"}
         return type(self)(self.params.model_copy(update=found))
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return 5.5 standard deviations of a pixel's influence; see the Notes."""
-        steps = self.params.iterations
-        exact = [2 * steps * reach for reach in kernel.half_width]
-        walk = [5.5 * (2 * steps) ** 0.5 * std for std in kernel_std(kernel)]
+        # Convolutions in all iterations: the consensus of gradients takes a third one in each.
+        count = self.params.iterations * (3 if self._is_local else 2)
+        exact = [count * reach for reach in kernel.half_width]
+        walk = [5.5 * count**0.5 * std for std in kernel_std(kernel)]
         return tuple(
             min(bound, int(distance) + 2 * reach)
             for bound, distance, reach in zip(exact, walk, kernel.half_width, strict=True)
         )
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether each iteration leaves the pixels without consensus as they are."""
+        return bool(self.params.stop == "local-gradient-consensus")
 
     def _background(self, blurred: Tensor, mask: Tensor | None) -> float:
         """Return one background for all channels, which preserves colours."""
@@ -157,7 +167,8 @@ class RichardsonLucy(stages.Deconvolver):
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         data = blurred.clamp_min(0)
         stopping_rule = StoppingRule.of(self.params.stop, blurred, context, mask)
-        iterate = RichardsonLucyIteration(blur, data, background)
+        consensus = GradientConsensus(blur) if self._is_local else None
+        iterate = RichardsonLucyIteration(blur, data, background, consensus)
         scene = iterate.scene
         scene[:] = fill_and_extend(blur, (data - background).clamp_min(MIN_PREDICTION))
         previous = scene.clone() if self.params.accelerate else scene

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.overlap_save import BlockFilter
+from unblur_classic.nonblind.overlap_save import BlockFilter, Index
+from unblur_classic.nonblind.rl_consensus import GradientConsensus
 
 MIN_SENSITIVITY = 0.01
 """Smallest fraction `K' 1` of a scene pixel's flux inside the image for which the pixel is
@@ -29,6 +32,8 @@ class RichardsonLucyIteration:
         The image `y`, non-negative.
     background : float
         Unblurred background, white = 1.
+    consensus : GradientConsensus, optional
+        Where it finds no agreement in a step, the scene stays as it is.
 
     Attributes
     ----------
@@ -36,8 +41,15 @@ class RichardsonLucyIteration:
         The current scene; set its elements for another initial scene.
     """
 
-    def __init__(self, blur: Blur, data: Tensor, background: float) -> None:
+    def __init__(
+        self,
+        blur: Blur,
+        data: Tensor,
+        background: float,
+        consensus: GradientConsensus | None = None,
+    ) -> None:
         self._background = background
+        self._consensus, self._steps = consensus, 0
         kernel = blur.kernel
         margin = tuple(n - 1 for n in kernel.shape)
         self._forward = BlockFilter(kernel, blur.shape)
@@ -72,15 +84,45 @@ class RichardsonLucyIteration:
 
     def __call__(self) -> None:
         """Update the scene in place."""
+        self._divide()
+        for index, change in self._changes():
+            factor = change.mul_(self._inverse_sensitivity[(0, *index[1:])]).add_(1)
+            self._scene_tiles[index].mul_(factor).clamp_min_(0)
+
+    def _divide(self) -> None:
+        """Set the quotient of image and prediction, minus 1; 0 at pixels that are not valid."""
         for index, prediction in self._forward.pieces(self._wide_scene):
             if self._background:
                 prediction.add_(self._background)
             data, quotient = self._data_tiles[index], self._quotient_tiles[index]
             torch.div(data, prediction.clamp_min_(MIN_PREDICTION), out=quotient)
             quotient.sub_(self._mask_tiles[(0, *index[1:])])
+
+    def _changes(self) -> Iterator[tuple[Index, Tensor]]:
+        """Yield blocks of the back-projected quotient, 0 where there is no consensus."""
+        half = None
+        if self._consensus is not None:
+            half = self._consensus.half(self._steps, self._wide_quotient)
+            self._steps += 1
+        if self._consensus is None or half is None:
+            yield from self._adjoint.pieces(self._wide_quotient)
+            return
+        first = torch.empty_like(self._wide_scene)
+        product = torch.empty_like(self._wide_scene)
+        first_tiles, product_tiles = self._adjoint.tiles(first), self._adjoint.tiles(product)
+        for index, part in self._adjoint.pieces(self._wide_quotient * half):
+            first_tiles[index] = part
+        # The second half's is the whole's minus the first half's.
+        total = torch.empty_like(self._wide_scene)
+        total_tiles = self._adjoint.tiles(total)
         for index, change in self._adjoint.pieces(self._wide_quotient):
-            factor = change.mul_(self._inverse_sensitivity[(0, *index[1:])]).add_(1)
-            self._scene_tiles[index].mul_(factor).clamp_min_(0)
+            total_tiles[index] = change
+            part = first_tiles[index]
+            torch.mul(part, change.sub_(part), out=product_tiles[index])
+        agrees = self._consensus.agreement(_corner(product, self.scene.shape[1:]))
+        _corner(total, self.scene.shape[1:]).mul_(agrees)
+        for index in self._adjoint.indices(len(total)):
+            yield index, total_tiles[index]
 
 
 def _zeros(like: Tensor, channels: int, *extents: tuple[int, ...]) -> Tensor:

@@ -13,7 +13,7 @@ from unblur.numerics.noise import estimate_noise
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION
 
-Stop = Literal["fixed", "discrepancy", "gradient-consensus"]
+Stop = Literal["fixed", "discrepancy", "gradient-consensus", "local-gradient-consensus"]
 
 MIN_CONSENSUS = 0.05
 """Fraction of the pixels where the gradients of both data splits agree in sign, below which the
@@ -27,7 +27,8 @@ class StoppingRule:
     Attributes
     ----------
     stop : Stop
-        "fixed" never stops; "discrepancy" compares the residual with the noise;
+        "fixed" and "local-gradient-consensus" never stop; "discrepancy" compares the residual
+        with the noise;
         "gradient-consensus" compares the update directions of two splits of the data.
     blurred : (C, *spatial)
         The data, white = 1.
@@ -60,7 +61,7 @@ class StoppingRule:
     def of(cls, stop: Stop, blurred: Tensor, context: Context, mask: Tensor | None) -> Self:
         """Measure what the rule needs; the noise is the context's, if it is set, else estimated."""
         shape = [-1] + [1] * (blurred.ndim - 1)
-        if stop == "fixed":
+        if stop in ("fixed", "local-gradient-consensus"):
             return cls(stop, blurred, blurred.new_zeros(len(blurred)).reshape(shape))
         if context.noise is not None:
             levels = [context.noise] * len(blurred)
@@ -74,7 +75,7 @@ class StoppingRule:
 
     def is_reached(self, blur: Blur, scene: Tensor, background: float = 0.0) -> bool:
         """Return whether to stop at a scene (C, *domain) on an unblurred background."""
-        if self.stop == "fixed":
+        if self.stop in ("fixed", "local-gradient-consensus"):
             return False
         prediction = (blur.forward(scene) + background).clamp_min_(MIN_PREDICTION)
         if self.splits is None:
