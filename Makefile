@@ -19,14 +19,14 @@ WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/
 demo: $(READY)  ## Deblur the photograph that ships with the project.
 	$(BIN)/python examples/demo.py
 
-# The serial tests measure time, which tracing for the coverage would lengthen.
+# The serial tests measure time, which the probes for the coverage would lengthen.
 SERIAL = $(sort $(shell grep -rl --include='test_*.py' 'mark\.serial' tests))
 
 # The tests start some hundred processes, which need not compile every module anew.
 test test-3.13: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)  ## Run every test; print the 15 slowest and the coverage.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not serial" --durations=15 --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m slipcover -m pytest -q -n 2 --dist loadfile -m "not serial" --durations=15
 	$(BIN)/pytest -q -m serial --durations=15 $(SERIAL)
 
 test-3.13:  ## Run the tests that need no torch on Python 3.13, where pyenv has it.

@@ -47,8 +47,8 @@ def files(tmp_path_factory) -> Path:
     """Return a folder with small files of the names that the manual uses."""
     folder = tmp_path_factory.mktemp("files")
     photograph = Picture.open(SAMPLES / "photograph.png").convert("L")
-    photograph.resize((250, 200)).save(folder / "photo.jpg", quality=95)
-    photograph.crop((60, 60, 220, 220)).save(folder / "shaken.jpg", quality=95)
+    photograph.resize((232, 184)).save(folder / "photo.jpg", quality=95)
+    photograph.crop((60, 60, 180, 180)).save(folder / "shaken.jpg", quality=95)
     beads = read_image(SAMPLES / "beads.tif")
     part = Image(beads.data[:, 50:135, 5:100], beads.axes)  # three beads
     write_image(part, folder / "beads.tif")
@@ -56,7 +56,7 @@ def files(tmp_path_factory) -> Path:
     write_kernel(psf, folder / "psf.tif")
     seen = (synthetic_scene((64, 64), psf).blurred.numpy()[0].clip(0, 1) * 60_000).astype(np.uint16)
     for name in ("stack.tif", "cells.tif"):
-        write_image(Image(np.stack([seen] * 32), "ZYX"), folder / name)
+        write_image(Image(np.stack([seen] * 8), "ZYX"), folder / name)
     write_image(Image(np.tile(seen, (2, 2)), "YX"), folder / "mosaic.ome.zarr")
     field = stars((160, 160)).blurred.numpy()[0].astype(np.float32)
     write_image(Image(field, "YX"), folder / "field.fits")

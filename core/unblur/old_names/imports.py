@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -60,16 +60,28 @@ class _RenamedModule(Loader):
         sys.modules[module.__name__] = import_module(self.new)
 
 
-class _ModuleWithOldNames(SourceFileLoader):
+class _ModuleWithOldNames(Loader):
     """Loader of a module some of whose contents were renamed."""
 
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
     def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
+        self.loader.exec_module(module)
         add_old_names(module)
 
 
 class OldNames(MetaPathFinder):
     """Finder of the modules that `unblur.renamed` mentions."""
+
+    def __init__(self) -> None:
+        self._searched: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -80,12 +92,24 @@ class OldNames(MetaPathFinder):
             return ModuleSpec(fullname, _RenamedModule(MODULES[fullname]))
         if head in MODULES:
             return ModuleSpec(fullname, _RenamedModule(MODULES[head] + fullname[len(head) :]))
-        if fullname not in set(_modules_with_old_names()):
+        if fullname in self._searched or fullname not in set(_modules_with_old_names()):
             return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _ModuleWithOldNames(fullname, spec.loader.path)
+        spec = self._spec_of_others(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ModuleWithOldNames(spec.loader)
         return spec
+
+    def _spec_of_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        """Return the spec of the first other finder; one of these may come back to this one."""
+        self._searched.add(fullname)
+        try:
+            finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+            specs = (finder.find_spec(fullname, path, target) for finder in finders)
+            return next((spec for spec in specs if spec is not None), None)
+        finally:
+            self._searched.discard(fullname)
 
 
 def _modules_with_old_names() -> Iterator[str]:
