@@ -21,6 +21,7 @@ def unblur_stages() -> Iterable[type[Stage]]:
     from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
     from unblur_classic.nonblind.total_variation import TotalVariation
     from unblur_classic.nonblind.wiener import Wiener
+    from unblur_classic.optics.estimator import Optics
     from unblur_classic.photograph.estimator import Photograph
     from unblur_classic.point_sources.estimator import Points
     from unblur_classic.postprocess.clip import Clip
@@ -45,6 +46,7 @@ def unblur_stages() -> Iterable[type[Stage]]:
         L0Gradient,
         MapEstimator,
         MatchRange,
+        Optics,
         Photograph,
         Points,
         RichardsonLucy,

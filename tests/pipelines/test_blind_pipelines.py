@@ -13,6 +13,7 @@ TEXT = {**MAP, "kernel.n_starts": 2, "kernel.weight_factors": [0.7, 1.4], "kerne
 SHAKEN = {"kernel.size": 9, "kernel.refinements": 1}
 FEW = {"svmap.iterations": 2, "svmap.colour": "luma"}
 SCHULER = {"kernel.size": 13, "kernel.refinements": 2}
+OPTICS = {"na": 0.5, "emission_nm": 520, "immersion": "air", "pixel_um": 0.3, "size": 9}
 NETWORKS = {"kernel.size": 9, "kernel.iterations": 4, "kernel.width": 8}
 
 BLIND = {
@@ -28,6 +29,7 @@ BLIND = {
     "schuler-hyper-laplacian": ("stars", SCHULER),
     "schuler-svmap": ("grey", {**SCHULER, **FEW}),
     "schuler-local-svmap": ("grey", {**SCHULER, **FEW, "tiles.size": 56}),
+    "optics-richardson-lucy": ("grey", {f"kernel.{name}": v for name, v in OPTICS.items()}),
     "selfdeblur": ("stack", NETWORKS),
     "selfdeblur-hyper-laplacian": ("grey", {**NETWORKS, "kernel.region": 64}),
     "selfdeblur-svmap": ("stars", {**NETWORKS, **FEW, "kernel.region": 64}),

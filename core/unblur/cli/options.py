@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unblur.errors import UsageError
+
+if TYPE_CHECKING:
+    from unblur.model.kernel import KernelField
 
 Json = Annotated[bool, typer.Option("--json", help="Print a machine-readable result on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
@@ -20,7 +24,11 @@ Device = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 Psf = Annotated[
     str | None,
-    typer.Option("--psf", metavar="FILE", help="The blur kernel, where it is known."),
+    typer.Option(
+        "--psf",
+        metavar="FILE",
+        help="The blur kernel, where it is known; one for each channel: 0=FILE,1=FILE.",
+    ),
 ]
 PsfResample = Annotated[
     bool,
@@ -62,6 +70,33 @@ Crop = Annotated[
     str | None,
     typer.Option("--crop", metavar="Y0:Y1,X0:X1", help="Deblur this part only, to tune on it."),
 ]
+
+
+def read_psf(text: str | None) -> KernelField | None:
+    """Return the kernel in a file, or those of channels, written "0=dapi.tif,1=gfp.tif".
+
+    Raises
+    ------
+    UsageError
+        If the channels are not numbered from 0 without gaps.
+    ImageError, KernelError
+        If a file cannot be read, or is no kernel.
+    """
+    from unblur.io import read_kernel
+    from unblur.model.kernel import KernelField
+
+    if text is None:
+        return None
+    if not re.match(r"\d+=", text):
+        return read_kernel(text)
+    parts = dict(part.split("=", 1) for part in re.split(r",(?=\d+=)", text))
+    if sorted(parts) != sorted(str(number) for number in range(len(parts))):
+        raise UsageError(
+            f"--psf numbers the channels from 0 without gaps, e.g. 0=dapi.tif,1=gfp.tif; got "
+            f"{', '.join(parts)}."
+        )
+    fields = [read_kernel(parts[str(number)]) for number in range(len(parts))]
+    return KernelField.of_channels(fields)
 
 
 def settings(pairs: Sequence[str] | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from unblur.cli.options import (
     White,
     Workers,
     crop_box,
+    read_psf,
     settings,
 )
 from unblur.cli.progress import duration
@@ -52,7 +53,7 @@ def plan(
     Memory and time are measured by running the stages on small tiles.
     """
     from unblur.engine import plan as planned
-    from unblur.io import read_image, read_kernel
+    from unblur.io import read_image
     from unblur.pipeline import Pipeline
     from unblur.runs.store import output_chunks
 
@@ -64,7 +65,7 @@ def plan(
         given = given.cropped(*crop_box(crop))
     if white is not None:
         given = given.with_white(white)
-    kernel = None if psf is None else read_kernel(psf)
+    kernel = read_psf(psf)
     start = time.process_time()  # of loading the program, which a run does likewise
     with name_file_in_errors(image):
         made = planned(

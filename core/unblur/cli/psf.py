@@ -10,10 +10,12 @@ import typer
 
 from unblur.cli.console import FAILED, name_file_in_errors, print_json, print_result, print_table
 from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
+from unblur.errors import UsageError
 
 if TYPE_CHECKING:
     from unblur.io.kernels import KernelFile
     from unblur.model.image import Image
+    from unblur.model.kernel import Kernel, KernelField
     from unblur.numerics.psf import Diagnostic
 
 CHECK_EXAMPLE = "unblur psf check bead.tif --image cells.tif --repair psf.tif"
@@ -78,7 +80,8 @@ def make(
         str,
         typer.Argument(
             metavar="KIND",
-            help="gaussian, motion, disk, airy, widefield, path (smooth random) or shake.",
+            help="gaussian, motion, disk, airy, widefield, optics (of a microscope), path (smooth "
+            "random) or shake.",
         ),
     ],
     params: Annotated[
@@ -87,27 +90,60 @@ def make(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="Image whose metadata `optics` reads."),
+    ] = None,
+    axes: Axes = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute a kernel and write it as float32; without -o, list the params of the kind."""
     from unblur.cli.info import params_of
-    from unblur.io import write_kernel
-    from unblur.numerics.synthesis.synthetic_psf import SYNTHETIC_PSFS, make_synthetic_psf
+    from unblur.io import read_image, write_kernel
+    from unblur.numerics.synthesis.synthetic_psf import (
+        SYNTHETIC_PSFS,
+        make_optics_psf,
+        make_synthetic_psf,
+    )
 
-    kernel = make_synthetic_psf(kind, params or [], seed)
-    if output is None:
+    lines: list[str] = []
+    kernel: Kernel | KernelField | None = None
+    if kind == "optics" and output is not None:
+        shown = None if image is None else read_image(image, axes=axes, lazy=True)
+        made = make_optics_psf(params or [], shown)
+        kernel = made.field
+        lines = [f"  {value} ({origin})" for value, origin in made.sources.items()]
+        lines += [f"  {note}" for note in made.notes]
+    elif image is not None:
+        raise UsageError(f"--image is read for the kind optics, not for {kind}.")
+    elif kind != "optics":
+        kernel = make_synthetic_psf(kind, params or [], seed)
+    if output is None or kernel is None:
         rows = [list(row.values()) for row in params_of(SYNTHETIC_PSFS[kind])]
         print_table(["param", "type", "default", "meaning"], rows)
         return
     write_kernel(kernel, output, overwrite=overwrite)
     if not quiet:
-        print_result(f"{output}: {'x'.join(map(str, kernel.shape))} pixels")
+        print_result(f"{output}: {_size(kernel)} pixels")
+        for line in lines:
+            print_result(line)
+
+
+def _size(kernel: Kernel | KernelField) -> str:
+    from unblur.model.kernel import KernelField
+
+    channels = kernel.channels if isinstance(kernel, KernelField) else ()
+    sample = kernel.mean if isinstance(kernel, KernelField) else kernel
+    size = "x".join(map(str, sample.shape))
+    return f"{len(channels)} channels of {size}" if channels else size
 
 
 def _psf_of(found: KernelFile) -> Any:
-    """Return the PSF of a file; of a field, the middle one."""
+    """Return the PSF of a file; of a field, the middle one; of channels, their mean."""
+    if found.channels:
+        return found.to_field().mean.weights
     return found.values if found.positions is None else found.values[len(found.values) // 2]
 
 

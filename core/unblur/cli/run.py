@@ -34,6 +34,7 @@ from unblur.cli.options import (
     Workers,
     crop_box,
     noise_level,
+    read_psf,
     settings,
 )
 from unblur.cli.progress import ProgressBar, duration
@@ -109,14 +110,13 @@ def run(
     """
     from unblur.engine import BuiltPipeline
     from unblur.engine.running.schedulers import make_scheduler
-    from unblur.io import read_kernel
     from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline
     from unblur.runs import RunOptions, SharedFreeze, file_jobs
 
     began = time.monotonic()
     given = settings(sets) | ({} if tile is None else {"tiles.size": tile})
-    kernel = None if psf is None else read_kernel(psf)
+    kernel = read_psf(psf)
     with name_file_in_errors(pipeline):
         built = BuiltPipeline.of(Pipeline.load(pipeline).override(given), kernel)
     processing = make_scheduler(scheduler, workers, device=device, on_message=print_status)

@@ -51,10 +51,11 @@ def deblur(
         that `numpy.ma` or NDData mask are no data: they are left out and come back unchanged.
     pipeline : str, Path or Pipeline
         Name of a shipped or registered pipeline, a pipeline file, or a `Pipeline`.
-    psf : Kernel, KernelField, Image or array, optional
+    psf : Kernel, KernelField, Image, array or mapping, optional
         The blur, if known; it takes the place of the pipeline's kernel step. A 3-D kernel
         undoes the blur of a volume, a 2-D one that of each plane. If it states a pixel size, as
-        one from `read_kernel` may, this has to be the image's.
+        one from `read_kernel` may, this has to be the image's. A mapping `{0: psf, 1: psf}` has
+        one for each channel.
     axes : str, optional
         Axes of an array, e.g. "ZYX", "CYX", or "YXC" for a colour picture.
     device : str
@@ -99,7 +100,8 @@ def deblur(
 
     Notes
     -----
-    Channels share one kernel, which is estimated on all of them together. Alpha is copied.
+    Channels share one kernel, which is estimated on all of them together, unless there is one
+    for each. Alpha is copied.
     Planes of a stack or a time series share the kernel of the plane with the most gradient
     energy, unless the pipeline has no deconvolve step: then each plane finds its own image and
     kernel. A stack is treated as a volume if the given kernel is 3-D, or if

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as field_of
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,21 @@ class BuiltPipeline:
     stages : tuple of Stage
         Its steps, params validated.
     field : KernelField, optional
-        The kernel, if it was given, or if its step has it from a file.
+        The kernel, if it was given, or if its step has it from a file or from metadata.
+    origin : str
+        "given", or the name of the step that computed the kernel from an image's metadata.
+    choices : mapping of str to str
+        The values that such a kernel was computed of.
+    notes : tuple of str
+        Remarks on it.
     """
 
     pipeline: Pipeline
     stages: tuple[Stage, ...]
     field: KernelField | None
+    origin: str = "given"
+    choices: Mapping[str, str] = field_of(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, pipeline: Pipeline, psf: Any = None) -> BuiltPipeline:
@@ -88,6 +98,30 @@ class BuiltPipeline:
         stages, kernels = tuple(pipeline.build()), as_field(psf)
         check_request(stages, kernels is not None)
         return cls(pipeline, stages, kernels or _known_kernel(stages))
+
+    def for_image(self, image: Image) -> BuiltPipeline:
+        """Return the pipeline with the kernel that the image's metadata determines, if any.
+
+        Raises
+        ------
+        UsageError
+            If the kernel step needs values that neither the image nor its params state.
+        """
+        if self.field is not None:
+            return self
+        estimator = next((s for s in self.stages if isinstance(s, KernelEstimator)), None)
+        if estimator is None:
+            return self
+        found = estimator.kernel_from_metadata(image, spatial_axes(image, self.stages, None))
+        if found is None:
+            return self
+        return replace(
+            self,
+            field=found.field,
+            origin=estimator.name,
+            choices=found.choices,
+            notes=tuple(f"kernel '{estimator.name}': {note}" for note in found.notes),
+        )
 
     def layout(self, image: Image) -> Layout:
         """Return the blocks of an image that the stages work on.
@@ -126,6 +160,8 @@ class DeblurJob:
         Source of the given kernel, for the report.
     confidence : float, optional
         Confidence of the given kernel, in [0, 1], where it was estimated on another image.
+    choices : mapping of str to str
+        The values that a kernel was computed of from the image's metadata.
     limits : SizeLimits
         Sizes at which the engine changes its way of working.
     warnings : tuple of str
@@ -140,6 +176,7 @@ class DeblurJob:
     processor: BlockProcessor
     origin: str = "given"
     confidence: float | None = None
+    choices: Mapping[str, str] = field_of(default_factory=dict)
     limits: SizeLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()
 
@@ -182,8 +219,9 @@ class DeblurJob:
         values = ValueSummary.of(image, readable_blocks(image, SAMPLE_BLOCKS))
         if not values.count or image.extent("Y") * image.extent("X") == 1:
             check_deblurrable(image)
+        built = built.for_image(image)
         field = built.field
-        warnings = tuple(image.metadata.get("notes", ()))
+        warnings = (*image.metadata.get("notes", ()), *built.notes)
         layout = built.layout(image)
         if field is not None:
             field, found = fit_psf(field, image, is_resampled=psf_resample)
@@ -206,6 +244,8 @@ class DeblurJob:
             values,
             reader,
             processor,
+            built.origin,
+            choices=built.choices,
             limits=limits,
             warnings=warnings,
         )
@@ -261,11 +301,13 @@ def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pi
 
 
 def as_field(psf: Any) -> KernelField | None:
-    """Return a kernel, kernel field, image of a PSF or plain array as a kernel field."""
+    """Return a kernel, kernel field, image of a PSF, array, or one for each channel, as a field."""
     if psf is None or isinstance(psf, KernelField):
         return psf
     if isinstance(psf, Kernel):
         return KernelField.single(psf)
+    if isinstance(psf, Mapping):
+        return _channel_fields(psf)
     if isinstance(psf, str | Path):
         raise KernelError(f"psf is an array or a Kernel, got a path; unblur.read_kernel({psf!r}).")
     if isinstance(psf, Image):
@@ -275,6 +317,17 @@ def as_field(psf: Any) -> KernelField | None:
         kernel = Kernel.from_samples(values, psf.pixel_size, psf.units)
         return KernelField.single(kernel, source=psf.source)
     return KernelField.single(Kernel.from_samples(np.asarray(psf)))
+
+
+def _channel_fields(psfs: Mapping[Any, Any]) -> KernelField:
+    """Return the kernels of channels, given by their numbers."""
+    if sorted(psfs) != list(range(len(psfs))) or not psfs:
+        raise KernelError(
+            f"PSFs of channels are numbered from 0 without gaps, got {sorted(psfs)}; give one for "
+            "each channel."
+        )
+    fields = [as_field(psfs[number]) for number in range(len(psfs))]
+    return KernelField.of_channels([field for field in fields if field is not None])
 
 
 def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:

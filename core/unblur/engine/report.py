@@ -77,6 +77,7 @@ class KernelRecord(Record):
     )
     shape: tuple[int, ...] = Field(description="Extent in pixels.")
     grid: tuple[int, int] = Field(description="Rows and columns of kernels; (1, 1) is one.")
+    channels: int = Field(1, description="Number of kernels by channel; 1 where they share one.")
     region: str = Field(description="Part of the image it was estimated from; '' if given.")
     confidence: float | None = Field(
         None,
@@ -278,6 +279,7 @@ def make_report(
             origin=kernel.origin,
             shape=kernel.field.kernels[0][0].shape,
             grid=kernel.field.shape,
+            channels=max(len(kernel.field.channels), 1),
             region=kernel.region,
             confidence=confidence,
             choices=kernel.choices,
@@ -301,10 +303,9 @@ def make_report(
 def hash_field(field: KernelField) -> str:
     """Return the hash of a kernel field: weights and positions."""
     digest = hashlib.sha256(repr((field.rows, field.columns)).encode())
-    for row in field.kernels:
-        for kernel in row:
-            digest.update(repr(kernel.shape).encode())
-            digest.update(np.ascontiguousarray(kernel.weights).data)
+    for kernel in field.every_kernel:
+        digest.update(repr(kernel.shape).encode())
+        digest.update(np.ascontiguousarray(kernel.weights).data)
     return digest.hexdigest()
 
 

@@ -7,7 +7,8 @@ an object with any of
 - `positions`: pairs of row and column in pixels, one for each kernel;
 - `pixel_size`: a number for each axis, `{"Y": 0.1, "X": 0.1}`, `[0.1, 0.1]`, or one for all axes;
 - `units`: likewise, e.g. `"µm"` or `"arcsec"`;
-- `keeps_offset`: whether an offset of the centre of mass is part of the blur.
+- `keeps_offset`: whether an offset of the centre of mass is part of the blur;
+- `channels`: the number of kernels, one after another, of which each is that of a channel.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from unblur.model.kernel import KernelField
 MARK = "kernels"
 """Value of the key `unblur` in the description of a TIFF of kernels."""
 
-_KEYS = ("positions", "pixel_size", "units", "keeps_offset")
+_KEYS = ("positions", "pixel_size", "units", "keeps_offset", "channels")
 
 
 def stated_facts(file: Path, image: Image) -> dict[str, Any]:
@@ -72,6 +73,14 @@ def positions_of(facts: Mapping[str, Any], path: Path) -> NDArray[np.float64] | 
     return positions
 
 
+def channels_of(facts: Mapping[str, Any], path: Path) -> int:
+    """Return the number of kernels of channels in a stack, 0 if it is none."""
+    count = facts.get("channels", 0)
+    if not isinstance(count, int) or count < 0:
+        raise KernelError(f"{path}: channels is the number of kernels of the stack, got {count}.")
+    return count
+
+
 def pixel_size_of(
     facts: Mapping[str, Any], image: Image, path: Path
 ) -> tuple[dict[str, float], dict[str, str]]:
@@ -99,6 +108,8 @@ def note_of(field: KernelField) -> dict[str, Any]:
         note |= {"pixel_size": dict(field.pixel_size), "units": dict(field.units)}
     if field.keeps_offset:
         note["keeps_offset"] = True
+    if field.channels:
+        note["channels"] = len(field.channels)
     return note
 
 

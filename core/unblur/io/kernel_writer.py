@@ -35,9 +35,10 @@ def write_kernel(
     target = Path(path)
     found = KernelField.single(kernel) if isinstance(kernel, Kernel) else kernel
     suffix = suffix_of(target)
-    if suffix in SUFFIXES and not (found.is_uniform and suffix.startswith(".ome.")):
+    is_single = found.is_uniform and not found.channels
+    if suffix in SUFFIXES and not (is_single and suffix.startswith(".ome.")):
         return _write_tiff(found, target, overwrite)
-    if not found.is_uniform:
+    if not is_single:
         raise OutputError(f"{target}: a field of kernels is written to TIFF; name it .tif.")
     weights = found.kernels[0][0].weights
     axes = "ZYX" if weights.ndim == 3 else "YX"
@@ -61,7 +62,7 @@ def _write_beside(field: KernelField, target: Path, overwrite: bool) -> None:
 def _write_tiff(field: KernelField, path: Path, overwrite: bool) -> Path:
     import tifffile
 
-    stack = np.stack([kernel.weights for row in field.kernels for kernel in row])
+    stack = np.stack([kernel.weights for kernel in field.every_kernel])
     plane = plane_size(field.pixel_size, field.units, "cm")
     options: dict[str, Any] = {}
     if plane is not None:
@@ -69,7 +70,7 @@ def _write_tiff(field: KernelField, path: Path, overwrite: bool) -> Path:
     with written_whole(path, overwrite=overwrite) as partial:
         tifffile.imwrite(
             partial,
-            stack[0] if field.is_uniform else stack,
+            stack[0] if field.is_uniform and not field.channels else stack,
             photometric="minisblack",
             description=json.dumps({"unblur": MARK, **note_of(field)}),
             metadata=None,

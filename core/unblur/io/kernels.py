@@ -1,5 +1,8 @@
 """Kernels in files: one PSF in any image format, or a stack of PSFs with their positions.
 
+Kernels of channels are a stack (N, h, w) or (N, d, h, w), with their number as `channels` in the
+same places as the positions below.
+
 A kernel field is a stack (N, h, w) or (N, d, h, w) with the position of each PSF on the image, as
 (row, column) in pixels. The positions must form a grid, in any order:
 
@@ -28,7 +31,13 @@ from numpy.typing import NDArray
 
 from unblur.errors import ImageError, KernelError
 from unblur.io.files import split_part, suffix_of
-from unblur.io.kernel_facts import npz_names, pixel_size_of, positions_of, stated_facts
+from unblur.io.kernel_facts import (
+    channels_of,
+    npz_names,
+    pixel_size_of,
+    positions_of,
+    stated_facts,
+)
 from unblur.io.kernel_writer import write_kernel
 from unblur.io.open import read_image
 from unblur.io.tiff.reader import SUFFIXES
@@ -59,6 +68,8 @@ class KernelFile:
     samplings : tuple of KernelFile
         The same PSF at other samplings, where the file holds several; this one has the
         detector's.
+    channels : int
+        Number of kernels of a stack that has one for each channel; 0 for any other.
     """
 
     values: NDArray[Any]
@@ -70,6 +81,7 @@ class KernelFile:
     keeps_offset: bool = False
     notes: tuple[str, ...] = ()
     samplings: tuple[KernelFile, ...] = ()
+    channels: int = 0
 
     @property
     def source(self) -> str:
@@ -84,6 +96,11 @@ class KernelFile:
             "keeps_offset": self.keeps_offset,
             "samplings": tuple(other.to_field() for other in self.samplings),
         }
+        if self.channels:
+            stack = _unstacked(self.values, self.channels)
+            return KernelField.of_channels(
+                [KernelField.single(self.kernel(values), **facts) for values in stack]
+            )
         if self.positions is not None:
             return replace(_field(self.values, self.positions, self), **facts)
         return KernelField.single(self.kernel(self.values), **facts)
@@ -104,7 +121,8 @@ class KernelFile:
         """Return the pixel size over an image's along each axis for which both are known."""
         from unblur.numerics.psf.sampling import pixel_size_ratios
 
-        axes = "ZYX"[-(self.values.ndim - (self.positions is not None)) :]
+        is_stack = self.positions is not None or self.channels > 0
+        axes = "ZYX"[-(self.values.ndim - is_stack) :]
         return pixel_size_ratios(axes, self.pixel_size, pixel_size, self.units, units)
 
     def kernel(self, values: NDArray[Any]) -> Kernel:
@@ -163,13 +181,16 @@ def _read(target: Path) -> KernelFile:
     image = read_image(target, axes=_stack_axes(target))
     facts = stated_facts(file, image)
     positions = positions_of(facts, file)
-    values, notes = _values(image, target, positions is not None)
+    channels = channels_of(facts, file)
+    values, notes = _values(image, target, positions is not None or channels > 0)
     sizes, units = pixel_size_of(facts, image, file)
     ratio, name = _stated_sampling(image)
     if name:
         image = replace(image, source=f"{file}[{name}]")
     keeps_offset = bool(facts.get("keeps_offset", False))
-    return KernelFile(values, positions, image, sizes, units, ratio, keeps_offset, notes)
+    return KernelFile(
+        values, positions, image, sizes, units, ratio, keeps_offset, notes, channels=channels
+    )
 
 
 def _stated_sampling(image: Image) -> tuple[float, str]:
@@ -186,9 +207,7 @@ def _stated_sampling(image: Image) -> tuple[float, str]:
 
 
 def _field(stack: NDArray[Any], positions: NDArray[np.float64], file: KernelFile) -> KernelField:
-    count = len(positions)
-    if stack.ndim == 3 and len(stack) > count and len(stack) % count == 0:
-        stack = stack.reshape(count, -1, *stack.shape[1:])  # volumes, stored plane by plane
+    stack = _unstacked(stack, len(positions))
     if stack.ndim not in (3, 4) or len(stack) != len(positions):
         raise KernelError(
             f"a field needs a stack of as many kernels as positions, got {len(positions)} "
@@ -209,6 +228,13 @@ def _field(stack: NDArray[Any], positions: NDArray[np.float64], file: KernelFile
         for i in range(len(rows))
     )
     return KernelField(kernels, tuple(map(float, rows)), tuple(map(float, columns)))
+
+
+def _unstacked(stack: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return a stack of `count` kernels: volumes may be stored plane by plane."""
+    if stack.ndim == 3 and len(stack) > count and len(stack) % count == 0:
+        return stack.reshape(count, -1, *stack.shape[1:])
+    return stack
 
 
 def _centres(values: NDArray[np.float64]) -> NDArray[np.float64]:

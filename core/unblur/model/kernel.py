@@ -215,6 +215,8 @@ class KernelField:
         Samples per pixel of the detector along an axis, as the file states it.
     samplings : tuple of KernelField, optional
         The same blur at other pixel sizes, of which the one that fits the image is taken.
+    channels : tuple of KernelField, optional
+        The blur of each colour channel in order, where they differ; see `of_channels`.
     """
 
     kernels: tuple[tuple[Kernel, ...], ...]
@@ -224,6 +226,7 @@ class KernelField:
     keeps_offset: bool = False
     oversampling: float = 1.0
     samplings: tuple[KernelField, ...] = ()
+    channels: tuple[KernelField, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.kernels) != len(self.rows) or any(
@@ -244,6 +247,44 @@ class KernelField:
     def single(cls, kernel: Kernel, **facts: Any) -> KernelField:
         """Return the field that has the same kernel everywhere; `facts` are its other params."""
         return cls(((kernel,),), (0.0,), (0.0,), **facts)
+
+    @classmethod
+    def of_channels(cls, fields: Sequence[KernelField]) -> KernelField:
+        """Return the field that has one kernel for each colour channel, and their mean as its own.
+
+        Kernels of different extents are padded to the largest, centre on centre.
+
+        Raises
+        ------
+        KernelError
+            If a field varies over the image, or the kernels differ in their number of axes.
+
+        Example
+        -------
+        >>> fields = [KernelField.single(Kernel(np.ones((n, n)))) for n in (1, 3)]
+        >>> [field.mean.shape for field in KernelField.of_channels(fields).channels]
+        [(3, 3), (3, 3)]
+        """
+        if not fields or not all(field.is_uniform for field in fields):
+            raise KernelError("a channel has one kernel for the whole image; give one for each.")
+        shapes = [field.kernels[0][0].shape for field in fields]
+        if len({len(shape) for shape in shapes}) != 1:
+            raise KernelError(f"kernels of channels have as many axes as each other, got {shapes}.")
+        shape = tuple(max(extents) for extents in zip(*shapes, strict=True))
+        padded = tuple(field.with_kernels(lambda k: _padded(k, shape)) for field in fields)
+        first = padded[0].kernels[0][0]
+        mean = np.mean([field.kernels[0][0].weights for field in padded], axis=0)
+        kernel = Kernel(mean, first.pixel_size, first.units)
+        source = ", ".join(dict.fromkeys(field.source for field in fields))
+        keeps = all(field.keeps_offset for field in fields)
+        return cls.single(kernel, source=source, keeps_offset=keeps, channels=padded)
+
+    @property
+    def every_kernel(self) -> tuple[Kernel, ...]:
+        """All kernels that a deconvolution uses: of the grid, or of the channels."""
+        if self.channels:
+            return tuple(kernel for field in self.channels for kernel in field.every_kernel)
+        return tuple(kernel for row in self.kernels for kernel in row)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -274,7 +315,7 @@ class KernelField:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes of all kernels, each once; of many different ones the first few."""
-        found = list(dict.fromkeys(note for row in self.kernels for k in row for note in k.notes))
+        found = list(dict.fromkeys(note for k in self.every_kernel for note in k.notes))
         if len(found) <= MAX_NOTES:
             return tuple(found)
         return (*found[:MAX_NOTES], f"{len(found) - MAX_NOTES} more notes on other kernels.")
@@ -282,7 +323,17 @@ class KernelField:
     def with_kernels(self, change: Callable[[Kernel], Kernel], **changes: Any) -> KernelField:
         """Return the field with each kernel replaced by `change` of it, and other `changes`."""
         kernels = tuple(tuple(change(kernel) for kernel in row) for row in self.kernels)
-        return replace(self, kernels=kernels, **changes)
+        channels = tuple(field.with_kernels(change, **changes) for field in self.channels)
+        return replace(self, kernels=kernels, **{"channels": channels, **changes})
+
+
+def _padded(kernel: Kernel, shape: tuple[int, ...]) -> Kernel:
+    """Return a kernel padded with zeros to a shape, centre on centre."""
+    pads = [
+        (n // 2 - k // 2, n - k - (n // 2 - k // 2))
+        for n, k in zip(shape, kernel.shape, strict=True)
+    ]
+    return replace(kernel, weights=np.pad(kernel.weights, pads))
 
 
 def check_kernel_size(size: int, shape: Sequence[int], factor: int = 2) -> None:

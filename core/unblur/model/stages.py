@@ -21,6 +21,8 @@ from unblur.model.params import validate_params
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unblur.model.image import Image
+
 Kind = Literal["kernel", "deconvolve", "prior", "postprocess"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -152,6 +154,14 @@ class KernelEstimator(Stage):
 
     def known_kernel(self) -> KernelField | None:
         """Return the kernel if it depends on no image, as one from a file; None by default."""
+        return None
+
+    def kernel_from_metadata(self, image: Image, ndim: int) -> Estimate | None:
+        """Return the kernel if the image's metadata and the params determine it; None by default.
+
+        `estimate` is then not called. `ndim` is the number of axes of the kernel, 3 for a stack
+        whose steps handle volumes. The choices of the estimate state every value that was used.
+        """
         return None
 
     def prepare_for_windows(self) -> Self:

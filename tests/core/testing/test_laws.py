@@ -72,6 +72,16 @@ QUICK: dict[str, dict[str, Any]] = {
         "params": {"size": 9, "iterations": 2},
         "scene": synthetic_scene((48, 48), noise=0.005),
     },
+    "optics": {
+        "params": {
+            "na": 0.5,
+            "emission_nm": 520,
+            "immersion": "air",
+            "pixel_um": 0.3,
+            "step_um": 1,
+            "size": 9,
+        }
+    },
     "photograph": {"params": {"size": 9}, "scene": synthetic_scene((48, 48), noise=0.005)},
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},

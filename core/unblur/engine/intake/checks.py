@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from unblur.errors import KernelError, UsageError
-from unblur.model.image import Image
+from unblur.model.image import ALPHA, Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, KernelEstimator, Stage
 from unblur.numerics.psf.centring import centre_of_mass, undo_offset
@@ -122,8 +122,11 @@ def fit_psf(
     Raises
     ------
     KernelError
-        If the pixel sizes differ and the PSF is not resampled.
+        If the pixel sizes differ and the PSF is not resampled, or the PSFs of channels are not as
+        many as the image's colours.
     """
+    if field.channels:
+        return _fit_channels(field, image, is_resampled)
     chosen, warnings = _choose_sampling(field, image, is_resampled)
     name = name_psf(chosen)
     warnings += [f"{name}: {note}" for note in chosen.notes]
@@ -131,6 +134,23 @@ def fit_psf(
     fitted, resampled = _fit_pixel_size(centred, image, is_resampled)
     warnings += [f"{name}: {text}" for text in (*found, *resampled)]
     return fitted, tuple(warnings)
+
+
+def _fit_channels(
+    field: KernelField, image: Image, is_resampled: bool
+) -> tuple[KernelField, tuple[str, ...]]:
+    """Fit the PSF of each channel."""
+    colours = [
+        i for i in range(image.extent("C")) if not image.channels or image.channels[i] != ALPHA
+    ]
+    if len(field.channels) != len(colours):
+        raise KernelError(
+            f"{image.source} has {len(colours)} colour channels, but there are PSFs for "
+            f"{len(field.channels)}; give one for each, e.g. --psf 0=first.tif,1=second.tif."
+        )
+    fits = [fit_psf(own, image, is_resampled=is_resampled) for own in field.channels]
+    fitted = KernelField.of_channels([own for own, _ in fits])
+    return fitted, tuple(dict.fromkeys(text for _, texts in fits for text in texts))
 
 
 def with_image_pixels(field: KernelField, image: Image) -> KernelField:

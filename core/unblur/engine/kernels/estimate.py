@@ -90,7 +90,7 @@ def find_kernels(job: DeblurJob) -> KernelResult:
 def _given_or_estimated(job: DeblurJob) -> KernelResult:
     log = RunLog.of(job.stages)
     if job.field is not None:
-        given = Estimate(job.field, confidence=job.confidence)
+        given = Estimate(job.field, confidence=job.confidence, choices=job.choices)
         return KernelResult(given, job.origin, "", log)
     if not {"kernel", "deconvolve"} <= {stage.kind for stage in job.stages}:
         return KernelResult(None, job.origin, "", log)

@@ -171,13 +171,20 @@ def _deconvolve(
         ]
         return torch.cat(alone)
 
-    if field.is_uniform:
+    if field.channels:
+        made = torch.cat(
+            [
+                stage.deconvolve(channel[None], own.mean, contexts[min(i, len(contexts) - 1)], mask)
+                for i, (channel, own) in enumerate(zip(before, field.channels, strict=True))
+            ]
+        )
+    elif field.is_uniform:
         made = deblur(before, field.mean, mask)
     else:
         halo = window_halo(stage, field)
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)
     _accept(result, stage, made)
-    points = all(kernel.weights.max() > POINT for row in field.kernels for kernel in row)
+    points = all(kernel.weights.max() > POINT for kernel in field.every_kernel)
     if not points and bool((result.image - before).abs().max() <= UNCHANGED):
         result.warnings.append(
             f"deconvolve '{stage.name}' returned its input unchanged; its params may be too "
@@ -187,7 +194,7 @@ def _deconvolve(
 
 def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
     """Return the halo of a stage that suffices for every kernel of a field."""
-    halos = [stage.halo(kernel) for row in field.kernels for kernel in row]
+    halos = [stage.halo(kernel) for kernel in field.every_kernel]
     return tuple(max(extents) for extents in zip(*halos, strict=True))
 
 

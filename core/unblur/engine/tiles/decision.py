@@ -43,6 +43,7 @@ class PlanRequest:
         limits: SizeLimits = DEFAULT_LIMITS,
     ) -> PlanRequest:
         """Return the request; `image` may be lazy."""
+        built = built.for_image(image)
         layout = built.layout(image)
         scale = Normalization(0.0, image.white, image.dtype)
         processor = BlockProcessor(

@@ -14,9 +14,14 @@ from unblur.errors import UsageError, unknown_name
 from unblur.model.kernel import Kernel
 from unblur.model.params import Params, validate_params
 from unblur.numerics import synthesis
+from unblur.numerics.optics.optical_metadata import StatedOptics
+from unblur.numerics.optics.optical_params import OpticalParams
+from unblur.numerics.optics.optics_kernels import OpticsKernels, optics_kernels
 
 if TYPE_CHECKING:
     import torch
+
+    from unblur.model.image import Image
 
 Size = int | None
 """Extent along every axis in pixels, or None for the default of the kind."""
@@ -125,6 +130,16 @@ class WidefieldPsf(SyntheticPsf):
         return replace(kernel, pixel_size=sizes, units=dict.fromkeys("ZYX", "µm"))
 
 
+class OpticsPsf(SyntheticPsf, OpticalParams):
+    """A microscope, from its optics: widefield, confocal, light sheet or two-photon."""
+
+    name = "optics"
+
+    def kernel(self, generator: torch.Generator) -> Kernel:
+        """Return the kernel, with its pixel size: 3-D where a distance between planes is stated."""
+        return optics_kernels(self, StatedOptics(), option="{name}={value}").field.mean
+
+
 class PathPsf(SyntheticPsf):
     """A smooth random motion, drawn from a Gaussian process."""
 
@@ -152,7 +167,16 @@ class ShakePsf(SyntheticPsf):
 
 SYNTHETIC_PSFS: dict[str, type[SyntheticPsf]] = {
     cls.name: cls
-    for cls in (GaussianPsf, MotionPsf, DiskPsf, AiryPsf, WidefieldPsf, PathPsf, ShakePsf)
+    for cls in (
+        GaussianPsf,
+        MotionPsf,
+        DiskPsf,
+        AiryPsf,
+        WidefieldPsf,
+        OpticsPsf,
+        PathPsf,
+        ShakePsf,
+    )
 }
 """Kinds of synthetic kernels by name."""
 
@@ -182,6 +206,27 @@ def make_synthetic_psf(name: str, pairs: Sequence[str], seed: int) -> Kernel:
 
     made: SyntheticPsf = validate_params(SYNTHETIC_PSFS[name], _values(pairs), f"kernel '{name}'")
     return made.kernel(torch.Generator().manual_seed(seed))
+
+
+def make_optics_psf(pairs: Sequence[str], image: Image | None = None) -> OpticsKernels:
+    """Return the PSF of a microscope, one for each channel where they differ, and its values.
+
+    Parameters
+    ----------
+    pairs : sequence of str
+        Params such as "na=1.4".
+    image : Image, optional
+        An image whose metadata states what the params do not.
+
+    Raises
+    ------
+    UsageError
+        For an unknown param or a value out of bounds, and for values that are missing.
+    """
+    made: OpticsPsf = validate_params(OpticsPsf, _values(pairs), "kernel 'optics'")
+    stated = StatedOptics() if image is None else StatedOptics.of(image)
+    shape = None if image is None else tuple(image.extent(axis) for axis in "ZYX")
+    return optics_kernels(made, stated, max_shape=shape, option="{name}={value}")
 
 
 def parse_synthetic_psf(text: str, seed: int) -> Kernel:

@@ -1,0 +1,1 @@
+"""PSFs of microscopes from their optics."""
