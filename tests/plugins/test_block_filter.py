@@ -35,6 +35,25 @@ def test_it_convolves(extent, support, batch):
         torch.testing.assert_close(result, expected)
 
 
+@pytest.mark.parametrize(("extent", "support"), CASES)
+def test_one_zero_margin_suffices_on_several_threads(extent, support):
+    kernel = random(*support)
+    full = tuple(n + k - 1 for n, k in zip(extent, support, strict=True))
+    blocks = BlockFilter(kernel, full, 1, zero_margin=True)
+    x = torch.zeros(2, *blocks.needed, dtype=torch.float64)
+    window = (..., *(slice(k - 1, k - 1 + n) for n, k in zip(extent, support, strict=True)))
+    x[window] = random(2, *extent, seed=1)
+    out = x.new_full((2, *blocks.covered), torch.nan)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    blocks.for_each(x, blocks.tiles(out).__setitem__)
+    torch.set_num_threads(threads)
+    found = out[(..., *(slice(0, n) for n in full))]
+    for image, result in zip(x[window], found, strict=True):
+        expected = torch.tensor(convolve(image.numpy(), kernel.numpy(), mode="full").copy())
+        torch.testing.assert_close(result, expected)
+
+
 def test_the_cheapest_grid_covers_the_result_and_fits_the_cache():
     for extent, support in [((2048, 2048), (25, 25)), ((255, 255), (25, 25)), ((99, 3000), (9, 3))]:
         blocks = BlockGrid.cheapest(extent, support)

@@ -289,6 +289,7 @@ def make_report(
         versions=versions(),
         warnings=(
             *job.pipeline.notes,
+            *(sentence for stage in job.stages for sentence in stage.warnings()),
             *job.warnings,
             *log.warnings,
             *log.light.warnings(job.stages, is_restored),

@@ -69,6 +69,10 @@ class Stage(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.params})"
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences on the chosen params that every run shows as warnings; none here."""
+        return ()
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unblur.numerics.fourier import corner
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.overlap_save import BlockFilter
+from unblur_classic.nonblind.overlap_save import BlockFilter, Index
 
 
 class GradientConsensus:
@@ -67,8 +67,11 @@ class GradientConsensus:
         padded[window] = product
         agrees = product.new_zeros((len(product), *self._filter.covered), dtype=torch.bool)
         tiles = self._filter.tiles(agrees)
-        for index, average in self._filter.pieces(padded):
+
+        def compare(index: Index, average: Tensor) -> None:
             tiles[index] = average > 0
+
+        self._filter.for_each(padded, compare)
         return agrees[corner(self._domain)]
 
 

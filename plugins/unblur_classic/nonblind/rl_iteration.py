@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.overlap_save import BlockFilter, Index
+from unblur_classic.nonblind.rl_acceleration import PLAIN
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 
 MIN_SENSITIVITY = 0.01
 """Smallest fraction `K' 1` of a scene pixel's flux inside the image for which the pixel is
 updated, dimensionless."""
+MAX_LOG_CHANGE = 4.6
+"""Largest change of the logarithm of a scene pixel in an accelerated step, dimensionless (100
+times brighter or darker)."""
+MIN_FACTOR = 0.01
+"""Smallest factor of a scene pixel in an accelerated step, or by an unmatched back projector,
+dimensionless; a pixel that were 0 would stay so."""
+ROUNDING = 1e-6
+"""Increase of the negative log-likelihood that counts as rounding, relative to the sum of the
+data."""
 MIN_PREDICTION = 1e-6
 """Lower bound on the predicted image, white = 1; keeps data / prediction finite."""
 
@@ -23,6 +34,9 @@ class RichardsonLucyIteration:
 
     The factor is computed as `1 + K'(y / (K x + background) - 1) / (K' 1)`: the transforms then
     round small numbers, so that differently cut blocks differ less.
+
+    Accelerated steps add a part of the last change of the logarithm of the scene: it stays
+    positive, and bright points grow as fast as flat areas.
 
     Parameters
     ----------
@@ -34,6 +48,10 @@ class RichardsonLucyIteration:
         Unblurred background, white = 1.
     consensus : GradientConsensus, optional
         Where it finds no agreement in a step, the scene stays as it is.
+    back_kernel : (*k), optional
+        Kernel of an unmatched back projection in place of the adjoint's, of sum 1.
+    is_guarded : bool
+        Whether accelerated steps after which the likelihood is lower are taken back.
 
     Attributes
     ----------
@@ -47,14 +65,24 @@ class RichardsonLucyIteration:
         data: Tensor,
         background: float,
         consensus: GradientConsensus | None = None,
+        *,
+        back_kernel: Tensor | None = None,
+        is_guarded: bool = False,
     ) -> None:
         self._background = background
         self._consensus, self._steps = consensus, 0
+        self._min_factor = 0.0 if back_kernel is None else MIN_FACTOR
+        self._is_guarded, self._loss = is_guarded, float("inf")
+        self._rounding = ROUNDING * float(data.sum()) if is_guarded else 0.0
+        self._log_change: Tensor | None = None
         kernel = blur.kernel
+        back = kernel if back_kernel is None else back_kernel
         margin = tuple(n - 1 for n in kernel.shape)
         self._forward = BlockFilter(kernel, blur.shape)
         # The adjoint of a convolution that keeps valid pixels is a correlation, 0 beyond them.
-        self._adjoint = BlockFilter(kernel.flip(tuple(range(blur.ndim))), blur.domain)
+        self._adjoint = BlockFilter(
+            back.flip(tuple(range(blur.ndim))), blur.domain, zero_margin=True
+        )
         forward, adjoint = self._forward, self._adjoint
         channels = len(data)
 
@@ -82,47 +110,114 @@ class RichardsonLucyIteration:
                 sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
             )
 
-    def __call__(self) -> None:
-        """Update the scene in place."""
-        self._divide()
-        for index, change in self._changes():
-            factor = change.mul_(self._inverse_sensitivity[(0, *index[1:])]).add_(1)
-            self._scene_tiles[index].mul_(factor).clamp_min_(0)
+    def __call__(
+        self, momentum: float = 0.0, relaxation: float = 1.0, divisor: Tensor | None = None
+    ) -> bool:
+        """Update the scene in place.
 
-    def _divide(self) -> None:
-        """Set the quotient of image and prediction, minus 1; 0 at pixels that are not valid."""
-        for index, prediction in self._forward.pieces(self._wide_scene):
+        Parameters
+        ----------
+        momentum, relaxation : float
+            See `unblur_classic.nonblind.rl_acceleration.AcceleratedStep`; 0 and 1 for a plain
+            iteration.
+        divisor : (C, *domain), optional
+            Of a penalised likelihood; divides the factor.
+
+        Returns
+        -------
+        bool
+            False if the likelihood was found to be lower than before the last step: the scene is
+            then the one before that step, and no momentum is left.
+        """
+        loss = self._divide()
+        if loss > self._loss + self._rounding and self._log_change is not None:
+            self.scene.mul_(_corner(self._log_change, self.scene.shape[1:]).neg().exp_())
+            self._log_change, self._loss = None, float("inf")
+            return False
+        self._loss = loss
+        divisors = None
+        if divisor is not None:
+            wide = torch.ones_like(self._wide_scene)
+            _corner(wide, divisor.shape[1:]).copy_(divisor)
+            divisors = self._adjoint.tiles(wide)
+        is_plain = (momentum, relaxation) == PLAIN
+        if not is_plain and self._log_change is None:
+            self._log_change = torch.zeros_like(self._wide_scene)
+        changes = None if self._log_change is None else self._adjoint.tiles(self._log_change)
+
+        def update(index: Index, change: Tensor) -> None:
+            # Not in place: the change is every second number of a complex array.
+            factor = torch.mul(change, self._inverse_sensitivity[(0, *index[1:])]).add_(1)
+            scene = self._scene_tiles[index]
+            if is_plain or changes is None:
+                if self._min_factor:
+                    factor.clamp_min_(self._min_factor)
+                scene.mul_(factor).clamp_min_(0)
+                if divisors is not None:
+                    scene.div_(divisors[index])
+                return
+            if divisors is not None:
+                factor.div_(divisors[index])
+            step = changes[index].mul_(momentum)
+            step.add_(factor.clamp_min_(MIN_FACTOR).log_(), alpha=relaxation)
+            scene.mul_(step.clamp_(-MAX_LOG_CHANGE, MAX_LOG_CHANGE).exp())
+
+        self._for_each_change(update)
+        return True
+
+    def _divide(self) -> float:
+        """Set the quotient of image and prediction, minus 1; 0 at pixels that are not valid.
+
+        Return the negative log-likelihood but for a constant, if steps are guarded, else 0.
+        """
+        losses: dict[Any, Tensor] = {}
+
+        def divide(index: Index, prediction: Tensor) -> None:
             if self._background:
                 prediction.add_(self._background)
             data, quotient = self._data_tiles[index], self._quotient_tiles[index]
-            torch.div(data, prediction.clamp_min_(MIN_PREDICTION), out=quotient)
-            quotient.sub_(self._mask_tiles[(0, *index[1:])])
+            mask = self._mask_tiles[(0, *index[1:])]
+            prediction = prediction.clamp_min(MIN_PREDICTION)
+            torch.div(data, prediction, out=quotient)
+            quotient.sub_(mask)
+            if self._is_guarded:
+                logarithm = prediction.log().mul_(data)
+                losses[str(index)] = prediction.mul_(mask).sub_(logarithm).sum()
 
-    def _changes(self) -> Iterator[tuple[Index, Tensor]]:
-        """Yield blocks of the back-projected quotient, 0 where there is no consensus."""
+        self._forward.for_each(self._wide_scene, divide)
+        # In the order of the blocks, which threads finish in any.
+        in_order = [losses[key] for key in sorted(losses)]
+        return float(torch.stack(in_order).double().sum()) if in_order else 0.0
+
+    def _for_each_change(self, work: Callable[[Index, Tensor], None]) -> None:
+        """Call a function with blocks of the change, which is 0 where there is no consensus."""
         half = None
         if self._consensus is not None:
             half = self._consensus.half(self._steps, self._wide_quotient)
             self._steps += 1
         if self._consensus is None or half is None:
-            yield from self._adjoint.pieces(self._wide_quotient)
+            self._adjoint.for_each(self._wide_quotient, work)
             return
         first = torch.empty_like(self._wide_scene)
         product = torch.empty_like(self._wide_scene)
         first_tiles, product_tiles = self._adjoint.tiles(first), self._adjoint.tiles(product)
-        for index, part in self._adjoint.pieces(self._wide_quotient * half):
-            first_tiles[index] = part
+        self._adjoint.for_each(self._wide_quotient * half, first_tiles.__setitem__)
         # The second half's is the whole's minus the first half's.
         total = torch.empty_like(self._wide_scene)
         total_tiles = self._adjoint.tiles(total)
-        for index, change in self._adjoint.pieces(self._wide_quotient):
+
+        def multiply(index: Index, change: Tensor) -> None:
             total_tiles[index] = change
             part = first_tiles[index]
             torch.mul(part, change.sub_(part), out=product_tiles[index])
+
+        self._adjoint.for_each(self._wide_quotient, multiply)
         agrees = self._consensus.agreement(_corner(product, self.scene.shape[1:]))
         _corner(total, self.scene.shape[1:]).mul_(agrees)
+        if self._log_change is not None:
+            _corner(self._log_change, self.scene.shape[1:]).mul_(agrees)
         for index in self._adjoint.indices(len(total)):
-            yield index, total_tiles[index]
+            work(index, total_tiles[index])
 
 
 def _zeros(like: Tensor, channels: int, *extents: tuple[int, ...]) -> Tensor:
