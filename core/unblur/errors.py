@@ -8,11 +8,44 @@ traceback.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters as escapes, so that a terminal does not obey them.
+
+    Names of files may contain any characters: sequences that a terminal obeys, marks that reverse
+    the order of the following text, and bytes that are not UTF-8. Line breaks and tabs stay.
+
+    Example
+    -------
+    >>> printable("a\x1b[31mb\n")
+    'a\\x1b[31mb\n'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if _is_harmless(c) else _escaped(c) for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    if character in "\n\t" or character.isprintable():
+        return True
+    return unicodedata.category(character) in ("Zs", "Cf", "Co", "Cn") and not (
+        "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 class UnblurError(Exception):
     """An error that the user can correct; the message states how."""
+
+    def __str__(self) -> str:
+        """Return the message in one line, control characters of names as escapes."""
+        return printable(super().__str__().replace("\n", " "))
 
 
 class UsageError(UnblurError):

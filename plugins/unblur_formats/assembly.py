@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from unblur.errors import ImageError, suggestion
 from unblur.io.axes import canonical, check_given
 from unblur.io.lazy_pixels import Opener, StoredPixels, check_fits_memory
+from unblur.io.size_limits import check_expansion
 from unblur.model.image import Image
 
 
@@ -139,6 +141,8 @@ def assemble(
     if chunk is None:
         chunk = [256 if a in "YX" else n if a == "C" and names.endswith("C") else 1
                  for a, n in zip(names, facts.shape, strict=True)]  # fmt: skip
+    whole = prod(facts.shape) if not lazy else prod(chunk)
+    check_expansion(float(whole) * dtype.itemsize, file.stat().st_size, source)
     if lazy:
         data: Any = stored.to_dask(chunk, [names.index(a) for a in "YX"])
     else:

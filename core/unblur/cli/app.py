@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -97,8 +98,16 @@ def unblur(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    trust_sizes: Annotated[
+        bool,
+        typer.Option("--trust-sizes", help="Read files that state far more pixels than they hold."),
+    ] = False,
 ) -> None:
     """Deblur images by pipelines of plugins."""
+    if trust_sizes:
+        from unblur.io.size_limits import TRUST
+
+        os.environ[TRUST] = "1"  # which workers started by this process inherit
 
 
 def _add(name: str, verb: Callable[..., None], example: str, to: typer.Typer = app) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from unblur.errors import Cancelled, OutputError, UnblurError, UsageError
+from unblur.errors import Cancelled, OutputError, UnblurError, UsageError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,17 +32,20 @@ def console(stream: TextIO | None = None) -> Console:
 
 def print_result(text: str) -> None:
     """Print a line of result on stdout."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def print_status(text: str) -> None:
     """Print a line about the work on stderr."""
-    sys.stderr.write(f"unblur: {one_line(text)}\n")
+    sys.stderr.write(f"unblur: {printable(one_line(text))}\n")
 
 
 def print_json(content: Any) -> None:
     """Print a machine-readable result on stdout."""
-    print_result(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    if printable(text) != text:  # names that are not text keep their escapes
+        text = json.dumps(content, indent=2, default=str)
+    print_result(text)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
@@ -54,7 +57,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: s
     for place, heading in enumerate(headings):
         grid.add_column(heading, no_wrap=place < len(headings) - 1, overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(printable(cell)) for cell in row))
     output = console()
     if title:
         output.print(Text(title, style="bold cyan"))
@@ -99,6 +102,6 @@ def name_file_in_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except UnblurError as error:
-        if str(path) in str(error) or isinstance(error, OutputError):
+        if printable(str(path)) in str(error) or isinstance(error, OutputError):
             raise
         raise type(error)(f"{path}: {error}") from error

@@ -109,14 +109,16 @@ def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
     """
     import yaml
 
+    from unblur.pipeline import load_plain
+
     found = {}
     for pair in pairs or ():
         key, equals, text = pair.partition("=")
         if not (key.strip() and equals):
             raise UsageError(f"--set takes STEP.PARAM=VALUE, e.g. kernel.size=31, got '{pair}'.")
         try:
-            found[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
+            found[key.strip()] = load_plain(text)
+        except (yaml.YAMLError, ValueError, OverflowError):
             raise UsageError(f"--set {pair}: '{text}' is not a plain YAML value.") from None
     return found
 

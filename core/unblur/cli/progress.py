@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from unblur.cli.console import console, print_status
+from unblur.errors import printable
 
 if TYPE_CHECKING:
     from unblur.model.context import Progress
@@ -42,7 +43,7 @@ class ProgressBar:
     def __init__(
         self, title: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.title = title
+        self.title = printable(title)
         self.quiet = quiet
         self._clock = clock
         self._began = clock()

@@ -120,7 +120,8 @@ def run(
     with name_file_in_errors(pipeline):
         built = BuiltPipeline.of(Pipeline.load(pipeline).override(given), kernel)
     processing = make_scheduler(scheduler, workers, device=device, on_message=print_status)
-    jobs = file_jobs(inputs, Path(output), output.endswith(("/", "\\")))
+    into_folder = output.endswith(("/", "\\"))
+    jobs = file_jobs(inputs, Path(output), into_folder, [] if psf is None else [Path(psf)])
     summary = RunSummary()
     with interruptible() as is_cancelled:
         context = Context(
@@ -161,6 +162,7 @@ def _attempt(
 ) -> None:
     """Process one input; an error is printed and recorded, and the other inputs are processed."""
     from unblur.runs import file
+    from unblur.runs.store import journal_path
 
     options.context.checkpoint()
     try:
@@ -172,6 +174,8 @@ def _attempt(
             context = options.context.with_(on_progress=bar)
             result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
+        if journal_path(job.output).exists():
+            print_status(f"{job.output}: finished tiles are kept; --resume continues the run.")
         raise
     except Exception as error:
         if debug:

@@ -241,6 +241,8 @@ def reason(error: BaseException) -> str:
 
 
 def _missing_file_message(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there."
     folder = path.parent
     if not folder.is_dir():
         return f"there is no file {path}: the folder {folder} does not exist."

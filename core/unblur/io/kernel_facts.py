@@ -66,7 +66,7 @@ def positions_of(facts: Mapping[str, Any], path: Path) -> NDArray[np.float64] | 
         return None
     try:
         positions = np.asarray(facts["positions"], dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         positions = np.empty(0)
     if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
         raise KernelError(f"{path}: positions are pairs of row and column, [[y, x], ...].")
@@ -90,11 +90,13 @@ def pixel_size_of(
     try:
         sizes = {axis: float(v) for axis, v in _by_axis(facts["pixel_size"]).items()}
         units = {axis: str(v) for axis, v in _by_axis(facts.get("units", "")).items()}
-    except (TypeError, ValueError):
+        if not all(0 < size < float("inf") for size in sizes.values()):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
         raise KernelError(
             f"{path}: pixel_size is a number for each axis, e.g. "
             '{"pixel_size": {"Y": 0.1, "X": 0.1}, "units": "µm"}, got '
-            f"{facts['pixel_size']!r}."
+            f"{str(facts['pixel_size'])[:80]!r}."
         ) from None
     return sizes, units
 
@@ -119,15 +121,21 @@ def read_note(description: str) -> dict[str, Any]:
         return {}
     try:
         note = json.loads(description)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return {}
-    return note if note.get("unblur") == MARK else {}
+    return note if isinstance(note, dict) and note.get("unblur") == MARK else {}
 
 
 def noted_pixel_size(description: str) -> tuple[dict[str, float], dict[str, str]]:
     """Return the pixel sizes and units in the description of a TIFF of kernels."""
     note = read_note(description)
-    return dict(note.get("pixel_size", {})), dict(note.get("units", {}))
+    sizes = {
+        str(axis): float(size)
+        for axis, size in _mapping(note.get("pixel_size")).items()
+        if isinstance(size, int | float) and 0 < size < float("inf")
+    }
+    units = _mapping(note.get("units"))
+    return sizes, {axis: str(units[axis]) for axis in sizes if axis in units}
 
 
 def is_kernel_volume(description: str) -> bool:
@@ -149,8 +157,14 @@ def _npz_facts(path: Path) -> dict[str, Any]:
     names = [name for name in npz_names(path) if name in _KEYS]
     if not names:
         return {}
-    with np.load(path, allow_pickle=False) as held:
-        return {name: held[name].tolist() for name in names}
+    from unblur.io.npy import check_members
+
+    check_members(path)
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return {name: held[name].tolist() for name in names}
+    except Exception as error:
+        raise KernelError(f"{path}: {', '.join(names)} cannot be read ({reason(error)}).") from None
 
 
 def _by_axis(value: Any) -> dict[str, Any]:
@@ -173,5 +187,5 @@ def _mapping(found: Any) -> dict[str, Any]:
 def _json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise KernelError(f"{path}: its JSON cannot be read ({reason(error)}).") from None

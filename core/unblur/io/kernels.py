@@ -275,10 +275,10 @@ def _stack_axes(path: Path) -> str | None:
     file, _ = split_part(path)
     if suffix_of(file) not in SUFFIXES or not file.is_file():
         return None
-    import tifffile
+    from unblur.io.tiff.ome_files import open_tiff
 
     try:
-        with tifffile.TiffFile(file) as tif:
+        with open_tiff(file) as tif:
             return "TZYX" if tif.series and len(tif.series[0].shape) == 4 else None
     except Exception:
         return None  # reading the file raises the error that describes its defect

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zipfile
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from unblur.errors import ImageError, suggestion
 from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_order
 from unblur.io.files import split_part
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.size_limits import check_expansion
 from unblur.model.formats import Reader, Writer
 from unblur.model.image import Image
 
@@ -94,7 +97,39 @@ def open_mapped(path: Path, part: str) -> Any:
     return MappedFile(path, found.dtype, found.offset, found.shape)
 
 
+def check_members(path: Path) -> None:
+    """Raise `ImageError` if an array of an .npz is implausibly larger than the file.
+
+    Both the archive and the header of the array state its size.
+    """
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as held:
+        for info in held.infolist():
+            stated = float(info.file_size)
+            with held.open(info) as file:
+                header = _stated_header(file)
+            if header is not None:
+                shape, dtype = header
+                stated = max(stated, float(prod(shape)) * dtype.itemsize)
+            check_expansion(stated, size, f"{path}[{info.filename.removesuffix('.npy')}]")
+
+
+def _stated_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+    """Return shape and dtype by the header of an array; `None` if it has none."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        found = None if read is None else read(file)
+    except ValueError:
+        return None  # reading the array raises the error that describes its defect
+    return None if found is None else (found[0], found[2])
+
+
 def _member(path: Path, part: str | None) -> NDArray[Any]:
+    check_members(path)
     with np.load(path, allow_pickle=False) as held:
         if part is None:
             part = next((n for n in held.files if held[n].ndim >= 2), None)

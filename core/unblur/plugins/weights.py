@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="Module")
 
 _PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".mat"})
+MAX_HEADER_BYTES = 10**7
+"""Largest size of the header of a weights file, in bytes; that of the largest shipped is 16 kB."""
+
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 
 
@@ -200,6 +203,17 @@ def _check(path: Path, sha256: str | None) -> None:
         raise WeightsError(
             f"'{path.name}' is a pickle, which can run any code when it is read; weights are "
             "safetensors files, so convert it where you trust it (safetensors.torch.save_file)."
+        )
+    length, size = int.from_bytes(head[:8], "little"), path.stat().st_size
+    if len(head) < 9 or length > size - 8:
+        raise WeightsError(
+            f"'{path}' is not a whole safetensors file: its header has {length} bytes, the file "
+            f"{size}."
+        )
+    if length > MAX_HEADER_BYTES:
+        raise WeightsError(
+            f"'{path}' states a header of {length} bytes, more than {MAX_HEADER_BYTES}; it is "
+            "damaged or not made for this program."
         )
     if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise WeightsError(

@@ -58,7 +58,11 @@ def load_entry(output: Path, before: Path | None = None) -> ReportEntry:
     source = before or _input_of(output, report)
     blurred = read_image(source, axes=report.get("axes"), lazy=True)
     if report.get("crop"):
-        blurred = blurred.cropped(*(slice(*report["crop"][axis]) for axis in ("rows", "columns")))
+        try:
+            box = [slice(*map(int, report["crop"][axis])) for axis in ("rows", "columns")]
+        except (KeyError, TypeError, ValueError):
+            raise ImageError(f"{output}: its report states no valid crop.") from None
+        blurred = blurred.cropped(*box)
     if sorted(blurred.shape) != sorted(after.shape):
         raise ImageError(
             f"{output}: the result is {after.axes} {after.shape}, but its input {source} is "
@@ -76,7 +80,7 @@ def _input_of(output: Path, report: Mapping[str, Any]) -> Path:
             f"{output}: there is no report beside it that names its input; name the input with "
             "--before."
         )
-    path = Path(output.parent, named)
+    path = Path(output.parent, str(named))
     if not path.exists():
         raise ImageError(f"{output}: its input {path} is no longer there; name it with --before.")
     return path

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from importlib import resources
 
 from unblur.model.context import Context
 from unblur.report.entry import ReportEntry
+from unblur.report.html_text import escape
 from unblur.report.sections import section
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

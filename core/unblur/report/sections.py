@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from unblur.model.kernel import KernelField
 from unblur.report.curve import spectrum_plot
 from unblur.report.description import facts, rows, warnings
 from unblur.report.entry import ReportEntry
+from unblur.report.html_text import escape
 from unblur.report.previews import (
     Float,
     Plane,

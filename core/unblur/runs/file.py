@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from unblur.runs.file_jobs import FileJob
 from unblur.runs.sidecars import write_sidecars
-from unblur.runs.store import deblur_to_store, journal_path
+from unblur.runs.store import alone, deblur_to_store, journal_path
 
 if TYPE_CHECKING:
     from unblur.engine import BuiltPipeline, DeblurJob, Frozen, Result
@@ -181,10 +181,11 @@ def _deblur_in_memory(image: Image, files: FileJob, options: RunOptions, way: Wa
     from unblur.engine import run_job
     from unblur.io import write_image
 
-    result = run_job(_job(image, options), way)
-    options.context.checkpoint()
-    _write_sidecars(result, files, options)
-    write_image(result.image, files.output, overwrite=options.overwrite)
+    with alone(files.output):
+        result = run_job(_job(image, options), way)
+        options.context.checkpoint()
+        _write_sidecars(result, files, options)
+        write_image(result.image, files.output, overwrite=options.overwrite)
     return result
 
 

@@ -43,7 +43,12 @@ class FileJob:
         return self.output.exists() and report_path(self.output).exists()
 
 
-def file_jobs(inputs: Sequence[str], output: Path, into_folder: bool = False) -> list[FileJob]:
+def file_jobs(
+    inputs: Sequence[str],
+    output: Path,
+    into_folder: bool = False,
+    protected: Sequence[Path] = (),
+) -> list[FileJob]:
     """Return the output file of each input.
 
     One input goes to the file `output`, or into it if it is a folder or ends with a slash.
@@ -58,12 +63,14 @@ def file_jobs(inputs: Sequence[str], output: Path, into_folder: bool = False) ->
         A file or a folder.
     into_folder : bool
         Whether the user wrote `output` with a slash at its end.
+    protected : sequence of Path
+        Further files that the run reads, such as that of the kernel.
 
     Raises
     ------
     UsageError
         If a pattern matches nothing, several inputs would go to one file, or a result would
-        take the place of an input.
+        take the place of a file that is read, or lie within a store that is.
     """
     sources = expand_patterns(inputs)
     is_folder = into_folder or (output.is_dir() and not is_store(output))
@@ -76,7 +83,7 @@ def file_jobs(inputs: Sequence[str], output: Path, into_folder: bool = False) ->
     else:
         named = [FileJob(source, output / result_name(source), True) for source in sources]
         jobs = _with_distinct_outputs(named, output)
-    _check_no_input_replaced(jobs)
+    _check_no_input_replaced(jobs, protected)
     return jobs
 
 
@@ -95,8 +102,18 @@ def expand_patterns(patterns: Sequence[str]) -> list[Path]:
         matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob is relative)
         if not matches:
             raise UsageError(f"no file matches '{pattern}'.")
+        if "**" in pattern:
+            matches = _without_repetitions(matches)
         found.update(dict.fromkeys(map(Path, matches)))
     return list(found)
+
+
+def _without_repetitions(matches: Sequence[str]) -> list[str]:
+    """Return matches once where a linked folder leads to them again, under the shortest name."""
+    shortest: dict[tuple[Path, str], str] = {}
+    for match in sorted(matches, key=len):
+        shortest.setdefault((_real(Path(match).parent), Path(match).name), match)
+    return sorted(shortest.values())
 
 
 def result_name(source: Path) -> str:
@@ -154,12 +171,27 @@ def _with_suffix_in_stem(output: Path) -> Path:
     return output.with_name(f"{stem}-{suffix.strip('.').replace('.', '-')}{suffix}")
 
 
-def _check_no_input_replaced(jobs: Sequence[FileJob]) -> None:
-    inputs = {split_part(job.source)[0].resolve(): job.source for job in jobs}
+def _check_no_input_replaced(jobs: Sequence[FileJob], protected: Sequence[Path]) -> None:
+    read = [split_part(path)[0] for path in (*(job.source for job in jobs), *protected)]
+    inputs = {_real(path): path for path in read}
     for job in jobs:
         for file in job.outputs:
-            if file.resolve() in inputs:
+            target = _real(file)
+            replaced = inputs.get(target) or next(
+                (path for real, path in inputs.items() if target in real.parents), None
+            )
+            if replaced is not None:
                 raise UsageError(
-                    f"{file}: writing it would replace the input {inputs[file.resolve()]}; "
+                    f"{file}: writing it would replace the input {replaced}; "
                     "choose another name or folder with -o."
                 )
+            store = next((inputs[p] for p in target.parents if p in inputs), None)
+            if store is not None:
+                raise UsageError(
+                    f"{file} lies within the input {store}; choose another folder with -o."
+                )
+
+
+def _real(path: Path) -> Path:
+    """Return the path without links; of links in a circle, the path itself."""
+    return Path(os.path.realpath(path))

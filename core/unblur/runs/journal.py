@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -48,16 +49,12 @@ class Journal:
     def __init__(self, folder: Path, output: Path) -> None:
         self.folder, self.output = folder, output
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock: IO[str] = (folder / "lock").open("a+", encoding="utf-8")
+            self._lock = _locked_file(folder / "lock")
         except OSError as error:
             raise OutputError(f"{output} cannot be written: {error.strerror}.") from None
-        if not _locked(self._lock):
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
-            self._lock.close()
+        if isinstance(self._lock, str):
             raise OutputError(
-                f"{output} is being written by another run ({holder}); wait for it, or choose "
+                f"{output} is being written by another run ({self._lock}); wait for it, or choose "
                 "another output."
             )
         self._lock.truncate(0)
@@ -213,6 +210,29 @@ def _boot() -> str:
         return BOOT.read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def _locked_file(path: Path) -> IO[str] | str:
+    """Return a file that is locked for this process, created if missing, or the lock's holder.
+
+    A file that its holder removed meanwhile, at the end of its run, is no lock for others: the
+    next one is tried.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # the folder was removed between the two calls
+        if not _locked(file):
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            return holder or "another process"
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
 
 
 def _locked(file: IO[str]) -> bool:

@@ -74,7 +74,17 @@ def write_sidecars(
         **report.model_dump(mode="json"),
     }
     with written_whole(report_path(output), overwrite=overwrite) as draft:
-        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        draft.write_text(_as_json(content) + "\n", "utf-8")
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    """Return JSON text, in ASCII if a name in it is not valid UTF-8."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=2)
+    return text
 
 
 def read_report(output: Path) -> Mapping[str, Any]:
@@ -90,7 +100,7 @@ def read_report(output: Path) -> Mapping[str, Any]:
         return {}
     try:
         report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ImageError(f"{path}: is not the report of a result ({error}).") from None
     if not isinstance(report, dict):
         raise ImageError(f"{path}: is not the report of a result, but a {type(report).__name__}.")

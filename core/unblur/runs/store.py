@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,34 @@ if TYPE_CHECKING:
 def journal_path(output: Path) -> Path:
     """Return the folder in which the finished tiles of an unfinished result are recorded."""
     return output.with_name(f".{output.name}.journal")
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """Hold the lock of an output, so that no other process writes it or the files beside it.
+
+    What an interrupted run in tiles left for `--resume` is removed once the block has succeeded.
+
+    Raises
+    ------
+    OutputError
+        If another run holds the lock.
+    """
+    from unblur.io import partial_path
+    from unblur.io.files import remove, scratch_path
+    from unblur.runs.journal import Journal
+
+    with Journal(journal_path(output), output) as journal:
+        try:
+            yield
+        except BaseException:
+            if journal.description is None:
+                journal.delete()
+            raise
+        partial = partial_path(output)
+        remove(partial)
+        remove(scratch_path(partial))
+        journal.delete()
 
 
 def output_chunks(image: Image, source: Path) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from unblur.io.lazy_pixels import check_fits_memory
 from unblur.model.formats import Reader
 from unblur.model.image import Image, bit_depth_white
 from unblur_formats.assembly import choose_part, describe_parts, import_package
+from unblur_formats.cameras.heif_boxes import check_boxes
 
 _EXIF_HEAD = b"Exif\0\0"
 
@@ -36,6 +37,7 @@ class HeicReader(Reader):
         """Return the image; it is always read whole."""
         file, part = split_part(path)
         pi_heif = import_package("pi_heif", "photo", "HEIC")
+        check_boxes(file)
         found = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         number = found.primary_index
         if part is not None or not len(found):

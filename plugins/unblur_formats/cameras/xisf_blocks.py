@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unblur.errors import ImageError
 from unblur.io.lazy_pixels import MappedFile, check_fits_memory
+from unblur.io.size_limits import check_expansion
 from unblur_formats.assembly import FileFacts
 
 _CHECKSUMS = {
@@ -136,6 +137,7 @@ def open_block(path: Path, block: DataBlock, dtype: np.dtype[Any], shape: tuple[
     if not block.codec and block.inline is None:
         return MappedFile(path, dtype, block.offset, shape)
     check_fits_memory(shape, dtype, path)
+    check_expansion(math.prod(shape) * dtype.itemsize, path.stat().st_size, path)
     block.verify(path)
     stored, place, plain = block.stored(path), 0, []
     for size, length in block.parts:

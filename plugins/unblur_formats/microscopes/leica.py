@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -67,10 +68,12 @@ class StridedFile:
     def __post_init__(self) -> None:
         spans = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
         low = self.first + sum(min(span, 0) for span in spans)
+        needed = prod(self.shape) * self.dtype.itemsize  # steps of 0 would repeat values
         high = self.first + sum(max(span, 0) for span in spans) + self.dtype.itemsize
-        if low < 0 or high > self.size or self.offset + self.size > self.path.stat().st_size:
+        end = max(high, needed)
+        if low < 0 or end > self.size or self.offset + self.size > self.path.stat().st_size:
             raise ImageError(
-                f"{self.path} is cut short or damaged: an image needs {high} bytes of a block of "
+                f"{self.path} is cut short or damaged: an image needs {end} bytes of a block of "
                 f"{self.size}."
             )
 

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ from unblur.io.fits.companions import describe_companions, find_companions
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
 from unblur.io.region_writers import staged
+from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.writer import bands
 from unblur.model.formats import Reader, Writer, require_dtype
 from unblur.model.image import Image
@@ -64,6 +66,10 @@ class FitsReader(Reader):
                 if axes is None
                 else check_given(axes, shape, source)
             )
+            packed = file.suffix.lower() in (".gz", ".fz") or header.get("ZIMAGE", False)
+            bits = abs(int(header.get("BITPIX", 8)))
+            if packed or hasattr(hdu, "compression_type"):
+                check_expansion(float(prod(shape)) * bits / 8, file.stat().st_size, source)
             nodata = blank_value(header)
             pixels = hdu.section if nodata is None else open_section(file, str(number))
             first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])

@@ -27,6 +27,9 @@ from unblur.model.image import Image
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """First bytes of a PNG file."""
 
+MAX_PROFILE_BYTES = 2**26
+"""Largest size of a colour profile, in bytes; a larger one is left out."""
+
 Chunk = tuple[bytes, bytes]
 """Type and data of a PNG chunk."""
 
@@ -66,8 +69,9 @@ class PngReader(Reader):
                 "pHYs": found.get(b"pHYs"),
             },
         }
-        if b"iCCP" in found:
-            metadata["icc"] = _unpack_icc(found[b"iCCP"])
+        profile = _unpack_icc(found.get(b"iCCP", b""))
+        if profile is not None:
+            metadata["icc"] = profile
         if b"eXIf" in found:
             metadata["exif"] = found[b"eXIf"]
         if _HISTORY in texts:
@@ -165,8 +169,15 @@ def _texts(chunks: Sequence[Chunk]) -> dict[bytes, str]:
     }
 
 
-def _unpack_icc(data: bytes) -> bytes:
-    return zlib.decompress(data.split(b"\0", 1)[1][1:])
+def _unpack_icc(data: bytes) -> bytes | None:
+    """Return a colour profile; `None`, as without one, if it is damaged or too large."""
+    name, _, rest = data.partition(b"\0")
+    decompressor = zlib.decompressobj()
+    try:
+        profile = decompressor.decompress(rest[1:], MAX_PROFILE_BYTES)
+    except zlib.error:
+        return None
+    return profile if name and decompressor.eof else None
 
 
 def _density(data: bytes | None) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import CMYK_CHANNELS, COLOURS, check_given
+from unblur.io.size_limits import REMEDY, are_limits_off, check_expansion
 from unblur.io.tiff.metadata import SCREEN_DPI
 from unblur.model.image import ALPHA, Image
 from unblur.model.units import plane_size
@@ -24,11 +25,13 @@ def check_bomb(width: int, height: int, pixel_bytes: int, file_bytes: int, sourc
     """Raise `ImageError` for a file that decompresses to an implausibly large image."""
     if width * height == 0:
         raise ImageError(f"{source}: the image is empty (shape {(height, width)}).")
-    if width * height > BOMB_PIXELS and width * height * pixel_bytes > BOMB_RATIO * file_bytes:
+    is_suspect = width * height > BOMB_PIXELS and not are_limits_off()
+    if is_suspect and width * height * pixel_bytes > BOMB_RATIO * file_bytes:
         raise ImageError(
             f"{source} decompresses from {file_bytes} bytes to {width} x {height} pixels like a "
-            "decompression bomb; if it is a genuine image, convert it to TIFF."
+            f"decompression bomb; {REMEDY}."
         )
+    check_expansion(width * height * pixel_bytes, file_bytes, source)
 
 
 def from_samples(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from unblur.errors import ImageError
+from unblur.io.size_limits import MAX_PAGES, check_count
 from unblur.io.tiff.ome_xml import local_name, parse, pixels_of
+from unblur.io.tiff.tag_checks import check_tags
 
 
 def open_tiff(path: Path) -> Any:
@@ -19,8 +22,10 @@ def open_tiff(path: Path) -> Any:
     """
     import tifffile
 
+    check_tags(path)
     tif = tifffile.TiffFile(path)
     try:
+        _check_set(tif, path)
         companion = _companion(tif, path)
         if companion is None:
             return tif
@@ -28,7 +33,32 @@ def open_tiff(path: Path) -> Any:
         tif.close()
         raise
     tif.close()
-    return tifffile.TiffFile(path, omexml=companion.read_text(encoding="utf-8"))
+    tif = tifffile.TiffFile(path, omexml=companion.read_text(encoding="utf-8"))
+    try:
+        _check_set(tif, path)
+    except ImageError:
+        tif.close()
+        raise
+    return tif
+
+
+def _check_set(tif: Any, path: Path) -> None:
+    """Raise `ImageError` if OME-XML names a file in another folder or states too many planes."""
+    root = parse(tif.ome_metadata) if tif.is_ome and tif.ome_metadata else None
+    for element in () if root is None else root.iter():
+        kind = local_name(element)
+        if kind == "UUID" and Path(str(element.get("FileName", ""))).name != element.get(
+            "FileName", ""
+        ):
+            raise ImageError(
+                f"{path}: its metadata name a file in another folder "
+                f"({element.get('FileName')!r}); copy the whole set into one folder."
+            )
+        if kind == "Pixels":
+            sizes = [str(element.get(f"Size{axis}", "1")) for axis in "TCZYX"]
+            if not all(size.isdecimal() and 0 < len(size) < 20 for size in sizes):
+                raise ImageError(f"{path}: its metadata state the sizes {' x '.join(sizes)[:200]}.")
+            check_count(prod(int(size) for size in sizes[:3]), MAX_PAGES, "planes", path)
 
 
 def _companion(tif: Any, path: Path) -> Path | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import operator
 import struct
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
 from unblur.io.kernel_facts import is_kernel_volume
 from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
 from unblur.io.tiff.ome_files import check_files_of_set, describe_images, open_tiff
+from unblur.io.tiff.tag_checks import check_layout, describe_absent_segments
 from unblur.model.formats import Reader
 from unblur.model.image import Image
 
@@ -44,14 +48,18 @@ class TiffReader(Reader):
             check_chain(tif, file)
             series, number = _series(tif, part, file)
             _check_series(series, file)
+            check_layout(series.keyframe, file)
             check_files_of_set(tif, series, number, file)
             notes = describe_images(tif, file) if part is None else ()
+            notes += describe_absent_segments(series.keyframe, file)
             facts = read_tags(tif, series, number)
             names = _file_axes(series, axes, str(path))
             table = colour_table(series.keyframe, tif.is_imagej)
             native = _native_chunk(series)
+            dtype = np.dtype(series.dtype).newbyteorder("=")
+            at_once = prod(native if lazy else series.shape) * dtype.itemsize
+            check_expansion(at_once, lambda: _set_bytes(series), file)
             if lazy:
-                dtype = np.dtype(series.dtype).newbyteorder("=")
                 stored = StoredPixels(open_series, file, str(number), series.shape, dtype)
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])
             else:
@@ -142,24 +150,30 @@ def check_chain(tif: Any, path: Path) -> None:
 
 
 def check_segments(series: Any, size: int, path: Path) -> None:
-    """Raise `ImageError` if strips or tiles of the series lie beyond the end of the file."""
+    """Raise `ImageError` if strips or tiles are not stated, or lie beyond the end of the file."""
+    expected = check_layout(series.keyframe, path)
     if series.dataoffset is not None:
         last = series.dataoffset + int(np.prod(series.shape)) * np.dtype(series.dtype).itemsize
     else:
-        last = max(
-            (
-                offset + count
-                for page in series.pages
-                if page is not None
-                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-            ),
-            default=0,
-        )
+        last = 0
+        for page in series.pages:
+            if page is None:
+                continue
+            offsets, counts = page.dataoffsets, page.databytecounts
+            if min(len(offsets), len(counts)) < expected:
+                check_layout(page, path)
+            last = max(last, *map(operator.add, offsets, counts))
     if last > size:
         raise ImageError(
             f"{path} is cut short: its pixels need {last} bytes, but the file has {size}; copy "
             "it again."
         )
+
+
+def _set_bytes(series: Any) -> int:
+    """Return the size of all files of a series, in bytes."""
+    files = {page.parent.filehandle for page in series.pages if page is not None}
+    return sum(int(file.size) for file in files)
 
 
 def _series(tif: Any, part: str | None, path: Path) -> tuple[Any, int]:

@@ -19,6 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from unblur.io.size_limits import MAX_EXPANSION, check_count
+
+MAX_UNCHECKED_CHUNKS = 2**16
+"""Number of chunks up to which it is not compared with that of stored ones, dimensionless."""
+
 _NODATA_KEYS = ("_FillValue", "missing_value")
 """Attributes by which xarray and the CF conventions state the value of missing data."""
 
@@ -53,6 +58,14 @@ def describe_absent_chunks(folder: Path, array: Any) -> tuple[str, ...]:
         "may omit chunks that hold nothing else, but if light is missing there, copy the image "
         "again.",
     )
+
+
+def check_chunk_count(folder: Path, array: Any) -> None:
+    """Raise `ImageError` if an array that is read whole states far more chunks than are stored."""
+    total = prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
+    if total > MAX_UNCHECKED_CHUNKS and not array.shards:
+        stored = sum(1 for _ in _stored_indices(os.fspath(folder)))
+        check_count(total, max(MAX_EXPANSION * stored, MAX_UNCHECKED_CHUNKS), "chunks", folder)
 
 
 def stated_nodata(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from unblur.io.axes import canonical, check_given, guess_axes, in_file_order, re
 from unblur.io.files import explained, is_store, remove
 from unblur.io.lazy_pixels import StoredPixels, check_fits_memory
 from unblur.io.region_writers import ZarrRegions, check_same, default_chunks, store_dask
-from unblur.io.zarr.absent_chunks import describe_absent_chunks, stated_nodata
+from unblur.io.size_limits import check_expansion, stored_bytes
+from unblur.io.zarr.absent_chunks import check_chunk_count, describe_absent_chunks, stated_nodata
+from unblur.io.zarr.checked_store import check_array, open_checked
 from unblur.model.formats import RegionWriter, Writer, require_dtype
 from unblur.model.image import Image
 
@@ -46,19 +49,23 @@ def letters(names: Sequence[str | None]) -> str | None:
 
 def open_pixels(path: Path, part: str) -> Any:
     """Return the zarr array at `path`, or its member `part`, open for reading."""
-    import zarr
-
-    return zarr.open_array(path / part if part else path, mode="r")
+    return open_checked(path / part if part else path)
 
 
 def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> Any:
     """Return the values of a zarr array: a numpy array, or a dask array over its chunks."""
     dtype = np.dtype(array.dtype)
+    folder = path / part
+    chunk = prod(array.chunks) * dtype.itemsize
+    check_expansion(chunk, lambda: stored_bytes(folder), folder, "chunks")
     if lazy:
         stored = StoredPixels(open_pixels, path, part, tuple(array.shape), dtype)
         return stored.to_dask(array.chunks, [names.index(a) for a in "YX"])
     check_fits_memory(array.shape, dtype, path)
-    return np.asarray(array[...])
+    whole = prod(array.shape) * dtype.itemsize
+    check_expansion(whole, lambda: stored_bytes(folder), folder)
+    check_chunk_count(folder, array)
+    return np.asarray(open_pixels(path, part)[...])
 
 
 def storage(array: Any) -> dict[str, Any]:
@@ -94,6 +101,7 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
         names = stated if named and stated else guess_axes(array.shape, source)
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
+    check_array(array, path)
     data, order = canonical(read_values(path, "", array, names, lazy), names)
     extra = extra if extra.get("axes") == order else {}
     metadata: dict[str, Any] = {

@@ -24,6 +24,7 @@ from unblur.io.zarr.arrays import (
     read_values,
     storage,
 )
+from unblur.io.zarr.checked_store import check_array
 from unblur.io.zarr.coordinates import read_coordinates
 from unblur.io.zarr.pyramids import steps_between
 from unblur.model.formats import Reader
@@ -99,10 +100,11 @@ def _read_multiscale(
 ) -> Image:
     source = str(path)
     dataset = multiscale["datasets"][0]
-    part = str(dataset["path"])
+    part = _member_path(dataset["path"], source)
     array = group[part]
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
+    check_array(array, path / part)
     coordinates = read_coordinates(multiscale, dataset, array.ndim, group, source)
     entries = coordinates.entries
     stated = letters([entry["name"] for entry in entries])
@@ -159,6 +161,14 @@ def _read_multiscale(
         source,
         nodata=stated_nodata(dict(array.attrs), array.dtype),
     )
+
+
+def _member_path(stated: Any, source: str) -> str:
+    """Return the path of a level within the group, or raise `ImageError` if it leads outside."""
+    parts = str(stated).replace("\\", "/").strip("/").split("/")
+    if ".." in parts or "." in parts or str(stated).startswith("/"):
+        raise ImageError(f"{source}: its metadata state a level outside of the store ({stated!r}).")
+    return "/".join(part for part in parts if part)
 
 
 def _steps(group: Any, multiscale: Mapping[str, Any], names: str, order: str) -> Any:

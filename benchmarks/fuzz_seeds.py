@@ -1,0 +1,215 @@
+"""Small valid files of every format that the product reads, from which fuzz.py makes others."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from unblur.io import write_image
+from unblur.model.image import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+FORMATS = ROOT / "tests/plugins/formats"
+"""Folder of the tests whose functions write the files of microscopes and cameras."""
+
+Kind = Literal["image", "psf", "pipeline"]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A valid file or store.
+
+    Parameters
+    ----------
+    group : str
+        Format that it counts for, e.g. "tiff".
+    kind : str
+        How it is read: as an image, a kernel or a pipeline.
+    path : Path
+        The file or the folder of the store.
+    """
+
+    group: str
+    kind: Kind
+    path: Path
+
+
+def make_seeds(folder: Path) -> list[Seed]:
+    """Write all valid files into a folder, the same ones on every call."""
+    rng = np.random.default_rng(28)
+    makers: list[Callable[[Path, Any], Iterator[Seed]]] = [
+        _tiff, _ome_tiff, _photographs, _fits, _zarr, _numpy, _kernels, _pipelines, _instruments,
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [seed for maker in makers for seed in maker(folder, rng)]
+
+
+def _tiff(folder: Path, rng: Any) -> Iterator[Seed]:
+    import tifffile
+
+    data = rng.integers(0, 60000, (3, 40, 48)).astype(np.uint16)
+    variants: dict[str, dict[str, Any]] = {
+        "strips": {"rowsperstrip": 16},
+        "pages": {"metadata": None},
+        "tiles": {"tile": (16, 16)},
+        "deflate": {"tile": (16, 16), "compression": "zlib", "predictor": True},
+        "lzw": {"compression": "lzw"},
+        "big": {"bigtiff": True},
+        "imagej": {"imagej": True, "metadata": {"axes": "ZYX", "spacing": 0.5, "unit": "um"}},
+        "resolution": {"resolution": (1e4, 1e4), "resolutionunit": "CENTIMETER"},
+    }
+    for name, options in variants.items():
+        path = folder / f"{name}.tif"
+        tifffile.imwrite(path, data, photometric="minisblack", **options)
+        yield Seed("tiff", "image", path)
+    colours = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
+    tifffile.imwrite(folder / "rgb.tif", colours, photometric="rgb", extratags=[
+        (33550, "d", 3, (0.5, 0.5, 0.0), True), (42113, "s", 0, "-9999", True),
+    ])  # fmt: skip
+    yield Seed("tiff", "image", folder / "rgb.tif")
+
+
+def _ome_tiff(folder: Path, rng: Any) -> Iterator[Seed]:
+    image = Image(
+        rng.integers(0, 4095, (2, 3, 40, 48)).astype(np.uint16),
+        "CZYX",
+        {"Z": 0.3, "Y": 0.1, "X": 0.1},
+        dict.fromkeys("ZYX", "µm"),
+        4095.0,
+        ("DAPI", "GFP"),
+        {"history": ("a line of history",), "optics": {"na": 1.4, "immersion": "oil"}},
+    )
+    yield Seed("ome-xml", "image", write_image(image, folder / "cells.ome.tif"))
+
+
+def _photographs(folder: Path, rng: Any) -> Iterator[Seed]:
+    from PIL import Image as pil
+
+    colours = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
+    grey = Image(rng.integers(0, 60000, (40, 48)).astype(np.uint16), "YX", {"Y": 2.0, "X": 2.0},
+                 {"Y": "µm", "X": "µm"}, 4095.0, (), {"history": ("a line",)})  # fmt: skip
+    yield Seed("png", "image", write_image(grey, folder / "grey.png"))
+    picture = pil.fromarray(colours)
+    exif = pil.Exif()
+    exif[274] = 6
+    for name, mode in (("rgb", "RGB"), ("palette", "P"), ("bits", "1"), ("alpha", "RGBA")):
+        picture.convert(mode).save(folder / f"{name}.png", exif=exif)
+        yield Seed("png", "image", folder / f"{name}.png")
+    for name, options in (("a", {}), ("progressive", {"progressive": True}), ("exif", {})):
+        picture.save(folder / f"{name}.jpg", quality=90, dpi=(300, 300), exif=exif, **options)
+        yield Seed("jpeg", "image", folder / f"{name}.jpg")
+
+
+def _fits(folder: Path, rng: Any) -> Iterator[Seed]:
+    from astropy.io import fits
+
+    sky = rng.normal(100, 5, (40, 48)).astype(np.float32)
+    header = fits.Header([("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("CDELT1", -1e-4),
+                          ("CDELT2", 1e-4), ("CRPIX1", 20.0), ("CRVAL1", 150.0)])  # fmt: skip
+    counts = fits.PrimaryHDU((sky * 10).astype(np.uint16))
+    whole = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(sky, header, name="SCI"),
+                          fits.ImageHDU(sky * 0, name="ERR")])  # fmt: skip
+    scaled = fits.PrimaryHDU((sky * 10).astype(np.int16))
+    scaled.header["BLANK"] = -1
+    packed = fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU((sky * 10).astype(np.int32))])
+    for name, found in {"counts.fits": counts, "sci.fits": whole, "blank.fits": scaled,
+                        "sky.fits.gz": whole, "packed.fits.fz": packed}.items():  # fmt: skip
+        found.writeto(folder / name)
+        yield Seed("fits", "image", folder / name)
+
+
+def _zarr(folder: Path, rng: Any) -> Iterator[Seed]:
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    data = rng.integers(0, 4095, (3, 40, 48)).astype(np.uint16)
+    image = Image(data, "ZYX", {"Z": 0.3, "Y": 0.1, "X": 0.1}, dict.fromkeys("ZYX", "µm"))
+    yield Seed("zarr", "image", write_image(image, folder / "v3.ome.zarr"))
+    older = {"zarr": {"version": 2}, "ome-zarr": {"version": 2}}
+    second = Image(data, "ZYX", image.pixel_size, image.units, metadata=older)
+    yield Seed("zarr", "image", write_image(second, folder / "v2.ome.zarr"))
+    plain = {"plain": {}, "blosc": {"compressors": BloscCodec()},
+             "sharded": {"shards": (1, 32, 32)}}  # fmt: skip
+    for name, options in plain.items():
+        path = folder / f"{name}.zarr"
+        array = zarr.create_array(path, shape=data.shape, dtype=data.dtype, chunks=(1, 16, 16),
+                                  **options)  # fmt: skip
+        array[...] = data
+        yield Seed("zarr", "image", path)
+
+
+def _numpy(folder: Path, rng: Any) -> Iterator[Seed]:
+    data = rng.normal(size=(3, 40, 48)).astype(np.float32)
+    np.save(folder / "a.npy", data)
+    np.save(folder / "columns.npy", np.asfortranarray(data[0]))
+    np.savez(folder / "a.npz", image=data, other=data[0])
+    np.savez_compressed(folder / "packed.npz", data)
+    for name in ("a.npy", "columns.npy", "a.npz", "packed.npz"):
+        yield Seed("npy", "image", folder / name)
+
+
+def _kernels(folder: Path, rng: Any) -> Iterator[Seed]:
+    from unblur.io import write_kernel
+    from unblur.model.kernel import Kernel, KernelField
+
+    one = Kernel.from_samples(np.outer(np.hanning(9), np.hanning(11)).astype(np.float32))
+    field = KernelField(((one, one), (one, one)), (10.0, 30.0), (10.0, 30.0))
+    for name, kernel in (("one.tif", KernelField.single(one)), ("field.tif", field)):
+        write_kernel(kernel, folder / f"psf-{name}")
+        yield Seed("psf", "psf", folder / f"psf-{name}")
+    stack = np.stack([one.weights] * 4)
+    positions = [[10, 10], [10, 30], [30, 10], [30, 30]]
+    np.savez(folder / "psf.npz", kernels=stack, positions=positions, pixel_size=[0.1, 0.1])
+    yield Seed("psf", "psf", folder / "psf.npz")
+    beside = folder / "psf-beside"
+    beside.mkdir()
+    np.save(beside / "psf.npy", stack)
+    stated = {"positions": positions, "pixel_size": {"Y": 0.1, "X": 0.1}, "units": "µm"}
+    (beside / "psf.json").write_text(json.dumps(stated))
+    yield Seed("psf", "psf", beside)
+
+
+def _pipelines(folder: Path, rng: Any) -> Iterator[Seed]:
+    for path in sorted((ROOT / "pipelines").glob("*.yaml"))[::4]:
+        yield Seed("pipeline", "pipeline", Path(shutil.copy(path, folder)))
+
+
+def _instruments(folder: Path, rng: Any) -> Iterator[Seed]:
+    """Write the files of microscopes and cameras with the functions of their tests."""
+    sys.path.insert(0, str(FORMATS))
+    try:
+        import test_lif
+        import test_lsm
+        import test_mrc
+        import test_nd2
+        import test_oib
+        import test_ser
+        import test_xisf
+    finally:
+        sys.path.remove(str(FORMATS))
+    frames = rng.integers(0, 4096, (3, 20, 24), dtype=np.uint16)
+    test_ser.write_ser(folder / "a.ser", frames, depth=12)
+    test_mrc.write_mrc(folder / "a.mrc", frames)
+    test_mrc.write_deltavision(folder / "a.dv", frames[None, None])
+    for name in ("", "zlib+sh", "zstd"):
+        element = test_xisf.image_element(frames, compression=name)
+        test_xisf.write_xisf(folder / f"a{name[:4]}.xisf", element)
+        yield Seed("xisf", "image", folder / f"a{name[:4]}.xisf")
+    test_lif.write_lif(folder / "a.lif", test_lif.image_element("a", frames, "ZYX"))
+    test_nd2.write_nd2(folder / "a.nd2", frames[None, None, :, None])
+    test_lsm.write_lsm(folder / "a.lsm", frames[None, None])
+    test_oib.write_oib(folder / "a.oib", rng.integers(0, 4096, (2, 2, 3, 48, 50), np.uint16))
+    for name in ("colours.czi", "picture.heic"):
+        shutil.copy(FORMATS / "samples" / name, folder)
+    for name in ("a.ser", "a.mrc", "a.dv", "a.lif", "a.nd2", "a.lsm", "a.oib", "colours.czi",
+                 "picture.heic"):  # fmt: skip
+        yield Seed(name.split(".")[-1], "image", folder / name)
