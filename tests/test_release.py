@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -87,3 +89,46 @@ def test_the_citation_names_this_version_and_the_five_papers():
     assert citation["version"] == unblur.__version__
     assert len(citation["references"]) == 5
     assert f"## {unblur.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_wheel_is_small(dist):
+    assert next(dist.glob("*.whl")).stat().st_size < 40e6
+
+
+def test_the_conda_recipe_agrees_with_the_project():
+    recipe = yaml.safe_load((ROOT / "recipe/recipe.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {"torch": "pytorch", "dask[array]": "dask-core"}
+    wanted = [re.fullmatch(r"([\w\-\[\]]+)(.*)", need).groups() for need in project["dependencies"]]
+    wanted = {f"{named.get(name, name)} {bound}" for name, bound in wanted}
+    python = f"python {project['requires-python']}"
+    assert set(recipe["requirements"]["run"]) == wanted | {python}
+    assert python in recipe["requirements"]["host"]
+    assert recipe["context"]["version"] == unblur.__version__
+    assert recipe["about"]["summary"] == project["description"]
+    (entry,) = recipe["build"]["python"]["entry_points"]
+    assert entry == f"unblur = {project['scripts']['unblur']}"
+    extras = {n for needs in project["optional-dependencies"].values() for n in needs}
+    for constraint in recipe["requirements"]["run_constraints"]:
+        assert constraint.replace(" ", "") in extras
+
+
+def test_the_figures_of_the_paper_are_stored_ones():
+    paper = (ROOT / "paper.md").read_text(encoding="utf-8")
+    results = ROOT / "benchmarks/results"
+    for name in ("race-richardson-lucy", "race-richardson-lucy-3d"):
+        for row in json.loads((results / f"{name}.json").read_text(encoding="utf-8"))["rows"]:
+            (line,) = re.findall(rf"\| {re.escape(row['tool'])} {row['version']} \|.*", paper)
+            stated = f"| {row['psnr']:.2f}, {row['psnr inside']:.2f} | {row['seconds']:.2f} |"
+            assert stated in line
+    for name in ("levin-known", "levin-blind"):
+        content = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        for pipeline in content["pipelines"]:
+            if pipeline["name"] != "(blurred)":
+                assert f"{pipeline['mean']['psnr']:.2f} dB" in paper
+    rows = json.loads((results / "lai.json").read_text(encoding="utf-8"))["rows"]
+    for row in rows:
+        if row["cases of"] in ("all", "report"):
+            assert f"{row['psnr']:.2f} dB" in paper
+    for part in ("Statement of need", "State of the field", "Limits", "How it was written"):
+        assert f"\n# {part}\n" in paper
