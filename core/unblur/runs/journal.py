@@ -49,14 +49,15 @@ class Journal:
     def __init__(self, folder: Path, output: Path) -> None:
         self.folder, self.output = folder, output
         try:
-            self._lock = _locked_file(folder / "lock")
+            held = _locked_file(folder / "lock")
         except OSError as error:
             raise OutputError(f"{output} cannot be written: {error.strerror}.") from None
-        if isinstance(self._lock, str):
+        if isinstance(held, str):
             raise OutputError(
-                f"{output} is being written by another run ({self._lock}); wait for it, or choose "
+                f"{output} is being written by another run ({held}); wait for it, or choose "
                 "another output."
             )
+        self._lock = held
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         self._lock.flush()
