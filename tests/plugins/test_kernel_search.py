@@ -20,7 +20,12 @@ from unblur_classic.map.search.candidates import best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import Evidence, confidence_of, measure_evidence
 from unblur_classic.map.search.kernel_refinement import refine_kernel
-from unblur_classic.map.search.kernel_search import search_kernel, similarity_across_scales
+from unblur_classic.map.search.kernel_search import (
+    DOUBTFUL_AGREEMENT,
+    DOUBTFUL_SPARSITY,
+    search_kernel,
+    similarity_across_scales,
+)
 from unblur_classic.map.search.search_track import support_extent, textured_window
 
 
@@ -56,20 +61,35 @@ def test_a_stated_size_bounds_the_kernel(shaken):
     assert found.kernel.shape[-1] * 1.0 <= 9 * found.ratio + 4
 
 
-def test_every_hypothesis_starts_at_several_levels_and_equal_tracks_become_one(monkeypatch, shaken):
-    _, given, _ = shaken
-    counts = []
+@pytest.fixture
+def counts(monkeypatch):
+    """Return a list of the numbers of alternations, all and unlike ones, after each level."""
+    found = []
 
     def recorded(tracks):
         kept = unrecorded(tracks)
-        counts.append((sum(t.count for t in kept), len(kept)))
+        found.append((sum(t.count for t in kept), len(kept)))
         return kept
 
     unrecorded = search_module._without_duplicates
     monkeypatch.setattr(search_module, "_without_duplicates", recorded)
-    search_kernel(given, Context())
+    return found
+
+
+def test_every_hypothesis_starts_at_several_levels_and_equal_tracks_become_one(counts, shaken):
+    _, given, _ = shaken
+    found = search_kernel(given, Context())
+    assert found.sparsity < DOUBTFUL_SPARSITY
+    assert found.agreement > DOUBTFUL_AGREEMENT
     assert {total for total, _ in counts} == {2 * len(HYPOTHESES)}
     assert counts[-1][1] < 2 * len(HYPOTHESES)
+
+
+def test_a_doubtful_search_is_continued_from_one_more_level(counts):
+    noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
+    found = search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
+    assert found.sparsity > DOUBTFUL_SPARSITY or found.agreement < DOUBTFUL_AGREEMENT
+    assert (counts[0][0], counts[-1][0]) == (2, 3)
 
 
 @pytest.mark.parametrize("shape", [(72, 80), (160, 210)])

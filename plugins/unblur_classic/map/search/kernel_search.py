@@ -19,9 +19,16 @@ from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, s
 
 MAX_SIZE = 133
 """Largest extent of a kernel that is searched for, in pixels."""
-COARSEST_SIDES = (0, 80)
-"""Smallest sides of the image at the coarsest level, in pixels. Of a small image a coarse level may
-show nothing of the scene, and of a large one a finer level may be too fine to begin with."""
+COARSEST_SIDES, FURTHER_SIDE = (0, 80), 40
+"""Smallest sides of the image at the coarsest level, and one that is tried as well if their best
+kernel is doubtful, in pixels. Of a small image a coarse level may show nothing of the scene, and of
+a large one a finer level may be too fine to begin with."""
+DOUBTFUL_SPARSITY, DOUBTFUL_AGREEMENT = -0.2, 0.8
+"""Sparsity above which, and agreement below which, the best kernel is doubtful; see `FoundKernel`,
+dimensionless."""
+MIN_FURTHER_SIDE = 160
+"""Smallest side of an image in which `FURTHER_SIDE` is tried, in pixels; a smaller one has few
+levels."""
 UNLIKE_KERNEL, CLOSE_SPARSITY = 0.9, 0.1
 """Similarity below which, and difference of the logarithm of the normalised sparsity up to which,
 another kernel is an alternative to the best one, dimensionless."""
@@ -86,17 +93,36 @@ def search_kernel(
     Notes
     -----
     All alternations start with a kernel of 7 pixels, each hypothesis at a level where the largest
-    kernel measures 7 and, if the extent is not known, at finer ones. From level to level the kernel
-    becomes 1.3 times as large as the support that was found, so that it grows as the blur is
-    resolved, or shrinks. Where no blur was found the next level starts anew. An alternation ends
-    when its support measures 14 pixels, in an image of ten times that, or at full size.
-    Alternations of one hypothesis that have come to the same kernel go on as one. The kernel whose
-    restored image has the least normalised sparsity is the best.
+    kernel measures 7 and, if the extent is not known, at a finer one, and between these two if the
+    best kernel is doubtful. From level to level the kernel becomes 1.3 times as large as the
+    support that was found, so that it grows as the blur is resolved, or shrinks. Where no blur was
+    found the next level starts anew. An alternation ends when its support measures 14 pixels, in an
+    image of ten times that, or at full size. Alternations of one hypothesis that have come to the
+    same kernel go on as one. The kernel whose restored image has the least normalised sparsity is
+    the best.
     """
     side = min(given.y.shape)
     max_size = max(min(size or MAX_SIZE, side // 2), 3)
     sides = COARSEST_SIDES if size is None else COARSEST_SIDES[:1]
-    starts = sorted({_level_of(max(COARSEST_SIZE / max_size, s / side)) for s in sides})
+    starts = sorted({_first_level(max_size, s / side) for s in sides})
+    tracks = _run_tracks(starts, given, context, hypotheses, max_size)
+    best = _best_of(tracks, context)
+    is_doubtful = best.sparsity > DOUBTFUL_SPARSITY or best.agreement < DOUBTFUL_AGREEMENT
+    if size is None and is_doubtful and side >= MIN_FURTHER_SIDE:
+        further = _first_level(max_size, FURTHER_SIDE / side)
+        tracks = tracks + _run_tracks([further], given, context, hypotheses, max_size)
+        best = _best_of(_without_duplicates(tracks), context)
+    return best
+
+
+def _run_tracks(
+    starts: Sequence[int],
+    given: EstimationInput,
+    context: Context,
+    hypotheses: Sequence[Hypothesis],
+    max_size: int,
+) -> list[SearchTrack]:
+    """Return the alternations that start at some levels, run to their end."""
     tracks = [SearchTrack(h, n, given, context, max_size) for n in starts for h in hypotheses]
     tick = context.ticker("kernel size", starts[-1] + 1)
     for level in range(starts[-1], -1, -1):
@@ -105,6 +131,11 @@ def search_kernel(
         map_on_threads(lambda t: t.run_level(level, image, valid), active, context.device)  # noqa: B023
         tracks = _without_duplicates(tracks)
         tick()
+    return tracks
+
+
+def _best_of(tracks: Sequence[SearchTrack], context: Context) -> FoundKernel:
+    """Return the kernel whose restored image has the least normalised sparsity."""
     scores = map_on_threads(
         lambda t: normalized_sparsity(*t.window, t.kernel), tracks, context.device
     )
@@ -160,9 +191,13 @@ def _at_ratio(kernel: Tensor, ratio: float, coarser: float) -> Tensor:
     return rescale_kernel(kernel, size, coarser / ratio)
 
 
-def _level_of(ratio: float) -> int:
-    """Return the number of the coarsest level that is not below a ratio; the full size is 0."""
-    return max(floor(log(min(ratio, 1.0)) / log(RATIO)), 0)
+def _first_level(max_size: int, ratio: float) -> int:
+    """Return the number of the level at which a kernel of `max_size` measures `COARSEST_SIZE`.
+
+    It is a finer one where that is below a ratio of the full size, the level 0.
+    """
+    lowest = min(max(COARSEST_SIZE / max_size, ratio), 1.0)
+    return max(floor(log(lowest) / log(RATIO)), 0)
 
 
 def _without_duplicates(tracks: Sequence[SearchTrack]) -> list[SearchTrack]:
