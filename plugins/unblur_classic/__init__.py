@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
+from unblur.plugins.references import StageReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the classic stages."""
-    from unblur_classic.camera_shake.estimator import CameraShake
-    from unblur_classic.given import Given
-    from unblur_classic.map.estimator import MapEstimator
-    from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
-    from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
-    from unblur_classic.nonblind.total_variation import TotalVariation
-    from unblur_classic.nonblind.wiener import Wiener
-    from unblur_classic.optics.estimator import Optics
-    from unblur_classic.photograph.estimator import Photograph
-    from unblur_classic.point_sources.estimator import Points
-    from unblur_classic.postprocess.clip import Clip
-    from unblur_classic.postprocess.denoise import Denoise
-    from unblur_classic.postprocess.dering import Dering
-    from unblur_classic.postprocess.match_range import MatchRange
-    from unblur_classic.priors.gradient_priors import (
-        HyperLaplacianPrior,
-        L0Gradient,
-        TotalVariationPrior,
-    )
-    from unblur_classic.priors.two_tone import TwoTone
-
     return [
-        CameraShake,
-        Clip,
-        Denoise,
-        Dering,
-        Given,
-        HyperLaplacian,
-        HyperLaplacianPrior,
-        L0Gradient,
-        MapEstimator,
-        MatchRange,
-        Optics,
-        Photograph,
-        Points,
-        RichardsonLucy,
-        TotalVariation,
-        TotalVariationPrior,
-        TwoTone,
-        Wiener,
+        StageReference(
+            "deconvolve",
+            "hyper-laplacian",
+            "unblur_classic.nonblind.hyper_laplacian:HyperLaplacian",
+        ),
+        StageReference(
+            "deconvolve",
+            "richardson-lucy",
+            "unblur_classic.nonblind.richardson_lucy:RichardsonLucy",
+        ),
+        StageReference(
+            "deconvolve", "tv", "unblur_classic.nonblind.total_variation:TotalVariation"
+        ),
+        StageReference("deconvolve", "wiener", "unblur_classic.nonblind.wiener:Wiener"),
+        StageReference(
+            "kernel", "camera-shake", "unblur_classic.camera_shake.estimator:CameraShake"
+        ),
+        StageReference("kernel", "given", "unblur_classic.given:Given"),
+        StageReference("kernel", "map", "unblur_classic.map.estimator:MapEstimator"),
+        StageReference("kernel", "optics", "unblur_classic.optics.estimator:Optics"),
+        StageReference("kernel", "photograph", "unblur_classic.photograph.estimator:Photograph"),
+        StageReference("kernel", "points", "unblur_classic.point_sources.estimator:Points"),
+        StageReference("postprocess", "clip", "unblur_classic.postprocess.clip:Clip"),
+        StageReference("postprocess", "denoise", "unblur_classic.postprocess.denoise:Denoise"),
+        StageReference("postprocess", "dering", "unblur_classic.postprocess.dering:Dering"),
+        StageReference(
+            "postprocess", "match-range", "unblur_classic.postprocess.match_range:MatchRange"
+        ),
+        StageReference(
+            "prior", "hyper-laplacian", "unblur_classic.priors.gradient_priors:HyperLaplacianPrior"
+        ),
+        StageReference("prior", "l0-gradient", "unblur_classic.priors.gradient_priors:L0Gradient"),
+        StageReference("prior", "tv", "unblur_classic.priors.gradient_priors:TotalVariationPrior"),
+        StageReference("prior", "two-tone", "unblur_classic.priors.two_tone:TwoTone"),
     ]

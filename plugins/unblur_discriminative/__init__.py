@@ -24,26 +24,20 @@ C_1-C_9   layers         Li Sec. 3.2  network.Classifier
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
-    from unblur.training import Trainer
+from unblur.plugins.references import StageReference, TrainerReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the prior."""
-    from unblur_discriminative.prior import Discriminative
-
-    return [Discriminative]
+    return [StageReference("prior", "discriminative", "unblur_discriminative.prior:Discriminative")]
 
 
 @hook
-def unblur_trainers() -> Iterable[type[Trainer]]:
+def unblur_trainers() -> Iterable[TrainerReference]:
     """Register the training of its classifier."""
-    from unblur_discriminative.training import DiscriminativeTrainer
-
-    return [DiscriminativeTrainer]
+    return [
+        TrainerReference("discriminative", "unblur_discriminative.training:DiscriminativeTrainer")
+    ]

@@ -22,17 +22,12 @@ alpha_k    kernel_l2_weight  Kotera Eq. 9   stage.Kotera._schedule
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
+from unblur.plugins.references import StageReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the estimator."""
-    from unblur_kotera.stage import Kotera
-
-    return [Kotera]
+    return [StageReference("kernel", "kotera", "unblur_kotera.stage:Kotera")]

@@ -26,26 +26,18 @@ k(t, t')   draw            Schuler Eq. 6    training.training_samples.draw_kerne
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
-    from unblur.training import Trainer
+from unblur.plugins.references import StageReference, TrainerReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the kernel estimator."""
-    from unblur_schuler.stage import Schuler
-
-    return [Schuler]
+    return [StageReference("kernel", "schuler", "unblur_schuler.stage:Schuler")]
 
 
 @hook
-def unblur_trainers() -> Iterable[type[Trainer]]:
+def unblur_trainers() -> Iterable[TrainerReference]:
     """Register the training of its weights."""
-    from unblur_schuler.training.trainer import SchulerTrainer
-
-    return [SchulerTrainer]
+    return [TrainerReference("schuler", "unblur_schuler.training.trainer:SchulerTrainer")]

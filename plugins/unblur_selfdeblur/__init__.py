@@ -25,17 +25,12 @@ T            iterations           Ren Algorithm 2   optimisation.optimise
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
+from unblur.plugins.references import StageReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the estimator."""
-    from unblur_selfdeblur.stage import SelfDeblur
-
-    return [SelfDeblur]
+    return [StageReference("kernel", "selfdeblur", "unblur_selfdeblur.stage:SelfDeblur")]

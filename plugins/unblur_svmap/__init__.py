@@ -25,26 +25,18 @@ L         loss, errors         Dong Eq. 10    training.trainer.SvmapTrainer.loss
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
-    from unblur.training import Trainer
+from unblur.plugins.references import StageReference, TrainerReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the deconvolver."""
-    from unblur_svmap.stage import Svmap
-
-    return [Svmap]
+    return [StageReference("deconvolve", "svmap", "unblur_svmap.stage:Svmap")]
 
 
 @hook
-def unblur_trainers() -> Iterable[type[Trainer]]:
+def unblur_trainers() -> Iterable[TrainerReference]:
     """Register the training of its weights."""
-    from unblur_svmap.training.trainer import SvmapTrainer
-
-    return [SvmapTrainer]
+    return [TrainerReference("svmap", "unblur_svmap.training.trainer:SvmapTrainer")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,7 +102,7 @@ def _plugins(known: Registry) -> list[dict[str, Any]]:
         for entry in metadata.entry_points(group="unblur")
         if entry.dist is not None
     }
-    kinds: dict[str, dict[Any, Any]] = {
+    kinds: dict[str, Mapping[Any, Any]] = {
         "stage": known.stages,
         "pipeline": known.pipelines,
         "trainer": known.trainers,

@@ -25,6 +25,10 @@ It keeps the number of chunks low and each small compared with the memory.
 CHUNKS = 2**14
 """Number of chunks above which planes are joined, dimensionless. Dask spends 0.1 ms on each."""
 
+Lazy = bool | Literal["large"]
+"""Type of the argument `lazy`: whether pixels are read when they are computed; "large" does so
+for images that do not fit into one piece, and reads smaller ones at once."""
+
 Opener = Callable[[Path, str], Any]
 """Function (path, part) that returns an array-like over the pixels of a file."""
 
@@ -112,6 +116,13 @@ def enlarge_chunk(
             return tuple(chunk)
         shortest = min(open_axes, key=lambda a: (chunk[a], -a))
         chunk[shortest] = min(2 * chunk[shortest], shape[shortest])
+
+
+def is_read_lazily(lazy: Lazy, shape: Sequence[int], dtype: np.dtype[Any]) -> bool:
+    """Return whether an image of that shape and type is read only when it is computed."""
+    if lazy == "large":
+        return int(np.prod([int(n) for n in shape])) * dtype.itemsize > PIECE_BYTES
+    return lazy
 
 
 def check_fits_memory(shape: Sequence[int], dtype: np.dtype[Any], path: Path) -> None:

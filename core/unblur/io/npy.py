@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unblur.errors import ImageError, suggestion
 from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_order
 from unblur.io.files import split_part
-from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.size_limits import check_expansion
 from unblur.model.formats import Reader, Writer
 from unblur.model.image import Image
@@ -30,7 +30,7 @@ class NpyReader(Reader):
     suffixes = (".npy", ".npz")
     has_parts = True
 
-    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+    def read(self, path: Path, *, axes: str | None = None, lazy: Lazy = False) -> Image:
         """Return the image; a lazy .npy is mapped, not read."""
         file, part = split_part(path)
         if file.suffix.lower() == ".npz":
@@ -46,7 +46,7 @@ class NpyReader(Reader):
         names = given or guess_axes(values.shape, source)
         data: Any = values
         native = values.dtype.newbyteorder("=")
-        if lazy and isinstance(values, np.memmap):
+        if is_read_lazily(lazy, values.shape, native) and isinstance(values, np.memmap):
             stored = StoredPixels(open_mapped, file, "", values.shape, native)
             start = [256 if a in "YX" else n if a == "C" else 1 for a, n in
                      zip(names, values.shape, strict=True)]  # fmt: skip

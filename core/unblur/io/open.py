@@ -8,6 +8,7 @@ from pathlib import Path
 from unblur.errors import ImageError, UnblurError
 from unblur.io.files import FOREIGN, check_input, file_type, reason, split_part, suffix_of
 from unblur.io.fits.hdu import FitsReader
+from unblur.io.lazy_pixels import Lazy
 from unblur.io.npy import NpyReader
 from unblur.io.raster.jpeg import JpegReader
 from unblur.io.raster.png import PngReader
@@ -28,7 +29,7 @@ READERS: tuple[type[Reader], ...] = (
 
 
 def read_image(
-    path: str | os.PathLike[str], *, axes: str | None = None, lazy: bool = False
+    path: str | os.PathLike[str], *, axes: str | None = None, lazy: Lazy = False
 ) -> Image:
     """Read an image of any known format without rescaling its values.
 
@@ -40,9 +41,10 @@ def read_image(
     axes : str, optional
         Axes in the file's order, letters of "TCZYX", if the file does not name them or names them
         wrongly.
-    lazy : bool
+    lazy : bool or "large"
         Return a dask array that reads from the file only what is computed: strips or tiles of
         TIFF, chunks of zarr, sections of FITS and .npy. PNG and JPEG are always read whole.
+        With "large", TIFF, FITS and .npy of at most 4 MB of pixels are read at once.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def read_image(
     if part is not None and not reader.has_parts:
         raise ImageError(f"{file} holds a single image; leave out [{part}].")
     try:
-        return reader.read(target, axes=axes, lazy=lazy)
+        return reader.read(target, axes=axes, lazy=lazy)  # type: ignore[arg-type]
     except UnblurError:
         raise
     except MemoryError:

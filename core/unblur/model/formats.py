@@ -73,7 +73,8 @@ class Reader(ABC):
             names them wrongly.
         lazy : bool
             Return a dask array that reads from the file only what is computed. A format that
-            cannot read piece by piece ignores this.
+            cannot read piece by piece ignores this. The value "large" counts as true, save
+            that a small image may be read at once.
 
         Raises
         ------

@@ -12,14 +12,26 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 
 @lru_cache(maxsize=1024)
 def fast_length(length: int) -> int:
     """Return the smallest length of at least `length` whose real FFT is fast (5-smooth)."""
-    return int(next_fast_len(length, real=True))
+    best = 1
+    while best < length:
+        best *= 2
+    fives = 1
+    while fives < best:
+        product = fives
+        while product < best:
+            twos = product
+            while twos < length:
+                twos *= 2
+            best = min(best, twos)
+            product *= 3
+        fives *= 5
+    return best
 
 
 def spatial_axes(ndim: int) -> tuple[int, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
@@ -68,7 +68,9 @@ def fill(
 
 def nearest_valid(valid: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:
     """Return the index of the nearest True element, for every element of an array."""
-    nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    nearest = scipy.ndimage.distance_transform_edt(
+        ~valid, return_distances=False, return_indices=True
+    )
     return tuple(np.asarray(index) for index in nearest)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -118,7 +118,7 @@ def _recentre_subpixel(kernel: Tensor) -> Tensor:
     weights = kernel.cpu().numpy()
     mass = [float((axis * weights).sum() / weights.sum()) for axis in np.indices(weights.shape)]
     offset = [n // 2 - m for n, m in zip(weights.shape, mass, strict=True)]
-    moved = np.maximum(ndimage.shift(weights, offset, order=3), 0)
+    moved = np.maximum(scipy.ndimage.shift(weights, offset, order=3), 0)
     return torch.from_numpy(moved / moved.sum()).to(kernel.device)
 
 
@@ -187,9 +187,9 @@ def remove_small_components(kernel: Tensor, threshold: float, min_component_mass
     kernel = torch.where(kernel < threshold * kernel.max(), 0, kernel)
     kernel = kernel / kernel.sum()
     values = kernel.cpu().numpy()
-    labels, components = ndimage.label(values > 0, np.ones((3,) * kernel.ndim))
+    labels, components = scipy.ndimage.label(values > 0, np.ones((3,) * kernel.ndim))
     if components > 1:
-        mass = ndimage.sum(values, labels, np.arange(components + 1))
+        mass = scipy.ndimage.sum(values, labels, np.arange(components + 1))
         removed = mass < min(min_component_mass, float(mass.max()))
         kernel = torch.where(torch.from_numpy(removed[labels]).to(kernel.device), 0, kernel)
     return kernel / kernel.sum()
@@ -242,7 +242,9 @@ def average_kernels(kernels: Sequence[Kernel]) -> tuple[Kernel, list[int]]:
     central = int(scores.sum(axis=1).argmax())
     used = [i for i in range(len(weights)) if scores[central, i] >= MIN_CORRELATION]
     shifts = [max_cross_correlation(weights[central], weights[i])[1] for i in used]
-    aligned = [ndimage.shift(weights[i], s, order=1) for i, s in zip(used, shifts, strict=True)]
+    aligned = [
+        scipy.ndimage.shift(weights[i], s, order=1) for i, s in zip(used, shifts, strict=True)
+    ]
     return Kernel(np.mean(aligned, axis=0)), used
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.special import gammaincinv
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,6 +23,13 @@ MOST_PIXELS = 2**22
 
 FEWEST_PATCHES = 8 * PATCH**2
 """Patches below which their covariance says nothing."""
+
+NOISE_ENERGY = 383.8063823132486
+"""Gradient energy that noise exceeds in one patch of a million, in units of the noise's variance.
+
+The energy is a quadratic form of the patch, with the matrix `D^T D` of its differences; the gamma
+distribution with that matrix's trace and rank stands for its law.
+"""
 
 CLIPPED_SHARE = 5e-3
 """Share of pixels at the darkest or brightest value from which that value counts as clipped."""
@@ -103,7 +107,7 @@ def _plane_noise(plane: Tensor, valid: Tensor | None) -> float:
         usable = unclipped
     variance = _laplacian_noise(plane, usable) ** 2
     for _ in range(4):
-        flat = usable & (energy < _energy_of_noise() * variance)
+        flat = usable & (energy < NOISE_ENERGY * variance)
         where = flat.nonzero()
         if len(where) < FEWEST_PATCHES:
             break
@@ -159,18 +163,3 @@ def _smallest_eigenvalue(plane: Tensor, where: Tensor) -> float:
     smallest = max(float(torch.linalg.eigvalsh(covariance.cpu())[0]), 0.0)
     # The smallest eigenvalue of n samples of p values of unit noise is (1 - sqrt(p / n))^2.
     return smallest / (1 - math.sqrt(PATCH**2 / len(where))) ** 2
-
-
-@cache
-def _energy_of_noise() -> float:
-    """Return the gradient energy that unit noise exceeds in one patch of a million.
-
-    The energy is a quadratic form of the patch; a gamma distribution of its trace and rank
-    stands for its law.
-    """
-    pixels = np.eye(PATCH**2).reshape(-1, PATCH, PATCH)
-    parts = [np.diff(pixels, axis=axis).reshape(PATCH**2, -1) for axis in (1, 2)]
-    form: NDArray[np.float64] = np.concatenate(parts, axis=1)
-    form = form @ form.T
-    rank = int(np.linalg.matrix_rank(form))
-    return float(gammaincinv(rank / 2, 1 - 1e-6) * (2 * np.trace(form) / rank))

@@ -11,14 +11,15 @@ from unblur.plugins.markers import hookspec
 if TYPE_CHECKING:
     from unblur.model.formats import Reader, Writer
     from unblur.model.stages import Stage
+    from unblur.plugins.references import StageReference, TrainerReference
     from unblur.training import Trainer
 
 # Stages and the pipelines made of them.
 
 
 @hookspec
-def unblur_stages() -> Iterable[type[Stage]]:  # type: ignore[empty-body]
-    """Register stage classes."""
+def unblur_stages() -> Iterable[type[Stage] | StageReference]:  # type: ignore[empty-body]
+    """Register stage classes, or references by which they are imported when first used."""
 
 
 @hookspec
@@ -30,7 +31,7 @@ def unblur_pipelines() -> Iterable[Path]:  # type: ignore[empty-body]
 
 
 @hookspec
-def unblur_trainers() -> Iterable[type[Trainer]]:  # type: ignore[empty-body]
+def unblur_trainers() -> Iterable[type[Trainer] | TrainerReference]:  # type: ignore[empty-body]
     """Register models that `unblur train` can train."""
 
 

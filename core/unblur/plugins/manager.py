@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -17,6 +17,7 @@ from unblur.model.formats import Reader, Writer
 from unblur.model.stages import KIND_CLASSES, Kind, Stage
 from unblur.plugins import hookspecs
 from unblur.plugins.markers import PROJECT
+from unblur.plugins.references import ClassTable, StageReference, TrainerReference
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,62 @@ class Registry:
 
     Attributes
     ----------
-    stages : dict of (kind, name) to class
-        Every usable stage.
+    stages : mapping of (kind, name) to class
+        Every usable stage; one registered by reference is imported when it is looked up.
     pipelines : dict of name to path
         Pipeline files.
-    trainers, readers, writers : dict of name to class
-        Models that can be trained, and file formats.
+    trainers : mapping of name to class
+        Models that can be trained; those registered by reference are imported when looked up.
+    readers, writers : dict of name to class
+        File formats.
     origins : dict of object to plugin name
         Who registered what.
     broken : list of BrokenPlugin
         What failed, to be shown rather than raised.
     """
 
-    stages: dict[tuple[Kind, str], type[Stage]] = field(default_factory=dict)
+    stages: MutableMapping[tuple[Kind, str], type[Stage]] = field(init=False)
     pipelines: dict[str, Path] = field(default_factory=dict)
-    trainers: dict[str, Any] = field(default_factory=dict)
+    trainers: MutableMapping[str, Any] = field(init=False)
     readers: dict[str, type[Reader]] = field(default_factory=dict)
     writers: dict[str, type[Writer]] = field(default_factory=dict)
     origins: dict[Any, str] = field(default_factory=dict)
     broken: list[BrokenPlugin] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stages = ClassTable(self._load_stage)
+        self.trainers = ClassTable(self._load_trainer)
+
+    def _load_stage(self, key: tuple[Kind, str], reference: StageReference) -> type[Stage]:
+        def check(cls: Any) -> None:
+            check_stage_class(cls)
+            if (cls.kind, cls.name) != key:
+                raise PluginError(f"{reference.target} is not the {key[0]} stage '{key[1]}'.")
+
+        loaded: type[Stage] = self._load(reference, check)
+        return loaded
+
+    def _load_trainer(self, name: str, reference: TrainerReference) -> Any:
+        def check(cls: Any) -> None:
+            check_trainer_class(cls)
+            if cls.name != name:
+                raise PluginError(f"{reference.target} is not the trainer '{name}'.")
+
+        return self._load(reference, check)
+
+    def _load(
+        self, reference: StageReference | TrainerReference, check: Callable[[Any], None]
+    ) -> Any:
+        """Import what a plugin registered by reference; an error is listed as broken."""
+        origin = self.origins.pop(reference)
+        try:
+            cls = reference.load()
+            check(cls)
+        except Exception as error:
+            self.broken.append(BrokenPlugin(origin, describe_exception(error)))
+            raise
+        self.origins[cls] = origin
+        return cls
 
     def stage(self, kind: Kind, name: str) -> type[Stage]:
         """Return the stage class of that kind and name, or raise `UsageError` with a suggestion."""
@@ -66,7 +104,9 @@ class Registry:
 
     def stages_of(self, kind: Kind) -> dict[str, type[Stage]]:
         """Return all stages of one kind by name, sorted."""
-        return {n: cls for (k, n), cls in sorted(self.stages.items()) if k == kind}
+        names = sorted(name for other, name in self.stages if other == kind)
+        found = ((name, self.stages.get((kind, name))) for name in names)
+        return {name: cls for name, cls in found if cls is not None}
 
     def pipeline(self, name: str) -> Path:
         """Return the file of a registered pipeline, or raise `UsageError` with a suggestion."""
@@ -150,20 +190,22 @@ def collect(manager: pluggy.PluginManager) -> Registry:
 def _collect_one(found: Registry, manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
     hooks = manager.subset_hook_caller
     others = [p for _, p in manager.list_name_plugin() if p is not plugin]
-    additions: list[tuple[dict[Any, Any], Any, Any]] = []
+    additions: list[tuple[MutableMapping[Any, Any], Any, Any]] = []
 
     def call(hook: str) -> Iterable[Any]:
         return [item for batch in hooks(hook, others)() for item in batch]
 
     for cls in call("unblur_stages"):
-        check_stage_class(cls)
+        if not isinstance(cls, StageReference):
+            check_stage_class(cls)
         additions.append((found.stages, (cls.kind, cls.name), cls))
     for path in call("unblur_pipelines"):
         if not Path(path).is_file():
             raise PluginError(f"registers the pipeline file {path}, which is not there.")
         additions.append((found.pipelines, Path(path).stem, Path(path)))
     for cls in call("unblur_trainers"):
-        check_trainer_class(cls)
+        if not isinstance(cls, TrainerReference):
+            check_trainer_class(cls)
         additions.append((found.trainers, cls.name, cls))
     for cls in call("unblur_readers"):
         check_format_class(cls, Reader)

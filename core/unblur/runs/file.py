@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unblur.engine.job import SizeLimits
     from unblur.engine.running.schedulers import Scheduler
     from unblur.engine.tiles.planning import Way
+    from unblur.io.lazy_pixels import Lazy
     from unblur.model.context import Context
     from unblur.model.image import Image
 
@@ -104,7 +105,8 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
     from unblur.io import check_output
     from unblur.io.files import check_vacant, explained
 
-    image = _read(files.source, options, lazy=True)
+    in_tiles = options.scheduler is not None or options.resume
+    image = _read(files.source, options, lazy=True if in_tiles else "large")
     if files.makes_folder:
         with explained(files.output.parent):
             files.output.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,9 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
     way = _way(image, files, options)
     if way == "streamed":
         return _deblur_in_tiles(image, files, options)
-    return _deblur_in_memory(_read(files.source, options, lazy=False), files, options, way)
+    if image.is_lazy:
+        image = _read(files.source, options, lazy=False)
+    return _deblur_in_memory(image, files, options, way)
 
 
 def freeze_on(source: Path, options: RunOptions) -> None:
@@ -127,7 +131,7 @@ def freeze_on(source: Path, options: RunOptions) -> None:
         _job(_read(source, options, lazy=True), options)
 
 
-def _read(source: Path, options: RunOptions, *, lazy: bool) -> Image:
+def _read(source: Path, options: RunOptions, *, lazy: Lazy) -> Image:
     from unblur.io import read_image
 
     image = read_image(source, axes=options.axes, lazy=lazy)

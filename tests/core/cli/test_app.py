@@ -81,6 +81,28 @@ def test_help_imports_nothing_heavy_and_starts_at_once():
     assert float(done.stdout.rpartition("seconds:")[2]) < 0.5
 
 
+@pytest.mark.serial
+def test_a_run_imports_torch_and_what_its_pipeline_uses(files):
+    done = python(
+        f"""
+        import sys
+        from unblur.cli import main
+        try:
+            main(["run", "wiener", "{files}/grey.tif", "--psf", "{files}/psf.tif", "-o",
+                  "{files}/quick.tif"])
+        except SystemExit as end:
+            assert not end.code
+        heavy = {{"scipy.fft", "scipy.interpolate", "scipy.ndimage", "scipy.special", "astropy",
+                 "dask", "matplotlib", "numba", "pandas", "xarray", "zarr"}}
+        unused = (".stage", ".estimator", ".trainer", ".richardson_lucy", ".hyper_laplacian")
+        print("heavy:", *sorted(heavy & set(sys.modules)))
+        print("stages:", *sorted(name for name in sys.modules if name.endswith(unused)))
+        """
+    )
+    assert re.search(r"^heavy:$", done.stdout, re.MULTILINE)
+    assert re.search(r"^stages:$", done.stdout, re.MULTILINE)
+
+
 def test_the_module_runs_as_the_command():
     command = [sys.executable, "-m", "unblur", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.fft import next_fast_len
 from scipy.ndimage import convolve
 
 from unblur.numerics.fourier import apply_otf, fast_length, otf_to_psf, psf_to_otf
@@ -47,3 +48,8 @@ def test_fast_lengths_are_5_smooth_and_no_shorter(n):
         while fast % prime == 0:
             fast //= prime
     assert fast == 1
+
+
+def test_fast_lengths_are_those_of_scipy():
+    lengths = [*range(1, 600), 2049, 4097, 16385]
+    assert [fast_length(n) for n in lengths] == [next_fast_len(n, real=True) for n in lengths]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.special import gammaincinv
 
 from unblur.errors import ImageError
-from unblur.numerics.noise import estimate_noise
+from unblur.numerics.noise import NOISE_ENERGY, PATCH, estimate_noise
 from unblur.numerics.synthesis import (
     add_gaussian_noise,
     blur_image,
@@ -88,3 +89,13 @@ def test_planes_of_a_stack_are_estimated_apart():
 def test_a_line_is_not_an_image():
     with pytest.raises(ImageError, match="H, W"):
         estimate_noise(torch.zeros(5))
+
+
+def test_the_energy_of_noise_is_a_quantile_of_its_gamma_distribution():
+    pixels = np.eye(PATCH**2).reshape(-1, PATCH, PATCH)
+    parts = [np.diff(pixels, axis=axis).reshape(PATCH**2, -1) for axis in (1, 2)]
+    form = np.concatenate(parts, axis=1)
+    form = form @ form.T
+    rank = np.linalg.matrix_rank(form)
+    quantile = gammaincinv(rank / 2, 1 - 1e-6) * (2 * np.trace(form) / rank)
+    assert quantile == pytest.approx(NOISE_ENERGY, rel=1e-9)

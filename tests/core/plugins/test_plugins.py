@@ -6,6 +6,7 @@ from unblur.model.formats import Reader, Writer
 from unblur.model.stages import Deconvolver
 from unblur.plugins.manager import collect, plugin_manager, register
 from unblur.plugins.markers import hook
+from unblur.plugins.references import StageReference, TrainerReference
 
 
 def plugin(**hooks):
@@ -157,3 +158,25 @@ def test_formats_and_trainers_are_found_by_name():
     assert (found.origins[AbcReader], found.origins[AbcWriter]) == ("mine", "mine")
     with pytest.raises(UsageError, match="there is no model 'abc'"):
         found.trainer("abc")
+
+
+def test_a_stage_registered_by_reference_is_imported_when_looked_up():
+    right = StageReference("deconvolve", "copy", "stages_for_tests:Copy")
+    gone = StageReference("deconvolve", "gone", "stages_for_tests:Gone")
+    other = StageReference("deconvolve", "other", "stages_for_tests:Copy")
+    found = registry_of(mine=plugin(unblur_stages=lambda: [right, gone, other, Flat]))
+    assert found.broken == []
+    assert found.stage("deconvolve", "copy") is Copy
+    with pytest.raises(UsageError, match=r"no deconvolve stage 'gone'.*Left out: plugin 'mine'"):
+        found.stage("deconvolve", "gone")
+    assert dict(found.stages.items()) == {("deconvolve", "copy"): Copy, ("kernel", "flat"): Flat}
+    assert found.origins == {Copy: "mine", Flat: "mine"}
+    assert "is not the deconvolve stage 'other'" in found.broken[1].cause
+
+
+def test_a_trainer_registered_by_reference_is_imported_when_looked_up():
+    right = TrainerReference("svmap", "unblur_svmap.training.trainer:SvmapTrainer")
+    wrong = TrainerReference("wrong", "stages_for_tests:Copy")
+    found = registry_of(mine=plugin(unblur_trainers=lambda: [right, wrong]))
+    assert list(found.trainers.values()) == [found.trainer("svmap")]
+    assert "is not the trainer 'wrong'" in found.broken[0].cause

@@ -22,7 +22,7 @@ from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.fits.companions import describe_companions, find_companions
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
-from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
 from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.writer import bands
@@ -48,7 +48,7 @@ class FitsReader(Reader):
     suffixes = (*_WRITTEN, ".fits.fz")
     has_parts = True
 
-    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+    def read(self, path: Path, *, axes: str | None = None, lazy: Lazy = False) -> Image:
         """Return the image; lazy images read sections on demand, .gz at once."""
         file, part = split_part(path)
         source = str(path)
@@ -74,7 +74,7 @@ class FitsReader(Reader):
             pixels = hdu.section if nodata is None else open_section(file, str(number))
             first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])
             dtype = first.dtype.newbyteorder("=")
-            if lazy and file.suffix.lower() != ".gz":
+            if is_read_lazily(lazy, shape, dtype) and file.suffix.lower() != ".gz":
                 stored = StoredPixels(open_section, file, str(number), shape, dtype)
                 native = [256 if a in "YX" else 1 for a in names]
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])

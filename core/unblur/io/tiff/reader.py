@@ -16,7 +16,13 @@ from unblur.errors import ImageError
 from unblur.io.axes import canonical, check_given, named_axes, reordered
 from unblur.io.files import split_part
 from unblur.io.kernel_facts import is_kernel_volume
-from unblur.io.lazy_pixels import MappedFile, StoredPixels, check_fits_memory
+from unblur.io.lazy_pixels import (
+    Lazy,
+    MappedFile,
+    StoredPixels,
+    check_fits_memory,
+    is_read_lazily,
+)
 from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
 from unblur.io.tiff.ome_files import check_files_of_set, describe_images, open_tiff
@@ -41,7 +47,7 @@ class TiffReader(Reader):
     suffixes = SUFFIXES
     has_parts = True
 
-    def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
+    def read(self, path: Path, *, axes: str | None = None, lazy: Lazy = False) -> Image:
         """Return the image; lazy ones read strips or tiles as needed."""
         file, part = split_part(path)
         with open_tiff(file) as tif:
@@ -57,9 +63,10 @@ class TiffReader(Reader):
             table = colour_table(series.keyframe, tif.is_imagej)
             native = _native_chunk(series)
             dtype = np.dtype(series.dtype).newbyteorder("=")
-            at_once = prod(native if lazy else series.shape) * dtype.itemsize
+            is_lazy = is_read_lazily(lazy, series.shape, dtype)
+            at_once = prod(native if is_lazy else series.shape) * dtype.itemsize
             check_expansion(at_once, lambda: _set_bytes(series), file)
-            if lazy:
+            if is_lazy:
                 stored = StoredPixels(open_series, file, str(number), series.shape, dtype)
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])
             else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import label
+import scipy
 
 from unblur.errors import KernelError
 from unblur.model.kernel import NEGLIGIBLE
@@ -220,7 +220,7 @@ def _border(properties: PsfProperties) -> Diagnostic:
 
 def _peak(raw: Any, properties: PsfProperties) -> Diagnostic:
     top = np.isfinite(properties.values) & (properties.finite >= properties.finite.max())
-    pieces, count = label(top)
+    pieces, count = scipy.ndimage.label(top)
     largest = int(np.bincount(pieces.ravel())[1:].max()) if count else 0
     if largest < 3:
         return Diagnostic("ok", "peak", "The peak is not clipped.")

@@ -8,8 +8,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter, label
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
@@ -129,11 +129,14 @@ class PsfProperties:
         if self.noise_share <= NOISE_SHARE:
             return np.ones(values.shape, bool)
         # A Gaussian of 1 pixel leaves noise the factor (4 pi)^(-d / 4).
-        smooth = gaussian_filter(values, 1, mode="nearest")
+        smooth = scipy.ndimage.gaussian_filter(values, 1, mode="nearest")
         factor = (4 * np.pi) ** (-values.ndim / 4)
-        pieces, _ = label(smooth > 4 * factor * self.noise)
+        pieces, _ = scipy.ndimage.label(smooth > 4 * factor * self.noise)
         peak = pieces[np.unravel_index(int(smooth.argmax()), smooth.shape)]
-        return binary_dilation(pieces == peak) if peak else np.ones(values.shape, bool)
+        if not peak:
+            return np.ones(values.shape, bool)
+        support: NDArray[np.bool_] = scipy.ndimage.binary_dilation(pieces == peak)
+        return support
 
     @cached_property
     def cleaned(self) -> Array:

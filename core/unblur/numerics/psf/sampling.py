@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil, prod
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from unblur.errors import KernelError
 from unblur.model.units import convert
@@ -173,6 +173,6 @@ def _rebinned(values: Array, axis: int, ratio: float, centre: float, half: int) 
     within = np.clip(edges, 0, count)
     if np.array_equal(within, within.round()):
         return np.diff(np.take(integral, within.astype(int), axis), axis=axis)
-    sampled = PchipInterpolator(np.arange(count + 1), integral, axis=axis)(within)
+    sampled = scipy.interpolate.PchipInterpolator(np.arange(count + 1), integral, axis=axis)(within)
     rebinned: Array = np.clip(np.diff(sampled, axis=axis), 0, None)
     return rebinned

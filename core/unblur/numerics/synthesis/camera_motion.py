@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from unblur.errors import ImageError
@@ -109,7 +109,7 @@ def shake_image(sharp: Tensor, path: Poses) -> DegradedPair:
         # A pixel is sampled where the inverse pose maps it (row vectors times R apply R^T).
         source = np.moveaxis((positions - shift) @ rotation(angle) + middle, -1, 0)
         for plane, warped in zip(planes, total, strict=True):
-            warped += map_coordinates(plane, source, order=3, mode="nearest")
+            warped += scipy.ndimage.map_coordinates(plane, source, order=3, mode="nearest")
     blurred = torch.from_numpy(total / len(path)).to(sharp)
     cut = sharp[..., border : int(extent[0]) - border, border : int(extent[1]) - border]
     return DegradedPair(blurred.reshape(cut.shape), cut)

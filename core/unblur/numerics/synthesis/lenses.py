@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import j0, j1
+import scipy
 
 from unblur.errors import KernelError
 from unblur.model.kernel import Kernel
@@ -118,7 +118,9 @@ def airy_kernel(radius: float, size: int | None = None) -> Kernel:
     offset = (np.arange(fine * size) + 0.5) / fine - 0.5 - size // 2
     v = _FIRST_ZERO / radius * np.hypot(offset[:, None], offset)
     v[v == 0] = 1e-9
-    return Kernel(((2 * j1(v) / v) ** 2).reshape(size, fine, size, fine).mean(axis=(1, 3)))
+    return Kernel(
+        ((2 * scipy.special.j1(v) / v) ** 2).reshape(size, fine, size, fine).mean(axis=(1, 3))
+    )
 
 
 def widefield_kernel(
@@ -168,7 +170,7 @@ def widefield_kernel(
     zone = np.linspace(0, 1, _zones(wave, aperture, index, radius, depth))
     weight = np.full(zone.size, zone[1])
     weight[[0, -1]] /= 2
-    ripple = j0(wave * aperture * np.outer(radius, zone)) * (zone * weight)
+    ripple = scipy.special.j0(wave * aperture * np.outer(radius, zone)) * (zone * weight)
     phase = np.exp(1j * wave * np.outer(np.sqrt(index**2 - (aperture * zone) ** 2), depth))
     intensity = np.abs(ripple @ phase) ** 2
     return Kernel(np.moveaxis(intensity[inverse.reshape(len(rows), len(columns))], -1, 0))
