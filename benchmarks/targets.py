@@ -63,6 +63,12 @@ TARGETS = [
         *("bsd", str(DATA / "bsds500/val")),
     ),
     script(
+        "plug-and-play-bsd",
+        "plug-and-play beside svmap and hyper-laplacian on BSD's validation pictures",
+        "plug_and_play_table.py",
+        *("bsd", str(DATA / "bsds500/val")),
+    ),
+    script(
         "svmap-night",
         "svmap beside hyper-laplacian on night scenes with clipped lights",
         "svmap_table.py",

@@ -21,6 +21,7 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import split_mask
 from unblur.numerics.colour import merge_luma, split_luma
 from unblur.numerics.noise import estimate_noise
+from unblur.numerics.tone_mapping import ToneMapping
 from unblur_svmap.model import (
     INITIAL_ITERATIONS,
     RESTARTS,
@@ -35,15 +36,6 @@ from unblur_svmap.weights import load_model, reweightings_of
 
 UNCLIPPED_MODEL, CLIPPED_MODEL = "gaussian", "saturated"
 """Names of the weights that `auto` selects, without and with pixels clipped by the sensor."""
-MIN_CONTRAST = 0.1
-"""Standard deviation of an image below which it is brightened, since the networks were trained on
-photographs, white = 1."""
-MAX_NOISE_FOR_BRIGHTENING = 0.02
-"""Largest noise after brightening: dark images with more noise were restored better without it,
-white = 1."""
-MAX_MEAN_FOR_BRIGHTENING = 0.5
-"""Largest mean of a brightened image; an image of a higher mean keeps it and gains contrast only,
-white = 1."""
 
 
 class Svmap(stages.Deconvolver):
@@ -191,14 +183,9 @@ class Svmap(stages.Deconvolver):
     def _contrast(self, blurred: Tensor, context: Context) -> float:
         return context.contrast if context.contrast is not None else float(blurred.std())
 
-    def _tone_mapping(self, blurred: Tensor, noise: float, context: Context) -> _ToneMapping:
-        contrast = self._contrast(blurred, context)
-        if contrast <= 0:
-            return _ToneMapping()
-        max_gain = MAX_NOISE_FOR_BRIGHTENING / noise if noise > 0 else math.inf
-        gain = max(1.0, min(MIN_CONTRAST / contrast, max_gain))
+    def _tone_mapping(self, blurred: Tensor, noise: float, context: Context) -> ToneMapping:
         mean = context.brightness if context.brightness is not None else float(blurred.mean())
-        return _ToneMapping(gain, min(0.0, max(mean, MAX_MEAN_FOR_BRIGHTENING) - gain * mean))
+        return ToneMapping.of(self._contrast(blurred, context), mean, noise)
 
     def _trace_for(self, kernel: Kernel) -> SolverTrace | None:
         """Return the trace recorded with this kernel, or None."""
@@ -227,27 +214,13 @@ class Svmap(stages.Deconvolver):
 
 
 @dataclass(frozen=True)
-class _ToneMapping:
-    """Linear map of a dark or flat image to the range of the training images, and its inverse."""
-
-    gain: float = 1.0
-    offset: float = 0.0
-
-    def apply(self, image: Tensor) -> Tensor:
-        return self.gain * image + self.offset
-
-    def undo(self, image: Tensor) -> Tensor:
-        return (image - self.offset) / self.gain
-
-
-@dataclass(frozen=True)
 class _Run:
     """A model with kernel, noise and tone mapping of one image; deconvolves its planes."""
 
     model: SpatiallyVariantMap
     kernel: Kernel
     noise: float
-    tone_mapping: _ToneMapping
+    tone_mapping: ToneMapping
     trace: SolverTrace | None
     tick: Callable[..., None]
 

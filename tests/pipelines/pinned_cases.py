@@ -95,6 +95,8 @@ for _pipeline in ("wiener", "richardson-lucy", "tv"):
 for _pipeline in ("hyper-laplacian", "svmap"):
     for _image in ("grey", "colour", "stars", "stack"):
         known(_pipeline, _image)
+for _image in ("grey", "colour", "stars"):
+    known("plug-and-play", _image, settings={"plug-and-play.steps": 3})
 known("hyper-laplacian", "volume")
 known("svmap", "volume")
 blind("points-richardson-lucy", "stars")

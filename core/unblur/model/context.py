@@ -78,6 +78,10 @@ class Context:
         Smallest and largest value that a result can have, white = 1: those of an integer type or
         a bit depth. Without such a limit it is infinite, as above for floats; below 0 is the
         limit of an image that has no negative values.
+    origin : (int, int)
+        Row and column, in the whole image, of the first pixel of the piece that a stage is given:
+        for stages whose result depends on the position, such as networks that halve the
+        resolution.
     on_progress : callable
         Called with `Progress` reports.
     is_cancelled : callable
@@ -91,6 +95,7 @@ class Context:
     brightness: float | None = None
     saturation_level: float | None = None
     value_range: tuple[float, float] = (0.0, 1.0)
+    origin: tuple[int, int] = (0, 0)
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 

@@ -31,7 +31,7 @@ NARROWEST_WINDOW = 2
 """Smallest window into which a step of the grid is divided, in kernel extents. Each window is
 deconvolved with a halo, and a grid as fine as that needs no more kernels."""
 
-Deblur = Callable[[Tensor, Kernel, Tensor | None], Tensor]
+Deblur = Callable[[Tensor, Kernel, Tensor | None, tuple[int, int]], Tensor]
 
 
 def kernel_at(field: KernelField, row: float, column: float) -> Kernel:
@@ -59,7 +59,8 @@ def deconvolve_varying(
     Parameters
     ----------
     deblur : callable
-        Maps a piece (C, *spatial), its kernel and its mask to the sharp piece.
+        Maps a piece (C, *spatial), its kernel, its mask and the row and column of its first pixel
+        in the whole image to the sharp piece.
     blurred : (C, *spatial)
         The piece.
     field : KernelField
@@ -82,7 +83,9 @@ def deconvolve_varying(
             kernel = kernel_at(field, row, column)
             padded = (_grown(rows, halo[-2], shape[0]), _grown(columns, halo[-1], shape[1]))
             piece = blurred[(..., *padded)]
-            made = deblur(piece, kernel, None if mask is None else mask[(..., *padded)])
+            position = (origin[0] + padded[0].start, origin[1] + padded[1].start)
+            valid = None if mask is None else mask[(..., *padded)]
+            made = deblur(piece, kernel, valid, position)
             inside = tuple(
                 slice(span.start - wide.start, span.stop - wide.start)
                 for span, wide in zip((rows, columns), padded, strict=True)

@@ -106,7 +106,8 @@ def tile_equals_whole(case: Case) -> None:
         crop = _box([(int(h), TILE) for h in halo])
         interior = _box([(MARGIN + int(h), TILE) for h in halo])
         calibrated = case.calibrate(given.blurred, kernel)
-        tile = case.run(given.blurred[padded].contiguous(), kernel, stage=calibrated)
+        placed = case.context.with_(origin=(MARGIN, MARGIN))
+        tile = case.run(given.blurred[padded].contiguous(), kernel, placed, stage=calibrated)
         what = f"returns a tile that differs from the whole image with halo {tuple(halo)}"
         case.check_close(tile[crop], whole[interior], stage.tolerance, what)
 

@@ -56,7 +56,7 @@ def test_windows_sum_to_one_wherever_the_piece_lies():
     field = KernelField(kernels, (30.0, 90.0, 170.0), (20.0, 110.0, 140.0))
     for origin, shape in (((0, 0), (200, 180)), ((64, 77), (50, 41)), ((190, 0), (5, 7))):
         ones = torch.ones(1, *shape)
-        made = deconvolve_varying(lambda y, k, m: y, ones, field, (0, 0), origin)
+        made = deconvolve_varying(lambda y, k, m, p: y, ones, field, (0, 0), origin)
         torch.testing.assert_close(made, ones)
     assert subdivide([0.0, 10.0, 30.0], 1) == [0, 5, 10, 20, 30]
     assert subdivide([0.0, 10.0, 30.0], 5) == [0, 10, 20, 30]

@@ -63,6 +63,12 @@ QUICK: dict[str, dict[str, Any]] = {
         "params": {"size": 9, "refinements": 2},
         "scene": synthetic_scene((48, 48), noise=0.005),
     },
+    "denoiser": {
+        "exempt": {
+            "proximal-lowers-its-objective": "a denoising network is the exact proximal map of no "
+            "energy; that of the prior is stated for one noise level"
+        },
+    },
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
     "kotera": {
         "params": {"size": 9, "iterations": 3, "width": 4},
@@ -83,6 +89,7 @@ QUICK: dict[str, dict[str, Any]] = {
         }
     },
     "photograph": {"params": {"size": 9}, "scene": synthetic_scene((48, 48), noise=0.005)},
+    "plug-and-play": {"params": {"steps": 3}},
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},
     "selfdeblur": {

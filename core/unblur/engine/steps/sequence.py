@@ -98,6 +98,7 @@ def run_steps(
     if kernel is not None:
         field = kernel if isinstance(kernel, KernelField) else KernelField.single(kernel)
         result.estimate = Estimate(field)
+    context = context.with_(origin=origin)
     pooled = context if statistics is None else statistics.pooled(context)
     alone = None if statistics is None else statistics.contexts(context)
     keeps_latent = not any(isinstance(stage, Deconvolver) for stage in stages)
@@ -161,13 +162,16 @@ def _deconvolve(
     field, before = result.estimate.field, result.image
     check_kernel_fits(field.kernels[0][0], before.shape[1:], stage)
 
-    def deblur(piece: Tensor, kernel: Kernel, valid: Tensor | None) -> Tensor:
-        if len(contexts) == 1:
-            return stage.deconvolve(piece, kernel, contexts[0], valid)
+    def deblur(
+        piece: Tensor, kernel: Kernel, valid: Tensor | None, position: tuple[int, int]
+    ) -> Tensor:
+        placed = [context.with_(origin=position) for context in contexts]
+        if len(placed) == 1:
+            return stage.deconvolve(piece, kernel, placed[0], valid)
         # Channels of different brightness are each regularised by its own noise and contrast.
         alone = [
             stage.deconvolve(channel[None], kernel, context, valid)
-            for channel, context in zip(piece, contexts, strict=True)
+            for channel, context in zip(piece, placed, strict=True)
         ]
         return torch.cat(alone)
 
@@ -179,7 +183,7 @@ def _deconvolve(
             ]
         )
     elif field.is_uniform:
-        made = deblur(before, field.mean, mask)
+        made = deblur(before, field.mean, mask, origin)
     else:
         halo = window_halo(stage, field)
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)

@@ -1,0 +1,180 @@
+"""The deconvolver `plug-and-play`: half-quadratic splitting with denoisers as priors."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unblur.accel.malloc import no_malloc_trim
+from unblur.model import stages
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.params import PriorChoice
+from unblur.numerics.boundaries import split_mask
+from unblur.numerics.colour import merge_luma, split_luma
+from unblur.numerics.inverse_filters import response_radius
+from unblur.numerics.noise import estimate_noise
+from unblur.numerics.operators import Blur
+from unblur.numerics.tone_mapping import ToneMapping
+from unblur.plugins.manager import registry
+from unblur_denoiser.sigma_schedule import SigmaSchedule, make_schedule
+from unblur_denoiser.splitting import PriorTerm, split
+
+HALO_WEIGHT = 2e-3
+"""Weight of the squared gradient of the Wiener filter whose radius is part of the halo, relative
+to the squared residual, dimensionless."""
+HALO_OF_PRIOR = 48
+"""Distance beyond which a pixel has next to no effect on a denoised one, in pixels."""
+
+Auto = Annotated[float, Field(gt=0)] | Literal["auto"]
+
+
+class PlugAndPlay(stages.Deconvolver):
+    """Least squares with any proximal maps as priors, a trained denoiser by default.
+
+    Half-quadratic splitting of::
+
+        |M (k * x) - y|^2 / (2 noise^2) + sum_j weight_j prior_j(x)
+
+    where `M` keeps the valid pixels inside the border. Alternately, the image `x` is fitted to the
+    data and to the priors' images, and each prior's image is the proximal point of `x`::
+
+        x = argmin |k * x - y|^2 + penalty sum_j |x - u_j|^2
+        u_j = proximal_j(x, weight_j sigma^2),     penalty = c noise^2 / sigma^2
+
+    while `sigma` falls geometrically from the error of the first Wiener estimate to the noise.
+    It assumes Gaussian noise of a known level and a scene like those of the prior.
+
+    Parameters
+    ----------
+    params : Params or mapping, optional
+        See `PlugAndPlay.Params`.
+
+    Notes
+    -----
+    The blurred scene beyond the border and under the mask is unknown. It is what the current
+    estimate predicts, so that the division in Fourier space remains exact and the fixed points
+    are those of the masked problem. Pixels that the sensor clipped are unknown too, with the
+    recorded value as a lower bound.
+
+    Each step presents the image to the priors rotated and mirrored in another way, which averages
+    the directional errors of a network (Zhang et al., periodical geometric self-ensemble).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from unblur.model.context import Context
+    >>> from unblur.model.kernel import Kernel
+    >>> blurred = torch.full((1, 24, 24), 0.5)
+    >>> kernel = Kernel(torch.ones(5, 5).numpy())
+    >>> PlugAndPlay(noise=0.01).deconvolve(blurred, kernel, Context()).shape
+    torch.Size([1, 24, 24])
+
+    References
+    ----------
+    K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior", IEEE TPAMI
+    44(10), 2022. D. Geman, C. Yang, "Nonlinear image recovery with half-quadratic
+    regularization", IEEE TIP 4(7), 1995. Unknown borders: M. S. C. Almeida, M. A. T. Figueiredo,
+    IEEE TIP 22(8), 2013.
+    """
+
+    name = "plug-and-play"
+    summary = "Priors as denoisers, a trained one by default: for photographs."
+    cites = "Zhang et al., TPAMI 2022"
+    dimensions = frozenset({2})
+
+    class Params(stages.Params):
+        """Settings of plug-and-play deconvolution."""
+
+        noise: Auto = Field(
+            default="auto",
+            description="Standard deviation of the noise, white = 1, or auto to estimate it.",
+        )
+        model_error: float = Field(
+            default=0.02,
+            ge=0,
+            le=1,
+            description="Error of the blur model, as a fraction of the image's contrast; added in "
+            "quadrature to the noise. 0 for an exact kernel.",
+        )
+        priors: tuple[PriorChoice, ...] = Field(
+            default=(PriorChoice(prior="denoiser", weight=1.0),),
+            min_length=1,
+            description="The priors; each is given the variance weight * sigma^2.",
+        )
+        steps: int = Field(
+            default=8, ge=1, le=100, description="Steps of the half-quadratic splitting."
+        )
+        first: Auto = Field(
+            default="auto",
+            description="Noise level of the priors in the first step, standard deviation for "
+            "white = 1; auto is the expected error of the Wiener estimate.",
+        )
+        last: float = Field(
+            default=1.0,
+            gt=0,
+            description="Noise level of the priors in the last step, in units of the noise.",
+        )
+        penalty: float = Field(
+            default=0.22,
+            gt=0,
+            description="Penalty of the splitting, in units of noise^2 / sigma^2; smaller follows "
+            "the image more closely and the priors less.",
+        )
+        colour: Literal["channels", "luma"] = Field(
+            default="channels",
+            description="Deblur each channel with the priors, or luma, and chroma by the Wiener "
+            "estimate.",
+        )
+
+    def deconvolve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the sharp image; see `Deconvolver.deconvolve`."""
+        context.checkpoint()
+        observed = blurred if mask is None else blurred[:, mask > 0]
+        contrast = context.contrast if context.contrast is not None else float(observed.std())
+        mean = context.brightness if context.brightness is not None else float(observed.mean())
+        noise = self._noise(blurred, contrast, context, mask)
+        tones = ToneMapping.of(contrast, mean, noise)
+        plan = self._schedule(kernel, tones.gain * noise, tones.gain * contrast)
+        valid, saturated = split_mask(blurred, mask, context.saturation_level)
+        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
+        priors = [
+            PriorTerm(registry().stage("prior", c.prior)(dict(c.params)), c.weight)  # type: ignore[arg-type]
+            for c in self.params.priors
+        ]
+        luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
+        planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
+        planes = tones.apply(planes)
+        if saturated is not None and luma_only:
+            saturated = saturated.amax(0, keepdim=True)
+        tick = context.ticker(self.name, len(plan.sigmas))
+        with torch.no_grad(), no_malloc_trim():
+            scene = split(blur, planes, plan, priors, saturated, context.origin, tick)
+            sharp = tones.undo(blur.crop(scene))
+            if not luma_only:
+                return sharp.contiguous()
+            return merge_luma(sharp, blur.crop(split(blur, chroma, plan, ()))).contiguous()
+
+    def halo(self, kernel: Kernel) -> tuple[int, ...]:
+        """Return the radius of a Wiener filter plus that of the priors; see `Deconvolver.halo`."""
+        return tuple(HALO_OF_PRIOR + n for n in response_radius(kernel, HALO_WEIGHT))
+
+    def _noise(
+        self, blurred: Tensor, contrast: float, context: Context, mask: Tensor | None
+    ) -> float:
+        if self.params.noise != "auto":
+            noise = float(self.params.noise)
+        else:
+            noise = context.noise if context.noise is not None else estimate_noise(blurred, mask)
+        return math.hypot(noise, self.params.model_error * contrast)
+
+    def _schedule(self, kernel: Kernel, noise: float, contrast: float) -> SigmaSchedule:
+        p = self.params
+        first = None if p.first == "auto" else float(p.first)
+        return make_schedule(kernel, noise, contrast, p.steps, first, p.last, p.penalty)

@@ -1,0 +1,210 @@
+"""The prior `denoiser` and the deconvolver `plug-and-play`, with small random networks."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.model.stages import Prior
+from unblur.numerics.operators import Blur
+from unblur.plugins.weights import save_weights
+from unblur.testing import gaussian, lopsided, synthetic_scene
+from unblur_denoiser import denoiser_prior as prior_module
+from unblur_denoiser.denoiser_prior import HIGHEST, LOWEST, DenoiserPrior, denoise
+from unblur_denoiser.sigma_schedule import MAX_SIGMA, make_schedule, wiener_error
+from unblur_denoiser.splitting import PriorTerm, split
+from unblur_denoiser.stage import PlugAndPlay
+from unblur_denoiser.unet import DenoisingNetwork
+
+
+class Identity(Prior):
+    """A prior without any effect, which keeps what it is given."""
+
+    name = "identity"
+    summary = "Returns its input."
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def energy(self, x):
+        return x.new_zeros(())
+
+    def proximal(self, x, step):
+        self.given.append((x.clone(), step))
+        return x
+
+
+@pytest.fixture
+def network():
+    """A small network that changes its input."""
+    torch.manual_seed(0)
+    made = DenoisingNetwork((4, 6))
+    torch.nn.init.normal_(made.tail.weight, std=0.02)
+    return made
+
+
+@pytest.fixture
+def model(network, tmp_path):
+    """The params of a prior with that network."""
+    path = tmp_path / "small.safetensors"
+    save_weights(network.state_dict(), path, {"params": '{"widths": [4, 6]}'})
+    return str(path)
+
+
+def plan(steps=3, noise=0.01):
+    """Return a schedule for a small Gaussian kernel."""
+    return make_schedule(gaussian((5, 5), 1.0), noise, 0.2, steps, None, 1.0, 0.22)
+
+
+# The network and the prior.
+
+
+def test_an_untrained_network_returns_its_input():
+    x = torch.rand(2, 1, 16, 24)
+    assert torch.equal(DenoisingNetwork((4, 6, 8))(x, torch.full((1, 1, 1, 1), 0.1)), x)
+
+
+def test_any_extent_is_denoised_and_channels_are_apart(network):
+    x = torch.rand(3, 21, 30, generator=torch.Generator().manual_seed(0))
+    clean = denoise(network, x, 0.1).detach()
+    assert clean.shape == x.shape
+    assert not torch.equal(clean, x)
+    torch.testing.assert_close(clean[1:2], denoise(network, x[1:2], 0.1).detach())
+
+
+def test_the_proximal_map_denoises_at_the_root_of_the_step(model, network):
+    x = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    prior = DenoiserPrior(model=model)
+    torch.testing.assert_close(prior.proximal(x, 0.01), denoise(network, x, 0.1).detach())
+    for step, level in ((1e-12, LOWEST), (4.0, HIGHEST)):
+        assert torch.equal(prior.proximal(x, step), prior.proximal(x, level**2))
+
+
+def test_the_energy_is_the_squared_residual_at_its_level(model, network):
+    x = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    residual = (x - denoise(network, x, 0.05)).detach()
+    expected = float(residual.square().sum()) / (2 * 0.05**2)
+    assert float(DenoiserPrior(model=model).energy(x)) == pytest.approx(expected, rel=1e-4)
+
+
+# The schedule.
+
+
+def test_noise_levels_fall_geometrically_from_the_wiener_error_to_the_noise():
+    kernel, noise = gaussian((9, 9), 1.5), 0.01
+    made = make_schedule(kernel, noise, 0.2, 5, None, 1.0, 0.3)
+    ratios = [b / a for a, b in zip(made.sigmas, made.sigmas[1:], strict=False)]
+    assert ratios == pytest.approx([ratios[0]] * 4)
+    assert made.sigmas[-1] == pytest.approx(noise)
+    assert noise < made.sigmas[0] <= MAX_SIGMA
+    assert made.penalties == pytest.approx([0.3 * noise**2 / s**2 for s in made.sigmas])
+
+
+def test_the_wiener_error_is_the_noise_for_a_point_and_grows_with_blur_and_noise():
+    point, weight = Kernel(np.ones((1, 1))), 1e-9
+    assert wiener_error(point, 0.01, weight) == pytest.approx(0.01, rel=1e-3)
+    errors = [wiener_error(gaussian((15, 15), width), 0.01, 1e-2) for width in (0.5, 1, 2)]
+    assert errors == sorted(errors)
+
+
+# The splitting.
+
+
+def test_without_effect_of_the_prior_the_result_fits_the_image():
+    given = synthetic_scene((40, 36), lopsided((5, 8)), noise=0.0)
+    blur = Blur(given.kernel.tensor(), (40, 36))
+    scene = split(blur, given.blurred, plan(20, 0.003), [PriorTerm(Identity(), 1.0)])
+    assert float((blur.forward(scene) - given.blurred).square().mean().sqrt()) < 2e-3
+
+
+def test_each_prior_gets_its_weight_times_the_variance_and_the_whole_scene():
+    given = synthetic_scene((24, 20), gaussian((5, 5), 1.0))
+    blur, schedule = Blur(given.kernel.tensor(), (24, 20)), plan()
+    priors = [PriorTerm(Identity(), 1.0), PriorTerm(Identity(), 0.5)]
+    split(blur, given.blurred, schedule, priors)
+    for weighted in priors:
+        steps = [step for _, step in weighted.prior.given]
+        assert steps == pytest.approx([weighted.weight * s**2 for s in schedule.sigmas])
+
+
+def test_a_tile_presents_its_pixels_at_the_same_phase_as_the_whole_image():
+    """A pixel's position modulo the cells is that in the whole image, in every orientation."""
+    whole = synthetic_scene((64, 64), lopsided((4, 7)), noise=0.0)
+    row, column = 11, 6
+    piece = whole.blurred[:, row : row + 32, column : column + 32].clone()
+    marks = []
+    for image, origin in ((whole.blurred, (0, 0)), (piece, (row, column))):
+        x = torch.zeros_like(image)
+        x[0, 20 - origin[0], 25 - origin[1]] = 1.0
+        seen = Identity()
+        point = Blur(torch.ones(1, 1), image.shape[1:])
+        split(point, x, plan(8), [PriorTerm(seen, 1.0)], origin=origin)
+        marks.append([np.unravel_index(int(g.argmax()), g.shape) for g, _ in seen.given])
+    for a, b in zip(*marks, strict=True):
+        assert [(int(p) - int(q)) % 16 for p, q in zip(a, b, strict=True)] == [0, 0, 0]
+
+
+def test_clipped_pixels_are_lower_bounds():
+    kernel = lopsided((7, 8))
+    dark = synthetic_scene((56, 56), noise=0.0).sharp * 0.4
+    dark[0, 18:38, 16:36] = 1.5
+    blur = Blur(kernel.tensor(), (56, 56))
+    blurred = blur.forward(blur.extend(dark)).clamp(max=1)
+    mask = (blurred[0] < 1).float()
+    priors = [{"prior": "l0-gradient", "weight": 1.0}]
+    stage = PlugAndPlay(noise=0.003, priors=priors, steps=4)
+    errors = []
+    for level in (None, 1.0):
+        found = stage.deconvolve(
+            blurred, kernel, Context(contrast=0.2, saturation_level=level), mask
+        )
+        inner = (found.clamp(0, 1) - dark.clamp(max=1))[..., 8:-8, 8:-8]
+        errors.append(float(inner.square().mean()))
+    assert errors[1] < 0.9 * errors[0]
+
+
+# The stage.
+
+
+def test_colours_by_luma_keep_their_chroma(model):
+    given = synthetic_scene((32, 32), channels=3, noise=0.002)
+    priors = [{"prior": "denoiser", "weight": 1.0, "params": {"model": model}}]
+    found = [
+        PlugAndPlay(noise=0.005, steps=2, priors=priors, colour=colour).deconvolve(
+            given.blurred, given.kernel, Context()
+        )
+        for colour in ("channels", "luma")
+    ]
+    assert found[0].shape == found[1].shape == given.blurred.shape
+    grey = given.blurred.mean(0, keepdim=True).expand(3, -1, -1).contiguous()
+    luma = PlugAndPlay(noise=0.005, steps=2, priors=priors, colour="luma")
+    made = luma.deconvolve(grey, given.kernel, Context())
+    assert float((made - made.mean(0)).abs().max()) < 1e-4
+
+
+def test_a_dim_image_is_restored_like_a_bright_one(model):
+    given = synthetic_scene((32, 32), noise=0.005)
+    priors = [{"prior": "denoiser", "weight": 1.0, "params": {"model": model}}]
+    flat = 0.4 * given.blurred + 0.1
+    results = []
+    for image in (flat, 0.1 * flat):
+        scale = 1.0 if image is flat else 0.1
+        stage = PlugAndPlay(noise=0.002 * scale, model_error=0.0, steps=3, priors=priors)
+        context = Context(contrast=0.05 * scale, brightness=float(image.mean()))
+        results.append(stage.deconvolve(image, given.kernel, context) / scale)
+    torch.testing.assert_close(results[0], results[1], atol=2e-3, rtol=0)
+
+
+def test_the_model_error_adds_to_the_noise():
+    stage = PlugAndPlay(noise=0.03, model_error=0.2)
+    noise = stage._noise(torch.zeros(1, 4, 4), 0.2, Context(), None)
+    assert noise == pytest.approx(math.hypot(0.03, 0.04))
+
+
+def test_weights_are_loaded_once(model):
+    first = prior_module.load_network(model, "cpu")
+    assert prior_module.load_network(model, "cpu") is first
