@@ -7,7 +7,8 @@
 Results: `results/plug-and-play-WHAT`. DATA is a folder of sharp images, whose luma is used: image
 number i is blurred by stored kernel number i (13 to 35 pixels), cropped to the valid region, and
 given Gaussian noise. Every method gets the true kernel and noise level; hyper-laplacian has the
-weight, one for all images, of the highest PSNR on every fifth of them. Seconds are processor time
+weight, one for all images, of the highest PSNR on every fifth of them, or with `--stored` that of
+`results/svmap-bsd.json`, chosen so on all of BSD's validation pictures. Seconds are processor time
 of one thread per megapixel. `--set` changes params of plug-and-play, `--model` its weights.
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 import yaml
 
-from scale_table import write_table
+from scale_table import RESULTS, write_table
 from svmap_table import EXACT, StageVariant, best_weight, means, methods, samples
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -39,7 +40,15 @@ def variants(noise: float, params: dict[str, Any], model: str | None) -> list[St
     own = {**EXACT, **params}
     if model is not None:
         own["priors"] = [{"prior": "denoiser", "weight": 1.0, "params": {"model": model}}]
-    return [*methods(noise, {}), StageVariant("plug-and-play", "plug-and-play", own)]
+    baseline, svmap = methods(noise, {})
+    return [baseline, StageVariant("plug-and-play", "plug-and-play", own), svmap]
+
+
+def stored_weight(noise: str, method: StageVariant) -> float | None:
+    """Return the weight of a method in the table of svmap, if it has one there."""
+    rows = json.loads((RESULTS / "svmap-bsd.json").read_text(encoding="utf-8"))["rows"]
+    found = (r["weight"] for r in rows if (r["noise"], r["method"]) == (noise, method.label))
+    return next(found, None)
 
 
 def measure(
@@ -75,7 +84,7 @@ def rows_of(given: list[BlurredSample], options: argparse.Namespace) -> list[dic
     for method in variants(noise, params, options.model):
         if options.only and method.label not in options.only:
             continue
-        weight = best_weight(method, given)
+        weight = stored_weight(name, method) if options.stored else best_weight(method, given)
         found, each = measure(method, weight, given)
         baseline = each if method.label == BASELINE else baseline
         gain = float(np.mean(each) - np.mean(baseline)) if baseline else None
@@ -97,6 +106,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.01, 0.05])
     parser.add_argument("--limit", type=int, help="measure on the first images only")
+    parser.add_argument("--every", type=int, default=1, help="measure on every n-th image")
+    parser.add_argument("--stored", action="store_true", help="take the stored best weights")
     parser.add_argument("--only", nargs="*", help="rows to measure, by their labels")
     parser.add_argument("--set", type=pair, action="append", default=[], metavar="PARAM=VALUE")
     parser.add_argument("--model", help="weights of the denoiser, a name or a file")
@@ -104,13 +115,12 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for noise in options.noise:
-        given = list(samples(options.data, noise, options.limit))
+        given = list(samples(options.data, noise, options.limit, options.every))
         rows += rows_of(given, options)
     remark = (
         f"Means over {len(given)} pictures of {options.data.name}; PSNR in dB over the valid "
         "region, gain in dB over hyper-laplacian, seconds of one thread per megapixel. True "
-        "kernels of 13 to 35 pixels, stored; noise seeded; hyper-laplacian with the weight that "
-        "serves it best on these pictures."
+        "kernels of 13 to 35 pixels, stored; noise seeded; hyper-laplacian with its best weight."
     )
     write_table(
         f"plug-and-play-{options.what}",

@@ -95,13 +95,15 @@ def stored_kernels() -> list[Kernel]:
         return [Kernel(stored[name]) for name in stored.files]
 
 
-def samples(folder: Path, noise: float | None, limit: int | None) -> Iterator[BlurredSample]:
-    """Yield the blurred images; `noise` None stands for the saturated protocol."""
+def samples(
+    folder: Path, noise: float | None, limit: int | None, every: int = 1
+) -> Iterator[BlurredSample]:
+    """Yield every n-th blurred image; `noise` None stands for the saturated protocol."""
     kernels = stored_kernels()
     files = image_files(folder)
     if noise is None:
         files = [file for file in files if file.name in held_out()]
-    for number, file in enumerate(files[:limit]):
+    for number, file in list(enumerate(files[:limit]))[::every]:
         generator = torch.Generator().manual_seed(number)
         sharp = read_luma(file).float() / 255
         kernel = kernels[number % len(kernels)]

@@ -13,13 +13,11 @@ from unblur.numerics.operators import laplacian_otf
 
 MIN_NOISE = 0.003
 """Lower bound on the noise, standard deviation for white = 1; keeps the penalties finite."""
-MAX_SIGMA = 0.2
-"""Upper bound on the noise level of the first step, standard deviation for white = 1."""
+MAX_SIGMA = 0.1
+"""Upper bound on the noise level of the first step, standard deviation for white = 1; with larger
+ones the first images lose detail that is not recovered."""
 GRADIENT_RMS = 0.55
 """Root mean square of a sharp photograph's gradient, as a fraction of its contrast."""
-FIRST_FACTOR = 1.0
-"""Noise level of the first step divided by the expected error of the Wiener estimate,
-dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def make_schedule(
     steps : int
         Number of steps.
     first : float, optional
-        Noise level of the first step; by default `wiener_error` times `FIRST_FACTOR`.
+        Noise level of the first step; by default `wiener_error`.
     last : float
         Noise level of the last step, in units of the noise.
     penalty : float
@@ -80,7 +78,7 @@ def make_schedule(
     weight = (noise / (GRADIENT_RMS * max(contrast, noise))) ** 2
     lowest = max(last * noise, MIN_NOISE)
     if first is None:
-        first = FIRST_FACTOR * wiener_error(kernel, noise, weight)
+        first = wiener_error(kernel, noise, weight)
     highest = min(max(first, lowest), MAX_SIGMA)
     sigmas = tuple(float(s) for s in np.geomspace(highest, lowest, steps))
     return SigmaSchedule(sigmas, tuple(penalty * noise**2 / s**2 for s in sigmas), weight)

@@ -120,7 +120,7 @@ class PlugAndPlay(stages.Deconvolver):
             description="Noise level of the priors in the last step, in units of the noise.",
         )
         penalty: float = Field(
-            default=0.22,
+            default=0.25,
             gt=0,
             description="Penalty of the splitting, in units of noise^2 / sigma^2; smaller follows "
             "the image more closely and the priors less.",
