@@ -7,7 +7,7 @@ scaled so that the image's white is 1. The engine scales and tiles images, and u
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
@@ -128,6 +128,24 @@ class Estimate:
         return self.field.mean
 
 
+@dataclass(frozen=True, eq=False)
+class ImageWindow:
+    """A window of an image that is read when it is needed.
+
+    Attributes
+    ----------
+    interior, padded : tuple of slice
+        Pixels of the image that the window stands for, and those that it holds, per spatial axis.
+    read : callable
+        Returns the values (C, *spatial), white = 1, and the mask of valid pixels or None, of the
+        padded window.
+    """
+
+    interior: tuple[slice, ...]
+    padded: tuple[slice, ...]
+    read: Callable[[], tuple[Tensor, Tensor | None]]
+
+
 class KernelEstimator(Stage):
     """Estimates the blur kernel of an image.
 
@@ -175,6 +193,24 @@ class KernelEstimator(Stage):
         refer to its own middle, not to the image's.
         """
         return self
+
+    def estimate_from_windows(
+        self, windows: Sequence[ImageWindow], extent: Sequence[int], context: Context
+    ) -> Estimate | None:
+        """Return the kernels of an image too large to be read at once; None by default.
+
+        Optional: without it the most textured windows are estimated on and averaged.
+
+        Parameters
+        ----------
+        windows : sequence of ImageWindow
+            Windows whose interiors cover the image.
+        extent : sequence of int
+            Spatial extents of the image, in pixels.
+        context : Context
+            As for `estimate`.
+        """
+        return None
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int | None:
         """Return an extent in pixels that holds the kernel of `blurred`, or None by default.

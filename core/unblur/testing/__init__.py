@@ -29,18 +29,22 @@ from unblur.testing.imaging_laws import MAKES_IMAGES
 from unblur.testing.law import Case, Law, LawBroken
 from unblur.testing.prior_laws import PRIORS
 from unblur.testing.scenes import SyntheticScene, gaussian, lopsided, stars, synthetic_scene
+from unblur.testing.star_fields import StarField, moffat, star_field
 
 __all__ = [
     "LAWS",
     "Case",
     "Law",
     "LawBroken",
+    "StarField",
     "SyntheticScene",
     "check_adjoint",
     "check_stage",
     "gaussian",
     "laws_of",
     "lopsided",
+    "moffat",
+    "star_field",
     "stars",
     "synthetic_scene",
 ]

@@ -1,4 +1,4 @@
-"""Average of point sources as one PSF, each registered to sub-pixel accuracy."""
+"""Average of point sources as one PSF, or as a PSF that varies over the field."""
 
 from __future__ import annotations
 
@@ -21,15 +21,24 @@ They end once no position moves by 0.01 pixels or more.
 """
 
 MIN_CORRELATION = 0.7
-"""Smallest correlation of an inlier's window with the average PSF, dimensionless."""
+"""Smallest correlation of an inlier's window with the PSF at its position, dimensionless."""
+
+SHAPE_ERROR = 0.02
+"""Standard deviation of the shape of one point about the model, apart from noise, as a fraction of
+its brightest sample, dimensionless. It keeps a few bright points from determining the field."""
+
+RIDGE = 1e-9
+"""Ridge of the normal equations of the components, as a fraction of their trace, dimensionless."""
 
 
 class PsfStacker:
     """Point sources in windows of one shape, and their common PSF.
 
-    Each window is modelled as `flux psf(x - position) + background`. Alternately, the flux,
-    position and background of each point are fitted by least squares, and the average residual,
-    weighted by the squared flux and sigma-clipped over the points, is added to the PSF.
+    Each window is modelled as `flux psf(x - position) + background`, where the PSF is a linear
+    combination of components, `psf = sum_k basis_k component_k`. Alternately, the flux, position
+    and background of each point are fitted by least squares, and the weighted least-squares fit of
+    the components to the residuals, sigma-clipped over the points, is added to them. A single
+    component is the average of the points.
 
     Parameters
     ----------
@@ -37,22 +46,39 @@ class PsfStacker:
         Windows of odd extent around the points, background roughly subtracted.
     valid : (N, *k) bool
         True at valid samples.
+    basis : (N, K), optional
+        Coefficients of the components at each point, the first of which is 1; only that by default.
 
     References
     ----------
     J. Anderson, I. R. King, "Toward high-precision astrometry with WFPC2. I. Deriving an
-    accurate point-spread function", PASP 112, 2000.
+    accurate point-spread function", PASP 112, 2000. Components that vary over the field:
+    E. Bertin, "Automated morphometry with SExtractor and PSFEx", ADASS XX, 2011.
     """
 
-    def __init__(self, windows: Array, valid: Flags) -> None:
+    def __init__(self, windows: Array, valid: Flags, basis: Array | None = None) -> None:
         self.windows = windows
         self.valid = valid
+        self.basis = np.ones((len(windows), 1)) if basis is None else basis
         pairs = zip(windows, valid, strict=True)
         self.positions = np.array([_initial_position(w, t) for w, t in pairs])
         self.fluxes = np.ones(len(windows))
         self.backgrounds = np.zeros(len(windows))
         self.inliers = np.ones(len(windows), bool)
-        self.psf = self._initial_psf()
+        self.components = np.zeros((self.basis.shape[1], *windows.shape[1:]))
+        self.components[0] = self._initial_psf()
+        self.error = np.full(windows.shape[1:], np.inf)
+
+    @property
+    def psf(self) -> Array:
+        """The PSF where all coefficients but the first are 0, (*k), sum 1."""
+        return self.components[0]
+
+    def psf_at(self, coefficients: Array) -> Array:
+        """Return the PSF (*k) for coefficients (K)."""
+        if len(coefficients) == 1:
+            return self.components[0]
+        return np.asarray(np.tensordot(coefficients, self.components, 1))
 
     def solve(self, context: Context) -> Array:
         """Return the PSF (*k) of sum 1, its centre of mass at the middle sample."""
@@ -67,6 +93,20 @@ class PsfStacker:
                 break
         return self.psf
 
+    def continue_with(self, basis: Array, context: Context) -> PsfStacker:
+        """Return the stack of the same points with other components, from the present fit."""
+        other = PsfStacker(self.windows, self.valid, basis)
+        other.components[0] = self.components[0]
+        for name in ("positions", "fluxes", "backgrounds", "inliers"):
+            setattr(other, name, getattr(self, name).copy())
+        other.solve(context)
+        return other
+
+    def registered(self) -> tuple[Array, Array]:
+        """Return the residuals of all points, shifted to the middle, and their weights: (N, *k)."""
+        models = [self._model(number) for number in range(len(self.windows))]
+        return self._residuals(models, range(len(self.windows)))
+
     def _initial_psf(self) -> Array:
         scaled = []
         for window, valid, position in zip(self.windows, self.valid, self.positions, strict=True):
@@ -75,10 +115,14 @@ class PsfStacker:
         psf = np.asarray(np.median(scaled, axis=0), np.float64)
         return np.asarray(psf / psf.sum())
 
+    def _model(self, number: int) -> Array:
+        """Return the PSF of a point at its position within its window."""
+        return _shifted(self.psf_at(self.basis[number]), self.positions[number])
+
     def _fit(self, number: int) -> Array:
         """Fit one point's flux, position and background; return its model without background."""
         window, valid = self.windows[number], self.valid[number]
-        model = _shifted(self.psf, self.positions[number])
+        model = self._model(number)
         gradients = [np.asarray(np.gradient(model, axis=axis)) for axis in range(model.ndim)]
         parts = [model, *(-g for g in gradients), np.ones_like(model)]
         design = np.stack([p[valid] for p in parts], axis=1)
@@ -88,7 +132,7 @@ class PsfStacker:
             step = np.clip(solution[1:-1] / flux, -0.5, 0.5)
             self.positions[number] = np.clip(self.positions[number] + step, -2, 2)
         self.fluxes[number], self.backgrounds[number] = max(flux, 0.0), float(solution[-1])
-        return _shifted(self.psf, self.positions[number])
+        return self._model(number)
 
     def _reject_outliers(self, models: Sequence[Array]) -> None:
         """Reject points whose window does not correlate with the model."""
@@ -112,26 +156,43 @@ class PsfStacker:
         if not self.inliers.any():
             self.inliers[int(scores.argmax())] = True
 
-    def _update_psf(self, models: Sequence[Array]) -> None:
+    def _residuals(self, models: Sequence[Array], numbers: Sequence[int]) -> tuple[Array, Array]:
+        """Return residuals relative to the flux, shifted to the middle, and weights: (n, *k)."""
         residuals, weights = [], []
-        for number in np.flatnonzero(self.inliers & (self.fluxes > 0)).tolist():
-            flux, position = self.fluxes[number], self.positions[number]
-            residual = (self.windows[number] - self.backgrounds[number]) / flux - models[number]
+        border = _border(self.windows.shape[1:])
+        noise = float(mad_std(self.windows[:, border] - self.backgrounds[:, None]))
+        for number, model in zip(numbers, models, strict=True):
+            flux, position = max(self.fluxes[number], 1e-30), self.positions[number]
+            residual = (self.windows[number] - self.backgrounds[number]) / flux - model
             valid = self.valid[number]
             residuals.append(_shifted(np.where(valid, residual, 0.0), -position))
             coverage = shift(valid.astype(float), -position, order=0, mode="constant", cval=0)
-            weights.append(flux**2 * coverage)
-        if not residuals:
+            shape_error = SHAPE_ERROR * flux * np.abs(self.psf_at(self.basis[number]))
+            weights.append(flux**2 * coverage / (1 + (shape_error / max(noise, 1e-30)) ** 2))
+        return np.array(residuals), np.array(weights)
+
+    def _update_psf(self, models: Sequence[Array]) -> None:
+        used = np.flatnonzero(self.inliers & (self.fluxes > 0)).tolist()
+        if not used:
             return
-        stacked, weight = np.array(residuals), np.array(weights)
+        stacked, weight = self._residuals([models[number] for number in used], used)
         if len(stacked) > 4:
             middle = np.median(stacked, axis=0)
             spread = mad_std(stacked, axis=0)
             weight = weight * (np.abs(stacked - middle) <= 3 * spread + 1e-12)
-        total = weight.sum(axis=0)
-        self.psf = self.psf + (weight * stacked).sum(axis=0) / np.maximum(total, 1e-30)
-        self.psf -= _border_median(self.psf)
-        self.psf /= self.psf.sum()
+        update = fit_components(stacked, weight, self.basis[used])
+        left = stacked - np.tensordot(self.basis[used], update, 1)
+        total = np.maximum(weight.sum(axis=0), 1e-30)
+        self.error = np.sqrt((weight**2 * left**2).sum(axis=0)) / total
+        self.components += update
+        self.components -= np.array([_border_median(c) for c in self.components]).reshape(
+            -1, *(1,) * (self.components.ndim - 1)
+        )
+        scale = self.components[0].sum()
+        self.components /= scale
+        self.error = self.error / scale
+        for component in self.components[1:]:  # every PSF of the field sums to 1
+            component -= component.sum() * self.components[0]
 
     def _recentre(self) -> None:
         """Centre the PSF on its mass, and move the points' positions by the same offset."""
@@ -140,9 +201,36 @@ class PsfStacker:
         mass = np.array([(g * core).sum() / core.sum() for g in np.indices(core.shape)])
         offset = np.clip(mass - middle, -1, 1)
         if np.abs(offset).max() > 1e-3:
-            self.psf = _shifted(self.psf, -offset)
-            self.psf /= self.psf.sum()
+            self.components = np.array([_shifted(c, -offset) for c in self.components])
+            self.components /= self.components[0].sum()
             self.positions = self.positions + offset
+
+
+def fit_components(values: Array, weights: Array, basis: Array) -> Array:
+    """Return the components whose combinations fit images best, by weighted least squares.
+
+    Parameters
+    ----------
+    values, weights : (N, *k)
+        Registered images and the weight of each sample.
+    basis : (N, K)
+        Coefficients of the components in each image.
+
+    Returns
+    -------
+    (K, *k)
+        The weighted mean of the images for a basis of ones. Samples of no weight are 0.
+    """
+    if basis.shape[1] == 1:
+        total = weights.sum(axis=0)
+        return np.asarray((weights * values).sum(axis=0) / np.maximum(total, 1e-30))[None]
+    shape, count = values.shape[1:], basis.shape[1]
+    w, y = weights.reshape(len(basis), -1), values.reshape(len(basis), -1)
+    normal = np.einsum("np,nk,nl->pkl", w, basis, basis)
+    ridge = RIDGE * np.trace(normal, axis1=1, axis2=2) + 1e-30
+    normal += ridge[:, None, None] * np.eye(count)
+    target = np.einsum("np,np,nk->pk", w, y, basis)
+    return np.asarray(np.linalg.solve(normal, target[..., None])[..., 0].T.reshape(count, *shape))
 
 
 def _initial_position(window: Array, valid: Flags) -> Array:
@@ -155,13 +243,17 @@ def _initial_position(window: Array, valid: Flags) -> Array:
 
 
 def _shifted(x: Array, offset: Array) -> Array:
-    """Return `x` shifted by `offset` pixels by cubic splines, 0 beyond the border."""
-    return np.asarray(shift(x, offset, order=3, mode="constant", cval=0.0))
+    """Return `x` shifted by `offset` pixels by cubic splines, constant beyond the border."""
+    return np.asarray(shift(x, offset, order=3, mode="nearest"))
 
 
 def _border_median(psf: Array) -> float:
     """Return the median of the outermost samples."""
-    inside = tuple(slice(1, -1) if n > 2 else slice(None) for n in psf.shape)
-    border = np.ones(psf.shape, bool)
-    border[inside] = False
-    return float(np.median(psf[border]))
+    return float(np.median(psf[_border(psf.shape)]))
+
+
+def _border(shape: Sequence[int]) -> Flags:
+    """Return the mask of the outermost samples."""
+    border = np.ones(shape, bool)
+    border[tuple(slice(1, -1) if n > 2 else slice(None) for n in shape)] = False
+    return border

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 from unblur.engine.intake.image_statistics import gradient_energy
@@ -17,7 +19,7 @@ from unblur.model.block_layout import name_block
 from unblur.model.choices import merge_choices
 from unblur.model.confidence import is_low, low_confidence_warning, mean_confidence
 from unblur.model.kernel import KernelField
-from unblur.model.stages import Estimate, KernelEstimator
+from unblur.model.stages import Estimate, ImageWindow, KernelEstimator
 from unblur.numerics.kernel_ops import average_kernels
 from unblur.pipeline import RECOMMENDED, Pipeline
 
@@ -26,6 +28,9 @@ WINDOWS = 3
 
 EXAMPLE_SIZES = (31, 61)
 """Kernel sizes that are proposed, in pixels; the first that is unlike the present one is taken."""
+
+WINDOW_EDGE, WINDOW_MARGIN = 1024, 128
+"""Edge of the windows that together cover an image, and of the margin around each, in pixels."""
 
 MIN_SIZE_RATIO = 1.4
 """Smallest ratio of two kernel sizes that count as unlike, dimensionless."""
@@ -104,7 +109,7 @@ def _given_or_estimated(job: DeblurJob) -> KernelResult:
         return KernelResult(estimate, origin, region, log)
     if prod(layout.spatial[-2:]) <= max(job.limits.whole_kernel, window_edge(job.stages) ** 2):
         return _kernel_of_block(job, log)
-    return _kernel_of_windows(job, log)
+    return _kernel_of_all_windows(job, log) or _kernel_of_windows(job, log)
 
 
 def stored_kernels(
@@ -139,6 +144,24 @@ def _kernel_of_block(job: DeblurJob, log: RunLog) -> KernelResult:
     depth = 0 if best.z_slice is None else best.z_slice.start
     name = name_block(layout, (best.t_slice.start, slice(None), depth))
     return KernelResult(result.estimate, kernel_step(job).name, name or "the whole image", log)
+
+
+def _kernel_of_all_windows(job: DeblurJob, log: RunLog) -> KernelResult | None:
+    """Return the kernels of an estimator that reads the whole first plane window by window."""
+    step = kernel_step(job)
+    if step is not job.stages[0]:
+        return None
+    layout, depth = job.layout, job.layout.spatial[:-2]
+    halo = (*(0 for _ in depth), WINDOW_MARGIN, WINDOW_MARGIN)
+    tiling = Tiling(layout, (*depth, WINDOW_EDGE, WINDOW_EDGE), halo)
+    tiles = [tiling[number] for number in range(prod(tiling.counts))]
+    windows = [ImageWindow(tile.interior, tile.padded, partial(job.read, tile)) for tile in tiles]
+    began = time.perf_counter()
+    estimate = step.estimate_from_windows(windows, layout.spatial, job.context)
+    if estimate is None:
+        return None
+    log.add_seconds([time.perf_counter() - began])
+    return KernelResult(estimate, step.name, f"the whole image, in {len(tiles)} windows", log)
 
 
 def _kernel_of_windows(job: DeblurJob, log: RunLog) -> KernelResult:
