@@ -11,7 +11,8 @@ A kernel field is a stack (N, h, w) or (N, d, h, w) with the position of each PS
   volumes plane by plane;
 - any format: a file of the same name with the suffix .json, `{"positions": [[y, x], ...]}`;
 - zarr: an attribute `positions` of the array;
-- .npz: an array `positions` (N, 2) beside the array `kernels`.
+- .npz: an array `positions` (N, 2) beside the array `kernels`;
+- FITS of STPSF (photutils' `GriddedPSFModel`) and STDPSF, and .psf of PSFEx.
 
 Pixel sizes are those that the format states, or `pixel_size` and `units` in the same places; see
 `unblur.io.kernel_facts`.
@@ -156,10 +157,26 @@ def read_kernel_values(path: str | os.PathLike[str]) -> KernelFile:
     """Read a kernel file without checking its values, for `unblur.numerics.psf.validate`."""
     target = Path(path)
     file, part = split_part(target)
+    grid = None if part else _grid_of(file)
+    if grid is not None:
+        return grid
     if part is None and file.suffix.lower() == ".npz" and "kernels" in npz_names(file):
         target = file.with_name(f"{file.name}[kernels]")
     found = [_read(numbered) for numbered in _samplings(file, part)] or [_read(target)]
     return replace(found[0], samplings=tuple(found[1:]))
+
+
+def _grid_of(file: Path) -> KernelFile | None:
+    """Return the PSFs over the field of a file of STPSF, STDPSF or PSFEx."""
+    from unblur.io.fits.psf_grids import read_psf_grid
+
+    grid = read_psf_grid(file)
+    if grid is None:
+        return None
+    single = len(grid.values) == 1
+    values = grid.values[0] if single else grid.values
+    image = Image(values, "YX" if single else "TYX", source=str(file))
+    return KernelFile(values, None if single else grid.positions, image)
 
 
 def _samplings(file: Path, part: str | None) -> list[Path]:

@@ -51,12 +51,14 @@ class StarField:
         extent = len(self.image) - 1
         shape = self.shape_at(2 * row / extent - 1, 2 * column / extent - 1)
         psf = moffat(shape, half_width)
-        return psf / psf.sum()
+        return np.asarray(psf / psf.sum())
 
     def kernels(self, count: int, half_width: int = 24) -> KernelField:
         """Return the true PSF on a grid of `count` positions along each axis."""
         at = np.linspace(0, len(self.image) - 1, count).tolist()
-        grid = tuple(tuple(Kernel(self.psf(r, c, half_width)) for c in at) for r in at)
+        grid = tuple(
+            tuple(Kernel(self.psf(r, c, half_width).astype(np.float32)) for c in at) for r in at
+        )
         return KernelField(grid, tuple(at), tuple(at))
 
 
@@ -115,7 +117,7 @@ def star_field(
             if not len(positions) or np.hypot(*(positions - position).T).min() >= distance:
                 break
         positions = np.vstack([positions, position])
-    flux = np.exp(draw.uniform(*np.log(fluxes), count))
+    flux = np.exp(draw.uniform(np.log(fluxes[0]), np.log(fluxes[1]), count))
     half = 40
     scene = np.zeros((extent + 2 * half,) * 2)
     for (row, column), value in zip(positions, flux, strict=True):
