@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unblur.bench.pairs import ImagePair, PairSet, Protocol
-from unblur.bench.scores import Row, Score, score
+from unblur.bench.scores import Row, Score, resolution_of, score
 from unblur.errors import Cancelled, UsageError
 from unblur.model.context import Progress
 from unblur.model.image import Image
@@ -34,6 +34,8 @@ class Method:
     reference : Pipeline, optional
         Pipeline that deconvolves with the true kernel for the error ratio if `pipeline` has no
         deconvolution step, because its kernel step returns the image.
+    measures_resolution : bool
+        Whether each image is restored twice more, to measure the resolution before and after.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Method:
     device: str = "auto"
     seed: int = 0
     reference: Pipeline | None = None
+    measures_resolution: bool = False
 
     @property
     def reference_pipeline(self) -> Pipeline | None:
@@ -86,6 +89,12 @@ def run_pair(method: Method, pair: ImagePair, protocol: Protocol) -> tuple[Row, 
             best = deblur(blurred, method.reference_pipeline, true, **options)
             ratio = _ratio(found, score(best.image, sharp, protocol))
     row = Row(pair.name, found, result.report.seconds, ratio, similarity, result.report.peak_memory)
+    if method.measures_resolution:
+        used = psf if "deconvolve" not in {s.kind for s in method.pipeline.steps} else result.kernel
+        measured = resolution_of(
+            blurred, lambda half: deblur(half, method.pipeline, used, **options).image
+        )
+        row = replace(row, resolution=measured)
     return row, result.image
 
 

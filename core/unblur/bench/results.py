@@ -73,13 +73,26 @@ class Results:
             ],
         }
 
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Headings of the columns, with the resolution where it was measured."""
+        return (*HEADINGS, "resolution") if self._has_resolution else HEADINGS
+
+    @property
+    def _has_resolution(self) -> bool:
+        return any(method.measures_resolution for method in self.methods)
+
     def lines(self) -> Iterator[list[str]]:
-        """Yield the cells of the table, one list per pipeline, under `HEADINGS`."""
+        """Yield the cells of the table, one list per pipeline, under `headings`."""
         mean = Mean.of(self.blurred)
-        yield ["(blurred)", f"{mean.psnr:.2f}", f"{mean.ssim:.4f}", *[""] * 5]
+        last = [""] if self._has_resolution else []
+        yield ["(blurred)", f"{mean.psnr:.2f}", f"{mean.ssim:.4f}", *[""] * 5, *last]
         for method in self.methods:
             rows = self.table[method.name]
-            yield [method.name, *_cells(Mean.of(rows), len(rows))]
+            of_method = Mean.of(rows)
+            if of_method.resolution is not None:
+                last = ["{:.2f} -> {:.2f}".format(*of_method.resolution)]
+            yield [method.name, *_cells(of_method, len(rows)), *last]
 
     def markdown(self) -> str:
         """Return the table with its explanation and the command that made it."""
@@ -87,7 +100,12 @@ class Results:
         how = (
             f"at the best shift of up to {protocol.search:g} px" if protocol.align else "unshifted"
         )
-        rows = [list(HEADINGS), ["---", *["---:"] * (len(HEADINGS) - 1)], *self.lines()]
+        headings = list(self.headings)
+        rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *self.lines()]
+        resolution = (
+            " Resolution in pixels before and after: Fourier ring correlation at 1/7 of two halves "
+            "of the noise, each restored by itself."
+        )
         return "\n".join(
             [
                 f"# {self.pairs.name}: {len(self.pairs.pairs)} pairs",
@@ -97,7 +115,9 @@ class Results:
                 f"Means over the pairs; PSNR in dB, scored {how}, {protocol.border} px of border "
                 "left out. Ratio: error against that with the true kernel; pipelines without a "
                 "ratio were given the true kernel. Kernel: similarity to the true one, 1 is "
-                "equal. Seconds per image; GiB: highest memory of the process.",
+                "equal. Seconds per image; GiB: highest memory of the process."
+                + resolution
+                * self._has_resolution,
                 "",
                 f"{describe_device(self.device)}, seed {self.methods[0].seed}, {self.date}, "
                 f"unblur {version('unblur')}, torch {version('torch')}, workers {self.workers}.",

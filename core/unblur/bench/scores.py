@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unblur.bench.pairs import Protocol
 from unblur.errors import ImageError
 from unblur.model.image import ALPHA, Image
 from unblur.numerics.colour import to_luma
-from unblur.numerics.metrics import levin_aligned, psnr, ssim
+from unblur.numerics.metrics import levin_aligned, psnr, split_resolution, ssim
 
 GOOD_RATIO = 2.0
 """Error ratio below which a blind result counts as good (Levin et al. 2009), dimensionless."""
@@ -61,6 +62,9 @@ class Row:
         Similarity of the estimated kernel to the true one.
     peak_memory : int
         Peak memory of the process, or of the GPU, in bytes.
+    resolution : (float, float), optional
+        Resolution before and after in pixels, by Fourier ring correlation of split noise, where it
+        was measured; 2 where it is that of the pixels, infinite where nothing exceeds the noise.
     """
 
     pair: str
@@ -69,6 +73,7 @@ class Row:
     ratio: float | None = None
     similarity: float | None = None
     peak_memory: int = 0
+    resolution: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as JSON values."""
@@ -86,11 +91,13 @@ class Mean:
     ratio: float | None
     good: int | None
     similarity: float | None
+    resolution: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Mean:
         """Return the means; `good` counts error ratios below 2."""
         ratios = [row.ratio for row in rows if row.ratio is not None]
+        measured = [row.resolution for row in rows if row.resolution is not None]
         similar = [row.similarity for row in rows if row.similarity is not None]
         return cls(
             psnr=_mean([row.score.psnr for row in rows]),
@@ -100,6 +107,9 @@ class Mean:
             ratio=_mean(ratios) if ratios else None,
             good=sum(ratio < GOOD_RATIO for ratio in ratios) if ratios else None,
             similarity=_mean(similar) if similar else None,
+            resolution=(_mean([m[0] for m in measured]), _mean([m[1] for m in measured]))
+            if measured
+            else None,
         )
 
 
@@ -142,6 +152,23 @@ def plane(image: Image, white: float) -> Tensor:
     if ALPHA in image.channels:
         values = np.delete(values, image.channels.index(ALPHA), axis=0)
     return torch.from_numpy(np.ascontiguousarray(values))
+
+
+def resolution_of(blurred: Image, restore: Callable[[Image], Image]) -> tuple[float, float]:
+    """Return the resolution before and after in pixels, of the first colour; see `Row`.
+
+    The noise of the image is split, and both halves are restored.
+    """
+    values = plane(blurred, 1.0)[0].numpy()
+
+    def restored(half: NDArray[np.float64]) -> NDArray[np.float64]:
+        image = Image(half.astype(np.float32), "ZYX"[-half.ndim :], white=blurred.white)
+        return np.asarray(restore(image).data, np.float64)
+
+    curves = split_resolution(values, restored)
+    found = [curve.resolution() for curve in (curves.before, curves.after or curves.before)]
+    before, after = (2.0 if each is None else each for each in found)
+    return before, after
 
 
 def _mean(values: Sequence[float]) -> float:

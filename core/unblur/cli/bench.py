@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,12 @@ def bench(
     workers: Annotated[
         int, typer.Option("--workers", min=0, help="Parallel processes; 0: run in this process.")
     ] = 1,
+    resolution: Annotated[
+        bool,
+        typer.Option(
+            "--resolution", help="Restore each image twice more to measure its resolution."
+        ),
+    ] = False,
     device: Device = "auto",
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -67,12 +74,13 @@ def bench(
     SET contains the folders blurred, sharp and optionally kernels, whose files are matched by
     name. A pipeline that does not estimate the kernel gets the true one.
     """
-    from unblur.bench import HEADINGS, ContactSheet, Results, evenly_spread, load_set, run_benchmark
+    from unblur.bench import ContactSheet, Results, evenly_spread, load_set, run_benchmark
     from unblur.model.context import Context, resolve_device
 
     pairs = load_set(folder).subset(only, limit)
     target = resolve_device(device)
     methods = _methods(pipelines, settings(sets), reference, target, seed)
+    methods = [replace(method, measures_resolution=resolution) for method in methods]
     _check_kernels(pairs, methods)
     contact_sheet = ContactSheet(evenly_spread([pair.name for pair in pairs.pairs]))
     with interruptible() as is_cancelled, ProgressBar("bench", quiet) as bar:
@@ -91,7 +99,7 @@ def bench(
     if as_json:
         print_json(results.as_json())
     elif not quiet:
-        print_table(HEADINGS, results.lines(), f"{pairs.name}: {len(pairs.pairs)} pairs")
+        print_table(results.headings, results.lines(), f"{pairs.name}: {len(pairs.pairs)} pairs")
     if output is not None:
         written = _write(results, contact_sheet, output, name or pairs.name)
         if not (quiet or as_json):

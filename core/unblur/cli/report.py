@@ -32,6 +32,13 @@ def report(
         Path | None,
         typer.Option("--before", metavar="FILE", help="The blurred image, if it has moved."),
     ] = None,
+    resolution: Annotated[
+        bool,
+        typer.Option(
+            "--resolution",
+            help="Measure the resolution before and after (Fourier ring or shell correlation).",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,7 +55,8 @@ def report(
     target = output or results[0].with_suffix(".html")
     check_vacant(target, overwrite)
     with ProgressBar("report", quiet) as bar:
-        text = page([load_entry(result, before) for result in results], Context(on_progress=bar))
+        entries = [load_entry(result, before) for result in results]
+        text = page(entries, Context(on_progress=bar), with_resolution=resolution)
     with written_whole(target, overwrite=overwrite) as draft:
         draft.write_text(text, "utf-8")
     if not quiet:

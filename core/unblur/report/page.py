@@ -14,10 +14,14 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 """Content security policy of the page: embedded images, styles and scripts only."""
 
 
-def page(entries: Sequence[ReportEntry], context: Context | None = None) -> str:
+def page(
+    entries: Sequence[ReportEntry], context: Context | None = None, *, with_resolution: bool = False
+) -> str:
     """Return an HTML page with one section per result.
 
-    `context` receives the progress, and may cancel the work between sections.
+    `context` receives the progress, and may cancel the work between sections. With
+    `with_resolution` the resolution before and after is measured, for which a part of each result
+    is restored twice more.
     """
     tracked = (context or Context()).track(entries, "results")
     title = entries[0].title if len(entries) == 1 else f"{len(entries)} results"
@@ -35,7 +39,7 @@ def page(entries: Sequence[ReportEntry], context: Context | None = None) -> str:
             "<body>",
             "<main>",
             *_header(entries, title),
-            *(section(entry, number) for number, entry in enumerate(tracked)),
+            *(section(entry, number, with_resolution) for number, entry in enumerate(tracked)),
             f"<footer>{_made_by(entries)}</footer>",
             "</main>",
             f"<script>\n{_asset('slider.js')}</script>",

@@ -142,7 +142,7 @@ def kernel_picture(field: KernelField) -> Float:
     Kernels are separated by a line of NaN; a 3-D kernel is shown as its maximum over depth.
     """
     rows = []
-    for row in field.kernels:
+    for row in (field.every_kernel,) if field.channels else field.kernels:
         tiles = []
         for kernel in row:
             flat = kernel.weights.max(0) if kernel.ndim == 3 else kernel.weights

@@ -24,13 +24,14 @@ from unblur.report.previews import (
     reduce_image,
     view_of,
 )
+from unblur.report.resolution import measure_resolution, resolution_card
 from unblur.report.spectra import picture_of, spectrum, transfer
 
 SMALLEST_WIDTH = 560
 """Width to which a small image is enlarged on the page, in CSS pixels."""
 
 
-def section(entry: ReportEntry, number: int) -> str:
+def section(entry: ReportEntry, number: int, with_resolution: bool = False) -> str:
     """Return the HTML of one result; `number` is its number within the page."""
     before, after = view_of(entry.before), view_of(entry.after)
     tones = mapping_for(before, entry.before.white)
@@ -47,6 +48,7 @@ def section(entry: ReportEntry, number: int) -> str:
         _kernel(entry.kernel, entry.before),
         _curves(before, after, entry.kernel),
         _spectra(before, after),
+        resolution_card(measure_resolution(entry)) if with_resolution else "",
         "</div>",
         _report(report),
         "</section>",
@@ -119,6 +121,7 @@ def _kernel(field: KernelField | None, image: Image) -> str:
     sample = field.kernels[0][0]
     size = " × ".join(str(n) for n in sample.shape)
     grid = "" if field.is_uniform else f", {field.shape[0]} × {field.shape[1]} kernels"
+    grid = f", one for each of {len(field.channels)} channels" if field.channels else grid
     depth = "; largest value along depth" if sample.ndim == 3 else ""
     bar = _round_length(picture.shape[1] / 3)
     share = 100 * bar / picture.shape[1]

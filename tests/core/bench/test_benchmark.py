@@ -58,6 +58,15 @@ def run(*arguments: object, status: int = 0):
     return result
 
 
+def test_resolution_is_a_column_where_it_is_measured(pairs, pipeline):
+    arguments = ("bench", pairs, pipeline, "--workers", 0, "--device", "cpu", "--limit", 1)
+    plain = run(*arguments)
+    assert "resolution" not in plain.stdout
+    measured = run(*arguments, "--resolution")
+    assert "resolution" in measured.stdout
+    assert " -> " in measured.stdout
+
+
 # Sets.
 
 
