@@ -150,6 +150,17 @@ TARGETS = [
         *("--depth", "32", "--edge", "256", "--kernel", "15", "--iterations", "10"),
         *("-o", str(RESULTS / "race-richardson-lucy-3d.json")),
     ),
+    script(
+        "richardson-lucy-curves",
+        "PSNR of richardson-lucy and other tools over processor time",
+        "richardson_lucy_curves.py",
+        str(DATA),
+    ),
+    script(
+        "transform-lengths",
+        "Fourier transforms in torch and scipy by length",
+        "transform_lengths.py",
+    ),
     *(
         script(f"race-{name}", about, f"race_{name}.py", "-o", str(RESULTS / f"race-{name}.json"))
         for name, about in (

@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from scipy.signal import convolve
 
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.overlap_save import CACHE_SAMPLES, BlockFilter, BlockGrid
+from unblur_classic.nonblind.overlap_save import CACHE_SAMPLES, BlockFilter, BlockGrid, block_cost
 from unblur_classic.nonblind.rl_iteration import MIN_SENSITIVITY, RichardsonLucyIteration
 
 CASES = [
@@ -60,7 +62,10 @@ def test_the_cheapest_grid_covers_the_result_and_fits_the_cache():
         assert all(c >= n for c, n in zip(blocks.covered, extent, strict=True))
         assert blocks.lengths[0] * blocks.lengths[1] <= 2 * CACHE_SAMPLES
         assert blocks.counts[blocks.paired] % 2 == 0
-        assert blocks.cost <= 2 * (extent[0] + support[0]) * (extent[1] + support[1])
+        assert all(length % 4 == 0 and length % 512 for length in blocks.lengths)
+        count, samples = math.prod(blocks.counts), math.prod(blocks.lengths)
+        largest = 2 * (extent[0] + support[0]) * (extent[1] + support[1])
+        assert block_cost(count, samples) <= largest
 
 
 @pytest.mark.parametrize(("extent", "support"), CASES)

@@ -1,0 +1,58 @@
+"""Time for each sample of Fourier transforms in torch and in scipy, by length and kind.
+
+    OMP_NUM_THREADS=1 python benchmarks/transform_lengths.py
+
+Squares of single-precision complex numbers as blocks of Richardson-Lucy have; the best of several
+runs on one thread. `complex` is one complex transform and its inverse for two real images, `real`
+are two real transforms and their inverses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import scipy.fft
+import torch
+
+from scale_table import write_table
+
+LENGTHS = (96, 108, 120, 128, 135, 144, 160, 180, 192, 200, 216, 240, 256, 270, 288, 320, 512)
+REPETITIONS = 15
+
+
+def nanoseconds(run: Callable[[], Any], samples: int) -> float:
+    """Return the shortest time of a function divided by a number of samples, in nanoseconds."""
+    spent = []
+    for _ in range(REPETITIONS):
+        began = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - began)
+    return round(min(spent) * 1e9 / samples, 2)
+
+
+def row(length: int) -> dict[str, float]:
+    """Return the times of a length."""
+    z = torch.randn(length, length, dtype=torch.complex64)
+    pair = torch.randn(2, length, length)
+    array, arrays = z.numpy(), pair.numpy()
+    samples = 2 * length**2
+    return {
+        "length": length,
+        "torch, complex": nanoseconds(lambda: torch.fft.ifft2(torch.fft.fft2(z)), samples),
+        "scipy, complex": nanoseconds(lambda: scipy.fft.ifft2(scipy.fft.fft2(array)), samples),
+        "torch, real": nanoseconds(lambda: torch.fft.irfft2(torch.fft.rfft2(pair)), samples),
+        "scipy, real": nanoseconds(lambda: scipy.fft.irfft2(scipy.fft.rfft2(arrays)), samples),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    write_table(
+        "transform-lengths",
+        "Fourier transforms there and back, ns for a real sample, by length of a square",
+        [row(length) for length in LENGTHS],
+        f"One thread, best of {REPETITIONS}; `richardson-lucy` transforms two blocks as one "
+        "complex one, in torch.",
+    )
