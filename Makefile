@@ -14,7 +14,7 @@ WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/
   tests/core/cli/test_progress.py tests/core/cli/test_report_verb.py tests/core/cli/test_run.py \
   tests/plugins/formats tests/test_evidence.py tests/test_formats_page.py tests/test_reference.py
 
-.PHONY: demo test test-3.13 check format bench docs clean
+.PHONY: demo test test-3.13 check format bench docs gpu gpu-pack clean
 
 demo: $(READY)  ## Deblur the photograph that ships with the project.
 	$(BIN)/python examples/demo.py
@@ -50,6 +50,21 @@ format: $(READY)  ## Format the code, and fix what ruff can fix.
 bench: $(READY)  ## Rebuild the tables under benchmarks/results, other tools included.
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python benchmarks/run.py
+
+# Minutes, version of Python, device and folder of results of `make gpu`; see benchmarks/gpu/README.md.
+MINUTES ?= 12
+GPU_PYTHON ?= 3.12
+DEVICE ?= cuda
+OUT ?= gpu-results
+
+gpu-pack: $(READY)  ## Collect the data and packages that `make gpu` needs where there is no network.
+	$(BIN)/python benchmarks/gpu/gpu_pack.py ../shared/data build/gpu --python $(GPU_PYTHON)
+
+# Runs with the Python of the machine, which has torch for its GPU.
+gpu:  ## Train further and measure for a quarter of an hour on a GPU.
+	$(PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target build/gpu/site build/gpu/wheels/*.whl
+	PYTHONPATH=$(CURDIR)/core:$(CURDIR)/plugins:$(CURDIR)/build/gpu/site \
+	  $(PYTHON) -u benchmarks/gpu/gpu_run.py --minutes $(MINUTES) --device $(DEVICE) --data build/gpu --out $(OUT)
 
 docs: $(READY)  ## Build the manual; warnings are errors.
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
