@@ -16,7 +16,7 @@ WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/
 
 .PHONY: demo test test-3.13 check format bench docs gpu gpu-pack clean
 
-demo: $(READY)  ## Deblur the photograph that ships with the project.
+demo: $(READY)  ## Deblur the photographs that ship with the project.
 	$(BIN)/python examples/demo.py
 
 # The serial tests measure time, which the probes for the coverage would lengthen.
