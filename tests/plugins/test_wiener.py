@@ -6,6 +6,7 @@ from scipy.signal import convolve
 from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
+from unblur.numerics.border_bands import BorderedWiener, grid_length, is_direct
 from unblur.numerics.operators import Blur
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.wiener import Wiener
@@ -16,6 +17,8 @@ CONTEXT = Context(noise=0.005, contrast=0.2)
 def dense_minimiser(blurred, kernel, weight, mask):
     """Solve the normal equations of the objective in float64, every matrix written out."""
     domain = Blur(kernel.tensor(), blurred.shape).domain
+    if mask.all() and is_direct(kernel.shape, blurred.shape):
+        domain = BorderedWiener(kernel.tensor(), blurred.shape, weight).grid
     size = int(np.prod(domain))
     window = tuple(slice(0, n) for n in blurred.shape)
     units = np.eye(size).reshape(size, *domain)
@@ -66,6 +69,30 @@ def test_twenty_iterations_are_near_the_minimiser_and_zero_have_a_larger_error()
     assert (default - exact).square().mean().sqrt() < 5e-3
     error = (default - given.sharp).square().mean().sqrt()
     assert error < 0.6 * (plain - given.sharp).square().mean().sqrt()
+
+
+@pytest.mark.parametrize("size", [21, 33])
+@pytest.mark.parametrize("kind", ["diagonal", "disk"])
+def test_the_border_solved_directly_agrees_with_conjugate_gradients(kind, size, monkeypatch):
+    rows, columns = np.indices((size, size)) - size // 2
+    inside = rows == columns if kind == "diagonal" else rows**2 + columns**2 <= 30
+    given = synthetic_scene((72, 90), Kernel(inside.astype(np.float32)), noise=0.002)
+    direct = Wiener(weight=1e-3).deconvolve(given.blurred, given.kernel, CONTEXT)
+    unmasked = torch.ones(given.blurred.shape[1:])
+    torch.testing.assert_close(
+        Wiener(weight=1e-3).deconvolve(given.blurred, given.kernel, CONTEXT, unmasked), direct
+    )
+    monkeypatch.setattr("unblur_classic.nonblind.wiener.is_direct", lambda *_: False)
+    iterated = Wiener(weight=1e-3, iterations=200)
+    exact = iterated.deconvolve(given.blurred, given.kernel, CONTEXT)
+    twenty = Wiener(weight=1e-3).deconvolve(given.blurred, given.kernel, CONTEXT)
+    assert (direct - exact).square().mean() < (twenty - exact).square().mean()
+
+
+def test_grid_lengths_have_no_prime_factor_above_13():
+    assert [grid_length(n) for n in (1, 17, 23, 2072, 2080)] == [1, 18, 24, 2079, 2080]
+    assert not is_direct((3, 3, 3), (9, 9, 9))
+    assert not is_direct((199, 199), (32, 32))
 
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
@@ -138,3 +165,10 @@ def test_an_image_without_contrast_is_unchanged():
 def test_params_out_of_bounds_raise(params):
     with pytest.raises(ParamsError, match=next(iter(params))):
         Wiener(params)
+
+
+@pytest.mark.parametrize("weight", [1e-38, 1e30])
+def test_a_weight_beyond_all_use_gives_finite_values(weight):
+    given = synthetic_scene((32, 40), gaussian((5, 5), 1.0), noise=0.002)
+    found = Wiener(weight=weight).deconvolve(given.blurred, given.kernel, CONTEXT)
+    assert torch.isfinite(found).all()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from math import hypot
+import threading
+from collections.abc import Sequence
+from math import hypot, prod
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
+from unblur.numerics.border_bands import BorderedWiener, is_direct
 from unblur.numerics.boundaries import solve_unobserved
 from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
@@ -21,6 +25,10 @@ from unblur_classic.nonblind.regularization import (
     quadratic_weight,
     relative_noise,
 )
+
+MAX_KEPT, MAX_KEPT_PIXELS = 2, 2**23
+"""Number of filters that are kept for the next plane or tile, and the largest grid of one of them,
+in pixels."""
 
 
 class Wiener(stages.Deconvolver):
@@ -44,8 +52,11 @@ class Wiener(stages.Deconvolver):
     If the blurred scene `u` were observed everywhere, the minimiser would be one Fourier filter.
     The unobserved pixels of `u`, beyond the border and under the mask, are those for which the
     minimum is smallest, which is the exact solution of the problem above. With
-    `F = weight |D|^2 / (|K|^2 + weight |D|^2)` the minimum is `<u, F u>`, so that it is found by
-    conjugate gradients over the unobserved pixels alone, with two filterings per iteration.
+    `F = weight |D|^2 / (|K|^2 + weight |D|^2)` the minimum is `<u, F u>`. Beyond the border of a
+    plane it is found directly, a Toeplitz system for each frequency along the border (see
+    `unblur.numerics.border_bands`). With a mask, in 3-D, and for kernels nearly as large as the
+    image it is found by conjugate gradients over the unobserved pixels alone, with two filterings
+    per iteration.
 
     The weight is `(noise^2 + model_error^2) / gradient^2`, all relative to the image's contrast;
     sharp photographs have a gradient of about 0.55 of their contrast.
@@ -90,7 +101,8 @@ class Wiener(stages.Deconvolver):
             ge=0,
             le=1000,
             description="Conjugate-gradient iterations for the pixels beyond the border and under "
-            "the mask; 0 extends the image smoothly and filters once.",
+            "the mask, where they are not solved for directly; 0 extends the image smoothly and "
+            "filters once.",
         )
 
     def deconvolve(
@@ -98,13 +110,16 @@ class Wiener(stages.Deconvolver):
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
         context.checkpoint()
-        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         weight = self.params.weight
         if weight == "auto":
             noise = relative_noise(
                 blurred, self.params.noise, context, mask, self.params.model_error
             )
             weight = quadratic_weight(noise)
+        weights = torch.as_tensor(weight).flatten().expand(len(blurred)).tolist()
+        if is_direct(kernel.shape, blurred.shape[1:]) and (mask is None or bool(mask.all())):
+            return self._solve_bands(blurred, kernel, weights, context)
+        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         wiener = WienerFilter.of(blur.otf, blur.domain, weight)
         completed = solve_unobserved(
             blur,
@@ -115,9 +130,42 @@ class Wiener(stages.Deconvolver):
         )
         return blur.crop(apply_otf(completed, wiener.restore, blur.ndim))
 
+    def _solve_bands(
+        self, blurred: Tensor, kernel: Kernel, weights: Sequence[float], context: Context
+    ) -> Tensor:
+        """Filter each channel, its unobserved border solved for directly."""
+        tick = context.ticker(self.name, len(blurred))
+        sharp = torch.empty_like(blurred)
+        for channel, weight, result in zip(blurred, weights, sharp, strict=True):
+            solver = _kept_solver(kernel.tensor(device=blurred.device), channel.shape, weight)
+            result.copy_(solver.apply(channel, self.params.iterations))
+            tick(preview=sharp)
+        return sharp
+
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return the radius of the filter's impulse response; see the Notes."""
         weight = self.params.weight
         if weight == "auto":
             weight = quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
         return response_radius(kernel, weight)
+
+
+_kept: list[BorderedWiener] = []
+_guard = threading.Lock()
+
+
+def _kept_solver(kernel: Tensor, shape: Sequence[int], weight: float) -> BorderedWiener:
+    """Return the solver of a kernel, an extent and a weight, as last made for the same ones.
+
+    Planes of a stack and tiles of an image share it. Those of large images are not kept.
+    """
+    with _guard:
+        for solver in _kept:
+            if solver.is_for(kernel, shape, weight):
+                return solver
+    solver = BorderedWiener(kernel, shape, weight)
+    if prod(solver.grid) <= MAX_KEPT_PIXELS:
+        with _guard:
+            _kept.insert(0, solver)
+            del _kept[MAX_KEPT:]
+    return solver

@@ -1,0 +1,297 @@
+"""The Wiener filter of an image whose scene goes on beyond the border, solved without iterations.
+
+On a periodic grid the pixels that the camera did not observe form a band of rows and a band of
+columns. The minimum of the filter's objective over one of the bands is a Toeplitz system for each
+frequency along the band, of the band's width, which is solved directly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unblur.numerics.operators import laplacian_otf
+
+RIDGE = 1e-6
+"""Part of the diagonal that is added to it, so that rounding leaves the systems positive definite,
+dimensionless."""
+MAX_RIDGES = 6
+"""Largest number of times that the added part is enlarged tenfold; where a system is singular even
+then, as for a weight near the smallest number, the smooth extension stays. Dimensionless."""
+MAX_BAND_CUBE = 4000
+"""Largest cube of a band's width that is solved directly, for each pixel along the band; beyond it
+conjugate gradients take less time. In square pixels."""
+TOLERANCE = 0.01
+"""Gradient of the objective at the unobserved rows, relative to that of the smooth extension, at
+which the sweeps end, dimensionless."""
+BLOCK_VALUES = 2**19
+"""Size of the matrices that are factorised together, in numbers."""
+KEPT_VALUES = 2**21
+"""Largest size of the factors of a band that are kept between images, in numbers."""
+FACTORS = (2, 3, 5, 7, 11, 13)
+"""Prime factors of the grid's extents, for which FFTs are fast, dimensionless."""
+
+
+def grid_length(length: int) -> int:
+    """Return the smallest length of at least `length` without prime factors above 13.
+
+    >>> grid_length(2072)
+    2079
+    """
+    while True:
+        rest = length
+        for factor in FACTORS:
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
+
+
+def _waves(sign: int, size: int, a: Tensor, b: Tensor, like: Tensor) -> Tensor:
+    """Return `exp(sign 2 pi i a b / size)` for all pairs, (len(a), len(b))."""
+    angle = (a[:, None] * b[None, :]) % size * (2 * math.pi / size)
+    wave = torch.polar(torch.ones_like(angle, dtype=torch.float64), sign * angle.double())
+    return wave.to(device=like.device, dtype=torch.promote_types(like.dtype, torch.complex64))
+
+
+def _gap(size: int, extent: int, before: int) -> Tensor:
+    """Return the cyclic positions of a band: `extent` pixels are observed after `before`."""
+    return (torch.arange(size - extent) + before + extent) % size
+
+
+def is_direct(kernel: Sequence[int], shape: Sequence[int]) -> bool:
+    """Return whether the border of an image of that extent is solved for faster by its bands."""
+    if len(shape) != 2:
+        return False
+    gaps = [grid_length(n + k - 1) - n for n, k in zip(shape, kernel, strict=True)]
+    return all(
+        gap**3 <= MAX_BAND_CUBE * along for gap, along in zip(gaps, shape[::-1], strict=True)
+    )
+
+
+@dataclass
+class _Band:
+    """One band of unknown pixels: its Toeplitz systems, one for each frequency along it.
+
+    Attributes
+    ----------
+    lags : (N, 2 g - 1) complex
+        Values of the Toeplitz matrices of N frequencies: lags 0 to g - 1, then -g + 1 to -1.
+    factors : list of (n, g, g) complex
+        Cholesky factors of blocks of the matrices, if they are kept.
+    """
+
+    lags: Tensor
+    factors: list[Tensor] | None = None
+
+    def solve(self, right: Tensor) -> Tensor:
+        """Return the solution (N, g) of the systems for right-hand sides (N, g)."""
+        width = right.shape[1]
+        if width == 0:
+            return right
+        block = max(1, BLOCK_VALUES // width**2)
+        starts = range(0, len(right), block)
+        if self.factors is not None:
+            factors = iter(self.factors)
+        else:
+            factors = (self._factorise(self.lags[n : n + block], width) for n in starts)
+            if len(right) * width**2 <= KEPT_VALUES:
+                self.factors = list(factors)
+                factors = iter(self.factors)
+        wide = right.to(torch.complex128)[..., None]
+        solved = [
+            torch.cholesky_solve(wide[n : n + block], factor)
+            for n, factor in zip(starts, factors, strict=True)
+        ]
+        return torch.cat(solved)[..., 0].to(right.dtype)
+
+    @staticmethod
+    def _factorise(lags: Tensor, width: int) -> Tensor:
+        index = torch.arange(width, device=lags.device)
+        matrices = lags.to(torch.complex128)[:, (index[:, None] - index) % (2 * width - 1)]
+        ridge = RIDGE * lags[:, 0].real.double()
+        diagonal = matrices.diagonal(dim1=-2, dim2=-1)
+        factor: Tensor = torch.eye(width, dtype=matrices.dtype, device=lags.device)
+        for _ in range(MAX_RIDGES):
+            diagonal += ridge[:, None]
+            found, failed = torch.linalg.cholesky_ex(matrices)
+            if not bool(failed.any()):
+                factor = found
+                break
+            ridge = 10 * ridge
+        return factor.expand(matrices.shape)
+
+
+class BorderedWiener:
+    """Wiener filter of images of one extent, with the unobserved border solved for.
+
+    The grid holds the image and the kernel's reach on each side, and is periodic. The result is
+    the minimiser of `|M (k * x) - y|^2 + weight |grad x|^2` over the scene `x`, where `M` keeps
+    the observed pixels.
+
+    Parameters
+    ----------
+    kernel : (kh, kw)
+        Blur kernel, its centre at `n // 2`.
+    shape : (int, int)
+        Extent of the images.
+    weight : float
+        Weight of the squared gradient.
+
+    Notes
+    -----
+    For a blurred scene `u` the objective's minimum is `<u, F u>`, with
+    `F = weight |D|^2 / (|K|^2 + weight |D|^2)`. Over the rows that were not observed it is smallest
+    where `F u` vanishes on them. A transform along the rows makes of that one Toeplitz system for
+    each frequency, whose matrix is the inverse transform of `F` along the columns. The two bands,
+    which share the corners, are solved in turn (multiplicative Schwarz).
+    """
+
+    def __init__(self, kernel: Tensor, shape: Sequence[int], weight: float) -> None:
+        self.kernel, self.weight = kernel, weight
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.grid = tuple(grid_length(n + k - 1) for n, k in zip(shape, kernel.shape, strict=True))
+        self.before = tuple(k - 1 - k // 2 for k in kernel.shape)
+        height, width = self.grid
+        rows, columns = torch.arange(height), torch.arange(width // 2 + 1)
+        otf = self._otf(kernel, rows, columns)
+        prior = weight * laplacian_otf(self.grid, otf.real)
+        total = otf.real.square().add_(otf.imag.square()).add_(prior)
+        self.cost = prior.div_(total)
+        self.restore = otf.conj_physical_().div_(total)
+        # Of a real image the frequencies -f are the conjugates of f: half of them are kept.
+        self.doubled = torch.ones(width // 2 + 1, dtype=kernel.dtype, device=kernel.device)
+        self.doubled[0] = 0.5
+        if width % 2 == 0:
+            self.doubled[-1] = 0.5
+        gaps = [_gap(*sizes) for sizes in zip(self.grid, self.shape, self.before, strict=True)]
+        self.down = _waves(1, height, gaps[0], rows, otf)
+        self.across = _waves(1, width, columns, gaps[1], otf)
+        self.gaps = [gap.to(kernel.device) for gap in gaps]
+        self.bands = self._bands(rows, columns)
+
+    def is_for(self, kernel: Tensor, shape: Sequence[int], weight: float) -> bool:
+        """Return whether this is the filter of that kernel, extent and weight."""
+        return (
+            self.weight == weight
+            and self.shape == tuple(shape)
+            and self.kernel.device == kernel.device
+            and torch.equal(self.kernel, kernel)
+        )
+
+    def _otf(self, kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return the transfer function of the kernel, whose own rows alone are transformed."""
+        height, width = self.grid
+        middle = [torch.tensor([k // 2]) for k in kernel.shape]
+        half = torch.fft.rfft(kernel, n=width)
+        half = half * _waves(1, width, middle[1], columns, half)
+        otf: Tensor = torch.fft.fft(half, n=height, dim=0)
+        return otf * _waves(1, height, rows, middle[0], half)
+
+    def _bands(self, rows: Tensor, columns: Tensor) -> tuple[_Band, _Band]:
+        height, width = self.grid
+        down = _waves(1, height, torch.arange(len(self.gaps[0])), rows, self.down)
+        lags = torch.complex(down.real.contiguous() @ self.cost, down.imag.contiguous() @ self.cost)
+        first = (lags / height).T
+        across = _waves(1, width, columns, torch.arange(len(self.gaps[1])), self.across)
+        across = across * self.doubled[:, None]
+        half = torch.complex(
+            self.cost @ across.real.contiguous(), self.cost @ across.imag.contiguous()
+        )
+        second = self._folded(half) / width
+        return _Band(_both_signs(first)), _Band(_both_signs(second))
+
+    def _folded(self, half: Tensor) -> Tensor:
+        """Add the sums over negative frequencies to those over the others, (H, g) to (H/2+1, g)."""
+        count = len(half) // 2 + 1
+        return half[:count] + torch.cat([half[:1], half.flip(0)[: count - 1]]).conj()
+
+    def apply(self, image: Tensor, sweeps: int) -> Tensor:
+        """Return the sharp image of an observed one, (H, W).
+
+        Parameters
+        ----------
+        image : (H, W)
+            Finite everywhere.
+        sweeps : int
+            Largest number of times that both bands are solved for; 0 extends the image smoothly.
+        """
+        spectrum = torch.fft.rfft2(self._extended(image))
+        limit, step = 0.0, None
+        for number in range(sweeps):
+            gradient = self.down @ (spectrum * self.cost)
+            size = float(torch.linalg.vector_norm(gradient))
+            if number and size <= limit:
+                break
+            if number == 0:
+                limit = TOLERANCE * size
+                self._solve_bands(spectrum, gradient)
+            else:
+                step = self._best_step(spectrum, gradient, step)
+                spectrum += step
+        scene: Tensor = torch.fft.irfft2(spectrum.mul_(self.restore), s=self.grid)
+        top, left = self.before
+        return scene[top : top + self.shape[0], left : left + self.shape[1]]
+
+    def _best_step(self, spectrum: Tensor, gradient: Tensor, before: Tensor | None) -> Tensor:
+        """Return the best combination of the step of a sweep and the step before that.
+
+        It minimises the objective, as each step of conjugate gradients does.
+        """
+        solved = spectrum.clone()
+        self._solve_bands(solved, gradient)
+        steps = [solved.sub_(spectrum), *([] if before is None else [before])]
+        costs = [step * self.cost for step in steps]
+        matrix = torch.stack([self._inner(costs, step) for step in steps]).cpu()
+        ridge = RIDGE * matrix.diagonal().diag_embed()
+        factors = torch.linalg.lstsq(matrix + ridge, -self._inner(costs, spectrum).cpu()[:, None])
+        best = steps[0].mul_(float(factors.solution[0]))
+        return best if before is None else best.add_(before, alpha=float(factors.solution[1]))
+
+    def _inner(self, costs: list[Tensor], other: Tensor) -> Tensor:
+        """Return the inner products of images, by their spectra: (len(costs),) of float64."""
+        found = []
+        for cost in costs:
+            product = cost.real * other.real + cost.imag * other.imag
+            found.append((product.sum(0).double() * self.doubled.double()).sum())
+        return torch.stack(found)
+
+    def _solve_bands(self, spectrum: Tensor, gradient: Tensor) -> None:
+        """Minimise over the unobserved rows, then over the unobserved columns, in place.
+
+        `gradient` is the objective's at those rows, (g, W/2+1).
+        """
+        height, width = self.grid
+        rows = self.bands[0].solve(gradient.T / -height).T.contiguous()
+        spectrum.addmm_(self.down.mH, rows)
+        gradient = self._folded((spectrum * self.cost) @ (self.across * self.doubled[:, None]))
+        half = self.bands[1].solve(gradient / -width)
+        columns = torch.cat([half, half[1 : height - len(half) + 1].flip(0).conj()])
+        spectrum.addmm_(columns, self.across.mH)
+
+    def _extended(self, image: Tensor) -> Tensor:
+        """Continue an image over the grid; opposite ends meet along a raised cosine."""
+        scene = image.new_empty(self.grid)
+        top, left = self.before
+        seen = scene[top : top + self.shape[0]]
+        seen[:, left : left + self.shape[1]] = image
+        ramp = _ramp(len(self.gaps[1]), image)
+        seen[:, self.gaps[1]] = ramp * image[:, -1:] + (1 - ramp) * image[:, :1]
+        ramp = _ramp(len(self.gaps[0]), image)[:, None]
+        scene[self.gaps[0]] = ramp * seen[-1] + (1 - ramp) * seen[0]
+        return scene
+
+
+def _ramp(size: int, like: Tensor) -> Tensor:
+    phase = torch.linspace(0, torch.pi, size + 2, dtype=like.dtype, device=like.device)
+    return 0.5 * (1 + torch.cos(phase[1:-1]))
+
+
+def _both_signs(lags: Tensor) -> Tensor:
+    """Append the negative lags, the conjugates of the positive ones: (N, g) to (N, 2 g - 1)."""
+    return torch.cat([lags, lags[:, 1:].flip(1).conj()], dim=1).resolve_conj()
