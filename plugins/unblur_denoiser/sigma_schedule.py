@@ -16,6 +16,12 @@ MIN_NOISE = 0.003
 MAX_SIGMA = 0.1
 """Upper bound on the noise level of the first step, standard deviation for white = 1; with larger
 ones the first images lose detail that is not recovered."""
+PENALTY_RATIO = 1.7
+"""Penalty of the first step divided by that of the last one, both in units of `noise^2 / sigma^2`,
+dimensionless. With a smaller penalty the data amplify errors of the Wiener estimate that a denoiser
+takes for texture. On crops of three Kodak pictures with 1 % of noise, in eight steps: 31.00 dB with
+penalties from 0.25 to 0.15 and a last level of 1.5 times the noise, 30.85 dB with 0.5 to 0.1,
+30.34 dB with 0.25 in all steps and a last level of the noise."""
 GRADIENT_RMS = 0.55
 """Root mean square of a sharp photograph's gradient, as a fraction of its contrast."""
 
@@ -65,7 +71,8 @@ def make_schedule(
     last : float
         Noise level of the last step, in units of the noise.
     penalty : float
-        Penalty in units of `noise^2 / sigma^2`.
+        Penalty of the last step in units of `noise^2 / sigma^2`; that of the first one is
+        `PENALTY_RATIO` times as large, and it falls geometrically.
 
     Example
     -------
@@ -81,7 +88,9 @@ def make_schedule(
         first = wiener_error(kernel, noise, weight)
     highest = min(max(first, lowest), MAX_SIGMA)
     sigmas = tuple(float(s) for s in np.geomspace(highest, lowest, steps))
-    return SigmaSchedule(sigmas, tuple(penalty * noise**2 / s**2 for s in sigmas), weight)
+    factors = np.geomspace(PENALTY_RATIO * penalty, penalty, steps)
+    penalties = tuple(float(f) * noise**2 / s**2 for f, s in zip(factors, sigmas, strict=True))
+    return SigmaSchedule(sigmas, penalties, weight)
 
 
 def wiener_error(kernel: Kernel, noise: float, weight: float) -> float:

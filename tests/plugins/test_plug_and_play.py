@@ -14,7 +14,7 @@ from unblur.plugins.weights import save_weights
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_denoiser import denoiser_prior as prior_module
 from unblur_denoiser.denoiser_prior import HIGHEST, LOWEST, DenoiserPrior, denoise
-from unblur_denoiser.sigma_schedule import MAX_SIGMA, make_schedule, wiener_error
+from unblur_denoiser.sigma_schedule import MAX_SIGMA, PENALTY_RATIO, make_schedule, wiener_error
 from unblur_denoiser.splitting import PriorTerm, split
 from unblur_denoiser.stage import PlugAndPlay
 from unblur_denoiser.unet import DenoisingNetwork
@@ -101,7 +101,10 @@ def test_noise_levels_fall_geometrically_from_the_wiener_error_to_the_noise():
     assert ratios == pytest.approx([ratios[0]] * 4)
     assert made.sigmas[-1] == pytest.approx(noise)
     assert noise < made.sigmas[0] <= MAX_SIGMA
-    assert made.penalties == pytest.approx([0.3 * noise**2 / s**2 for s in made.sigmas])
+    units = [p * s**2 / noise**2 for p, s in zip(made.penalties, made.sigmas, strict=True)]
+    assert units[0] == pytest.approx(PENALTY_RATIO * 0.3)
+    assert units[-1] == pytest.approx(0.3)
+    assert units == sorted(units, reverse=True)
 
 
 def test_the_wiener_error_is_the_noise_for_a_point_and_grows_with_blur_and_noise():
