@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy.signal import convolve
 
+from unblur.accel.memory import AllocationCounter
 from unblur.numerics.operators import Blur
 from unblur_classic.nonblind.overlap_save import CACHE_SAMPLES, BlockFilter, BlockGrid, block_cost
 from unblur_classic.nonblind.rl_iteration import MIN_SENSITIVITY, RichardsonLucyIteration
@@ -54,6 +55,21 @@ def test_one_zero_margin_suffices_on_several_threads(extent, support):
     for image, result in zip(x[window], found, strict=True):
         expected = torch.tensor(convolve(image.numpy(), kernel.numpy(), mode="full").copy())
         torch.testing.assert_close(result, expected)
+
+
+def test_the_arrays_of_all_threads_are_counted():
+    blocks = BlockFilter(random(5, 5).float(), (64, 64), 1)
+    x = torch.rand(1, *blocks.needed)
+    peaks = []
+    threads = torch.get_num_threads()
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        with AllocationCounter(x) as counter:
+            blocks.for_each(x, lambda index, piece: piece.add_(1))
+        peaks.append(counter.peak)
+    torch.set_num_threads(threads)
+    assert len(blocks._jobs(x)) > 1
+    assert 1.7 * peaks[0] < peaks[1] < 2.3 * peaks[0]
 
 
 def test_the_cheapest_grid_covers_the_result_and_fits_the_cache():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 from torch.utils._pytree import tree_leaves
 
 GIGABYTE = 10**9
@@ -101,6 +101,11 @@ class AllocationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _forget(self, key: int) -> None:
         self.now -= self._sizes.pop(key)
+
+
+def is_counted() -> bool:
+    """Return whether an `AllocationCounter` is active; it counts those of its own thread alone."""
+    return isinstance(_get_current_dispatch_mode(), AllocationCounter)
 
 
 def available(device: str) -> int:

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import torch
 
+from unblur.accel.memory import is_counted
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -40,7 +42,8 @@ def map_on_threads(function: Callable[[T], S], items: Iterable[T], device: str =
     """Return the results of a function for each item, computed on as many threads as torch has.
 
     Every operation of torch within the function runs on one thread, so that the order of its sums,
-    and the result, is the same on any number of them. The first error is raised.
+    and the result, is the same on any number of them. The first error is raised. While allocations
+    are counted, one thread computes all items.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ def map_on_threads(function: Callable[[T], S], items: Iterable[T], device: str =
             torch.set_num_threads(1)
 
     with one_thread() as own:
-        if own == 1 or len(items) < 2:
+        if own == 1 or len(items) < 2 or is_counted():
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(own, len(items)), initializer=prepare) as pool:
             return list(pool.map(function, items))

@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from unblur.accel.memory import is_counted
 from unblur.accel.parallel import map_on_threads
 from unblur.numerics.fourier import fast_length, spatial_axes
 
@@ -100,7 +101,13 @@ class BlockFilter:
             for index, piece in self._filtered(patches, *job):
                 work(index, piece)
 
-        map_on_threads(process, self._jobs(x), x.device.type)
+        jobs = self._jobs(x)
+        # One thread computes while allocations are counted: these are the arrays of the others.
+        others = min(torch.get_num_threads(), len(jobs)) - 1 if is_counted() else 0
+        size = patches[(jobs[0][0], *jobs[0][1][0])].numel()
+        beside = [self._otf.new_empty((3, size)) for _ in range(others)]
+        map_on_threads(process, jobs, x.device.type)
+        beside.clear()
 
     def _patches(self, x: Tensor) -> Tensor:
         """Return a view of the input of each block, (n, *blocks, *length)."""
