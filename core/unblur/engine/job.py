@@ -21,6 +21,7 @@ from unblur.errors import ImageError, KernelError
 from unblur.model.array_input import as_image as as_image
 from unblur.model.block_layout import Layout
 from unblur.model.context import Context
+from unblur.model.detector import stated_detector
 from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, KernelEstimator, Stage
@@ -232,7 +233,9 @@ class DeblurJob:
         level = normalization.unit_saturation_level
         if level is not None:
             context = context.with_(saturation_level=level)
-        context = context.with_(value_range=normalization.value_range)
+        context = context.with_(
+            value_range=normalization.value_range, span=normalization.span, **stated_detector(image)
+        )
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context
         )

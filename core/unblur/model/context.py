@@ -82,6 +82,12 @@ class Context:
         Row and column, in the whole image, of the first pixel of the piece that a stage is given:
         for stages whose result depends on the position, such as networks that halve the
         resolution.
+    gain : float, optional
+        Electrons that one unit of the image's values stands for, as its file states.
+    read_noise : float, optional
+        Standard deviation of the read noise in electrons, as its file states.
+    span : float
+        Units of the image's values from black = 0 to white = 1.
     on_progress : callable
         Called with `Progress` reports.
     is_cancelled : callable
@@ -95,6 +101,9 @@ class Context:
     brightness: float | None = None
     saturation_level: float | None = None
     value_range: tuple[float, float] = (0.0, 1.0)
+    gain: float | None = None
+    read_noise: float | None = None
+    span: float = 1.0
     origin: tuple[int, int] = (0, 0)
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)

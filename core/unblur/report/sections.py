@@ -13,6 +13,7 @@ from unblur.report.curve import spectrum_plot
 from unblur.report.description import facts, rows, warnings
 from unblur.report.entry import ReportEntry
 from unblur.report.html_text import escape
+from unblur.report.photometry import measure_stars
 from unblur.report.previews import (
     Float,
     Plane,
@@ -50,6 +51,7 @@ def section(entry: ReportEntry, number: int, with_resolution: bool = False) -> s
         _spectra(before, after),
         resolution_card(measure_resolution(entry)) if with_resolution else "",
         "</div>",
+        _photometry(before, after, entry),
         _report(report),
         "</section>",
     ]
@@ -171,6 +173,16 @@ def _spectra(before: Plane, after: Plane) -> str:
         for name, picture in zip(("before", "after"), pictures, strict=True)
     )
     return f'<figure class="card"><h3>Spectra</h3><div class="pair">{images}</div></figure>'
+
+
+def _photometry(before: Plane, after: Plane, entry: ReportEntry) -> str:
+    """Return the aperture photometry of the stars of a FITS image."""
+    if entry.before.metadata.get("format") != "fits":
+        return ""
+    found = measure_stars(before.values, after.values)
+    if found is None:
+        return ""
+    return f'<div class="card"><h3>Photometry</h3><p>{escape(found.describe())}</p></div>'
 
 
 def _report(report: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from unblur_classic.nonblind.rl_back_projector import wiener_butterworth
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
 from unblur_classic.nonblind.stopping import Stop, StoppingRule
+from unblur_classic.point_sources.detection import background_map
 
 TV_SMOOTHING = 0.02
 """Length of a gradient below which total variation is smoothed, as a fraction of the contrast; the
@@ -54,6 +55,10 @@ class RichardsonLucy(stages.Deconvolver):
     likelihood is lower is taken back, and plain iterations follow (not with `tv`, whose iterations
     need not raise the likelihood).
 
+    Read noise of variance `r` electrons is as that of `r` more photons: with a gain of `g`,
+    `r / g` is added to both image and background. Pixels below the background then count as they
+    are down to that amount, where values below 0 would be set to 0.
+
     The halo is derived from the spread of a pixel's influence, which is a random walk: 5.5 times
     the kernel's standard deviation times the root of the number of convolutions, two per
     iteration, and at most the exact bound of a kernel half-width per convolution.
@@ -79,6 +84,8 @@ class RichardsonLucy(stages.Deconvolver):
     Acceleration: see `unblur_classic.nonblind.rl_acceleration`; of the logarithm of the scene:
     D. S. C. Biggs, M. Andrews, "Acceleration of iterative image restoration algorithms", Appl.
     Opt. 36, 1997. Preview: see `unblur_classic.nonblind.rl_back_projector`.
+    Read noise: D. L. Snyder, A. M. Hammoud, R. L. White, "Image recovery from data acquired with a
+    charge-coupled-device camera", JOSA A 10(5), 1993.
     Consensus: see `unblur_classic.nonblind.rl_consensus`.
     Borders: M. Bertero, P. Boccacci, "A simple method for the reduction of boundary effects in
     the Richardson-Lucy approach to image deconvolution", Astron. Astrophys. 437, 2005.
@@ -123,11 +130,22 @@ class RichardsonLucy(stages.Deconvolver):
             "preview with iterations=2 for compact kernels: not the likelihood's maximum, and no "
             "flux kept.",
         )
-        background: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(
+        background: Annotated[float, Field(ge=0, lt=1)] | Literal["auto", "map"] = Field(
             0.0,
-            description="Constant background, white = 1: of the sky or the camera's offset. It is "
-            "kept in the result, as its lower bound: no dark rings around stars. auto is the first "
-            "percentile.",
+            description="Background, white = 1: of the sky or the camera's offset. It is kept in "
+            "the result, as its lower bound: no dark rings around stars. auto is the first "
+            "percentile; map is measured in blocks of 64 pixels, without their stars.",
+        )
+        gain: Annotated[float, Field(gt=0)] | None = Field(
+            None,
+            description="Electrons for one unit of the image's values; that of the FITS header "
+            "(GAIN, EGAIN) if left out.",
+        )
+        read_noise: Annotated[float, Field(ge=0)] | None = Field(
+            None,
+            description="Standard deviation of the read noise in electrons, which counts with the "
+            "photons where the gain is known; that of the FITS header (RDNOISE, READNOIS) if left "
+            "out.",
         )
 
     def deconvolve(
@@ -143,9 +161,11 @@ class RichardsonLucy(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
         """Return a copy with the number of iterations and the background found on this image."""
-        found: dict[str, Any] = {"background": self._background(blurred, mask)}
+        background = self._background(blurred, mask)
+        # A map belongs to its region: each tile measures its own.
+        found: dict[str, Any] = {} if isinstance(background, Tensor) else {"background": background}
         if self.params.stop in ("discrepancy", "gradient-consensus"):
-            steps = self._iterate(blurred, kernel, context, mask, found["background"])[2]
+            steps = self._iterate(blurred, kernel, context, mask, background)[2]
             found |= {"iterations": steps, "stop": "fixed"}
         return type(self)(self.params.model_copy(update=found))
 
@@ -187,8 +207,21 @@ class RichardsonLucy(stages.Deconvolver):
         """Whether each iteration leaves the pixels without consensus as they are."""
         return bool(self.params.stop == "local-gradient-consensus")
 
-    def _background(self, blurred: Tensor, mask: Tensor | None) -> float:
-        """Return one background for all channels, which preserves colours."""
+    def _read_noise_offset(self, context: Context) -> float:
+        """Return the variance of the read noise over the gain, white = 1; 0 where unknown."""
+        gain = self.params.gain or context.gain
+        noise = context.read_noise if self.params.read_noise is None else self.params.read_noise
+        return noise**2 / (gain**2 * context.span) if gain and noise else 0.0
+
+    def _background(self, blurred: Tensor, mask: Tensor | None) -> float | Tensor:
+        """Return one background for all channels, which preserves colours, or that of each pixel.
+
+        The map is (C, *spatial), non-negative.
+        """
+        if self.params.background == "map":
+            valid = np.ones(blurred.shape[1:], bool) if mask is None else mask.cpu().numpy() > 0
+            levels = [background_map(c, valid) for c in blurred.double().cpu().numpy()]
+            return blurred.new_tensor(np.array(levels)).clamp_min_(0)
         if self.params.background != "auto":
             return self.params.background
         valid = blurred if mask is None else blurred[:, mask > 0]
@@ -200,23 +233,24 @@ class RichardsonLucy(stages.Deconvolver):
         kernel: Kernel,
         context: Context,
         mask: Tensor | None,
-        background: float,
+        background: float | Tensor,
     ) -> tuple[Tensor, Blur, int]:
         """Return the scene (C, *domain), its blur operator, and the number of iterations."""
         psf = kernel.tensor(device=blurred.device)
         blur = Blur(psf, blurred.shape[1:], mask)
-        data = blurred.clamp_min(0)
+        offset = self._read_noise_offset(context)
+        data, known = (blurred + offset).clamp_min(0), background + offset
         stopping_rule = StoppingRule.of(self.params.stop, blurred, context, mask)
         iterate = RichardsonLucyIteration(
             blur,
             data,
-            background,
+            known,
             GradientConsensus(blur) if self._is_local else None,
             back_kernel=wiener_butterworth(psf) if self._is_preview else None,
             is_guarded=self._is_accelerated and not self.params.tv,
         )
         scene = iterate.scene
-        scene[:] = fill_and_extend(blur, (data - background).clamp_min(MIN_PREDICTION))
+        scene[:] = fill_and_extend(blur, (data - known).clamp_min(MIN_PREDICTION))
         if self.params.tv:
             smoothing = (
                 TV_SMOOTHING

@@ -44,8 +44,8 @@ class RichardsonLucyIteration:
         The operator `K`, with its mask.
     data : (C, *spatial)
         The image `y`, non-negative.
-    background : float
-        Unblurred background, white = 1.
+    background : float or (C, *spatial)
+        Unblurred background, white = 1, of the image or of each pixel.
     consensus : GradientConsensus, optional
         Where it finds no agreement in a step, the scene stays as it is.
     back_kernel : (*k), optional
@@ -63,13 +63,12 @@ class RichardsonLucyIteration:
         self,
         blur: Blur,
         data: Tensor,
-        background: float,
+        background: float | Tensor,
         consensus: GradientConsensus | None = None,
         *,
         back_kernel: Tensor | None = None,
         is_guarded: bool = False,
     ) -> None:
-        self._background = background
         self._consensus, self._steps = consensus, 0
         self._min_factor = 0.0 if back_kernel is None else MIN_FACTOR
         self._is_guarded, self._loss = is_guarded, float("inf")
@@ -101,6 +100,14 @@ class RichardsonLucyIteration:
         weight = _zeros(data, 1, forward.covered)
         _corner(weight, blur.shape)[:] = 1 if blur.mask is None else blur.mask
         self._mask_tiles = forward.tiles(weight)
+
+        self._background: float | Tensor = 0.0
+        if isinstance(background, Tensor):
+            pedestal = _zeros(data, channels, forward.covered)
+            _corner(pedestal, blur.shape)[:] = background
+            self._background = forward.tiles(pedestal)
+        else:
+            self._background = background
 
         # The sensitivity K' 1; where it is nearly 0, the scene keeps its initial value.
         _corner(inner, blur.shape)[:] = _corner(weight, blur.shape)
@@ -173,7 +180,9 @@ class RichardsonLucyIteration:
         losses: dict[Any, Tensor] = {}
 
         def divide(index: Index, prediction: Tensor) -> None:
-            if self._background:
+            if isinstance(self._background, Tensor):
+                prediction.add_(self._background[index])
+            elif self._background:
                 prediction.add_(self._background)
             data, quotient = self._data_tiles[index], self._quotient_tiles[index]
             mask = self._mask_tiles[(0, *index[1:])]

@@ -73,7 +73,7 @@ class StoppingRule:
         drawn = torch.randn(blurred.shape, generator=context.generator(), device=blurred.device)
         return cls(stop, blurred, noise, (blurred + noise * drawn, blurred - noise * drawn))
 
-    def is_reached(self, blur: Blur, scene: Tensor, background: float = 0.0) -> bool:
+    def is_reached(self, blur: Blur, scene: Tensor, background: float | Tensor = 0.0) -> bool:
         """Return whether to stop at a scene (C, *domain) on an unblurred background."""
         if self.stop in ("fixed", "local-gradient-consensus"):
             return False

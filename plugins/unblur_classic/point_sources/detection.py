@@ -46,7 +46,7 @@ class BackgroundSubtracted:
     @classmethod
     def of(cls, image: Array, valid: Flags) -> BackgroundSubtracted:
         """Subtract the background: sigma-clipped medians of blocks, interpolated linearly."""
-        level = _background(image, valid)
+        level = background_map(image, valid)
         return cls(np.where(valid, image - level, 0.0), valid)
 
     @cached_property
@@ -222,7 +222,7 @@ def _is_crowded(number: int, positions: Array, heights: Array, half_width: Seque
     return int(near.sum()) > 0
 
 
-def _background(image: Array, valid: Flags) -> Array:
+def background_map(image: Array, valid: Flags) -> Array:
     """Return the background at every pixel: clipped block medians, interpolated linearly."""
     n_blocks = [max(round(n / MESH), 1) for n in image.shape]
     edges = [

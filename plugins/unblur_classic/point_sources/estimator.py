@@ -24,8 +24,8 @@ from unblur_classic.point_sources.field_model import (
     polynomials,
 )
 from unblur_classic.point_sources.frames import read_frame
+from unblur_classic.point_sources.point_samples import PointSamples, View, subtract_background
 from unblur_classic.point_sources.psf_field import FieldBuilder
-from unblur_classic.point_sources.samples import PointSamples, View, subtract_background
 from unblur_classic.point_sources.search import FoundPoints, PointSearch
 from unblur_classic.point_sources.stacking import PsfStacker
 
