@@ -24,6 +24,9 @@ TAPER = 0.25
 MIN_EDGE = 16
 """Smallest extent of an image along two of its axes, in pixels."""
 
+SPLIT_STREAM = 7919
+"""Second part of the seed of a split, which sets its draws apart from others, dimensionless."""
+
 LEVELS = 12
 """Number of brightness levels at which the noise is measured, dimensionless."""
 
@@ -202,7 +205,9 @@ def split_noise(image: Array, seed: int = 0) -> tuple[Array, Array]:
     level = uniform_filter(image, size)
     lowest = float(np.quantile(level, 0.01))
     variance = np.maximum(gain * np.maximum(level, lowest) + constant, 0)
-    noise = np.random.default_rng(seed).standard_normal(image.shape) * np.sqrt(variance)
+    # A pair as the seed: a synthetic image may have been drawn with the number itself.
+    draws = np.random.default_rng((seed, SPLIT_STREAM))
+    noise = draws.standard_normal(image.shape) * np.sqrt(variance)
     return image + noise, image - noise
 
 
