@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -138,7 +139,8 @@ class HyperLaplacian(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
-        scene, blur = self.solve(blurred, kernel, context, mask)
+        with one_thread_if_small(blurred[0].numel()):
+            scene, blur = self.solve(blurred, kernel, context, mask)
         return blur.crop(scene).contiguous()
 
     def solve(

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -109,6 +110,12 @@ class Wiener(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
+        with one_thread_if_small(blurred[0].numel()):
+            return self._deconvolve(blurred, kernel, context, mask)
+
+    def _deconvolve(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
+    ) -> Tensor:
         context.checkpoint()
         weight = self.params.weight
         if weight == "auto":
