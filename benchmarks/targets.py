@@ -261,6 +261,7 @@ TARGETS = [
     ),
     script("colour-jpeg", "Chroma noise and JPEG blocks", "colour_jpeg.py"),
     script("plan", "What plan announces against what run takes", "plan_accuracy.py"),
+    script("limits", "Every limit of speed and memory, peers beside", "limits.py", heavy=True),
     script("scale-plan", "Planning 100000 x 100000 pixels", "scale_mosaic.py", "plan"),
     script("scale-overhead", "CPU time in tiles, and in one piece", "scale_mosaic.py", "overhead"),
     script(

@@ -1,0 +1,263 @@
+"""Speed and memory against stated limits: a multiple of the best peer, or an absolute figure.
+
+    python benchmarks/limits.py                       # every row, with the peers beside
+    python benchmarks/limits.py --only wiener stack   # rows whose name begins so
+    python benchmarks/limits.py --edge 2048           # a smaller mosaic for the streamed rows
+
+Each row states the figure, its limit, and whether it falls short. Seconds are medians of runs that
+alternate with the peers'. A row whose peer is not installed says so. Results:
+`results/limits.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import race_richardson_lucy
+import race_wiener
+import scale_mosaic
+from race import compare_tools
+from scale_table import write_table
+from unblur.engine import deblur
+from unblur.io import write_image, write_kernel
+from unblur.model.context import Context
+from unblur.model.image import Image
+from unblur.plugins.manager import registry
+from unblur.testing import gaussian, synthetic_scene
+
+BUSY = ("hyper-laplacian", "richardson-lucy", "tv", "wiener")
+"""Deconvolvers that are timed beside busy processes and on a stack."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A row: its name, what is measured, and the limit.
+
+    `measure` takes the options and returns the figure with remarks; it raises `LookupError` where
+    a peer is missing. The figure is to be at least `limit`, or at most if `is_upper`.
+    """
+
+    name: str
+    about: str
+    measure: Callable[[argparse.Namespace], tuple[float, str]]
+    limit: float
+    is_upper: bool = False
+
+
+def race(
+    tools: list[Any], ours: str, peer: str, options: argparse.Namespace, **changes: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rows of one of our tools and of a peer, timed alternately on one scene."""
+    chosen = [tool for tool in tools if tool.label in (ours, peer)]
+    sizes = {"depth": 0, "edge": 2048, "kernel": 25, "repetitions": options.repetitions, **changes}
+    rows = {row["tool"]: row for row in compare_tools(chosen, argparse.Namespace(**sizes))}
+    for row in rows.values():
+        if "why" in row:
+            raise LookupError(f"{row['tool']}: {row['why']}")
+    return rows[ours], rows[peer]
+
+
+def lucy(label: str, peer: str, iterations: int = 30, **changes: int) -> Callable[..., Any]:
+    """Return a row of Richardson-Lucy: how many times faster than a peer, PSNR beside it."""
+
+    def measure(options: argparse.Namespace) -> tuple[float, str]:
+        tools = race_richardson_lucy.tools(iterations)
+        own, other = race(tools, label, peer, options, **changes)
+        return other["seconds"] / own["seconds"], quality(own, other)
+
+    return measure
+
+
+def quality(own: dict[str, Any], other: dict[str, Any]) -> str:
+    return (
+        f"{own['seconds']:.3f} and {other['seconds']:.3f} s; {own['psnr']:.2f} and "
+        f"{other['psnr']:.2f} dB, inside {own['psnr inside']:.2f} and {other['psnr inside']:.2f}"
+    )
+
+
+def wiener(options: argparse.Namespace) -> tuple[float, str]:
+    own, other = race(race_wiener.TOOLS, "unblur", "scikit-image", options)
+    return own["seconds"] / other["seconds"], quality(own, other)
+
+
+def streamed(stage: str, what: str) -> Callable[..., Any]:
+    """Return a row of a streamed run: seconds per megapixel, or peak memory in GB."""
+
+    def measure(options: argparse.Namespace) -> tuple[float, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            source = scale_mosaic.fresh(Path(folder), options.edge)
+            found = scale_mosaic.run_process("paced", source, stage, "threads", 2, None)
+        figure = found["seconds"] * 1e6 / options.edge**2 if what == "pace" else found["peak GB"]
+        return figure, f"{options.edge} x {options.edge}, tile of {found['tile']}"
+
+    return measure
+
+
+def start(options: argparse.Namespace) -> tuple[float, str]:
+    """Compare `unblur run wiener` on 512 x 512 pixels with the import of torch, whole processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = synthetic_scene((512, 512), gaussian((9, 9), 1.5), noise=0.005)
+        values = (given.blurred[0].numpy().clip(0, 1) * 65535).astype(np.uint16)
+        write_image(Image(values, "YX"), f"{folder}/in.tif")
+        write_kernel(given.kernel, f"{folder}/psf.tif")
+        run = f"run wiener {folder}/in.tif --psf {folder}/psf.tif -o {folder}/out.tif --overwrite"
+        commands = {"own": ["-m", "unblur", *run.split()], "torch": ["-c", "import torch"]}
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(options.repetitions):
+            for name, command in commands.items():
+                began = time.perf_counter()
+                subprocess.run([sys.executable, *command], check=True, capture_output=True)
+                seconds[name].append(time.perf_counter() - began)
+    own, bare = (statistics.median(seconds[name]) for name in ("own", "torch"))
+    return own / bare, f"{own:.2f} and {bare:.2f} s"
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Keep processes beside this one that compute without end."""
+    began = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in began:
+            process.kill()
+            process.wait()
+
+
+def stage_seconds(name: str, shape: tuple[int, ...], repetitions: int) -> float:
+    """Return the median seconds of a deconvolver on a scene, after one run."""
+    stage = registry().stage("deconvolve", name)()
+    given = synthetic_scene(shape, gaussian((9, 9), 1.5), noise=0.005)
+    found = []
+    for _ in range(repetitions + 1):
+        began = time.perf_counter()
+        stage.deconvolve(given.blurred, given.kernel, Context(noise=0.005))
+        found.append(time.perf_counter() - began)
+    return statistics.median(found[1:])
+
+
+def shared(name: str) -> Callable[..., Any]:
+    """Return a row: how many times longer a stage takes with busy processes beside it."""
+
+    def measure(options: argparse.Namespace) -> tuple[float, str]:
+        repetitions = 3 * options.repetitions
+        alone = stage_seconds(name, (200, 200), repetitions)
+        with busy_processes(options.busy):
+            beside = stage_seconds(name, (200, 200), repetitions)
+        return beside / alone, f"{alone:.3f} and {beside:.3f} s, {options.busy} busy processes"
+
+    return measure
+
+
+def stack(name: str) -> Callable[..., Any]:
+    """Return a row: seconds of a stack in one call, relative to its planes' count times one."""
+
+    def measure(options: argparse.Namespace) -> tuple[float, str]:
+        given = synthetic_scene((256, 256), gaussian((9, 9), 1.5), noise=0.005)
+        plane = given.blurred[0].numpy()
+        planes = Image(np.repeat(plane[None], options.planes, 0), "TYX")
+        kernel = given.kernel
+
+        def seconds(image: Image) -> float:
+            began = time.perf_counter()
+            deblur(image, name, kernel, device="cpu")
+            return time.perf_counter() - began
+
+        seconds(Image(plane, "YX"))
+        first = statistics.median(seconds(Image(plane, "YX")) for _ in range(options.repetitions))
+        whole = seconds(planes)
+        return whole / (first * options.planes), f"{whole:.2f} s, {options.planes} x {first:.3f} s"
+
+    return measure
+
+
+SKIMAGE, LIONFISH = "scikit-image", "RedLionfish, CPU"
+PLAIN, DEFAULT = "unblur, plain", "unblur"
+LIMITS = [
+    Limit("lucy 2048, 25", "times faster at equal steps", lucy(PLAIN, SKIMAGE), 4),
+    Limit("lucy 1024, 9", "the same", lucy(PLAIN, SKIMAGE, edge=1024, kernel=9), 3),
+    Limit("lucy 2048, 9", "the same", lucy(PLAIN, SKIMAGE, kernel=9), 4.5),
+    Limit("lucy 2048, 61", "the same", lucy(PLAIN, SKIMAGE, kernel=61), 3.5),
+    Limit("lucy default", "times faster to the sharpness of 30 steps", lucy(DEFAULT, SKIMAGE), 8),
+    *(
+        Limit(
+            f"lucy 3-D {depth} x {edge}, {kernel}",
+            about,
+            lucy(label, LIONFISH, 10, depth=depth, edge=edge, kernel=kernel),
+            limit,
+        )
+        for depth, edge, kernel in ((32, 256, 15), (64, 512, 31))
+        for label, about, limit in (
+            (PLAIN, "times faster at equal steps", 1.3),
+            (DEFAULT, "times faster to the sharpness of 10 steps", 4),
+        )
+    ),
+    Limit("wiener 2048", "times scikit-image's seconds", wiener, 3, is_upper=True),
+    *(
+        Limit(f"streamed {stage}", f"{unit}, streamed", streamed(stage, what), limit, is_upper=True)
+        for stage, what, unit, limit in (
+            ("wiener", "pace", "s per megapixel", 0.15),
+            ("wiener", "memory", "GB", 1.2),
+            ("richardson-lucy", "pace", "s per megapixel", 0.12),
+        )
+    ),
+    Limit("start", "times the import of torch, whole process", start, 1.5, is_upper=True),
+    *(
+        Limit(f"shared {name}", "times longer beside busy processes", shared(name), 2.5, True)
+        for name in BUSY
+    ),
+    *(
+        Limit(f"stack {name}", "times the first plane's seconds per plane", stack(name), 1.1, True)
+        for name in BUSY
+    ),
+]
+
+
+def row_of(limit: Limit, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure a row."""
+    bound = f"{'at most' if limit.is_upper else 'at least'} {limit.limit:g}"
+    row: dict[str, Any] = {"row": limit.name, "measured": limit.about, "limit": bound}
+    try:
+        figure, remark = limit.measure(options)
+    except LookupError as error:
+        return {**row, "figure": "", "state": "not measured", "remark": str(error)}
+    kept = figure <= limit.limit if limit.is_upper else figure >= limit.limit
+    state = "kept" if kept else "falls short"
+    return {**row, "figure": round(figure, 3), "state": state, "remark": remark}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=[""], metavar="NAME", help="begin of names")
+    parser.add_argument("--edge", type=int, default=16384, help="pixels of the streamed mosaic")
+    parser.add_argument("--planes", type=int, default=100, help="planes of the stack")
+    parser.add_argument("--busy", type=int, default=2, help="busy processes beside")
+    parser.add_argument("--turns", dest="repetitions", type=int, default=5, help="runs of each")
+    options = parser.parse_args()
+    rows = []
+    for limit in LIMITS:
+        if limit.name.startswith(tuple(options.only)):
+            rows.append(row_of(limit, options))
+            print(*rows[-1].values(), sep=" | ", flush=True)
+    load = f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f} at the end"
+    write_table("limits", "Speed and memory against their limits", rows, f"Medians; {load}.")
+    if short := [row["row"] for row in rows if row["state"] != "kept"]:
+        print("Short of the limit or not measured:", "; ".join(short))
+
+
+if __name__ == "__main__":
+    main()
