@@ -14,7 +14,12 @@ WITHOUT_TORCH := tests/core/io tests/core/model/test_images.py tests/core/model/
   tests/core/cli/test_progress.py tests/core/cli/test_report_verb.py tests/core/cli/test_run.py \
   tests/plugins/formats tests/test_evidence.py tests/test_formats_page.py tests/test_reference.py
 
-.PHONY: demo test test-3.13 check format bench docs gpu gpu-pack clean
+# A third one, with the oldest dependencies that are allowed, on Python 3.11.
+PYTHON_311 ?= python3.11
+VENV_OLDEST := .venv-oldest
+READY_OLDEST := $(VENV_OLDEST)/ready
+
+.PHONY: demo test test-3.13 test-oldest check format bench docs gpu gpu-pack clean
 
 demo: $(READY)  ## Deblur the photographs that ship with the project.
 	$(BIN)/python examples/demo.py
@@ -23,7 +28,7 @@ demo: $(READY)  ## Deblur the photographs that ship with the project.
 SERIAL = $(sort $(shell grep -rl --include='test_*.py' 'mark\.serial' tests))
 
 # The tests start some hundred processes, which need not compile every module anew.
-test test-3.13: export PYTHONDONTWRITEBYTECODE :=
+test test-3.13 test-oldest: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)  ## Run every test; print the 15 slowest and the coverage.
 	OMP_NUM_THREADS=1 $(BIN)/python -m slipcover -m pytest -q -n 2 --dist loadfile -m "not serial" --durations=15
@@ -36,6 +41,9 @@ else
 	$(MAKE) $(READY_313)
 	OMP_NUM_THREADS=1 $(VENV_313)/bin/pytest -q -n 2 --dist loadfile -m "not serial" $(WITHOUT_TORCH)
 endif
+
+test-oldest: $(READY_OLDEST)  ## Run the tests that need no torch with the oldest dependencies.
+	OMP_NUM_THREADS=1 $(VENV_OLDEST)/bin/pytest -q -n 2 --dist loadfile -m "not serial" $(WITHOUT_TORCH)
 
 check: $(READY)  ## Style, types, and the layers of imports.
 	$(BIN)/ruff check .
@@ -71,7 +79,7 @@ docs: $(READY)  ## Build the manual; warnings are errors.
 	$(BIN)/mkdocs build --strict
 
 clean:  ## Remove the environment and all generated files.
-	rm -rf $(VENV) $(VENV_313) demo-output site dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV_313) $(VENV_OLDEST) demo-output site dist .mypy_cache .ruff_cache .pytest_cache
 
 # The environment is rebuilt when pyproject.toml or constraints.txt changes.
 $(READY): pyproject.toml constraints.txt
@@ -85,4 +93,11 @@ $(READY_313): pyproject.toml constraints-3.13.txt
 	$(VENV_313)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV_313)/bin/pip install --quiet --requirement constraints-3.13.txt
 	$(VENV_313)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(READY_OLDEST): pyproject.toml constraints-oldest.txt
+	$(PYTHON_311) -m venv $(VENV_OLDEST)
+	$(VENV_OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV_OLDEST)/bin/pip install --quiet --requirement constraints-oldest.txt
+	$(VENV_OLDEST)/bin/pip install --quiet --no-deps --editable .
 	touch $@

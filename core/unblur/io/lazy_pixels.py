@@ -22,7 +22,7 @@ PIECE_BYTES = 2**22
 It keeps the number of chunks low and each small compared with the memory.
 """
 
-CHUNKS = 2**14
+CHUNKS = 2**12
 """Number of chunks above which planes are joined, dimensionless. Dask spends 0.1 ms on each."""
 
 Lazy = bool | Literal["large"]

@@ -2,7 +2,8 @@
 
 The file is a tree of boxes, each with its length and a type of four letters (ISO/IEC 14496-12 and
 23008-12). Lengths that lead out of the enclosing box, units of the decoder's configuration that do,
-and places of pixels beyond the file are refused here, since decoders in C trust them.
+places of pixels beyond the file, and types that are not text are refused here, since decoders in C
+rely on them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ def check_boxes(path: Path) -> None:
                 _check_configuration(data[begin:end])
             elif kind == b"iloc":
                 _check_places(data[begin:end], len(data))
+            elif kind == b"iinf":
+                head = 6 if data[begin : begin + 1] == b"\0" else 8
+                for _, first, last in _boxes(data, begin + head, end, 1):
+                    _check_item(data[first:last])
             elif kind == b"ispe" and end - begin >= 12:
                 columns, rows = struct.unpack_from(">II", data, begin + 4)
                 _check_size(rows, columns, len(data), path)
@@ -78,6 +83,18 @@ def _check_configuration(data: bytes) -> None:
             place += 2 + size
             if place > len(data):
                 raise ValueError("a unit of the configuration of its decoder is incomplete")
+
+
+def _check_item(data: bytes) -> None:
+    """Raise `ValueError` if the type of an item is not text, or its names are not."""
+    version = data[0] if data else 0
+    if version < 2:
+        return
+    place = 8 if version == 2 else 10
+    kind, names = data[place : place + 4], data[place + 4 :]
+    if len(kind) < 4 or not all(32 <= code < 127 for code in kind):
+        raise ValueError("the type of an item is not text")
+    names.decode("utf-8")  # a UnicodeDecodeError is a ValueError
 
 
 def _check_places(data: bytes, file_size: int) -> None:

@@ -145,7 +145,7 @@ def test_zarr_metadata_choose_no_code_no_other_folder_and_no_absurd_number_of_ch
             read_image(path)
     many = tmp_path / "many.zarr"
     zarr.create_array(many, shape=(1000, 1000), dtype="u1", chunks=(1, 1))
-    with pytest.raises(ImageError, match="states 1000000 chunks, more than the limit of 65536"):
+    with pytest.raises(ImageError, match="states 1000000 chunks, more than the limit of 8192"):
         read_image(many)
 
 

@@ -1,5 +1,6 @@
 """HEIC files of computed numbers, written without loss by pillow-heif."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from unblur.errors import ImageError
 from unblur.io import read_image, write_image
+from unblur_formats.cameras.heif_boxes import check_boxes
 
 SAMPLES = Path(__file__).with_name("samples")
 Y, X = np.mgrid[:40, :48]
@@ -48,3 +50,36 @@ def test_what_is_wrong_with_a_heic_file_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with pytest.raises(ImageError, match=r'pip install "unblur\[photo\]"'):
         read_image(SAMPLES / "picture.heic")
+
+
+def test_boxes_are_checked_before_the_decoder_gets_them(tmp_path):
+    """These files have no picture in them; only the check reads them."""
+    path = tmp_path / "a.heic"
+
+    def box(kind, content, size=None):
+        return struct.pack(">I4s", 8 + len(content) if size is None else size, kind) + content
+
+    def meta(*boxes):
+        return box(b"meta", bytes(4) + b"".join(boxes))
+
+    def item(kind, name=b"\0"):
+        entry = box(b"infe", b"\2" + bytes(3) + bytes(4) + kind + name)
+        return box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
+
+    configuration = bytes(22) + b"\1" + struct.pack(">BHH", 32, 1, 9) + b"x"
+    places = bytes(4) + b"\x44\x00" + struct.pack(">HHHHII", 1, 1, 0, 1, 10, 10**6)
+    size = bytes(4) + struct.pack(">II", 10**6, 10**6)
+    for content, message in {
+        box(b"ftyp", b"heic", 99): "a box of 99 bytes lies in 12",
+        meta(box(b"iprp", box(b"ipco", box(b"ispe", b"", 50)))): "a box of 50 bytes lies in 8",
+        meta(box(b"iprp", box(b"ipco", box(b"hvcC", configuration)))): "a unit of the config",
+        meta(box(b"iloc", places)): "an item lies beyond the end of the file",
+        meta(item(b"\xff\xff\xff\xff")): "the type of an item is not text",
+        meta(item(b"Exif", b"\xff")): "can't decode byte",
+        meta(box(b"iprp", box(b"ipco", box(b"ispe", size)))): "declares|decompression bomb",
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match=message):
+            check_boxes(path)
+    path.write_bytes(meta(item(b"Exif")))
+    check_boxes(path)

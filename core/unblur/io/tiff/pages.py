@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,19 @@ def _extrasamples(image: Image, kept: Mapping[str, Any]) -> tuple[int, ...] | No
     return (2,) if ALPHA in image.channels else None
 
 
+def _ratio(value: float) -> tuple[int, int]:
+    """Return a positive number as a ratio of two integers of 32 bits, as near as they allow.
+
+    Older versions of tifffile round such a ratio to a few digits.
+    """
+    largest = 2**32 - 2
+    value = min(max(value, 1 / largest), float(largest))
+    above = max(value, 1 / value)
+    ratio = Fraction(above).limit_denominator(max(1, int(largest / above)))
+    parts = ratio.numerator, ratio.denominator
+    return parts if value >= 1 else parts[::-1]
+
+
 def _resolution(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {a: image.pixel_size[a] for a in "YX" if a in image.pixel_size}
     original = kept.get("resolution")
@@ -197,11 +211,11 @@ def _resolution(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> di
     if layout.flavour == "imagej" and len(sizes) == 2:
         unit = image.units.get("X", "pixel")
         height = length(sizes["Y"], image.units.get("Y", ""), unit) or sizes["Y"]
-        return {"resolution": (1 / sizes["X"], 1 / height), "resolutionunit": 1}
+        return {"resolution": (_ratio(1 / sizes["X"]), _ratio(1 / height)), "resolutionunit": 1}
     plane = plane_size(image.pixel_size, image.units, "cm")
     if plane is None:
         return {}
-    return {"resolution": (1 / plane[1], 1 / plane[0]), "resolutionunit": 3}
+    return {"resolution": (_ratio(1 / plane[1]), _ratio(1 / plane[0])), "resolutionunit": 3}
 
 
 def _description(image: Image, layout: TiffLayout, kept: Mapping[str, Any]) -> dict[str, Any]:

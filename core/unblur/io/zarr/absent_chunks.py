@@ -21,7 +21,7 @@ import numpy as np
 
 from unblur.io.size_limits import MAX_EXPANSION, check_count
 
-MAX_UNCHECKED_CHUNKS = 2**16
+MAX_UNCHECKED_CHUNKS = 2**13
 """Number of chunks up to which it is not compared with that of stored ones, dimensionless."""
 
 _NODATA_KEYS = ("_FillValue", "missing_value")

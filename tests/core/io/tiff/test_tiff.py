@@ -227,7 +227,10 @@ def test_resolutions_for_screens_are_no_pixel_sizes(tmp_path):
 
 
 def test_packed_bits_tell_the_white(tmp_path):
-    tifffile.imwrite(tmp_path / "in.tif", counts(20, 30), bitspersample=12)
+    try:
+        tifffile.imwrite(tmp_path / "in.tif", counts(20, 30), bitspersample=12)
+    except NotImplementedError:
+        pytest.skip("needs a newer imagecodecs, which writes the file")
     image, again = through(tmp_path / "in.tif", tmp_path / "out.tif")
     assert image.white == again.white == 4095
     assert image.dtype == again.dtype == np.uint16

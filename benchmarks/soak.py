@@ -1,0 +1,144 @@
+"""Many images through three pipelines in one process: memory, files, threads, and results.
+
+    OMP_NUM_THREADS=1 python benchmarks/soak.py --minutes 120
+
+Images of several types, formats and sizes go round and round through `wiener`, `richardson-lucy`
+and `tv` from file to file, one in eight of them damaged. Reported for each tenth of the time:
+resident memory, open files and threads; at the end the growth of memory between the first tenth
+after the warm-up and the last, and whether the results of the first and the last round are equal.
+`--save` writes `benchmarks/results/soak.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+PIPELINES = ("wiener", "richardson-lucy", "tv")
+IMAGES = 40
+"""Number of images of one round; 50 rounds are 2,000 images."""
+MAX_GROWTH = 0.05
+"""Largest growth of memory after the warm-up, relative."""
+RESULTS = Path(__file__).with_name("results") / "soak.json"
+
+
+def make_images(folder: Path) -> list[Path]:
+    """Write images of all kinds; every eighth is cut short."""
+    from unblur.io import write_image
+    from unblur.model.image import Image
+
+    rng = np.random.default_rng(4)
+    suffixes = (".tif", ".png", ".ome.zarr", ".npy", ".ome.tif", ".jpg", ".zarr", ".tif")
+    made = []
+    for number in range(IMAGES):
+        suffix = suffixes[number % len(suffixes)]
+        edges = (64 + 8 * (number % 5), 80 + 16 * (number % 3))
+        dtype = np.uint8 if suffix == ".jpg" else (np.uint8, np.uint16)[number % 2]
+        top = 255 if dtype == np.uint8 else 65535
+        if suffix not in (".jpg", ".png"):
+            dtype = (np.uint16, np.float32)[number % 2]
+            top = 65535 if dtype == np.uint16 else 1
+        scene = np.kron(rng.random((edges[0] // 8, edges[1] // 8)), np.ones((8, 8)))
+        path = write_image(Image((scene * top).astype(dtype), "YX"), folder / f"{number}{suffix}")
+        if number % 8 == 7:
+            path.write_bytes(path.read_bytes()[:-50])
+        made.append(path)
+    return made
+
+
+def one_round(images: list[Path], out: Path, options: dict[str, Any]) -> str:
+    """Deblur every image by one of the pipelines, and return a hash of all results."""
+    from unblur.errors import UnblurError
+    from unblur.io import read_image
+    from unblur.runs import deblur_file, file_jobs
+
+    digest = hashlib.sha256()
+    for number, job in enumerate(file_jobs([str(path) for path in images], out, True)):
+        try:
+            deblur_file(job, options[PIPELINES[number % len(PIPELINES)]])
+        except UnblurError as error:
+            digest.update(type(error).__name__.encode())
+            continue
+        digest.update(np.ascontiguousarray(read_image(job.output).data).tobytes())
+    return digest.hexdigest()
+
+
+def run_options(kernel: Any) -> dict[str, Any]:
+    """Return the options of each pipeline."""
+    from unblur.engine import BuiltPipeline
+    from unblur.model.context import Context
+    from unblur.model.kernel import Kernel, KernelField
+    from unblur.pipeline import Pipeline
+    from unblur.runs import RunOptions
+
+    field = KernelField.single(Kernel.from_samples(kernel))
+    return {
+        name: RunOptions(BuiltPipeline.of(Pipeline.load(name), field), Context(), overwrite=True)
+        for name in PIPELINES
+    }
+
+
+def state() -> dict[str, int]:
+    """Return resident memory in kB, open files and threads of this process."""
+    gc.collect()
+    text = Path("/proc/self/status").read_text()
+    (memory,) = (int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS"))
+    return {
+        "memory_kb": memory,
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": threading.active_count(),
+    }
+
+
+def main() -> int:
+    """Run for the given time; return 1 if something grew or results differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args()
+    kernel = np.outer(np.hanning(7), np.hanning(7)).astype(np.float32)
+    states, hashes = [], []
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        images = make_images(folder)
+        settings = run_options(kernel)
+        began = time.monotonic()
+        while time.monotonic() - began < 60 * options.minutes or len(states) < 4:
+            hashes.append(one_round(images, folder / "out", settings))
+            states.append({"s": round(time.monotonic() - began), **state()})
+    warm = states[max(1, len(states) // 10) :]
+    tenth = max(1, len(warm) // 10)
+    first, last = (median(s["memory_kb"] for s in part) for part in (warm[:tenth], warm[-tenth:]))
+    found = {
+        "minutes": options.minutes,
+        "images": len(states) * IMAGES,
+        "memory_mb": [round(first / 1e3, 1), round(last / 1e3, 1)],
+        "growth": round(last / first - 1, 4),
+        "files": [warm[0]["files"], warm[-1]["files"]],
+        "threads": [warm[0]["threads"], warm[-1]["threads"]],
+        "results equal": len(set(hashes)) == 1,
+    }
+    for row in states[:: max(1, len(states) // 10)]:
+        print(row)
+    print(json.dumps(found))
+    if options.save:
+        command = f"OMP_NUM_THREADS=1 python benchmarks/soak.py --minutes {options.minutes:g}"
+        content = {"command": command, **found, "states": states}
+        RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    middle = warm[len(warm) // 2]  # pools of threads have grown to their size by then
+    leaked = any(warm[-1][name] > middle[name] for name in ("files", "threads"))
+    return int(leaked or found["growth"] > MAX_GROWTH or not found["results equal"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
