@@ -27,6 +27,12 @@ from unblur.testing import gaussian, stars, synthetic_scene
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "napari_plugin/napari_unblur/sample_data"
+SHOWN_STEPS = {
+    ("map", "hyper-laplacian"),
+    ("points", "richardson-lucy"),
+    ("optics", "richardson-lucy"),
+}
+"""The first two steps of the pipeline files that the pages show."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -55,8 +61,8 @@ def files(tmp_path_factory) -> Path:
     psf = gaussian((7, 7), 1.5)
     write_kernel(psf, folder / "psf.tif")
     seen = (synthetic_scene((64, 64), psf).blurred.numpy()[0].clip(0, 1) * 60_000).astype(np.uint16)
-    for name in ("stack.tif", "cells.tif"):
-        write_image(Image(np.stack([seen] * 8), "ZYX"), folder / name)
+    for name, planes in (("stack.tif", 8), ("cells.tif", 32)):
+        write_image(Image(np.stack([seen] * planes), "ZYX"), folder / name)
     write_image(Image(np.tile(seen, (2, 2)), "YX"), folder / "mosaic.ome.zarr")
     field = stars((160, 160)).blurred.numpy()[0].astype(np.float32)
     write_image(Image(field, "YX"), folder / "field.fits")
@@ -132,4 +138,4 @@ def test_pipeline_files_build(page):
         if "steps:" not in text:
             continue
         stages = Pipeline.parse(text, page.name).build()
-        assert [stage.name for stage in stages[:2]] == ["map", "hyper-laplacian"]
+        assert tuple(stage.name for stage in stages[:2]) in SHOWN_STEPS

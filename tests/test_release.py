@@ -87,7 +87,9 @@ def test_the_source_can_be_built_again(dist):
 def test_the_citation_names_this_version_and_the_five_papers():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == unblur.__version__
-    assert len(citation["references"]) == 5
+    named = " ".join(reference["notes"] for reference in citation["references"])
+    for stage in ("schuler", "selfdeblur", "kotera", "discriminative", "svmap"):
+        assert stage in named
     assert f"## {unblur.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
