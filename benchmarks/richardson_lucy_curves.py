@@ -8,9 +8,9 @@ PSFs are not those on which the step sizes were chosen. PSNR leaves out a PSF's 
 where the tools' boundary conditions differ.
 
 A tool's seconds are those of a process with one thread, a straight line through the medians of its
-runs with few and with 30 iterations, all tools in turn. The time to the same PSNR is that of the
-first result of a tool with at least the highest PSNR that all tools reach, less 0.02 dB. Results:
-`results/richardson-lucy-curves`, and a picture in docs/images.
+runs with few and with 30 iterations, the tools alternating. The time to the same PSNR is that of
+the first result of a tool with at least the highest PSNR that all tools reach, less 0.02 dB.
+Results: `results/richardson-lucy-curves`, and a picture in docs/images.
 """
 
 from __future__ import annotations
@@ -190,8 +190,8 @@ def write_results(rows: list[dict[str, Any]], repetitions: int) -> None:
         "Richardson-Lucy: processor time to the same PSNR",
         to_the_same_psnr(rows),
         f"Photographs of {EDGE} x {EDGE} pixels, a stack of 20 x 64 x 64; one thread, other work "
-        f"on the machine, median of {repetitions} runs, all tools in turn. PSNR: the highest that "
-        f"all tools reach, less {MARGIN} dB. Times: relative to `unblur`; best: highest PSNR.",
+        f"on the machine, median of {repetitions} runs, the tools alternating. PSNR: the highest "
+        f"that all tools reach, less {MARGIN} dB. Times: relative to `unblur`; best: highest PSNR.",
         cases=rows,
     )
     shown = rows[0]["case"]
