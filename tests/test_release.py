@@ -84,7 +84,7 @@ def test_the_source_can_be_built_again(dist):
     assert {"pyproject.toml", "README.md", "LICENSE", "core/unblur/__init__.py"} <= names
 
 
-def test_the_citation_names_this_version_and_the_six_papers():
+def test_the_citation_names_this_version_and_the_five_papers():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == unblur.__version__
     named = " ".join(reference["notes"] for reference in citation["references"])
