@@ -174,6 +174,7 @@ def test_a_stage_registered_by_reference_is_imported_when_looked_up():
     assert "is not the deconvolve stage 'other'" in found.broken[1].cause
 
 
+@pytest.mark.needs_torch
 def test_a_trainer_registered_by_reference_is_imported_when_looked_up():
     right = TrainerReference("svmap", "unblur_svmap.training.trainer:SvmapTrainer")
     wrong = TrainerReference("wrong", "stages_for_tests:Copy")
