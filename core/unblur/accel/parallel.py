@@ -21,7 +21,7 @@ S = TypeVar("S")
 
 SMALL_PIXELS = 2**16
 """Largest image that is computed on one thread, in pixels. At 200 x 200 two threads save a third of
-the time on a quiet machine, and take 2.4 to 4.1 times as long beside two busy processes."""
+the time on an idle machine, and take 2.4 to 4.1 times as long beside two busy processes."""
 
 
 @contextmanager

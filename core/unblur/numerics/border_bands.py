@@ -28,6 +28,9 @@ conjugate gradients take less time. In square pixels."""
 TOLERANCE = 0.01
 """Gradient of the objective at the unobserved rows, relative to that of the smooth extension, at
 which the sweeps end, dimensionless."""
+ROUNDING = 32
+"""Gradient at the unobserved rows that is rounding alone, relative to that of the whole grid, in
+units of the last place. The systems enlarge it a thousand times: no sweep follows."""
 BLOCK_VALUES = 2**19
 """Size of the matrices that are factorised together, in numbers."""
 KEPT_VALUES = 2**21
@@ -222,14 +225,16 @@ class BorderedWiener:
             Largest number of times that both bands are solved for; 0 extends the image smoothly.
         """
         spectrum = torch.fft.rfft2(self._extended(image))
-        limit, step = 0.0, None
+        step = None
+        limit = ROUNDING * torch.finfo(image.dtype).eps
+        limit *= float(torch.linalg.vector_norm(spectrum * self.cost))
         for number in range(sweeps):
             gradient = self.down @ (spectrum * self.cost)
             size = float(torch.linalg.vector_norm(gradient))
-            if number and size <= limit:
+            if size <= limit:
                 break
             if number == 0:
-                limit = TOLERANCE * size
+                limit = max(limit, TOLERANCE * size)
                 self._solve_bands(spectrum, gradient)
             else:
                 step = self._best_step(spectrum, gradient, step)

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unblur.accel.memory import is_counted
 from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
@@ -164,8 +165,11 @@ _guard = threading.Lock()
 def _kept_solver(kernel: Tensor, shape: Sequence[int], weight: float) -> BorderedWiener:
     """Return the solver of a kernel, an extent and a weight, as last made for the same ones.
 
-    Planes of a stack and tiles of an image share it. Those of large images are not kept.
+    Planes of a stack and tiles of an image share it. Those of large images are not kept. While
+    memory is counted a new one is made, so that the count does not depend on what is kept.
     """
+    if is_counted():
+        return BorderedWiener(kernel, shape, weight)
     with _guard:
         for solver in _kept:
             if solver.is_for(kernel, shape, weight):

@@ -108,7 +108,7 @@ def test_a_run_does_what_the_plan_says(unblur, files, monkeypatch):
     known = (files / "wiener.yaml", files / "large.tif", "--psf", files / "psf.tif")
     with monkeypatch.context() as patch:
         for limit in ("BUDGET", "PER_WORKER"):
-            patch.setattr(planning, limit, 4 * 10**6)
+            patch.setattr(planning, limit, 3 * 10**6)
         plan = json.loads(unblur("plan", *known, "--json").out)
         unblur("run", *known, "-o", files / "out.tif")
     tiles = json.loads((files / "out.json").read_text())["tiles"]

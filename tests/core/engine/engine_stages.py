@@ -171,7 +171,10 @@ ALL = (
 
 
 def tiny_registry():
-    return Registry(stages={(cls.kind, cls.name): cls for cls in ALL})
+    found = Registry()
+    for cls in ALL:
+        found.stages[cls.kind, cls.name] = cls
+    return found
 
 
 def blur(sharp, kernel):
