@@ -8,27 +8,21 @@ in the paper.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from unblur.plugins.markers import hook
-
-if TYPE_CHECKING:
-    from unblur.model.stages import Stage
-    from unblur.training import Trainer
+from unblur.plugins.references import StageReference, TrainerReference
 
 
 @hook
-def unblur_stages() -> Iterable[type[Stage]]:
+def unblur_stages() -> Iterable[StageReference]:
     """Register the prior and the deconvolver."""
-    from unblur_denoiser.denoiser_prior import DenoiserPrior
-    from unblur_denoiser.stage import PlugAndPlay
-
-    return [DenoiserPrior, PlugAndPlay]
+    return [
+        StageReference("prior", "denoiser", "unblur_denoiser.denoiser_prior:DenoiserPrior"),
+        StageReference("deconvolve", "plug-and-play", "unblur_denoiser.stage:PlugAndPlay"),
+    ]
 
 
 @hook
-def unblur_trainers() -> Iterable[type[Trainer]]:
+def unblur_trainers() -> Iterable[TrainerReference]:
     """Register the training of its weights."""
-    from unblur_denoiser.training.trainer import DenoiserTrainer
-
-    return [DenoiserTrainer]
+    return [TrainerReference("denoiser", "unblur_denoiser.training.trainer:DenoiserTrainer")]

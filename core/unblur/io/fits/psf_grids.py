@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from unblur.errors import KernelError
 
@@ -136,6 +135,8 @@ def _on_grid(stack: Array, positions: Array, oversampling: float) -> PsfGrid:
     """Return PSFs sampled at the pixels, which have `oversampling` samples each along an axis."""
     if stack.ndim != 3 or len(stack) != len(positions) or oversampling <= 0:
         raise KernelError(f"{len(positions)} positions for samples of shape {stack.shape}.")
+    from scipy.ndimage import map_coordinates
+
     axes = []
     for extent in stack.shape[1:]:
         half_width = int((extent - 1) / 2 / oversampling)

@@ -16,7 +16,6 @@ from unblur.io.lazy_pixels import StoredPixels, check_fits_memory
 from unblur.io.region_writers import ZarrRegions, check_same, default_chunks, store_dask
 from unblur.io.size_limits import check_expansion, stored_bytes
 from unblur.io.zarr.absent_chunks import check_chunk_count, describe_absent_chunks, stated_nodata
-from unblur.io.zarr.checked_store import check_array, open_checked
 from unblur.model.formats import RegionWriter, Writer, require_dtype
 from unblur.model.image import Image
 
@@ -49,6 +48,8 @@ def letters(names: Sequence[str | None]) -> str | None:
 
 def open_pixels(path: Path, part: str) -> Any:
     """Return the zarr array at `path`, or its member `part`, open for reading."""
+    from unblur.io.zarr.checked_store import open_checked
+
     return open_checked(path / part if part else path)
 
 
@@ -101,6 +102,8 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
         names = stated if named and stated else guess_axes(array.shape, source)
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
+    from unblur.io.zarr.checked_store import check_array
+
     check_array(array, path)
     data, order = canonical(read_values(path, "", array, names, lazy), names)
     extra = extra if extra.get("axes") == order else {}

@@ -24,7 +24,6 @@ from unblur.io.zarr.arrays import (
     read_values,
     storage,
 )
-from unblur.io.zarr.checked_store import check_array
 from unblur.io.zarr.coordinates import read_coordinates
 from unblur.io.zarr.pyramids import steps_between
 from unblur.model.formats import Reader
@@ -104,6 +103,8 @@ def _read_multiscale(
     array = group[part]
     if 0 in array.shape:
         raise ImageError(f"{source}: the image is empty (shape {tuple(array.shape)}).")
+    from unblur.io.zarr.checked_store import check_array
+
     check_array(array, path / part)
     coordinates = read_coordinates(multiscale, dataset, array.ndim, group, source)
     entries = coordinates.entries
