@@ -157,6 +157,12 @@ TARGETS = [
         str(DATA),
     ),
     script(
+        "richardson-lucy-noise",
+        "accelerated richardson-lucy beside the iterations it replaces",
+        "richardson_lucy_noise.py",
+        str(DATA),
+    ),
+    script(
         "transform-lengths",
         "Fourier transforms in torch and scipy by length",
         "transform_lengths.py",

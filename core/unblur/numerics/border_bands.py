@@ -225,12 +225,14 @@ class BorderedWiener:
             Largest number of times that both bands are solved for; 0 extends the image smoothly.
         """
         spectrum = torch.fft.rfft2(self._extended(image))
-        step = None
-        limit = ROUNDING * torch.finfo(image.dtype).eps
-        limit *= float(torch.linalg.vector_norm(spectrum * self.cost))
+        limit, step = 0.0, None
         for number in range(sweeps):
-            gradient = self.down @ (spectrum * self.cost)
+            product = spectrum * self.cost
+            gradient = self.down @ product
             size = float(torch.linalg.vector_norm(gradient))
+            if number == 0:
+                rounding = ROUNDING * torch.finfo(image.dtype).eps
+                limit = rounding * float(torch.linalg.vector_norm(product))
             if size <= limit:
                 break
             if number == 0:

@@ -92,7 +92,7 @@ def test_samples_made_ahead_are_the_same(gpu):
         samples.close()
 
 
-def test_rehearsed_times_have_rows_with_targets(gpu, monkeypatch):
+def test_rehearsed_times_have_rows_with_targets(gpu):
     from gpu_timing import Sizes, measure_times
 
     rows = measure_times("cpu", Sizes(16, 64, (64, 80)))

@@ -13,7 +13,7 @@ from unblur.model.context import Context
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
 from unblur_classic.map.preprocessing import EstimationInput
-from unblur_classic.map.scoring import normalized_sparsity, sparsity_of
+from unblur_classic.map.scoring import sparsity_of
 from unblur_classic.map.search.hypotheses import HYPOTHESES, Hypothesis
 from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, support_extent
 
@@ -136,13 +136,8 @@ def _run_tracks(
 
 def _best_of(tracks: Sequence[SearchTrack], context: Context) -> FoundKernel:
     """Return the kernel whose restored image has the least normalised sparsity."""
-    scores = map_on_threads(
-        lambda t: normalized_sparsity(*t.window, t.kernel), tracks, context.device
-    )
-    # A score is NaN where the restored image is constant.
-    ranked = sorted(
-        ((score if isfinite(score) else inf, i) for i, score in enumerate(scores)),
-    )
+    scores = map_on_threads(lambda t: t.score, tracks, context.device)
+    ranked = sorted(((score if isfinite(score) else inf, i) for i, score in enumerate(scores)))
     found = [_found(tracks[i], score, tracks) for score, i in ranked]
     best = found[0]
     alternatives = (

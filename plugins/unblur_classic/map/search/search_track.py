@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import ceil
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from unblur.numerics.regions import gradient_energy, most_textured_windows
 from unblur_classic.map.alternating import Alternation, initial_kernel
 from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.scoring import normalized_sparsity
 from unblur_classic.map.search.hypotheses import Hypothesis, SearchParams
 
 COARSEST_SIZE = 7
@@ -72,6 +74,14 @@ class SearchTrack:
     def kernel(self) -> Tensor:
         """The kernel (n, n) at the last level."""
         return self._alternation.kernel
+
+    @cached_property
+    def score(self) -> float:
+        """Normalised sparsity of the image that the kernel restores; NaN if that is constant.
+
+        To be used once the track has ended.
+        """
+        return normalized_sparsity(*self.window, self.kernel)
 
     @property
     def ratio(self) -> float:
