@@ -105,7 +105,9 @@ def run_case(seed: Seed, number: int, run: int, folder: Path, watch: Watch | Non
     rng = np.random.default_rng(key)
     folder.mkdir(exist_ok=True)
     target = write_case(seed, folder, rng)
+    compiles = sys.dont_write_bytecode
     if watch is not None:
+        sys.dont_write_bytecode = True  # of modules imported for the first time
         watch.events, watch.active = [], True
     try:
         with warnings.catch_warnings():
@@ -121,6 +123,7 @@ def run_case(seed: Seed, number: int, run: int, folder: Path, watch: Watch | Non
     finally:
         if watch is not None:
             watch.active = False
+        sys.dont_write_bytecode = compiles
         shutil.rmtree(folder, ignore_errors=True)
     if watch is not None and watch.events:
         return Outcome("outside", "\n".join(watch.events))
