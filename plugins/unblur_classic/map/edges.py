@@ -7,6 +7,8 @@ from math import pi
 import torch
 from torch import Tensor
 
+from unblur.numerics.half_quadratic import keep_long
+
 PER_DIRECTION = 2
 """Number of gradients in each of four ranges of direction, per pixel of the kernel's extent."""
 
@@ -45,5 +47,5 @@ def salient_threshold(gradients: Tensor, size: int) -> float:
 
 def keep_salient(gradients: Tensor, threshold: float) -> Tensor:
     """Return the gradients, 0 where shorter than `threshold`, but never all of them."""
-    length = gradients.square().sum(0)
-    return gradients * (length >= min(threshold**2, 0.5 * float(length.max())))
+    longest = float(gradients.square().sum(0).max())
+    return keep_long(gradients, min(threshold**2, 0.5 * longest))

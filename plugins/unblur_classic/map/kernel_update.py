@@ -54,12 +54,12 @@ class NormalEquations:
         """
         domain = sharp.shape[-2:]
         spectrum = fft(sharp, 2)
-        power = spectrum.abs().square().sum(0)
+        power = (spectrum.real.square() + spectrum.imag.square()).sum(0)
         cross_power = (spectrum.conj() * fft(blurred, 2)).sum(0)
         if whitening is not None:
             level = power + whitening * stable_mean(power)
             level = level.clamp_min(torch.finfo(power.dtype).tiny)
-            power, cross_power = power / level, cross_power / level
+            power, cross_power = power / level, cross_power * level.reciprocal()
         auto, cross = inverse_fft(power, domain), inverse_fft(cross_power, domain)
         centre = size // 2
         target = torch.roll(cross, (centre, centre), (-2, -1))[corner((size, size))]

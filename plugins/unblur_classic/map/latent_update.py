@@ -88,7 +88,7 @@ def update_latent(
     """
     domain = scene.shape[-2:]
     otf = psf_to_otf(kernel, domain)
-    power = otf.abs().square()
+    power = otf.real.square() + otf.imag.square()
     laplacian = laplacian_otf(domain, scene)
     numerator = otf.conj() * fft(scene, 2)
     gradient_priors = [p for p in priors if p.on_gradient]
@@ -101,11 +101,13 @@ def update_latent(
     laplacians = len(gradient_priors) * laplacian
 
     def pull(gradients: Tensor, penalty: float | Tensor) -> Tensor:
-        total = torch.zeros_like(scene)
-        for p in gradient_priors:
-            step = p.weight / (2 * penalty)
-            total = total + gradient_adjoint(p.prior.shrink_gradient(gradients, step))  # type: ignore[attr-defined]
-        return total
+        parts = [
+            p.prior.shrink_gradient(gradients, p.weight / (2 * penalty))  # type: ignore[attr-defined]
+            for p in gradient_priors
+        ]
+        if not parts:
+            return torch.zeros_like(scene)
+        return gradient_adjoint(sum(parts[1:], start=parts[0]))
 
     penalties = _penalties(gradient_priors, last_penalty)
     latent, spectrum = split_gradients(scene, numerator, power, laplacians, penalties, pull)

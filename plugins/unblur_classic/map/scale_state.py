@@ -78,12 +78,13 @@ class ScaleState:
             self.scene, kernels, priors, self.latent, last_penalty
         )
         self.scene = torch.where(self.observed, self.scene, predicted)
-        sharp = gradient(self.latent)
-        if threshold:
-            sharp = keep_salient(sharp, threshold)
+        sharp, blurred = gradient(self.latent), gradient(self.scene)
+        if not threshold:
+            return sharp, torch.where(self.observed_gradients, blurred, gradient(predicted))
+        sharp = keep_salient(sharp, threshold)
         domain = self.latent.shape[-2:]
         filled = inverse_fft(psf_to_otf(kernels, domain) * fft(sharp, 2), domain)
-        return sharp, torch.where(self.observed_gradients, gradient(self.scene), filled)
+        return sharp, torch.where(self.observed_gradients, blurred, filled)
 
 
 def embed(window: Tensor, domain: Sequence[int], size: int) -> Tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from unblur.model import stages
 from unblur.numerics.fourier import fft, inverse_fft
+from unblur.numerics.half_quadratic import keep_long
 from unblur.numerics.operators import gradient, gradient_adjoint, laplacian_otf
 from unblur.numerics.proximal import shrink
 from unblur.numerics.solvers import admm
@@ -106,7 +106,7 @@ class L0Gradient(GradientPrior):
 
     def shrink_gradient(self, gradients: Tensor, step: float) -> Tensor:
         """Keep the gradients whose squared length is at least `2 step`."""
-        return torch.where(gradients.square().sum(0) >= 2 * step, gradients, 0)
+        return keep_long(gradients, 2 * step)
 
 
 class HyperLaplacianPrior(GradientPrior):

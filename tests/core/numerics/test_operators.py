@@ -52,6 +52,16 @@ def test_gradient_adjoint_is_the_transpose_of_gradient(h, w, d):
 
 
 @pytest.mark.parametrize("shape", [(6, 7), (4, 5, 6)])
+def test_gradients_with_and_without_a_derivative_are_the_same_bits(shape):
+    ndim = len(shape)
+    x, g = random(2, *shape).float(), random(ndim, 2, *shape, seed=1).float()
+    assert torch.equal(gradient(x, ndim), gradient(x.clone().requires_grad_(), ndim))
+    assert torch.equal(
+        gradient_adjoint(g, ndim), gradient_adjoint(g.clone().requires_grad_(), ndim)
+    )
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (4, 5, 6)])
 def test_laplacian_otf_belongs_to_gradient_adjoint_of_gradient(shape):
     x = random(*shape)
     ndim = len(shape)
