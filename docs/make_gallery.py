@@ -114,7 +114,9 @@ def microtubules(data: Path) -> Exhibit:
 def beads(data: Path) -> Exhibit:
     """Beads under a confocal microscope, from the side; the PSF is estimated from the stack."""
     stack = tifffile.imread(data / "microscopy/confocal_beads/beads_zstack.tif").astype(np.float32)
-    done = unblur.deblur(stack, "points-richardson-lucy", axes="ZYX")
+    done = unblur.deblur(
+        stack, "points-richardson-lucy", axes="ZYX", **{"richardson-lucy.iterations": 30}
+    )
     side = [np.asarray(image, np.float32).max(axis=1) for image in (stack, done.image)]
     tall = [np.repeat(image[9:33], 5, axis=0) for image in side]
     widths = [full_width(image.max(axis=1)) for image in side]

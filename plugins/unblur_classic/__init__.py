@@ -32,6 +32,9 @@ def unblur_stages() -> Iterable[StageReference]:
         StageReference("kernel", "given", "unblur_classic.given:Given"),
         StageReference("kernel", "map", "unblur_classic.map.estimator:MapEstimator"),
         StageReference("kernel", "optics", "unblur_classic.optics.estimator:Optics"),
+        StageReference(
+            "kernel", "fitted-optics", "unblur_classic.optics.fitted_estimator:FittedOptics"
+        ),
         StageReference("kernel", "photograph", "unblur_classic.photograph.estimator:Photograph"),
         StageReference("kernel", "points", "unblur_classic.point_sources.estimator:Points"),
         StageReference("postprocess", "clip", "unblur_classic.postprocess.clip:Clip"),

@@ -99,9 +99,10 @@ for _image in ("grey", "colour", "stars"):
     known("plug-and-play", _image, settings={"plug-and-play.steps": 3})
 known("hyper-laplacian", "volume")
 known("svmap", "volume")
-blind("points-richardson-lucy", "stars")
-blind("points-richardson-lucy", "volume")
-blind("points-richardson-lucy", "grey")
+THIRTY = {"richardson-lucy.iterations": 30}
+blind("points-richardson-lucy", "stars", settings=THIRTY)
+blind("points-richardson-lucy", "volume", settings=THIRTY)
+blind("points-richardson-lucy", "grey", settings=THIRTY)
 
 FEW = {"svmap.iterations": 2, "svmap.colour": "luma"}
 
@@ -118,8 +119,8 @@ known("richardson-lucy", "volume", "tiled", options={"tile": 32})
 known("richardson-lucy", "grey", "field-tiled", psf="field", options={"tile": 40})
 known("wiener", "volume", "lazy", feed="dask")
 known("tv", "stack", "tiled", options={"tile": 40})
-blind("points-richardson-lucy", "stars", "tiled", options={"tile": 40})
-blind("points-richardson-lucy", "stars", "lazy", feed="dask")
+blind("points-richardson-lucy", "stars", "tiled", settings=THIRTY, options={"tile": 40})
+blind("points-richardson-lucy", "stars", "lazy", settings=THIRTY, feed="dask")
 known("wiener", "grey", "command", feed="command")
 
 # Options of the call -----------------------------------------------------------------------------

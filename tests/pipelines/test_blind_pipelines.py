@@ -31,6 +31,7 @@ BLIND = {
     "schuler-svmap": ("grey", {**SCHULER, **FEW}),
     "schuler-local-svmap": ("grey", {**SCHULER, **FEW, "tiles.size": 56}),
     "optics-richardson-lucy": ("grey", {f"kernel.{name}": v for name, v in OPTICS.items()}),
+    "fitted-optics-richardson-lucy": ("grey", {f"kernel.{name}": v for name, v in OPTICS.items()}),
     "selfdeblur": ("stack", NETWORKS),
     "selfdeblur-hyper-laplacian": ("grey", {**NETWORKS, "kernel.region": 64}),
     "selfdeblur-svmap": ("stars", {**NETWORKS, **FEW, "kernel.region": 64}),

@@ -10,6 +10,7 @@ from unblur.model.context import Context
 from unblur.model.detector import stated_detector
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel
+from unblur.pipeline import Pipeline
 from unblur.testing import moffat
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
@@ -37,7 +38,7 @@ def flux(image, radius=6):
 
 def test_a_sloping_sky_is_removed_and_put_back():
     slope = np.linspace(0.0036, 0.0044, 128)[:, None]
-    stage = RichardsonLucy(background="map", iterations=100)
+    stage = Pipeline.load("points-richardson-lucy").build()[1]  # as by default for a sky
     found = stage.deconvolve(frame(slope, 800_000), Kernel(PSF), CONTEXT)
     values = found[0].numpy()
     left = values[:, :30].mean(axis=1) - slope[:, 0]

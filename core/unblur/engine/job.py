@@ -103,6 +103,8 @@ class BuiltPipeline:
     def for_image(self, image: Image) -> BuiltPipeline:
         """Return the pipeline with the kernel that the image's metadata determines, if any.
 
+        A kernel step that uses both metadata and pixels has the metadata then.
+
         Raises
         ------
         UsageError
@@ -113,9 +115,12 @@ class BuiltPipeline:
         estimator = next((s for s in self.stages if isinstance(s, KernelEstimator)), None)
         if estimator is None:
             return self
-        found = estimator.kernel_from_metadata(image, spatial_axes(image, self.stages, None))
+        ndim = spatial_axes(image, self.stages, None)
+        found = estimator.kernel_from_metadata(image, ndim)
         if found is None:
-            return self
+            prepared = estimator.prepare_for_image(image, ndim)
+            stages = tuple(prepared if s is estimator else s for s in self.stages)
+            return replace(self, stages=stages)
         return replace(
             self,
             field=found.field,

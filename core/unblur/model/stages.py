@@ -186,6 +186,13 @@ class KernelEstimator(Stage):
         """
         return None
 
+    def prepare_for_image(self, image: Image, ndim: int) -> Self:
+        """Return a copy that holds what it needs of the image's metadata; itself by default.
+
+        Called before `estimate`, which gets values alone. `ndim` is as for `kernel_from_metadata`.
+        """
+        return self
+
     def prepare_for_windows(self) -> Self:
         """Return the estimator that runs on windows of a larger image; itself by default.
 

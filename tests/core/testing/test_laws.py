@@ -69,6 +69,16 @@ QUICK: dict[str, dict[str, Any]] = {
             "energy; that of the prior is stated for one noise level"
         },
     },
+    "fitted-optics": {
+        "params": {
+            "na": 0.5,
+            "emission_nm": 520,
+            "immersion": "air",
+            "pixel_um": 0.3,
+            "step_um": 1,
+            "size": 9,
+        }
+    },
     "given": {"params": {"weights": [[1, 2, 1], [0, 3, 1]]}},
     "kotera": {
         "params": {"size": 9, "iterations": 3, "width": 4},

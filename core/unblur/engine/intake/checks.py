@@ -50,7 +50,9 @@ def check_kernel_fits(kernel: Kernel, shape: Sequence[int], stage: Stage) -> Non
 def check_estimator_fits(stage: KernelEstimator, shape: Sequence[int]) -> None:
     """Raise `KernelError` if the kernel size of a step is larger than the image."""
     size = getattr(stage.params, "size", None)
-    if isinstance(size, int) and size > min(shape):
+    # Where the number of planes is a param of its own, the size is that of a plane.
+    limited = shape[-2:] if hasattr(stage.params, "planes") else shape
+    if isinstance(size, int) and size > min(limited):
         raise KernelError(
             f"kernel '{stage.name}' is asked for {size} pixels, but the image has "
             f"{_size(shape)}; set a smaller kernel.size or give a larger image."
