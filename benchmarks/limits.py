@@ -5,8 +5,8 @@
     python benchmarks/limits.py --edge 2048           # a smaller mosaic for the streamed rows
 
 Each row states the figure, its limit, and whether it falls short. Seconds are medians of runs that
-alternate with the peers'. A row whose peer is not installed says so. Results:
-`results/limits.json`.
+alternate with the peers'. A row whose peer is not installed says so. On two quiet cores all rows
+take a few minutes; the streamed ones take half of that. Results: `results/limits.json`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,12 @@ from unblur.model.image import Image
 from unblur.plugins.manager import registry
 from unblur.testing import gaussian, synthetic_scene
 
-BUSY = ("hyper-laplacian", "richardson-lucy", "tv", "wiener")
-"""Deconvolvers that are timed beside busy processes and on a stack."""
+BUSY = ("hyper-laplacian", "map", "richardson-lucy", "tv", "wiener")
+"""Stages that are timed beside busy processes."""
+STACK_SECONDS = 15.0
+"""Time of a stack from which it has fewer planes than were asked for, in seconds."""
+FEWEST_PLANES = 12
+"""Smallest number of planes of such a stack, dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +64,42 @@ class Limit:
 
 
 def race(
-    tools: list[Any], ours: str, peer: str, options: argparse.Namespace, **changes: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the rows of one of our tools and of a peer, timed alternately on one scene."""
-    chosen = [tool for tool in tools if tool.label in (ours, peer)]
+    tools: list[Any], labels: tuple[str, ...], options: argparse.Namespace, **changes: int
+) -> dict[str, dict[str, Any]]:
+    """Return the rows of some tools by their label, timed alternately on one scene."""
+    chosen = [tool for tool in tools if tool.label in labels]
     sizes = {"depth": 0, "edge": 2048, "kernel": 25, "repetitions": options.repetitions, **changes}
     rows = {row["tool"]: row for row in compare_tools(chosen, argparse.Namespace(**sizes))}
     for row in rows.values():
         if "why" in row:
             raise LookupError(f"{row['tool']}: {row['why']}")
-    return rows[ours], rows[peer]
+    return rows
+
+
+@cache
+def lucy_race(
+    peer: str, iterations: int, repetitions: int, *, edge: int = 2048, kernel: int, depth: int
+) -> dict[str, dict[str, Any]]:
+    """Race Richardson-Lucy with and without acceleration against a peer, once for both rows."""
+    return race(
+        race_richardson_lucy.tools(iterations),
+        (PLAIN, DEFAULT, peer),
+        argparse.Namespace(repetitions=repetitions),
+        edge=edge,
+        kernel=kernel,
+        depth=depth,
+    )
 
 
 def lucy(label: str, peer: str, iterations: int = 30, **changes: int) -> Callable[..., Any]:
     """Return a row of Richardson-Lucy: how many times faster than a peer, PSNR beside it."""
 
     def measure(options: argparse.Namespace) -> tuple[float, str]:
-        tools = race_richardson_lucy.tools(iterations)
-        own, other = race(tools, label, peer, options, **changes)
+        sizes = {"edge": 2048, "kernel": 25, "depth": 0, **changes}
+        if not changes.get("depth"):
+            sizes["edge"] = min(sizes["edge"], options.largest)
+        rows = lucy_race(peer, iterations, options.repetitions, **sizes)
+        own, other = rows[label], rows[peer]
         return other["seconds"] / own["seconds"], quality(own, other)
 
     return measure
@@ -90,19 +113,31 @@ def quality(own: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def wiener(options: argparse.Namespace) -> tuple[float, str]:
-    own, other = race(race_wiener.TOOLS, "unblur", "scikit-image", options)
+    edge = min(2048, options.largest)
+    rows = race(race_wiener.TOOLS, (DEFAULT, SKIMAGE), options, edge=edge)
+    own, other = rows[DEFAULT], rows[SKIMAGE]
     return own["seconds"] / other["seconds"], quality(own, other)
+
+
+@cache
+def streamed_run(stage: str, edge: int) -> dict[str, Any]:
+    """Deblur a mosaic of `edge` pixels squared, once for all rows; return its times and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = scale_mosaic.fresh(Path(folder), edge)
+        return scale_mosaic.run_process("paced", source, stage, "threads", 2, None)
 
 
 def streamed(stage: str, what: str) -> Callable[..., Any]:
     """Return a row of a streamed run: seconds per megapixel, or peak memory in GB."""
 
     def measure(options: argparse.Namespace) -> tuple[float, str]:
-        with tempfile.TemporaryDirectory() as folder:
-            source = scale_mosaic.fresh(Path(folder), options.edge)
-            found = scale_mosaic.run_process("paced", source, stage, "threads", 2, None)
+        found = streamed_run(stage, options.edge)
         figure = found["seconds"] * 1e6 / options.edge**2 if what == "pace" else found["peak GB"]
-        return figure, f"{options.edge} x {options.edge}, tile of {found['tile']}"
+        busy = found["CPU seconds"] * 1e6 / options.edge**2
+        return figure, (
+            f"{options.edge} x {options.edge}, tile of {found['tile']}, {busy:.3f} s of processor "
+            "time per megapixel"
+        )
 
     return measure
 
@@ -139,13 +174,17 @@ def busy_processes(count: int) -> Iterator[None]:
 
 
 def stage_seconds(name: str, shape: tuple[int, ...], repetitions: int) -> float:
-    """Return the median seconds of a deconvolver on a scene, after one run."""
-    stage = registry().stage("deconvolve", name)()
+    """Return the median seconds of a deconvolver or of `map` on a scene, after one run."""
+    stage: Any = registry().stage("kernel" if name == "map" else "deconvolve", name)()
     given = synthetic_scene(shape, gaussian((9, 9), 1.5), noise=0.005)
+    context = Context(noise=0.005)
     found = []
     for _ in range(repetitions + 1):
         began = time.perf_counter()
-        stage.deconvolve(given.blurred, given.kernel, Context(noise=0.005))
+        if name == "map":
+            stage.estimate(given.blurred, context)
+        else:
+            stage.deconvolve(given.blurred, given.kernel, context)
         found.append(time.perf_counter() - began)
     return statistics.median(found[1:])
 
@@ -154,7 +193,7 @@ def shared(name: str) -> Callable[..., Any]:
     """Return a row: how many times longer a stage takes with busy processes beside it."""
 
     def measure(options: argparse.Namespace) -> tuple[float, str]:
-        repetitions = 3 * options.repetitions
+        repetitions = 3 if name == "map" else 3 * options.repetitions
         alone = stage_seconds(name, (200, 200), repetitions)
         with busy_processes(options.busy):
             beside = stage_seconds(name, (200, 200), repetitions)
@@ -169,7 +208,6 @@ def stack(name: str) -> Callable[..., Any]:
     def measure(options: argparse.Namespace) -> tuple[float, str]:
         given = synthetic_scene((256, 256), gaussian((9, 9), 1.5), noise=0.005)
         plane = given.blurred[0].numpy()
-        planes = Image(np.repeat(plane[None], options.planes, 0), "TYX")
         kernel = given.kernel
 
         def seconds(image: Image) -> float:
@@ -179,8 +217,9 @@ def stack(name: str) -> Callable[..., Any]:
 
         seconds(Image(plane, "YX"))
         first = statistics.median(seconds(Image(plane, "YX")) for _ in range(options.repetitions))
-        whole = seconds(planes)
-        return whole / (first * options.planes), f"{whole:.2f} s, {options.planes} x {first:.3f} s"
+        count = min(options.planes, max(int(STACK_SECONDS / first), FEWEST_PLANES))
+        whole = seconds(Image(np.repeat(plane[None], count, 0), "TYX"))
+        return whole / (first * count), f"{whole:.2f} s, {count} x {first:.4f} s"
 
     return measure
 
@@ -222,7 +261,8 @@ LIMITS = [
     ),
     *(
         Limit(f"stack {name}", "times the first plane's seconds per plane", stack(name), 1.1, True)
-        for name in BUSY
+        for name, stage in sorted(registry().stages_of("deconvolve").items())
+        if 2 in stage.dimensions
     ),
 ]
 
@@ -246,7 +286,8 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=16384, help="pixels of the streamed mosaic")
     parser.add_argument("--planes", type=int, default=100, help="planes of the stack")
     parser.add_argument("--busy", type=int, default=2, help="busy processes beside")
-    parser.add_argument("--turns", dest="repetitions", type=int, default=5, help="runs of each")
+    parser.add_argument("--turns", dest="repetitions", type=int, default=3, help="runs of each")
+    parser.add_argument("--largest", type=int, default=2048, help="largest edge of other images")
     options = parser.parse_args()
     rows = []
     for limit in LIMITS:

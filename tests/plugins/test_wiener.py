@@ -139,6 +139,29 @@ def test_a_tile_with_its_halo_equals_the_whole_even_where_the_spectrum_has_zeros
     assert (part[:, *crop] - whole[:, *interior]).abs().max() <= Wiener.tolerance
 
 
+@pytest.mark.parametrize("kernel", [gaussian((9, 9), 1.2), disk(2)])
+@pytest.mark.parametrize("cut_axes", [(True, True), (True, False), (False, True)])
+def test_a_tile_extended_smoothly_where_the_image_goes_on_equals_the_whole(kernel, cut_axes):
+    stage = Wiener()
+    halo = [h + n - 1 for h, n in zip(stage.halo(kernel), kernel.shape, strict=True)]
+    given = synthetic_scene([24 + 2 * (h + 20) for h in halo], kernel, noise=0.005)
+    whole = stage.deconvolve(given.blurred, kernel, CONTEXT)
+    padded = tuple(slice(20, -20) if is_cut else slice(None) for is_cut in cut_axes)
+    context = CONTEXT.with_(cut_axes=cut_axes)
+    part = torch.empty_like(whole)
+    part[:, *padded] = stage.deconvolve(given.blurred[:, *padded], kernel, context)
+    inside = tuple(slice(20 + h, -20 - h) for h in halo)
+    assert (part - whole)[:, *inside].abs().max() <= Wiener.tolerance
+
+
+def test_a_tile_is_not_extended_smoothly_with_a_weight_below_that_of_its_halo():
+    given = synthetic_scene((48, 48), gaussian((9, 9), 1.2), noise=0.0)
+    stage, context = Wiener(model_error=0.0), Context(noise=0.0, contrast=0.2)
+    whole = stage.deconvolve(given.blurred, given.kernel, context)
+    cut = stage.deconvolve(given.blurred, given.kernel, context.with_(cut_axes=(True, True)))
+    assert torch.equal(cut, whole)
+
+
 def test_the_halo_is_larger_for_kernels_with_spectral_zeros():
     assert max(Wiener().halo(disk(4))) > 2 * max(Wiener().halo(gaussian((9, 9), 1.5)))
     assert Wiener().halo(straight(9))[1] > 5 * Wiener().halo(straight(9))[0]

@@ -145,6 +145,10 @@ class BorderedWiener:
         Extent of the images.
     weight : float
         Weight of the squared gradient.
+    cut_axes : (bool, bool)
+        Axes along which the scene beyond the image is not solved for, since the image is a tile
+        whose outermost pixels are discarded: it is extended smoothly to the next fast length. Not
+        the first one alone; transpose the image then.
 
     Notes
     -----
@@ -155,11 +159,18 @@ class BorderedWiener:
     which share the corners, are solved in turn (multiplicative Schwarz).
     """
 
-    def __init__(self, kernel: Tensor, shape: Sequence[int], weight: float) -> None:
-        self.kernel, self.weight = kernel, weight
+    def __init__(
+        self,
+        kernel: Tensor,
+        shape: Sequence[int],
+        weight: float,
+        cut_axes: Sequence[bool] = (False, False),
+    ) -> None:
+        self.kernel, self.weight, self.cut_axes = kernel, weight, tuple(cut_axes)
         self.shape = (int(shape[0]), int(shape[1]))
-        self.grid = tuple(grid_length(n + k - 1) for n, k in zip(shape, kernel.shape, strict=True))
-        self.before = tuple(k - 1 - k // 2 for k in kernel.shape)
+        axes = list(zip(shape, kernel.shape, cut_axes, strict=True))
+        self.grid = tuple(grid_length(n if is_cut else n + k - 1) for n, k, is_cut in axes)
+        self.before = tuple(0 if is_cut else k - 1 - k // 2 for _, k, is_cut in axes)
         height, width = self.grid
         rows, columns = torch.arange(height), torch.arange(width // 2 + 1)
         otf = self._otf(kernel, rows, columns)
@@ -173,16 +184,25 @@ class BorderedWiener:
         if width % 2 == 0:
             self.doubled[-1] = 0.5
         gaps = [_gap(*sizes) for sizes in zip(self.grid, self.shape, self.before, strict=True)]
-        self.down = _waves(1, height, gaps[0], rows, otf)
-        self.across = _waves(1, width, columns, gaps[1], otf)
         self.gaps = [gap.to(kernel.device) for gap in gaps]
+        # The band of an axis that is not solved for has no rows (columns).
+        solved = [gap[: 0 if is_cut else None] for gap, is_cut in zip(gaps, cut_axes, strict=True)]
+        self.down = _waves(1, height, solved[0], rows, otf)
+        self.across = _waves(1, width, columns, solved[1], otf)
         self.bands = self._bands(rows, columns)
 
-    def is_for(self, kernel: Tensor, shape: Sequence[int], weight: float) -> bool:
-        """Return whether this is the filter of that kernel, extent and weight."""
+    def is_for(
+        self,
+        kernel: Tensor,
+        shape: Sequence[int],
+        weight: float,
+        cut_axes: Sequence[bool] = (False, False),
+    ) -> bool:
+        """Return whether this is the filter of that kernel, extent, weight and cut axes."""
         return (
             self.weight == weight
             and self.shape == tuple(shape)
+            and self.cut_axes == tuple(cut_axes)
             and self.kernel.device == kernel.device
             and torch.equal(self.kernel, kernel)
         )
@@ -198,10 +218,10 @@ class BorderedWiener:
 
     def _bands(self, rows: Tensor, columns: Tensor) -> tuple[_Band, _Band]:
         height, width = self.grid
-        down = _waves(1, height, torch.arange(len(self.gaps[0])), rows, self.down)
+        down = _waves(1, height, torch.arange(len(self.down)), rows, self.down)
         lags = torch.complex(down.real.contiguous() @ self.cost, down.imag.contiguous() @ self.cost)
         first = (lags / height).T
-        across = _waves(1, width, columns, torch.arange(len(self.gaps[1])), self.across)
+        across = _waves(1, width, columns, torch.arange(self.across.shape[1]), self.across)
         across = across * self.doubled[:, None]
         half = torch.complex(
             self.cost @ across.real.contiguous(), self.cost @ across.imag.contiguous()
@@ -223,7 +243,10 @@ class BorderedWiener:
             Finite everywhere.
         sweeps : int
             Largest number of times that both bands are solved for; 0 extends the image smoothly.
+            A single band is solved for once.
         """
+        if any(self.cut_axes):
+            sweeps = min(sweeps, 0 if all(self.cut_axes) else 1)
         spectrum = torch.fft.rfft2(self._extended(image))
         limit, step = 0.0, None
         for number in range(sweeps):
@@ -276,6 +299,8 @@ class BorderedWiener:
         height, width = self.grid
         rows = self.bands[0].solve(gradient.T / -height).T.contiguous()
         spectrum.addmm_(self.down.mH, rows)
+        if not self.across.shape[1]:
+            return
         gradient = self._folded((spectrum * self.cost) @ (self.across * self.doubled[:, None]))
         half = self.bands[1].solve(gradient / -width)
         columns = torch.cat([half, half[1 : height - len(half) + 1].flip(0).conj()])
@@ -283,6 +308,8 @@ class BorderedWiener:
 
     def _extended(self, image: Tensor) -> Tensor:
         """Continue an image over the grid; opposite ends meet along a raised cosine."""
+        if self.grid == self.shape:
+            return image
         scene = image.new_empty(self.grid)
         top, left = self.before
         seen = scene[top : top + self.shape[0]]

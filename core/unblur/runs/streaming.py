@@ -98,6 +98,8 @@ def deblur_into(
     scheduler = scheduler or Threads(plan.workers, plan.device)
     direct = scheduler.in_process or fills_chunks(plan.tiling, chunk_shape)
     task = tile_task(job, processor, plan, store if direct else DeferredTarget())
+    if scheduler.in_process:
+        task = replace(task, reader=task.reader.cached())
     any_succeeded = bool(finished)
     for tile, outcome in follow(scheduler, task, PendingTiles(plan.tiling, finished), job.context):
         if isinstance(outcome, Exception):

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -153,9 +154,10 @@ class RichardsonLucy(stages.Deconvolver):
     ) -> Tensor:
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
         context.checkpoint()
-        background = self._background(blurred, mask)
-        scene, blur = self._iterate(blurred, kernel, context, mask, background)[:2]
-        return blur.crop(scene) + background
+        with one_thread_if_small(blurred[0].numel()):
+            background = self._background(blurred, mask)
+            scene, blur = self._iterate(blurred, kernel, context, mask, background)[:2]
+            return blur.crop(scene) + background
 
     def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None

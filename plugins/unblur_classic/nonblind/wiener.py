@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from math import hypot, prod
 
 import torch
@@ -28,9 +30,13 @@ from unblur_classic.nonblind.regularization import (
     relative_noise,
 )
 
-MAX_KEPT, MAX_KEPT_PIXELS = 2, 2**23
-"""Number of filters that are kept for the next plane or tile, and the largest grid of one of them,
-in pixels."""
+MAX_KEPT, MAX_KEPT_PIXELS = 8, 2**23
+"""Number of filters that are kept for the next plane or tile, dimensionless, and the largest extent
+of their grids together, in pixels."""
+
+MIN_CUT_WEIGHT = 0.5
+"""Smallest weight at which a tile is extended smoothly, in units of that for which the halo is
+made, dimensionless. The default model error leaves 0.59 without noise."""
 
 
 class Wiener(stages.Deconvolver):
@@ -58,7 +64,8 @@ class Wiener(stages.Deconvolver):
     plane it is found directly, a Toeplitz system for each frequency along the border (see
     `unblur.numerics.border_bands`). With a mask, in 3-D, and for kernels nearly as large as the
     image it is found by conjugate gradients over the unobserved pixels alone, with two filterings
-    per iteration.
+    per iteration. A tile is extended smoothly along the axes on which the image goes on beyond it
+    (`Context.cut_axes`): what that changes lies within the halo.
 
     The weight is `(noise^2 + model_error^2) / gradient^2`, all relative to the image's contrast;
     sharp photographs have a gradient of about 0.55 of their contrast.
@@ -125,8 +132,11 @@ class Wiener(stages.Deconvolver):
             )
             weight = quadratic_weight(noise)
         weights = torch.as_tensor(weight).flatten().expand(len(blurred)).tolist()
-        if is_direct(kernel.shape, blurred.shape[1:]) and (mask is None or bool(mask.all())):
-            return self._solve_bands(blurred, kernel, weights, context)
+        cut_axes = context.cut_axes if min(weights) >= MIN_CUT_WEIGHT * self._halo_weight() else ()
+        is_inner = blurred.ndim == 3 and cut_axes == (True, True)
+        is_direct_here = is_inner or is_direct(kernel.shape, blurred.shape[1:])
+        if is_direct_here and (mask is None or bool(mask.all())):
+            return self._solve_bands(blurred, kernel, weights, context.with_(cut_axes=cut_axes))
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         wiener = WienerFilter.of(blur.otf, blur.domain, weight)
         completed = solve_unobserved(
@@ -143,40 +153,52 @@ class Wiener(stages.Deconvolver):
     ) -> Tensor:
         """Filter each channel, its unobserved border solved for directly."""
         tick = context.ticker(self.name, len(blurred))
+        psf, cut_axes = kernel.tensor(device=blurred.device), context.cut_axes or (False, False)
         sharp = torch.empty_like(blurred)
+        is_transposed = cut_axes == (True, False)
         for channel, weight, result in zip(blurred, weights, sharp, strict=True):
-            solver = _kept_solver(kernel.tensor(device=blurred.device), channel.shape, weight)
-            result.copy_(solver.apply(channel, self.params.iterations))
+            if is_transposed:
+                solver = _kept_solver(psf.T, channel.T.shape, weight, (False, True))
+                result.copy_(solver.apply(channel.T, self.params.iterations).T)
+            else:
+                solver = _kept_solver(psf, channel.shape, weight, cut_axes)
+                result.copy_(solver.apply(channel, self.params.iterations))
             tick(preview=sharp)
         return sharp
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return the radius of the filter's impulse response; see the Notes."""
-        weight = self.params.weight
-        if weight == "auto":
-            weight = quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
-        return response_radius(kernel, weight)
+        return response_radius(kernel, self._halo_weight())
+
+    def _halo_weight(self) -> float:
+        """Return the weight for which the halo suffices."""
+        weight: float | str = self.params.weight
+        if not isinstance(weight, str):
+            return weight
+        return quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
 
 
 _kept: list[BorderedWiener] = []
 _guard = threading.Lock()
 
 
-def _kept_solver(kernel: Tensor, shape: Sequence[int], weight: float) -> BorderedWiener:
+def _kept_solver(
+    kernel: Tensor, shape: Sequence[int], weight: float, cut_axes: Sequence[bool]
+) -> BorderedWiener:
     """Return the solver of a kernel, an extent and a weight, as last made for the same ones.
 
     Planes of a stack and tiles of an image share it. Those of large images are not kept. While
     memory is counted a new one is made, so that the count does not depend on what is kept.
     """
     if is_counted():
-        return BorderedWiener(kernel, shape, weight)
+        return BorderedWiener(kernel, shape, weight, cut_axes)
     with _guard:
         for solver in _kept:
-            if solver.is_for(kernel, shape, weight):
+            if solver.is_for(kernel, shape, weight, cut_axes):
                 return solver
-    solver = BorderedWiener(kernel, shape, weight)
-    if prod(solver.grid) <= MAX_KEPT_PIXELS:
-        with _guard:
-            _kept.insert(0, solver)
-            del _kept[MAX_KEPT:]
+    solver = BorderedWiener(kernel, shape, weight, cut_axes)
+    with _guard:
+        _kept.insert(0, solver)
+        pixels = list(accumulate(prod(kept.grid) for kept in _kept))
+        del _kept[min(bisect_right(pixels, MAX_KEPT_PIXELS), MAX_KEPT) :]
     return solver

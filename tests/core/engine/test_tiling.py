@@ -39,6 +39,14 @@ def test_interiors_cover_every_pixel_once(axes, shape, volumetric, size, halo):
     assert (count == 1).all()
 
 
+def test_a_tile_is_cut_along_the_axes_on_which_it_has_its_whole_halo():
+    tiling = Tiling(layout("YX", (100, 100)), (25, 50), (8, 8))
+    assert [tile.cut_axes((8, 8)) for tile in tiling] == [
+        (row in (1, 2), False) for row in range(4) for _ in range(2)
+    ]
+    assert tiling[2].cut_axes((0, 8)) == (False, False)
+
+
 def test_a_halved_tile_is_the_tile():
     tiling = Tiling(layout("YX", (100, 100)), (40, 60), (8, 8))
     tile = tiling[3]

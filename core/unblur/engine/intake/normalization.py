@@ -47,6 +47,10 @@ pixels, or of a smooth surface, come with others close below.
 NEAR_THE_TOP = 0.02
 """Width of the range below the largest value in which others are counted, as a fraction of it."""
 
+STRIP_VALUES = 2**16
+"""Number of values that are brought back to their type at a time, dimensionless: their float64 fit
+into the second-level cache."""
+
 WHOLE_HASH_BYTES = 2**31
 """Largest size of an image in memory that is hashed completely, in bytes."""
 
@@ -233,7 +237,9 @@ class Normalization:
         raw = np.asarray(values)
         if self.dtype.itemsize > 2 or self.black:
             return ((raw.astype(np.float64) - self.black) / self.span).astype(np.float32)
-        return raw.astype(np.float32) / np.float32(self.span)
+        unit = raw.astype(np.float32)
+        unit /= np.float32(self.span)
+        return unit
 
     def denormalize(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return normalised values in the image's own units and type.
@@ -241,15 +247,27 @@ class Normalization:
         Integers are rounded and clipped to their type's range; floats that are too large for
         their type are clipped too.
         """
-        own = values.astype(np.float64) * self.span + self.black
+        made = np.empty(values.shape, self.dtype)
+        rows = max(STRIP_VALUES // max(values[..., :1, :].size, 1), 1)
+        for first in range(0, values.shape[-2], rows):
+            strip = (..., slice(first, first + rows), slice(None))
+            made[strip] = self._denormalize(values[strip])
+        return made
+
+    def _denormalize(self, values: NDArray[Any]) -> NDArray[Any]:
+        own = values.astype(np.float64)
+        own *= self.span
+        own += self.black
         if self.dtype.kind == "b":
-            return own >= 0.5
+            return np.asarray(own >= 0.5)
         if self.dtype.kind in "ui":
             low, high = _integer_range(self.dtype)
-            return np.clip(np.rint(np.nan_to_num(own)), low, high).astype(self.dtype)
+            if np.isnan(own.min()):
+                own[np.isnan(own)] = 0
+            return np.clip(np.rint(own, out=own), low, high, out=own)
         limit = np.finfo(self.dtype)
         clipped = np.clip(own, float(limit.min), float(limit.max))
-        return np.where(np.isfinite(own), clipped, own).astype(self.dtype)
+        return np.where(np.isfinite(own), clipped, own)
 
     def missing(self, block: NDArray[Any], colours: Any) -> Flags | None:
         """Return which values of the colours of a block are no data; `None` if none is.
@@ -267,6 +285,9 @@ class Normalization:
             True where a value is NaN, infinite, `nodata`, or under an alpha of 0.
         """
         values = block[colours]
+        is_finite = values.dtype.kind != "f" or bool(np.isfinite(values).all())
+        if is_finite and self.nodata is None and self.alpha is None:
+            return None
         absent = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
         if self.nodata is not None:
             absent |= values == values.dtype.type(self.nodata)
@@ -279,6 +300,9 @@ class Normalization:
 
         A pixel is invalid if any of its channels is missing or saturated.
         """
+        level = self.saturation_level
+        if missing is None and (level is None or not values.size or values.max() < level):
+            return None
         bad = np.zeros(values.shape[1:], bool)
         if missing is not None:
             bad |= missing.any(axis=0)

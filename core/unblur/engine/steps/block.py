@@ -120,6 +120,7 @@ class BlockProcessor:
         crop: tuple[slice, ...] | None = None,
         origin: tuple[int, int] = (0, 0),
         unreadable: Flags | None = None,
+        cut_axes: tuple[bool, ...] = (),
     ) -> BlockResult:
         """Deblur one block or one tile.
 
@@ -133,6 +134,8 @@ class BlockProcessor:
             Row and column of the block's first pixel in the image.
         unreadable : (*spatial) bool array, optional
             Pixels that could not be read.
+        cut_axes : tuple of bool
+            As in `Context`.
         """
         inside = (slice(None), *(crop or (slice(None),) * (block.ndim - 1)))
         values = block[inside].copy()
@@ -144,7 +147,7 @@ class BlockProcessor:
             blurred,
             self.stages,
             self.field,
-            self.context,
+            self.context.with_(cut_axes=cut_axes) if cut_axes else self.context,
             valid,
             origin=origin,
             statistics=self.statistics,

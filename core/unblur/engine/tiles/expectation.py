@@ -12,6 +12,7 @@ from math import inf, prod
 
 import torch
 
+from unblur.accel.chunk_cache import KEPT_BYTES
 from unblur.accel.malloc import trim_memory
 from unblur.accel.memory import AllocationCounter, resident_memory
 from unblur.accel.trials import Trial, extrapolate_by_power, extrapolate_linearly
@@ -89,7 +90,7 @@ def expect(job: DeblurJob, processor: BlockProcessor, plan: Plan, warm_up: WarmU
     if is_gpu(plan.device):
         return Expectation(max(plan.peak, kernel_memory), total)
     held = prod(job.image.shape) * job.image.dtype.itemsize
-    image, result = (0, 0) if plan.way == "streamed" else (held, held)
+    image, result = (min(held, KEPT_BYTES), 0) if plan.way == "streamed" else (held, held)
     working = max(kernel_memory, plan.peak + result)
     return Expectation(warm_up.memory + image + working, total)
 

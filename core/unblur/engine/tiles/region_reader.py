@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unblur.accel.chunk_cache import cached
 from unblur.accel.memory import is_out_of_memory
 from unblur.engine.tiles.tiling import Box
 from unblur.errors import describe_exception
@@ -66,6 +67,10 @@ class RegionReader:
             pieces = tuple(int(n) for n in known)
         return cls(image.data, image.axes, pieces)
 
+    def cached(self) -> RegionReader:
+        """Return the reader for the tiles of one process, which reads each chunk once."""
+        return replace(self, data=cached(self.data))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Extent along TCZYX."""
@@ -109,13 +114,15 @@ class RegionReader:
         values = np.zeros([part.stop - part.start for part in whole], self.dtype)
         gaps = np.zeros(values.shape, bool)
         failures = []
+        # A chunk of the cache may hold several pieces of the file, of which only some are damaged.
+        direct = replace(self, data=getattr(self.data, "uncached", self.data))
         for piece in self._pieces_of(whole):
             place = tuple(
                 slice(p.start - w.start, p.stop - w.start)
                 for p, w in zip(piece, whole, strict=True)
             )
             try:
-                values[place] = self.fetch(piece)
+                values[place] = direct.fetch(piece)
             except Exception as error:
                 gaps[place] = True
                 failures.append((piece, describe_exception(error)))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
-from math import ceil
+from math import ceil, prod
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unblur.accel.malloc import no_malloc_trim
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import KernelResult, low_confidence_warnings
 from unblur.engine.report import RunLog
@@ -23,6 +25,10 @@ from unblur.errors import Cancelled, UsageError
 from unblur.model.block_layout import name_block
 from unblur.model.confidence import plane_warnings
 from unblur.model.context import Context
+
+REUSED_PIXELS = 2**20
+"""Largest extent of a plane whose memory is kept for the next one, in pixels: to give it back and
+to take it anew costs small planes much of their time."""
 
 CALIBRATION_EDGE = 1024
 """Edge of the window on which stages fix their settings for all tiles, in pixels."""
@@ -41,6 +47,8 @@ def run_whole(
 ) -> tuple[NDArray[Any], KernelResult, RunLog]:
     """Deblur every block of an image in memory, one after the other.
 
+    Small planes of a stack reuse the memory of the ones before.
+
     Returns
     -------
     values : array
@@ -50,6 +58,15 @@ def run_whole(
     log : RunLog
         Times and warnings.
     """
+    is_stack = job.layout.count > 1 and prod(job.layout.spatial) <= REUSED_PIXELS
+    with no_malloc_trim() if is_stack else nullcontext():
+        return _run_blocks(job, processor, kernel)
+
+
+def _run_blocks(
+    job: DeblurJob, processor: BlockProcessor, kernel: KernelResult
+) -> tuple[NDArray[Any], KernelResult, RunLog]:
+    """Deblur every block; as `run_whole`."""
     data = job.layout.view(np.asarray(job.image.data))
     values = np.empty_like(data)
     log = RunLog.of(job.stages)

@@ -146,9 +146,10 @@ class TileTask:
         interior = self.reader.bounds(tile.region(tile.interior))
         values = np.empty([span.stop - span.start for span in interior], part.values.dtype)
         origin = (tile.padded[-2].start, tile.padded[-1].start)
+        cut_axes = tile.cut_axes(self.tiling.halo)
         for index in _blocks(tile):
             gaps = None if part.unreadable is None else part.unreadable[(index[0], *index[2:])]
-            made = processor.run(part.values[index], tile.crop, origin, gaps)
+            made = processor.run(part.values[index], tile.crop, origin, gaps, cut_axes)
             values[index] = made.values
             result.nonfinite += made.nonfinite
             result.light += made.light

@@ -54,6 +54,13 @@ class Tile:
             for i, p in zip(self.interior, self.padded, strict=True)
         )
 
+    def cut_axes(self, halo: Sequence[int]) -> tuple[bool, ...]:
+        """Return for each spatial axis whether the whole halo is read on both sides."""
+        return tuple(
+            i.start - p.start >= h and p.stop - i.stop >= h and h > 0
+            for i, p, h in zip(self.interior, self.padded, halo, strict=True)
+        )
+
     def region(self, box: Box) -> Box:
         """Return `box` as a region of the TCZYX view, all channels included."""
         planes = () if self.z_slice is None else (self.z_slice,)
