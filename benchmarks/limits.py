@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ from unblur.testing import gaussian, synthetic_scene
 
 BUSY = ("hyper-laplacian", "map", "richardson-lucy", "tv", "wiener")
 """Stages that are timed beside busy processes."""
+MODULES = {"scikit-image": "skimage", "redlionfish": "RedLionfishDeconv"}
+"""Module of each peer's package, where it has another name."""
 STACK_SECONDS = 15.0
 """Time of a stack from which it has fewer planes than were asked for, in seconds."""
 FEWEST_PLANES = 12
@@ -68,6 +71,9 @@ def race(
 ) -> dict[str, dict[str, Any]]:
     """Return the rows of some tools by their label, timed alternately on one scene."""
     chosen = [tool for tool in tools if tool.label in labels]
+    for tool in chosen:
+        if find_spec(MODULES.get(tool.package, tool.package)) is None:
+            raise LookupError(f"{tool.label}: not installed")
     sizes = {"depth": 0, "edge": 2048, "kernel": 25, "repetitions": options.repetitions, **changes}
     rows = {row["tool"]: row for row in compare_tools(chosen, argparse.Namespace(**sizes))}
     for row in rows.values():
@@ -96,8 +102,7 @@ def lucy(label: str, peer: str, iterations: int = 30, **changes: int) -> Callabl
 
     def measure(options: argparse.Namespace) -> tuple[float, str]:
         sizes = {"edge": 2048, "kernel": 25, "depth": 0, **changes}
-        if not changes.get("depth"):
-            sizes["edge"] = min(sizes["edge"], options.largest)
+        sizes["edge"] = min(sizes["edge"], options.largest)
         rows = lucy_race(peer, iterations, options.repetitions, **sizes)
         own, other = rows[label], rows[peer]
         return other["seconds"] / own["seconds"], quality(own, other)
@@ -287,7 +292,7 @@ def main() -> None:
     parser.add_argument("--planes", type=int, default=100, help="planes of the stack")
     parser.add_argument("--busy", type=int, default=2, help="busy processes beside")
     parser.add_argument("--turns", dest="repetitions", type=int, default=3, help="runs of each")
-    parser.add_argument("--largest", type=int, default=2048, help="largest edge of other images")
+    parser.add_argument("--largest", type=int, default=2048, help="edge of the images of races")
     options = parser.parse_args()
     rows = []
     for limit in LIMITS:
