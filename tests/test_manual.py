@@ -54,7 +54,7 @@ def files(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     photograph = Picture.open(SAMPLES / "photograph.png").convert("L")
     photograph.resize((232, 184)).save(folder / "photo.jpg", quality=95)
-    photograph.crop((60, 60, 180, 180)).save(folder / "shaken.jpg", quality=95)
+    photograph.crop((60, 60, 150, 150)).save(folder / "shaken.jpg", quality=95)
     beads = read_image(SAMPLES / "beads.tif")
     part = Image(beads.data[:, 50:135, 5:100], beads.axes)  # three beads
     write_image(part, folder / "beads.tif")

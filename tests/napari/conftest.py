@@ -79,12 +79,11 @@ def settings_of_this_test(tmp_path: Path, frozen_libraries: None) -> Iterator[No
     """
     from qtpy.QtCore import QSettings
 
-    if not gc.get_freeze_count():
-        gc.freeze()  # a measurement of the window's response has ended it
     folder = str(tmp_path / "settings")
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
     yield
     gc.collect()
+    gc.freeze()  # what this test has imported, the next collection need not visit
 
 
 @pytest.fixture

@@ -112,13 +112,12 @@ for _pipeline in ("wiener", "richardson-lucy", "hyper-laplacian", "tv", "svmap")
     _short = FEW if _pipeline == "svmap" else {}
     known(_pipeline, "grey", "tiled", settings=_short, options={"tile": 48})
     known(_pipeline, "grey", "field", settings=_short, psf="field")
-    if _pipeline not in ("hyper-laplacian", "svmap"):  # these take 3 to 11 s
-        known(_pipeline, "colour", "tiled", options={"tile": 48})
-    known(_pipeline, "stars", "lazy", settings=_short, feed="dask")
+for _pipeline in ("wiener", "richardson-lucy"):
+    known(_pipeline, "colour", "tiled", options={"tile": 48})
+    known(_pipeline, "stars", "lazy", feed="dask")
 known("richardson-lucy", "volume", "tiled", options={"tile": 32})
 known("richardson-lucy", "grey", "field-tiled", psf="field", options={"tile": 40})
 known("wiener", "volume", "lazy", feed="dask")
-known("tv", "stack", "tiled", options={"tile": 40})
 blind("points-richardson-lucy", "stars", "tiled", settings=THIRTY, options={"tile": 40})
 blind("points-richardson-lucy", "stars", "lazy", settings=THIRTY, feed="dask")
 known("wiener", "grey", "command", feed="command")
@@ -126,7 +125,6 @@ known("wiener", "grey", "command", feed="command")
 # Options of the call -----------------------------------------------------------------------------
 
 known("hyper-laplacian", "stars", "fill", options={"nonfinite": "fill"})
-known("svmap", "colour", "unmasked", options={"saturated": "keep"})
 known("richardson-lucy", "colour", "masked", options={"saturated": "mask"})
 known("wiener", "grey", "noise", options={"noise": 0.02})
 
@@ -178,8 +176,6 @@ for _name, (_image, _content) in _known.items():
 _found: dict[str, tuple[str, dict[str, Any]]] = {
     "given": ("grey", chain(kernel_step("given", weights=[[0, 1, 0], [1, 4, 2], [0, 1, 1]]),
                             deconvolve("wiener"))),
-    "points-epsf": ("stars", chain(kernel_step("points", method="epsf", size=9),
-                                   deconvolve("richardson-lucy", iterations=5))),
     "points-positions": (
         "grey", chain(kernel_step("points", size=9, positions=[[30, 30], [50, 40]]),
                       deconvolve("wiener"))),

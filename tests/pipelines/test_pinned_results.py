@@ -28,17 +28,6 @@ TOLERANCE = 1e-3
 With instructions of SSE2 in place of AVX2 it was 2e-5.
 """
 
-EPSF_TOLERANCE = 0.1
-"""The same where photutils builds the kernel, in standard deviations.
-
-Its iterations end where the centres of the stars hardly move; with newer libraries it was 0.04.
-"""
-
-
-def tolerance(name: str) -> float:
-    """Return the largest difference of a case on another machine, in standard deviations."""
-    return EPSF_TOLERANCE if name.startswith("points-epsf") else TOLERANCE
-
 
 @pytest.fixture(scope="session")
 def compute() -> Iterator[Any]:
@@ -70,9 +59,8 @@ def test_result_is_as_pinned(name, compute):
     if SAME_MACHINE:
         same = [part for part in ("image", "kernel") if part not in parts]
         pytest.fail(f"{name}: {changes}; equal: {', '.join(same) or 'nothing'}", pytrace=False)
-    most = tolerance(name)
-    if any(deviation(pinned, found, part) > most for part in parts):
-        pytest.fail(f"{name}, on another machine: {changes}; at most {most}", pytrace=False)
+    if any(deviation(pinned, found, part) > TOLERANCE for part in parts):
+        pytest.fail(f"{name}, on another machine: {changes}; at most {TOLERANCE}", pytrace=False)
 
 
 def deviation(pinned: dict[str, Any], found: dict[str, Any], part: str) -> float:

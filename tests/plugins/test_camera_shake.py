@@ -97,14 +97,13 @@ def test_without_rotation_there_is_one_kernel(shaken):
     assert estimated(shaken, max_rotation_deg=0, refinements=1).is_uniform
 
 
-def test_it_is_deterministic_and_independent_of_brightness(part):
+def test_it_is_independent_of_brightness(part):
     quick = {"refinements": 1}
-    first, again, dim = (estimated(x, **quick).mean.weights for x in (part, part, 0.05 * part))
-    np.testing.assert_array_equal(first, again)
+    first, dim = (estimated(x, **quick).mean.weights for x in (part, 0.05 * part))
     assert kernel_similarity(first, dim) > 0.999
 
 
-def test_the_values_of_masked_pixels_do_not_matter(part):
+def test_it_is_deterministic_and_the_values_of_masked_pixels_do_not_matter(part):
     mask = torch.ones(part.shape[1:])
     mask[30:42, 20:40] = 0
     quick = {"refinements": 1}
@@ -115,16 +114,16 @@ def test_the_values_of_masked_pixels_do_not_matter(part):
     np.testing.assert_array_equal(black, white)
 
 
-def test_every_part_and_iteration_is_reported_and_it_stops_when_cancelled(shaken):
+def test_every_part_and_iteration_is_reported_and_it_stops_when_cancelled(part):
     reports = []
-    estimated(shaken, Context(on_progress=reports.append), refinements=2)
+    estimated(part, Context(on_progress=reports.append), refinements=2)
     assert [(r.label, r.done, r.total) for r in reports] == [
         *(("camera-shake, schuler", n, 9) for n in range(1, 10)),
         *(("camera-shake", n, 2) for n in (1, 2)),
     ]
     polls = iter([False, False, True])
     with pytest.raises(Cancelled):
-        estimated(shaken, Context(is_cancelled=lambda: next(polls)))
+        estimated(part, Context(is_cancelled=lambda: next(polls)))
 
 
 def test_a_flat_part_is_skipped_and_a_flat_image_raises(shaken):

@@ -26,13 +26,13 @@ from unblur_discriminative.training import (
 )
 from unblur_discriminative.weights import FOLDER, load_classifier
 
-QUICK = {"crop": 32, "batch": 2, "steps": 2, "validate_every": 1, "text": 0.5}
+QUICK = {"crop": 32, "batch": 2, "steps": 2, "validate_every": 2, "text": 0.5}
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
-    for seed in range(10):
+    for seed in range(5):
         values = 255 * synthetic_scene((200, 180), seed=seed).sharp[0].clamp(0, 1)
         Image.fromarray(values.numpy().astype(np.uint8)).save(folder / f"{seed}.png")
     return folder
@@ -138,7 +138,7 @@ def test_it_learns(photos):
     model = trainer.model()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(25):
+    for _ in range(12):
         optimiser.zero_grad()
         loss = sum(trainer.loss(model, index, torch.device("cpu")) for index in range(4)) / 4
         loss.backward()
@@ -166,7 +166,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(photos, tmp_path, mome
 
 
 def test_excluded_pictures_are_never_read(photos, tmp_path):
-    names = [f"{n}.png" for n in range(10)]
+    names = [f"{n}.png" for n in range(5)]
     (tmp_path / "names.txt").write_text("\n".join(names))
     with pytest.raises(ImageError, match="leaves none"):
         DiscriminativeTrainer(QUICK, exclude=tmp_path / "names.txt").prepare(photos)

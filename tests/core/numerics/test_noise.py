@@ -33,7 +33,8 @@ def photos(shared):
 def slightly_blurred(shared):
     """Textured photographs whose own noise a slight blur has taken away."""
     names = ["kodak/kodim01.png", "kodak/kodim13.png", "photos/cid22_1001682.jpg"]
-    grey = [np.asarray(Image.open(shared / "data" / n).convert("L"), np.float32) for n in names]
+    opened = [Image.open(shared / "data" / name).convert("L") for name in names]
+    grey = [np.asarray(picture.crop((40, 40, 440, 380)), np.float32) for picture in opened]
     return [blur_image(torch.tensor(g)[None] / 255, gaussian_kernel(0.6)) for g in grey]
 
 

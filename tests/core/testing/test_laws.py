@@ -106,6 +106,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "params": {"size": 9, "iterations": 3, "width": 4},
         "scene": synthetic_scene((40, 40), noise=0.005),
     },
+    "svmap": {"params": {"iterations": 2}},
 }
 """By stage name: `params` that make it quick, its `scene`, and laws it is `exempt` from, why."""
 
