@@ -21,8 +21,8 @@ from svmap_table import stored_kernels
 from unblur.engine import deblur
 from unblur.numerics.metrics import levin_aligned
 from unblur.pipeline import Pipeline
+from unblur.training.blurred_samples import degrade
 from unblur.training.images import read_luma
-from unblur_svmap.training.data import degrade
 from unblur_svmap.training.trainer import GAIN, held_out
 
 ROWS, COLUMNS, NOISE = 400, 500, 0.01

@@ -2,14 +2,18 @@
 
     python benchmarks/plug_and_play_table.py bsd DATA
     python benchmarks/plug_and_play_table.py kodak KODAK --limit 6 --only plug-and-play \
-        --set steps=6 --set penalty=0.15
+        --model own.safetensors
+    python benchmarks/plug_and_play_table.py bsd-methods DATA --every 4 --stored
 
 Results: `results/plug-and-play-WHAT`. DATA is a folder of sharp images, whose luma is used: image
 number i is blurred by stored kernel number i (13 to 35 pixels), cropped to the valid region, and
 given Gaussian noise. Every method gets the true kernel and noise level; hyper-laplacian has the
 weight, one for all images, of the highest PSNR on every fifth of them, or with `--stored` that of
 `results/svmap-bsd.json`, chosen so on all of BSD's validation pictures. Seconds are processor time
-of one thread per megapixel. `--set` changes params of plug-and-play, `--model` its weights.
+of one thread per megapixel. Of plug-and-play there are two rows: with the trained steps, and with
+the prior `denoiser` in steps by rule. `--set` changes params of both, `--model` the weights of the
+trained steps. `--keep` measures the methods of `--only` anew and keeps the other rows of the stored
+table, which has to be of the same images.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import psnr, ssim
 from unblur.plugins.manager import registry
-from unblur_svmap.training.data import BlurredSample
+from unblur.training.blurred_samples import BlurredSample
 
 BASELINE = "hyper-laplacian, best weight"
 
@@ -38,10 +42,15 @@ BASELINE = "hyper-laplacian, best weight"
 def variants(noise: float, params: dict[str, Any], model: str | None) -> list[StageVariant]:
     """Return the methods that are compared."""
     own = {**EXACT, **params}
-    if model is not None:
-        own["priors"] = [{"prior": "denoiser", "weight": 1.0, "params": {"model": model}}]
+    trained = own if model is None else {**own, "model": model}
+    by_rule = {"priors": [{"prior": "denoiser", "weight": 1.0}], **own}
     baseline, svmap = methods(noise, {})
-    return [baseline, StageVariant("plug-and-play", "plug-and-play", own), svmap]
+    return [
+        baseline,
+        StageVariant("plug-and-play", "plug-and-play", trained),
+        StageVariant("plug-and-play, denoiser", "plug-and-play", by_rule),
+        svmap,
+    ]
 
 
 def stored_weight(noise: str, method: StageVariant) -> float | None:
@@ -94,6 +103,16 @@ def rows_of(given: list[BlurredSample], options: argparse.Namespace) -> list[dic
     return rows
 
 
+def merge(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the rows in place of those of a stored table, and its other ones, with gains anew."""
+    stored = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    order = [method.label for method in variants(0.01, {}, None)]
+    table = {(r["noise"], r["method"]): r for r in [*stored, *rows]}
+    for (noise, _), row in table.items():
+        row["gain"] = row["psnr"] - table[noise, BASELINE]["psnr"]
+    return sorted(table.values(), key=lambda r: (r["noise"], order.index(r["method"])))
+
+
 def pair(text: str) -> tuple[str, str]:
     """Return the key and the value of KEY=VALUE."""
     key, _, value = text.partition("=")
@@ -109,6 +128,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="measure on every n-th image")
     parser.add_argument("--stored", action="store_true", help="take the stored best weights")
     parser.add_argument("--only", nargs="*", help="rows to measure, by their labels")
+    parser.add_argument("--keep", action="store_true", help="keep the other rows of the table")
     parser.add_argument("--set", type=pair, action="append", default=[], metavar="PARAM=VALUE")
     parser.add_argument("--model", help="weights of the denoiser, a name or a file")
     options = parser.parse_args()
@@ -122,10 +142,11 @@ def main() -> None:
         "region, gain in dB over hyper-laplacian, seconds of one thread per megapixel. True "
         "kernels of 13 to 35 pixels, stored; noise seeded; hyper-laplacian with its best weight."
     )
+    name = f"plug-and-play-{options.what}"
     write_table(
-        f"plug-and-play-{options.what}",
+        name,
         "Plug-and-play deconvolution with the true kernel",
-        rows,
+        merge(rows, name) if options.keep else rows,
         remark,
         "number of the picture",
     )

@@ -1,11 +1,14 @@
 """Deconvolution with estimated kernels, by weights trained with and without kernel errors.
 
     python benchmarks/svmap_estimated.py ../shared/data/kodak
+    python benchmarks/svmap_estimated.py ../shared/data/kodak --noise 0.01 --limit 6 \
+        --estimators map --methods hyper-laplacian plug-and-play --name plug-and-play-estimated
 
 Image number i is blurred by stored kernel number i as in `svmap_table.py`, with noise; the kernel
 is estimated blind by each of `--estimators`, with an odd kernel size six or seven pixels larger,
 and the image is deconvolved with it and with the true kernel, by hyper-laplacian, svmap with the
-weights `gaussian`, and svmap with `tolerant`. PSNR at the best shift. Results:
+weights `gaussian`, svmap with `tolerant`, and plug-and-play. PSNR at the best shift, means.
+`--kernels FOLDER` stores the estimated kernels there and reads those that it holds. Results:
 `results/svmap-estimated`.
 """
 
@@ -23,7 +26,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.plugins.manager import registry
-from unblur_svmap.training.data import BlurredSample
+from unblur.training.blurred_samples import BlurredSample
 
 PROTOCOL = {"border": 15, "search": 3.0, "step": 0.5}
 PRIORS = [{"prior": "l0-gradient", "weight": 4e-3}]
@@ -32,6 +35,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "hyper-laplacian": ("hyper-laplacian", {}),
     "svmap, gaussian": ("svmap", {"model": "gaussian"}),
     "svmap, tolerant": ("svmap", {"model": "tolerant"}),
+    "plug-and-play": ("plug-and-play", {}),
 }
 
 
@@ -50,6 +54,23 @@ def estimate_kernel(estimator: str, sample: BlurredSample) -> Kernel:
     return stage.estimate(sample.blurred[0], Context()).kernel
 
 
+def kernels_of(
+    estimator: str, noise: float, given: list[BlurredSample], stored: Path | None
+) -> list[Kernel]:
+    """Return the kernel that an estimator finds in each image, from a file if there is one."""
+    found = []
+    for number, sample in enumerate(given):
+        file = stored / f"{estimator}-{noise:g}-{number}.npy" if stored else None
+        if file is not None and file.exists():
+            found.append(Kernel(np.load(file, allow_pickle=False)))
+            continue
+        found.append(estimate_kernel(estimator, sample))
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, found[-1].weights)
+    return found
+
+
 def main() -> None:
     """Blur, estimate, deconvolve, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -57,18 +78,23 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.002, 0.01])
     parser.add_argument("--limit", type=int, help="largest number of images")
     parser.add_argument("--estimators", nargs="+", default=list(ESTIMATORS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS)[:3])
+    parser.add_argument("--kernels", type=Path, help="folder of the estimated kernels")
     parser.add_argument("--name", default="svmap-estimated")
     options = parser.parse_args()
     rows: list[Row] = []
     for noise in options.noise:
         given = list(samples(options.folder, noise, options.limit))
-        kernels = {name: [estimate_kernel(name, s) for s in given] for name in options.estimators}
+        kernels = {
+            name: kernels_of(name, noise, given, options.kernels) for name in options.estimators
+        }
         kernels["true"] = [Kernel(s.kernel.numpy()) for s in given]
         for source, those in kernels.items():
             row: Row = {"noise": f"{100 * noise:g} %", "kernel": source}
-            for method in METHODS:
+            for method in options.methods:
                 figures = [score(method, s, k) for s, k in zip(given, those, strict=True)]
                 row[method] = round(float(np.mean(figures)), 2)
+                print(source, method, np.round(figures, 2).tolist(), flush=True)
             rows.append(row)
             print(row, flush=True)
     remark = (

@@ -37,8 +37,8 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import psnr, ssim
 from unblur.numerics.synthesis import gaussian_process_kernel, shake_kernel
 from unblur.plugins.manager import registry
+from unblur.training.blurred_samples import BlurredSample, degrade
 from unblur.training.images import image_files, read_luma
-from unblur_svmap.training.data import BlurredSample, degrade
 from unblur_svmap.training.trainer import GAIN, held_out
 
 KERNELS = Path(__file__).with_name("kernels_13_35.npz")

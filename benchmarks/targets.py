@@ -50,6 +50,11 @@ TARGETS = [
         "levin09",
         *("wiener", "richardson-lucy", "tv", "hyper-laplacian", "svmap"),
     ),
+    bench(
+        "levin-plug-and-play",
+        "Levin's 32 pairs with the true kernels, by plug-and-play",
+        *("levin09", "plug-and-play"),
+    ),
     bench("levin-blind", "Levin's 32 pairs, blind", "levin09", "map-hyper-laplacian"),
     bench(
         "levin-schuler",
@@ -66,7 +71,21 @@ TARGETS = [
         "plug-and-play-bsd",
         "plug-and-play beside svmap and hyper-laplacian on BSD's validation pictures",
         "plug_and_play_table.py",
-        *("bsd", str(DATA / "bsds500/val")),
+        *("bsd", str(DATA / "bsds500/val"), "--every", "4", "--stored"),
+        *("--only", "hyper-laplacian, best weight", "plug-and-play", "plug-and-play, denoiser"),
+    ),
+    script(
+        "plug-and-play-speed",
+        "seconds per megapixel of plug-and-play beside svmap",
+        "plug_and_play_table.py",
+        *("speed", str(DATA / "bsds500/val"), "--every", "20", "--stored", "--noise", "0.01"),
+    ),
+    script(
+        "plug-and-play-estimated",
+        "plug-and-play with estimated kernels",
+        "svmap_estimated.py",
+        *(str(DATA / "kodak"), "--noise", "0.01", "--limit", "6", "--estimators", "map"),
+        *("--methods", "hyper-laplacian", "plug-and-play", "--name", "plug-and-play-estimated"),
     ),
     script(
         "svmap-night",

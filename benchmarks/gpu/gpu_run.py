@@ -35,6 +35,7 @@ from provenance import provenance  # noqa: E402
 
 SHORT = {
     "denoiser": {"crops": 2},
+    "plug-and-play": {"batch": 1, "crop": 32},
     "svmap": {"crop": 32, "batch": 1, "iterations": 1},
     "schuler": {"batch": 1},
     "discriminative": {"batch": 2},
@@ -98,7 +99,7 @@ def phases(device: str, data: Path, out: Path) -> list[Phase]:
         # The samples of a training come from forked processes, which cannot follow a CUDA one.
         return run if is_rehearsal else partial(_in_process, job.name, device, data, out)
 
-    shares = (0.3, 0.22, 0.1, 0.05, 0.05)
+    shares = (0.2, 0.2, 0.15, 0.07, 0.05, 0.05)
     trainings = [
         Phase(job.name, share, training(job)) for job, share in zip(JOBS, shares, strict=True)
     ]

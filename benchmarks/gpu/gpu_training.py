@@ -60,6 +60,10 @@ JOBS = (
         {"crops": 64, "rate": 5e-4, "warmup": 100, "average": 0.999},
     ),
     TrainingJob(
+        *("plug-and-play", "plug-and-play", "unblur_denoiser/trained/tuned.safetensors", "photos"),
+        {"batch": 4, "crop": 128, "rate": 3e-4, "warmup": 50, "average": 0.998},
+    ),
+    TrainingJob(
         *("svmap-gaussian", "svmap", "unblur_svmap/trained/gaussian.safetensors", "photos"),
         {"crop": 192, "batch": 2, "rate": 4e-4, "warmup": 50, "average": 0.998},
     ),

@@ -24,5 +24,9 @@ def unblur_stages() -> Iterable[StageReference]:
 
 @hook
 def unblur_trainers() -> Iterable[TrainerReference]:
-    """Register the training of its weights."""
-    return [TrainerReference("denoiser", "unblur_denoiser.training.trainer:DenoiserTrainer")]
+    """Register the training of the weights of both."""
+    folder = "unblur_denoiser.training"
+    return [
+        TrainerReference("denoiser", f"{folder}.trainer:DenoiserTrainer"),
+        TrainerReference("plug-and-play", f"{folder}.unrolled_trainer:UnrolledTrainer"),
+    ]

@@ -16,6 +16,10 @@ MIN_NOISE = 0.003
 MAX_SIGMA = 0.1
 """Upper bound on the noise level of the first step, standard deviation for white = 1; with larger
 ones the first images lose detail that is not recovered."""
+LAST = 1.5
+"""Noise level of the last step, in units of the noise, dimensionless."""
+PENALTY = 0.15
+"""Penalty of the last step, in units of `noise^2 / sigma^2`, dimensionless."""
 PENALTY_RATIO = 1.7
 """Penalty of the first step divided by that of the last one, both in units of `noise^2 / sigma^2`,
 dimensionless. With a smaller penalty the data amplify errors of the Wiener estimate that a denoiser
@@ -24,6 +28,11 @@ penalties from 0.25 to 0.15 and a last level of 1.5 times the noise, 30.85 dB wi
 30.34 dB with 0.25 in all steps and a last level of the noise."""
 GRADIENT_RMS = 0.55
 """Root mean square of a sharp photograph's gradient, as a fraction of its contrast."""
+START_WEIGHT = 1 / 9
+"""Weight of the squared gradient in the first estimate, in units of that of the least mean squared
+error, dimensionless. The latter removes detail that a denoiser does not restore, while it does
+remove noise: on four pictures with 1 % of noise, 28.91 dB with a weight of 1, 29.65 dB with 1/9,
+29.64 dB with 1/30 (two pictures each of the validation images and of Kodak, eight steps)."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,9 @@ def make_schedule(
     noise: float,
     contrast: float,
     steps: int,
-    first: float | None,
-    last: float,
-    penalty: float,
+    first: float | None = None,
+    last: float = LAST,
+    penalty: float = PENALTY,
 ) -> SigmaSchedule:
     """Return noise levels that fall geometrically, and the penalties that belong to them.
 
@@ -82,7 +91,7 @@ def make_schedule(
     [0.09, 0.03, 0.01]
     """
     noise = max(noise, MIN_NOISE)
-    weight = (noise / (GRADIENT_RMS * max(contrast, noise))) ** 2
+    weight = START_WEIGHT * (noise / (GRADIENT_RMS * max(contrast, noise))) ** 2
     lowest = max(last * noise, MIN_NOISE)
     if first is None:
         first = wiener_error(kernel, noise, weight)

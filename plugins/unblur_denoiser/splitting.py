@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,10 @@ GRID = 16
 """Extent of the cells to which the scene is aligned before a prior is applied, in pixels: a network
 that halves the resolution sees the same pixels together in a tile as in the whole image."""
 
+Denoise = Callable[[Tensor, Tensor, int], Tensor]
+"""Function that returns the prior's image for the image that fits the data, the prior's image of
+the step before (at first the Wiener estimate) and the number of the step."""
+
 
 @dataclass(frozen=True)
 class PriorTerm:
@@ -34,6 +38,36 @@ class PriorTerm:
 
     prior: Prior
     weight: float
+
+
+@dataclass(frozen=True)
+class WienerStart:
+    """The Wiener estimate with which the splitting begins.
+
+    Attributes
+    ----------
+    completed : (C, *domain)
+        The blurred scene, with the unobserved pixels solved for.
+    scene : (C, *domain)
+        The Wiener estimate.
+    """
+
+    completed: Tensor
+    scene: Tensor
+
+    @classmethod
+    def of(
+        cls, blur: Blur, blurred: Tensor, weight: float, saturated: Tensor | None = None
+    ) -> WienerStart:
+        """Return the estimate with that weight of the squared gradient; see `split`."""
+        wiener = WienerFilter.of(blur.otf, blur.domain, weight)
+        completed = solve_unobserved_saturated(blur, blurred, wiener, saturated)
+        return cls(completed, apply_otf(completed, wiener.restore, blur.ndim))
+
+    def smoothed(self, blur: Blur, weight: float) -> Tensor:
+        """Return the Wiener estimate (C, *domain) of the same blurred scene with another weight."""
+        wiener = WienerFilter.of(blur.otf, blur.domain, weight)
+        return apply_otf(self.completed, wiener.restore, blur.ndim)
 
 
 def split(
@@ -45,7 +79,7 @@ def split(
     origin: Sequence[int] = (0, 0),
     on_step: Callable[..., None] = lambda *_: None,
 ) -> Tensor:
-    """Return the scene (C, *domain); without priors it is the Wiener estimate.
+    """Return the scene (C, *domain) with priors in steps by rule.
 
     Parameters
     ----------
@@ -64,27 +98,56 @@ def split(
     on_step : callable
         Called after each step.
     """
+    start = WienerStart.of(blur, blurred, schedule.wiener_weight, saturated)
+    grid = AlignedGrid.of(blur, origin)
+
+    def denoise(scene: Tensor, _: Tensor, number: int) -> Tensor:
+        variance = schedule.sigmas[number] ** 2
+        turned = _rotate(grid.pad(scene[None])[0], number)
+        images = [p.prior.proximal(turned, p.weight * variance) for p in priors]
+        mean = sum(images[1:], images[0]) / len(images)
+        return grid.crop(_rotate_back(mean, number))
+
+    return last_of(iterate(blur, blurred, start, schedule.penalties, denoise, saturated), on_step)
+
+
+def last_of(estimates: Iterator[Tensor], on_step: Callable[..., None]) -> Tensor:
+    """Return the last of one or more estimates; `on_step` is called after each."""
+    result = next(estimates)
+    on_step()
+    for estimate in estimates:
+        on_step()
+        result = estimate
+    return result
+
+
+def iterate(
+    blur: Blur,
+    blurred: Tensor,
+    start: WienerStart,
+    penalties: Sequence[float] | Tensor,
+    denoise: Denoise,
+    saturated: Tensor | None = None,
+) -> Iterator[Tensor]:
+    """Yield the image of the prior, (C, *domain), after each step; see `split`.
+
+    The first image that is denoised is the Wiener estimate, with itself in the place of the image
+    of the step before; the first penalty has no effect.
+    """
     domain, ndim = blur.domain, blur.ndim
-    wiener = WienerFilter.of(blur.otf, domain, schedule.wiener_weight)
-    completed = solve_unobserved_saturated(blur, blurred, wiener, saturated)
-    scene = apply_otf(completed, wiener.restore, ndim)
-    if not priors:
-        return scene
     unobserved = unobserved_mask(blur, blurred)
     if saturated is not None:
         unobserved = torch.maximum(unobserved, blur.place(saturated))
     project = lower_bound_projection(blur, blurred, saturated)
-    grid = _AlignedGrid.of(blur, origin)
     power = blur.otf.abs().square()
+    completed = start.completed
 
     def complete(known: Tensor, spectrum: Tensor) -> Tensor:
         predicted = inverse_fft(blur.otf * spectrum, domain)
         return project(torch.lerp(known, predicted, unobserved))
 
-    mean = scene
-    for number, (sigma, penalty) in enumerate(
-        zip(schedule.sigmas, schedule.penalties, strict=True)
-    ):
+    scene = mean = start.scene
+    for number, penalty in enumerate(penalties):
         if number:
             pull = fft(mean, ndim)
             for _ in range(COMPLETIONS):
@@ -92,22 +155,21 @@ def split(
                 spectrum = total / (power + penalty)
                 completed = complete(completed, spectrum)
             scene = inverse_fft(spectrum, domain)
-        images = [grid.apply(p.prior, scene, p.weight * sigma**2, number) for p in priors]
-        mean = sum(images[1:], images[0]) / len(images)
-        completed = complete(completed, fft(mean, ndim))
-        on_step()
-    return mean
+        mean = denoise(scene, mean, number)
+        if number + 1 < len(penalties):
+            completed = complete(completed, fft(mean, ndim))
+        yield mean
 
 
 @dataclass(frozen=True)
-class _AlignedGrid:
+class AlignedGrid:
     """Margins that align a periodic scene to multiples of `GRID` in the whole image."""
 
     margins: tuple[int, int, int, int]
     extent: tuple[int, int]
 
     @classmethod
-    def of(cls, blur: Blur, origin: Sequence[int]) -> _AlignedGrid:
+    def of(cls, blur: Blur, origin: Sequence[int]) -> AlignedGrid:
         """Return the margins for the scene of an image whose first pixel is at `origin`."""
         height, width = blur.domain
         starts = [o - (n - 1 - n // 2) for o, n in zip(origin, blur.kernel.shape, strict=True)]
@@ -115,13 +177,14 @@ class _AlignedGrid:
         bottom, right = -(top + height) % GRID, -(left + width) % GRID
         return cls((left, right, top, bottom), (height, width))
 
-    def apply(self, prior: Prior, scene: Tensor, step: float, number: int) -> Tensor:
-        """Return the proximal point of a scene, rotated and mirrored in a way for each number."""
+    def pad(self, scenes: Tensor) -> Tensor:
+        """Return periodic scenes (N, C, H, W) with the margins."""
+        return functional.pad(scenes, self.margins, mode="circular")
+
+    def crop(self, padded: Tensor) -> Tensor:
+        """Return a scene without the margins."""
         left, _, top, _ = self.margins
-        padded = functional.pad(scene[None], self.margins, mode="circular")[0]
-        turned = _rotate(padded, number)
-        found = _rotate_back(prior.proximal(turned, step), number)
-        return found[..., top : top + self.extent[0], left : left + self.extent[1]]
+        return padded[..., top : top + self.extent[0], left : left + self.extent[1]]
 
 
 def _rotate(x: Tensor, number: int) -> Tensor:

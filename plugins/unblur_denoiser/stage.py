@@ -1,12 +1,12 @@
-"""The deconvolver `plug-and-play`: half-quadratic splitting with denoisers as priors."""
+"""The deconvolver `plug-and-play`: half-quadratic splitting with trained steps or any priors."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
@@ -21,8 +21,9 @@ from unblur.numerics.noise import estimate_noise
 from unblur.numerics.operators import Blur
 from unblur.numerics.tone_mapping import ToneMapping
 from unblur.plugins.manager import registry
-from unblur_denoiser.sigma_schedule import SigmaSchedule, make_schedule
-from unblur_denoiser.splitting import PriorTerm, split
+from unblur_denoiser.sigma_schedule import LAST, PENALTY, SigmaSchedule, make_schedule
+from unblur_denoiser.splitting import PriorTerm, WienerStart, last_of, split
+from unblur_denoiser.weights import load_splitting
 
 HALO_WEIGHT = 2e-3
 """Weight of the squared gradient of the Wiener filter whose radius is part of the halo, relative
@@ -30,11 +31,14 @@ to the squared residual, dimensionless."""
 HALO_OF_PRIOR = 48
 """Distance beyond which a pixel has next to no effect on a denoised one, in pixels."""
 
+STEPS_WITH_PRIORS = 8
+"""Number of steps with priors, a count."""
+
 Auto = Annotated[float, Field(gt=0)] | Literal["auto"]
 
 
 class PlugAndPlay(stages.Deconvolver):
-    """Least squares with any proximal maps as priors, a trained denoiser by default.
+    """Half-quadratic splitting in trained steps, or with any proximal maps as priors.
 
     Half-quadratic splitting of::
 
@@ -49,6 +53,10 @@ class PlugAndPlay(stages.Deconvolver):
     while `sigma` falls geometrically from the error of the first Wiener estimate to the noise.
     It assumes Gaussian noise of a known level and a scene like those of the prior.
 
+    By default the steps are few and trained end to end on blurred photographs: one network, which
+    is given `x` and the `u` of the step before, and factors of the penalties and of the noise
+    levels of each step. With `priors`, their proximal maps are used in steps by rule.
+
     Parameters
     ----------
     params : Params or mapping, optional
@@ -61,8 +69,8 @@ class PlugAndPlay(stages.Deconvolver):
     are those of the masked problem. Pixels that the sensor clipped are unknown too, with the
     recorded value as a lower bound.
 
-    Each step presents the image to the priors rotated and mirrored in another way, which averages
-    the directional errors of a network (Zhang et al., periodical geometric self-ensemble).
+    With priors, each step presents the image to them rotated and mirrored in another way, which
+    averages the directional errors of a network (Zhang et al., periodical geometric self-ensemble).
 
     Examples
     --------
@@ -83,7 +91,7 @@ class PlugAndPlay(stages.Deconvolver):
     """
 
     name = "plug-and-play"
-    summary = "Priors as denoisers, a trained one by default: for photographs."
+    summary = "Splitting in trained steps, or with any priors: for photographs."
     cites = "Zhang et al., TPAMI 2022"
     dimensions = frozenset({2})
 
@@ -101,35 +109,50 @@ class PlugAndPlay(stages.Deconvolver):
             description="Error of the blur model, as a fraction of the image's contrast; added in "
             "quadrature to the noise. 0 for an exact kernel.",
         )
-        priors: tuple[PriorChoice, ...] = Field(
-            default=(PriorChoice(prior="denoiser", weight=1.0),),
-            min_length=1,
-            description="The priors; each is given the variance weight * sigma^2.",
+        model: str = Field(
+            default="tuned",
+            description="Weights of the trained steps: tuned, or a .safetensors file that `unblur "
+            "train plug-and-play` wrote. Without effect where priors are given.",
         )
-        steps: int = Field(
-            default=8, ge=1, le=100, description="Steps of the half-quadratic splitting."
+        priors: tuple[PriorChoice, ...] = Field(
+            default=(),
+            description="Priors in place of the trained steps, such as denoiser; each is given "
+            "the variance weight * sigma^2. The next four params belong to them.",
+        )
+        steps: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
+            default="auto", description="Steps of the half-quadratic splitting; auto is 8."
         )
         first: Auto = Field(
             default="auto",
             description="Noise level of the priors in the first step, standard deviation for "
             "white = 1; auto is the expected error of the Wiener estimate.",
         )
-        last: float = Field(
-            default=1.5,
-            gt=0,
-            description="Noise level of the priors in the last step, in units of the noise.",
+        last: Auto = Field(
+            default="auto",
+            description="Noise level of the priors in the last step, in units of the noise; auto "
+            "is 1.5.",
         )
-        penalty: float = Field(
-            default=0.15,
-            gt=0,
+        penalty: Auto = Field(
+            default="auto",
             description="Penalty of the splitting in the last step, in units of noise^2 / sigma^2, "
-            "and 1.7 times that in the first one; smaller fits the data more closely.",
+            "and 1.7 times that in the first one; smaller fits the data more closely. Auto is "
+            "0.15.",
         )
         colour: Literal["channels", "luma"] = Field(
             default="channels",
             description="Deblur each channel with the priors, or luma, and chroma by the Wiener "
             "estimate.",
         )
+
+        @model_validator(mode="after")
+        def _check_steps(self) -> Self:
+            given = [k for k in ("steps", "first", "last", "penalty") if getattr(self, k) != "auto"]
+            if given and not self.priors:
+                raise ValueError(
+                    f"{given[0]} belongs to priors, and none are given; the trained steps have "
+                    "their own (priors: [{prior: denoiser, weight: 1.0}])"
+                )
+            return self
 
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
@@ -141,7 +164,10 @@ class PlugAndPlay(stages.Deconvolver):
         mean = context.brightness if context.brightness is not None else float(observed.mean())
         noise = self._noise(blurred, contrast, context, mask)
         tones = ToneMapping.of(contrast, mean, noise)
-        plan = self._schedule(kernel, tones.gain * noise, tones.gain * contrast)
+        device = str(blurred.device)
+        trained = None if self.params.priors else load_splitting(self.params.model, device)
+        steps = self._steps() if trained is None else trained.steps
+        plan = self._schedule(kernel, tones.gain * noise, tones.gain * contrast, steps)
         valid, saturated = split_mask(blurred, mask, context.saturation_level)
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
         priors = [
@@ -155,11 +181,16 @@ class PlugAndPlay(stages.Deconvolver):
             saturated = saturated.amax(0, keepdim=True)
         tick = context.ticker(self.name, len(plan.sigmas))
         with torch.no_grad(), no_malloc_trim():
-            scene = split(blur, planes, plan, priors, saturated, context.origin, tick)
+            if trained is None:
+                scene = split(blur, planes, plan, priors, saturated, context.origin, tick)
+            else:
+                found = trained.estimates(blur, planes, plan, saturated, context.origin)
+                scene = last_of(found, tick)
             sharp = tones.undo(blur.crop(scene))
             if not luma_only:
                 return sharp.contiguous()
-            return merge_luma(sharp, blur.crop(split(blur, chroma, plan, ()))).contiguous()
+            flat = WienerStart.of(blur, chroma, plan.wiener_weight).scene
+            return merge_luma(sharp, blur.crop(flat)).contiguous()
 
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         """Return the radius of a Wiener filter plus that of the priors; see `Deconvolver.halo`."""
@@ -174,7 +205,13 @@ class PlugAndPlay(stages.Deconvolver):
             noise = context.noise if context.noise is not None else estimate_noise(blurred, mask)
         return math.hypot(noise, self.params.model_error * contrast)
 
-    def _schedule(self, kernel: Kernel, noise: float, contrast: float) -> SigmaSchedule:
+    def _steps(self) -> int:
+        steps = self.params.steps
+        return STEPS_WITH_PRIORS if steps == "auto" else int(steps)
+
+    def _schedule(self, kernel: Kernel, noise: float, contrast: float, steps: int) -> SigmaSchedule:
         p = self.params
         first = None if p.first == "auto" else float(p.first)
-        return make_schedule(kernel, noise, contrast, p.steps, first, p.last, p.penalty)
+        last = LAST if p.last == "auto" else float(p.last)
+        penalty = PENALTY if p.penalty == "auto" else float(p.penalty)
+        return make_schedule(kernel, noise, contrast, steps, first, last, penalty)

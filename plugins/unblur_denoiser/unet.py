@@ -46,12 +46,14 @@ class DenoisingNetwork(nn.Module):
     widths : sequence of int
         Channels at each scale; the first is a half of the resolution, each further one a half of
         the one before.
+    images : int
+        Number of images of the same scene in the input. The first one is denoised.
     """
 
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, images: int = 1) -> None:
         super().__init__()
         self.widths = tuple(widths)
-        self.head = nn.Conv2d(5, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(4 * images + 1, widths[0], 3, padding=1)
         self.encoders = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.decoders = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         pairs = list(pairwise(widths))
@@ -68,11 +70,11 @@ class DenoisingNetwork(nn.Module):
         return 1 << len(self.widths)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the denoised images.
+        """Return the denoised images, (N, 1, H, W).
 
         Parameters
         ----------
-        x : (N, 1, H, W)
+        x : (N, images, H, W)
             Noisy, white = 1; height and width multiples of `multiple`.
         sigma : (N, 1, 1, 1) or (1, 1, 1, 1)
             Standard deviation of the noise, white = 1.
@@ -89,4 +91,4 @@ class DenoisingNetwork(nn.Module):
         for decoder, up, skip in reversed(list(zip(self.decoders, self.up, skipped, strict=True))):
             h = decoder(functional.pixel_shuffle(up(h), 2) + skip)
         residual = functional.pixel_shuffle(self.tail(h), 2)
-        return x - NOISE_SCALE * sigma * residual
+        return x[:, :1] - NOISE_SCALE * sigma * residual

@@ -11,10 +11,11 @@ import torch
 
 from unblur.plugins.weights import Pretrained
 from unblur_denoiser.unet import WIDTHS, DenoisingNetwork
+from unblur_denoiser.unrolled import STEPS, UnrolledSplitting
 
 FOLDER = Path(__file__).parent / "trained"
 SHIPPED: dict[str, str] = {
-    "general": "fc59af8a163e261a95cb7e33c7709750619e16d8398d37e0f0249cc0a570cb08",
+    "general": "a9f35a9031b5754a63e120c152c3c476f5523c69d35e54ce89b4611caa55e7c6",
 }
 """SHA-256 of each shipped set of weights, by its name in the param `model`."""
 
@@ -24,7 +25,19 @@ def build_network(params: Mapping[str, Any]) -> DenoisingNetwork:
     return DenoisingNetwork(params.get("widths", WIDTHS))
 
 
+SHIPPED_SPLITTINGS: dict[str, str] = {
+    "tuned": "7690ae6679be05669f04949f4e64bab91c021a722142022eaf2f8a773b989aef",
+}
+"""SHA-256 of each shipped set of weights of trained steps, by its name in the param `model`."""
+
+
+def build_splitting(params: Mapping[str, Any]) -> UnrolledSplitting:
+    """Return trained steps without weights, of the design that their training's params state."""
+    return UnrolledSplitting(params.get("widths", WIDTHS), params.get("unrolled", STEPS))
+
+
 PRETRAINED = Pretrained("denoiser", FOLDER, SHIPPED, build_network)
+PRETRAINED_SPLITTINGS = Pretrained("plug-and-play", FOLDER, SHIPPED_SPLITTINGS, build_splitting)
 
 
 @lru_cache(maxsize=4)
@@ -40,3 +53,10 @@ def load_network(name: str, device: str = "cpu") -> DenoisingNetwork:
     """
     network = PRETRAINED.load(name).to(device)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+@lru_cache(maxsize=4)
+def load_splitting(name: str, device: str = "cpu") -> UnrolledSplitting:
+    """Return trained steps; see `load_network`."""
+    splitting = PRETRAINED_SPLITTINGS.load(name).to(device)
+    return splitting.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -96,7 +96,7 @@ for _pipeline in ("hyper-laplacian", "svmap"):
     for _image in ("grey", "colour", "stars", "stack"):
         known(_pipeline, _image)
 for _image in ("grey", "colour", "stars"):
-    known("plug-and-play", _image, settings={"plug-and-play.steps": 3})
+    known("plug-and-play", _image)
 known("hyper-laplacian", "volume")
 known("svmap", "volume")
 THIRTY = {"richardson-lucy.iterations": 30}

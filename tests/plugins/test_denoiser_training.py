@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 from unblur.model.context import Context
-from unblur.plugins.weights import load_metadata
+from unblur.plugins.weights import load_metadata, save_weights
 from unblur.training import train
 from unblur_denoiser.training.noise_samples import round_to_8_bits, white_noise, wiener_noise
 from unblur_denoiser.training.trainer import DenoiserTrainer
-from unblur_denoiser.weights import PRETRAINED
+from unblur_denoiser.training.unrolled_trainer import UnrolledTrainer, estimates
+from unblur_denoiser.weights import PRETRAINED, PRETRAINED_SPLITTINGS
 
 QUICK = {
     "widths": (4, 6),
@@ -81,3 +82,51 @@ def test_noise_has_unit_variance_and_that_of_a_wiener_filter_is_correlated():
 def test_rounding_is_to_the_steps_of_8_bits():
     x = torch.tensor([0.5 / 255, 0.9 / 255, -1.2 / 255, 300.4 / 255])
     assert (255 * round_to_8_bits(x)).round(decimals=3).tolist() == [0, 1, -1, 300]
+
+
+# The steps that are trained end to end.
+
+UNROLLED = {
+    "widths": (4, 6),
+    "unrolled": 2,
+    "crop": 16,
+    "batch": 1,
+    "steps": 2,
+    "warmup": 0,
+    "validate_every": 2,
+}
+
+
+def test_steps_are_trained_from_a_denoiser_and_from_their_own_weights(pictures, tmp_path):
+    begin, output = tmp_path / "denoiser.safetensors", tmp_path / "steps.safetensors"
+    save_weights(DenoiserTrainer(QUICK).model().state_dict(), begin)
+    reports = []
+    trainer = UnrolledTrainer(UNROLLED, begin=begin)
+    assert train(trainer, pictures, output, Context(), reports.append).finished
+    assert {"psnr", "psnr-1", "psnr-5"} <= reports[0].keys()
+    shipped = PRETRAINED_SPLITTINGS.load(str(output))
+    assert (shipped.steps, shipped.network.widths) == (2, (4, 6))
+    again = UnrolledTrainer(UNROLLED, begin=output).model().state_dict()
+    assert all(torch.equal(again[key], value) for key, value in shipped.state_dict().items())
+    longer = UnrolledTrainer({**UNROLLED, "unrolled": 3}, begin=output).model()
+    assert longer.log_penalties[1] == shipped.log_penalties.mean()
+
+
+def test_the_error_of_a_kernel_is_part_of_the_noise_level(pictures):
+    made = {}
+    for share in (0.0, 1.0):
+        trainer = UnrolledTrainer(UNROLLED, perturbed_kernels=share, lowest=0.01, highest=0.010001)
+        trainer.prepare(pictures)
+        made[share] = [trainer.sample(index) for index in range(4)]
+    for exact, wrong in zip(made[0.0], made[1.0], strict=True):
+        assert torch.equal(exact.blurred, wrong.blurred)
+        assert not torch.equal(exact.kernel, wrong.kernel)
+    levels = [sum(float(sample.noise) for sample in made[share]) for share in (0.0, 1.0)]
+    assert levels[1] > levels[0] > 0.02
+
+
+def test_every_step_gives_an_image_of_the_window(pictures):
+    trainer = UnrolledTrainer(UNROLLED)
+    trainer.prepare(pictures)
+    found = estimates(trainer.model(), trainer.sample(0))
+    assert [tuple(image.shape) for image in found] == [(1, 16, 16)] * 2

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.model.stages import Prior
@@ -18,6 +19,7 @@ from unblur_denoiser.sigma_schedule import MAX_SIGMA, PENALTY_RATIO, make_schedu
 from unblur_denoiser.splitting import PriorTerm, split
 from unblur_denoiser.stage import PlugAndPlay
 from unblur_denoiser.unet import DenoisingNetwork
+from unblur_denoiser.unrolled import UnrolledSplitting
 
 
 class Identity(Prior):
@@ -168,6 +170,46 @@ def test_clipped_pixels_are_lower_bounds():
         inner = (found.clamp(0, 1) - dark.clamp(max=1))[..., 8:-8, 8:-8]
         errors.append(float(inner.square().mean()))
     assert errors[1] < 0.9 * errors[0]
+
+
+# The trained steps.
+
+
+def unrolled(network, steps=3):
+    """Return steps that begin with the weights of a denoiser."""
+    made = UnrolledSplitting((4, 6), steps).requires_grad_(False)
+    made.load_denoiser(network.state_dict())
+    return made
+
+
+def test_steps_with_a_denoisers_weights_are_those_of_the_prior(network, model):
+    """The second image has no effect at first, and all factors are 1."""
+    given = synthetic_scene((24, 20), gaussian((5, 5), 1.0))
+    blur, schedule = Blur(given.kernel.tensor(), (24, 20)), plan(2)
+    *_, found = unrolled(network, 2).estimates(blur, given.blurred, schedule)
+    # In the first of two steps the prior is given the image as it is, in the second one turned.
+    first = next(unrolled(network, 2).estimates(blur, given.blurred, schedule))
+    by_rule = split(blur, given.blurred, plan(1), [PriorTerm(DenoiserPrior(model=model), 1.0)])
+    one = next(unrolled(network, 1).estimates(blur, given.blurred, plan(1)))
+    torch.testing.assert_close(one, by_rule, atol=1e-5, rtol=0)
+    assert not torch.equal(first, found)
+
+
+def test_the_factors_of_a_step_scale_its_noise_level_and_penalty(network):
+    given = synthetic_scene((24, 20), gaussian((5, 5), 1.0))
+    blur, steps = Blur(given.kernel.tensor(), (24, 20)), unrolled(network, 2)
+    plain = list(steps.estimates(blur, given.blurred, plan(2)))
+    steps.log_penalties[1] = 0.1
+    stiff = list(steps.estimates(blur, given.blurred, plan(2)))
+    assert torch.equal(plain[0], stiff[0])
+    assert not torch.equal(plain[1], stiff[1])
+    steps.log_sigmas[0] = 0.1
+    assert not torch.equal(plain[0], next(steps.estimates(blur, given.blurred, plan(2))))
+
+
+def test_params_of_the_priors_are_refused_without_priors():
+    with pytest.raises(ParamsError, match="steps belongs to priors"):
+        PlugAndPlay(steps=3)
 
 
 # The stage.

@@ -13,11 +13,11 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.synthesis import shake_kernel
 from unblur.plugins.weights import load_metadata, load_weights, save_weights
 from unblur.training import train
+from unblur.training.blurred_samples import degrade, draw_kernel
 from unblur.training.images import read_luma
+from unblur.training.kernel_errors import perturb_kernel
 from unblur_svmap.model import ModelDesign, SpatiallyVariantMap
 from unblur_svmap.stage import Svmap
-from unblur_svmap.training.data import degrade, draw_kernel
-from unblur_svmap.training.kernel_errors import perturb_kernel
 from unblur_svmap.training.trainer import SvmapTrainer, held_out, spread_over_steps
 
 QUICK = {

@@ -152,7 +152,6 @@ class Alternation:
     def _iterate(self, priors: Sequence[WeightedPrior], threshold: float, **fit: Any) -> None:
         scaled = [p.scaled(self._factor) for p in priors]
         sharp, blurred = self._state.update(self.kernel, scaled, threshold)
-        fit["spectrum"] = self._state.sharp_spectrum
         found = fit_kernel(sharp, blurred, self.kernel, **fit)
         p = self.params
         self.kernel = remove_small_components(found, p.threshold, p.min_component_mass)

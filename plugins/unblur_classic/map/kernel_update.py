@@ -44,22 +44,16 @@ class NormalEquations:
 
     @classmethod
     def of(
-        cls,
-        sharp: Tensor,
-        blurred: Tensor,
-        size: int,
-        whitening: float | None = None,
-        spectrum: Tensor | None = None,
+        cls, sharp: Tensor, blurred: Tensor, size: int, whitening: float | None = None
     ) -> NormalEquations:
         """Return the equations for gradients (2, ..., *domain) and a kernel of `size` pixels.
 
         With `whitening`, the squared residual at every frequency is divided by the power of `s`
         there plus `whitening` times the mean power, so that all frequencies of ample power have
-        equal weights. `spectrum` is `fft(sharp, 2)`, where it is at hand.
+        equal weights.
         """
         domain = sharp.shape[-2:]
-        if spectrum is None:
-            spectrum = fft(sharp, 2)
+        spectrum = fft(sharp, 2)
         power = (spectrum.real.square() + spectrum.imag.square()).sum(0)
         cross_power = (spectrum.conj() * fft(blurred, 2)).sum(0)
         if whitening is not None:
@@ -96,7 +90,6 @@ def fit_kernel(
     ridge: float,
     whitening: float | None = None,
     iterations: int = 30,
-    spectrum: Tensor | None = None,
 ) -> Tensor:
     """Return `argmin_{k >= 0} |k * sharp - blurred|^2 + ridge |k|^2`, scaled to sum 1.
 
@@ -112,11 +105,9 @@ def fit_kernel(
         Whitening constant, see `NormalEquations.of`.
     iterations : int
         Iterations of `unblur.numerics.solvers.nonnegative_least_squares`.
-    spectrum : (2, complex) tensor, optional
-        `fft(sharp, 2)`, where it is at hand.
     """
     size = initial.shape[-1]
-    equations = NormalEquations.of(sharp, blurred, size, whitening, spectrum)
+    equations = NormalEquations.of(sharp, blurred, size, whitening)
     lipschitz = 1.01 * float(equations.otf.abs().max()) + ridge
     target, start = equations.target, initial
     normal: Operator = lambda k: equations.apply(k) + ridge * k  # noqa: E731

@@ -48,7 +48,6 @@ def update_latent(
     priors: Sequence[WeightedPrior],
     previous: Tensor | None = None,
     last_penalty: float = LAST_PENALTY,
-    otf: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return about `argmin_x |k * x - scene|^2 + sum_j weight_j prior_j(x)`, and its blur.
 
@@ -66,8 +65,6 @@ def update_latent(
     last_penalty : float
         Last penalty of the splitting of the gradients. With a small one the latent images are
         sharp, but not piecewise constant.
-    otf : (..., complex) tensor, optional
-        Transfer function of the kernels on the grid of the scene, where it is at hand.
 
     Returns
     -------
@@ -90,8 +87,7 @@ def update_latent(
     L. Li et al., "Learning a discriminative prior for blind image deblurring", CVPR 2018.
     """
     domain = scene.shape[-2:]
-    if otf is None:
-        otf = psf_to_otf(kernel, domain)
+    otf = psf_to_otf(kernel, domain)
     power = otf.real.square() + otf.imag.square()
     laplacian = laplacian_otf(domain, scene)
     numerator = otf.conj() * fft(scene, 2)

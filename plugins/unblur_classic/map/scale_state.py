@@ -29,15 +29,12 @@ class ScaleState:
         Blurred scenes, with predictions at unobserved pixels.
     latent : (..., *domain)
         Latent images of the last iteration, at first the scenes.
-    sharp_spectrum : (2, ..., complex) tensor, optional
-        `fft` of the gradients that the last `update` returned, if it had a threshold.
     """
 
     observed: Tensor
     observed_gradients: Tensor
     scene: Tensor
     latent: Tensor
-    sharp_spectrum: Tensor | None = None
 
     @classmethod
     def of(cls, size: int, images: Tensor, valid: Tensor) -> ScaleState:
@@ -77,19 +74,16 @@ class ScaleState:
             Gradients of the latent images, and of the blurred scenes; where these were not
             observed, the convolution of `sharp` with the kernels.
         """
-        domain = self.scene.shape[-2:]
-        otf = psf_to_otf(kernels, domain)
         self.latent, predicted = update_latent(
-            self.scene, kernels, priors, self.latent, last_penalty, otf
+            self.scene, kernels, priors, self.latent, last_penalty
         )
         self.scene = torch.where(self.observed, self.scene, predicted)
         sharp, blurred = gradient(self.latent), gradient(self.scene)
-        self.sharp_spectrum = None
         if not threshold:
             return sharp, torch.where(self.observed_gradients, blurred, gradient(predicted))
         sharp = keep_salient(sharp, threshold)
-        self.sharp_spectrum = fft(sharp, 2)
-        filled = inverse_fft(otf * self.sharp_spectrum, domain)
+        domain = self.latent.shape[-2:]
+        filled = inverse_fft(psf_to_otf(kernels, domain) * fft(sharp, 2), domain)
         return sharp, torch.where(self.observed_gradients, blurred, filled)
 
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from unblur.model.kernel import Kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
+from unblur.training.blurred_samples import KERNEL_SIZES, BlurredSample, degrade, draw_kernel
 from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
+from unblur.training.kernel_errors import perturb_kernel
 from unblur_svmap.model import DataTerm, ModelDesign, Regulariser, SpatiallyVariantMap
-from unblur_svmap.training.data import KERNEL_SIZES, BlurredSample, degrade, draw_kernel
-from unblur_svmap.training.kernel_errors import perturb_kernel
 
 VALIDATION_PICTURES = 12
 """Largest number of images kept for validation, a count."""

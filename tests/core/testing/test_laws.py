@@ -99,7 +99,6 @@ QUICK: dict[str, dict[str, Any]] = {
         }
     },
     "photograph": {"params": {"size": 9}, "scene": synthetic_scene((48, 48), noise=0.005)},
-    "plug-and-play": {"params": {"steps": 3}},
     "points": {"scene": stars()},
     "schuler": {"params": {"size": 9}},
     "selfdeblur": {
