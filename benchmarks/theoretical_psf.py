@@ -1,11 +1,19 @@
-"""Deconvolution with theoretical PSFs alone, beside the Richardson-Lucy of scikit-image.
+"""Deconvolution with theoretical PSFs alone, beside the Richardson-Lucy of other packages.
 
-    python benchmarks/theoretical_psf.py [DATA]
+    python benchmarks/theoretical_psf.py [DATA] [--out FILE] [--pictures FOLDER]
+
+The others are scikit-image, RedLionfish (`pip install redlionfish`) and sdeconv (`pip install
+sdeconv`); those that are not installed are left out. RedLionfish handles stacks alone: an image
+is a stack of two equal planes. sdeconv is given a margin, which it fills by reflection; its
+networks need torchvision, which its Richardson-Lucy does without.
 
 DATA is the folder `data/microscopy`: two pairs of BioSR (widefield, and SIM as the reference) and
 the simulated bars in 3-D. Every tool gets the same PSF, computed from the optics, and the same
-number of iterations. Printed: the correlation with the reference over the image without a border of
-16 pixels (4 planes), of the blurred image itself and of each result.
+number of iterations. Printed and stored: the correlation with the reference over the image without
+a border of 16 pixels (4 planes), of the blurred image itself and of each result, where each may be
+displaced by up to 2 pixels: RedLionfish and sdeconv reverse the transform of an even size by an
+inversion of the array, which displaces their results. The pictures show
+the blurred image, every result of the last number of iterations, and the reference.
 
 Optics. BioSR: NA 1.49, oil 1.518, emission 525 nm, 62.6 nm pixels (C. Qiao et al., Nature Methods
 18, 2021: TIRF objective, 488 nm excitation). Bars: the stored kernel of the simulation is compared
@@ -15,12 +23,21 @@ of the highest correlation with the kernel is used, not with the truth.
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import tifffile
+import torch
+from PIL import Image as Picture
 from skimage.restoration import richardson_lucy
 
 import unblur
@@ -29,38 +46,110 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.optics import Beam, Microscope, microscope_kernel
 
-ITERATIONS = (10, 30)
+ITERATIONS = (10, 30, 100)
+"""Numbers of iterations, dimensionless."""
+
+SHIFT = 2
+"""Largest displacement of a result along each axis that counts as none, pixels."""
+
+FLOOR = 1e-9
+"""Smallest value of an image, relative to its largest, for packages that divide by it."""
+
+Method = Callable[[np.ndarray, Kernel, int], np.ndarray]
+
+
+def with_unblur(blurred: np.ndarray, kernel: Kernel, count: int) -> np.ndarray:
+    """Return the image deblurred by this package, as by default."""
+    image = Image(blurred.astype(np.float32), "ZYX"[-blurred.ndim :])
+    settings: dict[str, Any] = {"richardson-lucy.iterations": count}
+    done = unblur.deblur(image, "richardson-lucy", kernel, device="cpu", **settings)
+    return np.asarray(done.image.data)
+
+
+def with_scikit_image(blurred: np.ndarray, kernel: Kernel, count: int) -> np.ndarray:
+    """Return the image deblurred by scikit-image."""
+    values = (blurred / blurred.max()).astype(np.float64)
+    weights = kernel.weights.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return richardson_lucy(values, weights, num_iter=count, clip=False, filter_epsilon=FLOOR)
+
+
+def with_redlionfish(blurred: np.ndarray, kernel: Kernel, count: int) -> np.ndarray:
+    """Return the image deblurred by RedLionfish, on the CPU."""
+    from RedLionfishDeconv import doRLDeconvolutionFromNpArrays
+
+    values = (blurred / blurred.max()).astype(np.float32).clip(FLOOR)
+    weights = kernel.weights.astype(np.float32)
+    flat = values.ndim == 2
+    stack, psf = (np.stack([values] * 2), weights[None]) if flat else (values, weights)
+    done = doRLDeconvolutionFromNpArrays(stack, psf, niter=count, method="cpu")
+    return done[0] if flat else done
+
+
+def with_sdeconv(blurred: np.ndarray, kernel: Kernel, count: int) -> np.ndarray:
+    """Return the image deblurred by sdeconv, its margin that of the kernel."""
+    if "torchvision" not in sys.modules and find_spec("torchvision") is None:
+        for name in ("torchvision", "torchvision.transforms", "torchvision.transforms.v2"):
+            sys.modules.setdefault(name, ModuleType(name))
+        sys.modules["torchvision.transforms"].v2 = sys.modules["torchvision.transforms.v2"]
+    from sdeconv.deconv import SRichardsonLucy
+
+    values = torch.from_numpy((blurred / blurred.max()).astype(np.float32).clip(FLOOR))
+    psf = torch.zeros(values.shape)  # as large as the image, its centre at n // 2
+    window = tuple(
+        slice(n // 2 - k // 2, n // 2 - k // 2 + k)
+        for n, k in zip(values.shape, kernel.shape, strict=True)
+    )
+    psf[window] = torch.from_numpy(kernel.weights.astype(np.float32))
+    pad = tuple(min(k // 2, n - 1) for n, k in zip(values.shape, kernel.shape, strict=True))
+    return SRichardsonLucy(psf, niter=count, pad=pad)(values).numpy()
+
+
+METHODS: dict[str, tuple[str, Method]] = {
+    "unblur": ("unblur", with_unblur),
+    "scikit-image": ("skimage", with_scikit_image),
+    "RedLionfish": ("RedLionfishDeconv", with_redlionfish),
+    "sdeconv": ("sdeconv", with_sdeconv),
+}
+"""Name of the module, and call, of each package."""
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation without a border."""
+    """Return the correlation without a border, at the displacement where it is largest."""
     inner = (slice(4, -4),) * (one.ndim - 2) + (slice(16, -16),) * 2
-    return float(np.corrcoef(one[inner].ravel(), other[inner].ravel())[0, 1])
+    values = other[inner].ravel()
+    shifts = product(range(-SHIFT, SHIFT + 1), repeat=one.ndim)
+    moved = (np.roll(one, shift, range(one.ndim))[inner].ravel() for shift in shifts)
+    return max(float(np.corrcoef(m, values)[0, 1]) for m in moved)
 
 
-def compare(name: str, blurred: np.ndarray, reference: np.ndarray, kernel: Kernel) -> None:
-    """Print the correlations of one pair."""
-    axes = "ZYX"[-blurred.ndim :]
-    found = [f"blurred {correlation(blurred, reference):.4f}"]
-    white = float(blurred.max())
-    for count in ITERATIONS:
-        image = Image(blurred.astype(np.float32), axes)
-        own = unblur.deblur(
-            image, "richardson-lucy", kernel, device="cpu", deconvolve__iterations=count
-        ).image.data
-        with np.errstate(invalid="ignore", divide="ignore"):
-            other = richardson_lucy(
-                (blurred / white).astype(np.float64),
-                kernel.weights.astype(np.float64),
-                num_iter=count,
-                clip=False,
-                filter_epsilon=1e-9,
-            )
-        found.append(
-            f"{count} iterations: unblur {correlation(own, reference):.4f}, scikit-image "
-            f"{correlation(other, reference):.4f}"
-        )
-    print(f"{name}, PSF {'x'.join(map(str, kernel.shape))}: " + "; ".join(found), flush=True)
+def compare(
+    name: str, blurred: np.ndarray, reference: np.ndarray, kernel: Kernel, pictures: Path | None
+) -> dict[str, Any]:
+    """Print and return the correlations of one pair."""
+    row: dict[str, Any] = {"image": name, "psf": "x".join(map(str, kernel.shape))}
+    row["blurred"] = round(correlation(blurred, reference), 4)
+    panels = [blurred]
+    for package, (module, method) in METHODS.items():
+        if find_spec(module) is None:
+            continue
+        for count in ITERATIONS:
+            done = method(blurred, kernel, count)
+            row[f"{package} {count}"] = round(correlation(done, reference), 4)
+        panels.append(done)
+    print(json.dumps(row), flush=True)
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+        shown = np.concatenate([_panel(image) for image in (*panels, reference)], axis=1)
+        Picture.fromarray(shown).save(pictures / f"{name}.png")
+    return row
+
+
+def _panel(image: np.ndarray) -> np.ndarray:
+    plane = np.asarray(image, np.float64)
+    plane = plane[len(plane) // 2] if plane.ndim == 3 else plane[120:312, 120:312]
+    low, high = np.percentile(plane, (1, 99.7))
+    return (((plane - low) / (high - low)).clip(0, 1) * 255).astype(np.uint8)
 
 
 def bars_kernel(stored: np.ndarray) -> tuple[Kernel, str]:
@@ -79,19 +168,37 @@ def bars_kernel(stored: np.ndarray) -> tuple[Kernel, str]:
     return best[1], best[2]
 
 
-def main(data: Path) -> None:
+def main() -> None:
     """Print one line per pair."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data/microscopy"))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    given = parser.parse_args()
     beam = Beam(0.525, 1.49, 1.518, 1.518)
     kernel = microscope_kernel(Microscope("widefield", beam), 0.0626, size=63)
+    rows = []
     for name in ("factin_1", "microtubules_1"):
-        blurred = tifffile.imread(data / "biosr_pairs" / f"{name}_widefield.tif")
-        reference = tifffile.imread(data / "biosr_pairs" / f"{name}_sim_reference.tif")
-        compare(name, blurred, reference, kernel)
-    folder = data / "bars_simulated_3d"
+        pair = (
+            tifffile.imread(given.data / "biosr_pairs" / f"{name}_{kind}.tif")
+            for kind in ("widefield", "sim_reference")
+        )
+        rows.append(compare(name, *pair, kernel, given.pictures))
+    folder = given.data / "bars_simulated_3d"
     bars, optics = bars_kernel(tifffile.imread(folder / "kernel.tif"))
     print(f"bars: {optics}")
-    compare("bars", *(tifffile.imread(folder / f"{n}.tif") for n in ("data", "actual")), bars)
+    stacks = (tifffile.imread(folder / f"{n}.tif") for n in ("data", "actual"))
+    rows.append(compare("bars", *stacks, bars, given.pictures))
+    names = ("scikit-image", "redlionfish", "sdeconv")
+    found = {n: version(n) for n in names if find_spec(METHODS[_method(n)][0])}
+    if given.out:
+        result = {"versions": found, "optics of the bars": optics, "rows": rows}
+        given.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _method(distribution: str) -> str:
+    return next(name for name in METHODS if name.lower() == distribution)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data/microscopy"))
+    main()

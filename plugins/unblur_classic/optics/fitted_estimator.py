@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from pydantic import Field
@@ -43,12 +44,14 @@ class FittedOptics(stages.KernelEstimator):
     photons and a non-negative scene, and nothing else of the scene. All channels have the same
     values.
 
-    A fitted value has a standard deviation; where it is too large, or the likelihood has no
-    maximum in the range that is searched, the stack does not determine the value, and that of the
-    optics is kept. Both are stated in the report (`kernel.choices`). Spherical aberration is often
-    determined, a numerical aperture seldom: a scene of finer structure explains a larger aperture
-    as well. A displacement along the axis is that of the scene and cannot be determined; the PSF
-    is centred on its best focus. On fewer than 5 planes nothing is fitted.
+    A fitted value has a standard deviation. Where it is too large (for the spherical aberration
+    above 0.08 wavelengths and above the change, for the NA above 3 % of it), or where the
+    likelihood has no maximum in the range that is searched, the stack does not determine the
+    value, and that of the optics is kept. Both are stated in the report (`kernel.choices`).
+    Spherical aberration is often determined, a numerical aperture seldom: a scene of finer
+    structure explains a larger aperture as well. A displacement along the axis is that of the
+    scene and cannot be determined; the PSF is centred on its best focus. On fewer than 5 planes
+    nothing is fitted.
 
     Parameters
     ----------
@@ -164,6 +167,8 @@ class FittedOptics(stages.KernelEstimator):
                 return prediction.deviance(self._kernels(changed, stated, prediction.shape))
 
             fitted = fit_parameter(deviance, start, step, bounds, limit)
+            if name == "spherical":  # found too small rather than too large; see docs/psf.md
+                fitted = replace(fitted, limit=max(limit, abs(fitted.value - start)))
             if fitted.is_determined:
                 params = params.model_copy(update={name: fitted.value})
             else:

@@ -111,25 +111,25 @@ def fit_parameter(
         if not low <= beyond <= high:
             return FittedParameter(best, np.inf, limit)
         total(beyond)
-    coarse = [np.array([found[v][stage].sum() for v in tried]) for stage in (0, 1)]
-    centre = _vertex(np.array(tried), coarse[1])
+    centre = _vertex(np.array(tried), np.array([total(v) for v in tried]))
     h = FINE * step
     fine = [centre - h, centre, centre + h]
     if fine[0] < low or fine[-1] > high:
         return FittedParameter(centre, np.inf, limit)
     for value in fine:
         total(value)
-    below, middle, above = (found[round(v, 9)][1] for v in fine)
-    derivatives = (above - below) / (2 * h)
-    curvature = (above - 2 * middle + below).sum() / h**2
-    if curvature <= 0:
+    below, middle, above = np.array([found[round(v, 9)] for v in fine])
+    derivatives = ((above - below) / (2 * h))[1]
+    steepness = (above - below).sum(1) / (2 * h)
+    early, curvature = (above - 2 * middle + below).sum(1) / h**2
+    if min(early, curvature) <= 0:
         return FittedParameter(centre, np.inf, limit)
-    value = centre - derivatives.sum() / curvature
+    value = centre - steepness[1] / curvature
     count = len(derivatives)
     variance = (
         count / (count - 1) * np.square(derivatives - derivatives.mean()).sum() / curvature**2
     )
-    drift = centre - _vertex(np.array(tried), coarse[0])
+    drift = value - centre + steepness[0] / early
     spread = float(np.hypot(variance**0.5, DRIFT * drift))
     return FittedParameter(float(value), spread, limit)
 
