@@ -6,6 +6,7 @@ import inspect
 import json
 from pathlib import Path
 
+from comparison import comparison
 from evidence import evidence
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -25,11 +26,12 @@ TITLES: dict[Kind, str] = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the stage reference, the measurements, and the JSON Schema to the site."""
+    """Add the pages that are made from code and results, and the JSON Schema, to the site."""
     known = registry()
     files.append(File.generated(config, "stages.md", content=stage_reference(known)))
     results = Path(config.docs_dir).parent / "benchmarks/results"
     files.append(File.generated(config, "evidence.md", content=evidence(results)))
+    files.append(File.generated(config, "compared.md", content=comparison(results)))
     schema = json_schema(known)
     reference = pipeline_reference(json.loads(schema))
     files.append(File.generated(config, "pipeline-reference.md", content=reference))
