@@ -19,7 +19,7 @@ NETWORKS = {"kernel.size": 9, "kernel.iterations": 4, "kernel.width": 8}
 BLIND = {
     "map-hyper-laplacian": ("stars", MAP),
     "map-svmap": ("grey", {**MAP, **FEW}),
-    "map-plug-and-play": ("grey", {**MAP, "plug-and-play.steps": 3}),
+    "map-plug-and-play": ("grey", MAP),
     "low-light": ("colour", MAP),
     "photograph": ("colour", {"kernel.size": 9}),
     "discriminative": ("grey", MAP),

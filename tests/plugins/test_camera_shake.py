@@ -135,8 +135,9 @@ def test_a_flat_part_is_skipped_and_a_flat_image_raises(shaken):
 
 
 def test_any_local_estimator_and_an_even_size_can_be_used(part):
-    field = estimated(part, size=10, local_estimator="map", refinements=1)
-    whole = true_field(part.shape[1:], swing())
+    middle = part[..., 10:80, 10:80].contiguous()
+    field = estimated(middle, size=10, local_estimator="map", refinements=1)
+    whole = true_field(middle.shape[1:], swing())
     assert similarity(field, whole) > 0.5
 
 

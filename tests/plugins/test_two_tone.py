@@ -59,7 +59,7 @@ def test_the_blur_score_is_0_for_a_page_and_higher_for_greys_at_any_contrast():
 def test_a_shaken_page_is_made_readable():
     generator = torch.Generator().manual_seed(3)
     kernel = gaussian_process_kernel(13, generator)
-    page = text_page(190, 240, generator).float() / 255
+    page = text_page(165, 220, generator).float() / 255
     blurred = add_gaussian_noise(blur_image(page, kernel), 0.005, generator)
     sharp = crop_valid(page, kernel).numpy()
     result = deblur(blurred.numpy(), Pipeline.load("text")).image
