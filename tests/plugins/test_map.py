@@ -162,12 +162,12 @@ def test_a_factor_multiplies_the_weights(shaken):
 
 
 def test_of_several_factors_the_kernel_of_the_best_score_is_kept(shaken):
-    wrong, right, *chosen = (
-        kernel_of(shaken.blurred, weight_factors=factors, n_starts=2, iterations=3, refinements=3)
-        for factors in ((0.01,), (1.0,), (0.01, 1.0), (1.0, 0.01))
+    wrong, right, chosen = (
+        kernel_of(shaken.blurred, weight_factors=factors, n_starts=2, iterations=2, refinements=2)
+        for factors in ((0.01,), (1.0,), (0.01, 1.0))
     )
     assert kernel_similarity(wrong, shaken.kernel.weights) < 0.8
-    np.testing.assert_array_equal(chosen, [right, right])
+    np.testing.assert_array_equal(chosen, right)
 
 
 def test_an_image_too_small_for_the_kernel_raises():

@@ -174,12 +174,24 @@ def peak_memory(device: str) -> int:
 
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    return peak_resident_memory()
+
+
+def peak_resident_memory() -> int:
+    """Return the highest resident memory of this process in bytes, 0 where it is not reported.
+
+    On Linux not by `getrusage`, whose peak a process inherits from the one that started it.
+    """
     if sys.platform == "win32":
         return 0
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    try:
+        status = Path("/proc/self/status").read_text("ascii", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def resident_memory() -> int:
@@ -187,7 +199,7 @@ def resident_memory() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     except (OSError, IndexError, ValueError):
-        return peak_memory("cpu")
+        return peak_resident_memory()
     import resource
 
     return pages * resource.getpagesize()

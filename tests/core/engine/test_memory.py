@@ -1,5 +1,8 @@
 """Memory: counted, predicted, and run out of."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -228,3 +231,11 @@ def test_a_blind_plan_says_what_it_assumes(pipeline):
     )
     assert made.whole
     assert "31x31" in made.remarks[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems report the process's own")
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent():
+    held = np.ones(2**26)  # 512 MiB
+    code = "from unblur.accel.memory import peak_resident_memory as p; print(p())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(found.stdout) < held.nbytes / 2
