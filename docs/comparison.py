@@ -103,6 +103,9 @@ def comparison(folder: Path) -> str:
         remark = (results.read(name) or {}).get("remark", "")
         parts += [f"### {title}", remark, plain(results, name)]
     parts += [
+        "## Against our limits",
+        "What each row has to reach, and which fall short.",
+        plain(results, "limits"),
         "## Microscopy with theoretical PSFs",
         "Correlation with the reference, after 10, 30 and 100 iterations (see [PSFs](psf.md)).",
         plain(results, "theoretical-psf"),
