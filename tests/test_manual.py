@@ -72,6 +72,7 @@ def files(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.stem)
 def test_its_commands_run_one_after_the_other(page, files, tmp_path, monkeypatch):
     place = tmp_path / "here"

@@ -38,6 +38,7 @@ def type_number(qtbot, box, text):
 
 
 @pytest.mark.serial
+@pytest.mark.slow
 def test_preview_run_cancel_run_save(
     open_widget, click, qtbot, wait_until_idle, tmp_path, monkeypatch
 ):

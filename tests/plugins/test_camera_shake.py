@@ -134,6 +134,7 @@ def test_a_flat_part_is_skipped_and_a_flat_image_raises(shaken):
         estimated(torch.full((1, 90, 90), 0.5))
 
 
+@pytest.mark.slow
 def test_any_local_estimator_and_an_even_size_can_be_used(part):
     middle = part[..., 10:80, 10:80].contiguous()
     field = estimated(middle, size=10, local_estimator="map", refinements=1)

@@ -194,6 +194,7 @@ def own_cluster(forked):
     cluster.kill()
 
 
+@pytest.mark.slow
 def test_the_scheduler_is_lost_and_comes_back(source, output, undisturbed, own_cluster):
     told = []
     thread, ends = in_background(
