@@ -110,6 +110,7 @@ def main() -> None:
                     "structure": structure,
                     "spherical": spherical,
                     "photons": photons,
+                    "seed": given.seed,
                     "seconds": round(time.process_time() - began, 1),
                     **{k: v for k, v in estimate.choices.items() if k.startswith("fitted")},
                 }

@@ -5,7 +5,7 @@
     python benchmarks/limits.py --edge 2048           # a smaller mosaic for the streamed rows
 
 Each row states the figure, its limit, and whether it falls short. Seconds are medians of runs that
-alternate with the peers'. A row whose peer is not installed says so. On two quiet cores all rows
+alternate with the peers'. A row whose peer is not installed says so. On two idle cores all rows
 take a few minutes; the streamed ones take half of that. Results: `results/limits.json`.
 """
 

@@ -27,6 +27,7 @@ from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
 from unblur.training.images import (
     Crops,
+    hold_out,
     image_files,
     integer,
     read_luma,
@@ -124,9 +125,7 @@ class DiscriminativeTrainer(Trainer):
         files = [file for file in image_files(data) if file.name not in left_out]
         if not files:
             raise ImageError(f"training needs pictures, and '{excluded}' leaves none of '{data}'.")
-        count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
-        held = files[:: len(files) // count][:count]
-        kept = [file for file in files if file not in held]
+        kept, held = hold_out(files, VALIDATION_PICTURES)
         generator = torch.Generator().manual_seed(self.params.seed)
         edge = self.params.crop + KERNEL_SIZES[-1] - 1
         self.kernels = [draw_kernel(generator) for _ in range(N_KERNELS)]

@@ -24,6 +24,20 @@ def image_files(folder: Path) -> list[Path]:
     return found
 
 
+def hold_out(files: Sequence[Path], most: int) -> tuple[list[Path], list[Path]]:
+    """Return the files to train on, and those for validation: one in nine, `most` at most.
+
+    Example
+    -------
+    >>> kept, held = hold_out([Path(f"{n}.png") for n in range(20)], 12)
+    >>> len(kept), [path.stem for path in held]
+    (18, ['0', '10'])
+    """
+    count = min(most, max(len(files) // 9, 1))
+    held = list(files[:: len(files) // count][:count])
+    return [file for file in files if file not in held], held
+
+
 def read_luma(path: Path, halved: bool = False) -> Tensor:
     """Read the luma of an image, (H, W) uint8; halving it removes compression artefacts."""
     with Picture.open(path) as picture:

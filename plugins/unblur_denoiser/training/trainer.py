@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
-from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
+from unblur.training.images import (
+    Crops,
+    hold_out,
+    image_files,
+    read_luma,
+    read_luma_at_two_sizes,
+    uniform,
+)
 from unblur_denoiser.training.noise_samples import round_to_8_bits, white_noise, wiener_noise
 from unblur_denoiser.unet import WIDTHS, DenoisingNetwork
 
@@ -80,10 +87,7 @@ class DenoiserTrainer(Trainer):
 
     def prepare(self, data: Path) -> None:
         """Read the images; one in nine, twelve at most, is kept for validation."""
-        files = image_files(data)
-        count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
-        held = files[:: len(files) // count][:count]
-        kept = [file for file in files if file not in held]
+        kept, held = hold_out(image_files(data), VALIDATION_PICTURES)
         self.crops = Crops(read_luma_at_two_sizes(kept), self.params.crop)
         self.validation = [self._validation(number, path) for number, path in enumerate(held)]
 

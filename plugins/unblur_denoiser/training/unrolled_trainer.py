@@ -24,7 +24,14 @@ from unblur.training.blurred_samples import (
     degrade,
     draw_kernel,
 )
-from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
+from unblur.training.images import (
+    Crops,
+    hold_out,
+    image_files,
+    read_luma,
+    read_luma_at_two_sizes,
+    uniform,
+)
 from unblur.training.kernel_errors import perturb_kernel
 from unblur_denoiser.sigma_schedule import make_schedule
 from unblur_denoiser.unet import WIDTHS
@@ -98,10 +105,7 @@ class UnrolledTrainer(Trainer):
 
     def prepare(self, data: Path) -> None:
         """Read the images; one in nine, twelve at most, is kept for validation."""
-        files = image_files(data)
-        count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
-        held = files[:: len(files) // count][:count]
-        kept = [file for file in files if file not in held]
+        kept, held = hold_out(image_files(data), VALIDATION_PICTURES)
         margin = KERNEL_SIZES[-1] - 1
         self.crops = Crops(read_luma_at_two_sizes(kept), self.params.crop + margin)
         self.validation = [

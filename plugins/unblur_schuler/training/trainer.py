@@ -21,6 +21,7 @@ from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
 from unblur.training.images import (
     Crops,
+    hold_out,
     image_files,
     integer,
     read_luma,
@@ -121,10 +122,8 @@ class SchulerTrainer(Trainer):
 
     def prepare(self, data: Path) -> None:
         """Read the photographs; one in nine, twelve at most, is kept for validation."""
-        files = image_files(data)
-        count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
-        held = files[:: len(files) // count][:count]
-        pictures = read_luma_at_two_sizes([f for f in files if f not in held])
+        kept, held = hold_out(image_files(data), VALIDATION_PICTURES)
+        pictures = read_luma_at_two_sizes(kept)
         self.crops = Crops(pictures, self._edge(SIZES[-1]) + SIZES[-1] - 1)
         self.validation = [self._held_out(number, path) for number, path in enumerate(held)]
 

@@ -16,7 +16,14 @@ from unblur.model.kernel import Kernel
 from unblur.plugins.weights import load_weights
 from unblur.training import Trainer, TrainingParams
 from unblur.training.blurred_samples import KERNEL_SIZES, BlurredSample, degrade, draw_kernel
-from unblur.training.images import Crops, image_files, read_luma, read_luma_at_two_sizes, uniform
+from unblur.training.images import (
+    Crops,
+    hold_out,
+    image_files,
+    read_luma,
+    read_luma_at_two_sizes,
+    uniform,
+)
 from unblur.training.kernel_errors import perturb_kernel
 from unblur_svmap.model import DataTerm, ModelDesign, Regulariser, SpatiallyVariantMap
 
@@ -127,10 +134,8 @@ class SvmapTrainer(Trainer):
         """
         tested = held_out()
         files = [file for file in image_files(data) if file.name not in tested]
-        count = min(VALIDATION_PICTURES, max(len(files) // 9, 1))
-        held = files[:: len(files) // count][:count]
+        kept, held = hold_out(files, VALIDATION_PICTURES)
         margin = KERNEL_SIZES[-1] - 1
-        kept = [f for f in files if f not in held]
         self.crops = Crops(read_luma_at_two_sizes(kept), self.params.crop + margin)
         self.validation = self._validation(held)
 
