@@ -43,7 +43,7 @@ _SIGNATURES = (
     (b"%PDF", "a PDF"),
     (b"BM", "a BMP file"),
 )
-FOREIGN = frozenset({"an HDF5 file", "a GIF file", "a PDF", "a BMP file"})
+FOREIGN = frozenset({"an HDF5 file", "a GIF file", "a PDF"})
 """File types that no reader supports, whatever their suffix."""
 
 _REMOVALS = 50
@@ -122,6 +122,8 @@ def file_type(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         head = file.read(16)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP file"
     return next((what for signature, what in _SIGNATURES if head.startswith(signature)), None)
 
 

@@ -12,6 +12,7 @@ from unblur.io.lazy_pixels import Lazy
 from unblur.io.npy import NpyReader
 from unblur.io.raster.jpeg import JpegReader
 from unblur.io.raster.png import PngReader
+from unblur.io.raster.webp_bmp import BmpReader, WebpReader
 from unblur.io.tiff.reader import TiffReader
 from unblur.io.zarr.ome_reader import ZarrReader
 from unblur.model.formats import Reader
@@ -22,6 +23,8 @@ READERS: tuple[type[Reader], ...] = (
     ZarrReader,
     PngReader,
     JpegReader,
+    WebpReader,
+    BmpReader,
     FitsReader,
     NpyReader,
 )

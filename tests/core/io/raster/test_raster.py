@@ -226,3 +226,50 @@ def test_a_picture_in_four_inks_is_refused_by_name(tmp_path):
     with pytest.raises(OutputError, match=r"four inks of a printer \(CMYK\); convert it to RGB"):
         write_image(image, tmp_path / "b.png")
     write_image(image, tmp_path / "b.jpg")
+
+
+@pytest.mark.parametrize(("suffix", "channels"), [("webp", 3), ("webp", 4), ("bmp", 3)])
+def test_webp_and_bmp_are_read_and_their_result_is_a_png(tmp_path, suffix, channels):
+    data = picture(20, 30, channels)
+    options = {"lossless": True, "exact": True, "icc_profile": ICC, "exif": exif()}
+    path = tmp_path / f"in.{suffix}"
+    PIL.Image.fromarray(data).save(path, **(options if suffix == "webp" else {}))
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data, data.transpose(2, 0, 1))
+    write_image(image, tmp_path / "out.png")
+    with PIL.Image.open(tmp_path / "out.png") as found:
+        np.testing.assert_array_equal(np.array(found), data)
+        if suffix == "webp":
+            assert found.info["icc_profile"] == ICC
+            assert found.getexif()[0x0112] == 6
+
+
+def test_grey_bits_and_palettes_of_bmp(tmp_path):
+    grey = picture(20, 30)
+    for name, source in {
+        "L": PIL.Image.fromarray(grey),
+        "1": PIL.Image.fromarray(grey > 99),
+        "P": PIL.Image.fromarray(picture(20, 30, 3)).quantize(16),
+    }.items():
+        source.save(tmp_path / "in.bmp")
+        expected = np.array(source.convert("RGB") if name == "P" else source)
+        found = np.asarray(read_image(tmp_path / "in.bmp").data)
+        np.testing.assert_array_equal(
+            found if found.ndim == 2 else found.transpose(1, 2, 0), expected
+        )
+
+
+def test_webp_that_is_cut_short_animated_or_misnamed_is_refused(tmp_path):
+    whole = io.BytesIO()
+    PIL.Image.fromarray(picture(20, 30, 3)).save(whole, "WEBP", lossless=True)
+    path = tmp_path / "in.webp"
+    path.write_bytes(whole.getvalue()[:-40])
+    with pytest.raises(ImageError, match=r"in\.webp is damaged"):
+        read_image(path)
+    frames = [PIL.Image.fromarray(picture(20, 30, 3)) for _ in range(2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="an animation of 2 pictures"):
+        read_image(path)
+    frames[0].save(path, "PNG")
+    with pytest.raises(ImageError, match="is a PNG file; rename it"):
+        read_image(path)
