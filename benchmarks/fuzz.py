@@ -33,7 +33,7 @@ from fuzz_seeds import Seed, make_seeds
 MAX_SECONDS = 5.0
 """Longest processor time of a case, in s."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Time after which a child counts as hanging though it uses little processor time, in s."""
 
 MAX_GROWTH = 10**9
@@ -186,6 +186,8 @@ def main() -> int:
                         print(
                             f"{name} case {number}: {status} {seconds:.1f} s {detail}", flush=True
                         )
+            if number % 100 == 99:
+                print(f"{number + 1} of each in {time.monotonic() - began:.0f} s", flush=True)
         worker.stop()
     _print(totals)
     for kind, count in kinds.most_common():
@@ -221,8 +223,9 @@ def _print(totals: dict[str, Totals]) -> None:
 
 
 def _save(totals: dict[str, Totals], options: argparse.Namespace, seconds: float) -> None:
+    cases = max(total.counts.total() for total in totals.values())
     content = {
-        "command": f"python benchmarks/fuzz.py --cases {options.cases} --seed {options.seed}",
+        "command": f"python benchmarks/fuzz.py --cases {cases} --seed {options.seed}",
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
         "seconds": round(seconds),
         "rows": _rows(totals),

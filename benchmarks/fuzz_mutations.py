@@ -6,6 +6,7 @@ its number.
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
@@ -144,7 +145,7 @@ def change_tree(tree: Any, rng: np.random.Generator) -> Any:
     holder, key = places[int(rng.integers(len(places)))] if places else (None, None)
     action = int(rng.integers(6))
     if holder is None:
-        return VALUES[int(rng.integers(len(VALUES)))]
+        return _any_value(rng)
     if action == 0:
         del holder[key]
     elif action == 1 and isinstance(holder, dict):
@@ -157,8 +158,13 @@ def change_tree(tree: Any, rng: np.random.Generator) -> Any:
     elif action == 3 and isinstance(holder, list):
         holder.insert(key, json.loads(json.dumps(holder[key], default=str)))
     else:
-        holder[key] = VALUES[int(rng.integers(len(VALUES)))]
+        holder[key] = _any_value(rng)
     return tree
+
+
+def _any_value(rng: np.random.Generator) -> Any:
+    """Return a copy of one of the values, since later changes may reach into it."""
+    return copy.deepcopy(VALUES[int(rng.integers(len(VALUES)))])
 
 
 def _places(tree: Any) -> Any:

@@ -1,12 +1,13 @@
 """Many images through three pipelines in one process: memory, files, threads, and results.
 
-    OMP_NUM_THREADS=1 python benchmarks/soak.py --minutes 120
+    OMP_NUM_THREADS=1 python benchmarks/soak.py --images 2000
 
 Images of several types, formats and sizes go round and round through `wiener`, `richardson-lucy`
-and `tv` from file to file, one in eight of them damaged. Reported for each tenth of the time:
-resident memory, open files and threads; at the end the growth of memory between the first tenth
-after the warm-up and the last, and whether the results of the first and the last round are equal.
-`--save` writes `benchmarks/results/soak.json`.
+and `tv` from file to file, one in eight of them damaged; each goes through the three by turns.
+Reported for each round: resident memory, open files and threads; at the end the growth of memory
+between the first tenth after the warm-up and the last, and whether the results of all rounds of
+the same turn are equal. `--minutes` sets the time in place of the number of images, `--save` writes
+`benchmarks/results/soak.json`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def make_images(folder: Path) -> list[Path]:
     return made
 
 
-def one_round(images: list[Path], out: Path, options: dict[str, Any]) -> str:
+def one_round(images: list[Path], out: Path, options: dict[str, Any], turn: int) -> str:
     """Deblur every image by one of the pipelines, and return a hash of all results."""
     from unblur.errors import UnblurError
     from unblur.io import read_image
@@ -65,7 +66,7 @@ def one_round(images: list[Path], out: Path, options: dict[str, Any]) -> str:
     digest = hashlib.sha256()
     for number, job in enumerate(file_jobs([str(path) for path in images], out, True)):
         try:
-            deblur_file(job, options[PIPELINES[number % len(PIPELINES)]])
+            deblur_file(job, options[PIPELINES[(number + turn) % len(PIPELINES)]])
         except UnblurError as error:
             digest.update(type(error).__name__.encode())
             continue
@@ -100,44 +101,66 @@ def state() -> dict[str, int]:
     }
 
 
-def main() -> int:
-    """Run for the given time; return 1 if something grew or results differ."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=120)
-    parser.add_argument("--save", action="store_true")
-    options = parser.parse_args()
-    kernel = np.outer(np.hanning(7), np.hanning(7)).astype(np.float32)
-    states, hashes = [], []
-    with tempfile.TemporaryDirectory() as held:
-        folder = Path(held)
-        images = make_images(folder)
-        settings = run_options(kernel)
-        began = time.monotonic()
-        while time.monotonic() - began < 60 * options.minutes or len(states) < 4:
-            hashes.append(one_round(images, folder / "out", settings))
-            states.append({"s": round(time.monotonic() - began), **state()})
-    warm = states[max(1, len(states) // 10) :]
+def summarize(states: list[dict[str, int]], equal: bool) -> dict[str, Any]:
+    """Return the growth between the first tenth of the rounds after the warm-up and the last."""
+    warm = states[_warm_up(states) :]
     tenth = max(1, len(warm) // 10)
     first, last = (median(s["memory_kb"] for s in part) for part in (warm[:tenth], warm[-tenth:]))
-    found = {
-        "minutes": options.minutes,
+    return {
+        "minutes": round(states[-1]["s"] / 60, 1),
         "images": len(states) * IMAGES,
         "memory_mb": [round(first / 1e3, 1), round(last / 1e3, 1)],
         "growth": round(last / first - 1, 4),
         "files": [warm[0]["files"], warm[-1]["files"]],
         "threads": [warm[0]["threads"], warm[-1]["threads"]],
-        "results equal": len(set(hashes)) == 1,
+        "results equal": equal,
     }
-    for row in states[:: max(1, len(states) // 10)]:
-        print(row)
-    print(json.dumps(found))
+
+
+def _warm_up(states: list[dict[str, int]]) -> int:
+    """Return the number of rounds before memory is compared: each pipeline's first, or a tenth."""
+    return max(len(PIPELINES), len(states) // 10)
+
+
+def main() -> int:
+    """Run until the end; return 1 if something grew or results differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=2000, help="images in all")
+    parser.add_argument("--minutes", type=float, default=0, help="time in place of a number")
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args()
+    kernel = np.outer(np.hanning(7), np.hanning(7)).astype(np.float32)
+    states: list[dict[str, int]] = []
+    hashes: dict[int, set[str]] = {}
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        images = make_images(folder)
+        settings = run_options(kernel)
+        began = time.monotonic()
+        while len(states) < 2 * len(PIPELINES) or (
+            time.monotonic() - began < 60 * options.minutes
+            if options.minutes
+            else len(states) * IMAGES < options.images
+        ):
+            turn = len(states) % len(PIPELINES)
+            found = one_round(images, folder / "out", settings, turn)
+            hashes.setdefault(turn, set()).add(found)
+            states.append({"s": round(time.monotonic() - began), **state()})
+            print(f"round {len(states)}: {states[-1]}", flush=True)
+    equal = all(len(of_turn) == 1 for of_turn in hashes.values())
+    row = summarize(states, equal)
+    print(json.dumps(row))
     if options.save:
-        command = f"OMP_NUM_THREADS=1 python benchmarks/soak.py --minutes {options.minutes:g}"
-        content = {"command": command, **found, "states": states}
+        amount = (
+            f"--minutes {options.minutes:g}" if options.minutes else f"--images {options.images}"
+        )
+        command = f"OMP_NUM_THREADS=1 python benchmarks/soak.py {amount}"
+        content = {"command": command, **row, "states": states}
         RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    warm = states[_warm_up(states) :]
     middle = warm[len(warm) // 2]  # pools of threads have grown to their size by then
     leaked = any(warm[-1][name] > middle[name] for name in ("files", "threads"))
-    return int(leaked or found["growth"] > MAX_GROWTH or not found["results equal"])
+    return int(leaked or row["growth"] > MAX_GROWTH or not equal)
 
 
 if __name__ == "__main__":

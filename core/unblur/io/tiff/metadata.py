@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,10 +115,25 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
 def sample_names(page: Any) -> tuple[str, ...]:
     """Return the names of the samples of a colour page; empty for a single grey sample."""
     extra = tuple(int(e) for e in page.extrasamples)
-    plain = page.samplesperpixel - len(extra)
-    if page.samplesperpixel == 1 or plain < 1:
+    return names_of_samples(int(page.samplesperpixel), extra, int(page.photometric))
+
+
+def names_of_samples(count: int, extra: Sequence[int], photometric: int) -> tuple[str, ...]:
+    """Return the names that tags imply for the samples of a page; empty for a single one.
+
+    Parameters
+    ----------
+    count : int
+        Number of samples.
+    extra : sequence of int
+        Value of ExtraSamples.
+    photometric : int
+        Value of PhotometricInterpretation.
+    """
+    plain = count - len(extra)
+    if count == 1 or plain < 1:
         return ()
-    if page.photometric == _SEPARATED and plain == 4:
+    if photometric == _SEPARATED and plain == 4:
         base: tuple[str, ...] = ("cyan", "magenta", "yellow", "black")
     elif plain == 3:
         base = COLOURS[3]

@@ -14,7 +14,12 @@ from unblur.io.axes import CMYK_CHANNELS, COLOURS
 from unblur.io.exif import orientation_of
 from unblur.io.files import suffix_of
 from unblur.io.tiff.geotiff import move_geotiff
-from unblur.io.tiff.metadata import LOSSLESS, MAX_SAMPLE_VALUE, ORIENTATION
+from unblur.io.tiff.metadata import (
+    LOSSLESS,
+    MAX_SAMPLE_VALUE,
+    ORIENTATION,
+    names_of_samples,
+)
 from unblur.io.tiff.ome_xml import TYPES, significant_bits, write_facts
 from unblur.model.image import ALPHA, Image
 from unblur.model.units import length, plane_size
@@ -140,8 +145,11 @@ def _samples(image: Image, kept: Mapping[str, Any]) -> str | None:
     if "C" not in image.axes:
         return None
     if kept.get("samples"):
-        colours = {_GREY: 1, _RGB: 3, _SEPARATED: 4}.get(kept.get("photometric", _GREY), 1)
-        if count == colours + len(kept.get("extrasamples", ())):
+        photometric, extra = kept.get("photometric", _GREY), kept.get("extrasamples", ())
+        colours = {_GREY: 1, _RGB: 3, _SEPARATED: 4}.get(photometric, 1)
+        # Samples have no names of their own in a file; channels on pages have.
+        names = names_of_samples(count, extra, photometric)
+        if count == colours + len(extra) and image.channels in ((), names):
             return str(kept["samples"])
     if image.channels == CMYK_CHANNELS:
         return "contig"
