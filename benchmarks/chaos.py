@@ -10,8 +10,8 @@ because the disk is full is continued as with `--resume`. Without the right to m
 namespaces the disk is left alone and the workers are stopped (SIGSTOP) in place of the link.
 
 Printed for each seed: whether the result is that of the undisturbed run bit for bit, how many
-recorded tiles were processed again, and what happened. `--minutes` ends after that time, `--save`
-writes `benchmarks/results/chaos.json`.
+recorded tiles were processed again, and what happened. `--first` and `--minutes` run a part of the
+seeds; `--save` adds the rows to `benchmarks/results/chaos.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import faulthandler
 import json
 import os
 import random
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -206,19 +208,33 @@ def disturbed(
     }
 
 
+def save(row: dict[str, Any], is_separate: bool, mounted: bool) -> None:
+    """Store the row of a seed beside those of others."""
+    stored = json.loads(RESULTS.read_text("utf-8"))["rows"] if RESULTS.exists() else []
+    rows = sorted([*(r for r in stored if r["seed"] != row["seed"]), row], key=lambda r: r["seed"])
+    content = {
+        "command": f"OMP_NUM_THREADS=1 python benchmarks/chaos.py --seeds {len(rows)}",
+        "network namespace": is_separate,
+        "small disk": mounted,
+        "rows": rows,
+    }
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
 def main() -> int:
     """Run the seeds; return 1 if a result differs, a tile was repeated, or a run failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=0)
-    parser.add_argument("--tile-seconds", type=float, default=0.1, help="wait in each tile")
+    parser.add_argument("--tile-seconds", type=float, default=0.03, help="wait in each tile")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
     from unblur.io import read_image, write_image
     from unblur.model.image import Image
 
     began, rows = time.monotonic(), []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without unmounting
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
         values = np.random.default_rng(0).integers(0, 4096, EDGES).astype(np.uint16)
@@ -240,20 +256,14 @@ def main() -> int:
                 equal = not row["error"] and np.array_equal(read_image(output).data, undisturbed)
                 rows.append({**row, "equal": bool(equal)})
                 print(json.dumps(rows[-1]), flush=True)
+                if options.save:
+                    save(rows[-1], network.is_separate, mounted)
                 if equal:
                     subprocess.run(["rm", "-r", str(output)], check=True)
         finally:
             network.close()
             if mounted:
                 subprocess.run(["umount", "-l", str(disk)], check=True)
-    if options.save:
-        content = {
-            "command": f"OMP_NUM_THREADS=1 python benchmarks/chaos.py --seeds {len(rows)}",
-            "network namespace": network.is_separate,
-            "small disk": mounted,
-            "rows": rows,
-        }
-        RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     return int(not all(row["equal"] and not row["repeated"] for row in rows))
 
 

@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/soak.py --images 2000
 
 Images of several types, formats and sizes go round and round through `wiener`, `richardson-lucy`
-and `tv` from file to file, one in eight of them damaged; each goes through the three by turns.
-Reported for each round: resident memory, open files and threads; at the end the growth of memory
-between the first tenth after the warm-up and the last, and whether the results of all rounds of
-the same turn are equal. `--minutes` sets the time in place of the number of images, `--save` writes
-`benchmarks/results/soak.json`.
+and `tv` from file to file, one in eight of them damaged; each meets another pipeline in the next
+round. Reported for each round: resident memory, open files and threads; at the end the growth of
+memory between the first tenth after the warm-up and the last, and whether the results of rounds
+with the same pipelines are equal. `--minutes` sets the time in place of the number of images,
+`--save` writes `benchmarks/results/soak.json`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def make_images(folder: Path) -> list[Path]:
     return made
 
 
-def one_round(images: list[Path], out: Path, options: dict[str, Any], turn: int) -> str:
+def one_round(images: list[Path], out: Path, options: dict[str, Any], offset: int) -> str:
     """Deblur every image by one of the pipelines, and return a hash of all results."""
     from unblur.errors import UnblurError
     from unblur.io import read_image
@@ -66,7 +66,7 @@ def one_round(images: list[Path], out: Path, options: dict[str, Any], turn: int)
     digest = hashlib.sha256()
     for number, job in enumerate(file_jobs([str(path) for path in images], out, True)):
         try:
-            deblur_file(job, options[PIPELINES[(number + turn) % len(PIPELINES)]])
+            deblur_file(job, options[PIPELINES[(number + offset) % len(PIPELINES)]])
         except UnblurError as error:
             digest.update(type(error).__name__.encode())
             continue
@@ -142,12 +142,12 @@ def main() -> int:
             if options.minutes
             else len(states) * IMAGES < options.images
         ):
-            turn = len(states) % len(PIPELINES)
-            found = one_round(images, folder / "out", settings, turn)
-            hashes.setdefault(turn, set()).add(found)
+            offset = len(states) % len(PIPELINES)
+            found = one_round(images, folder / "out", settings, offset)
+            hashes.setdefault(offset, set()).add(found)
             states.append({"s": round(time.monotonic() - began), **state()})
             print(f"round {len(states)}: {states[-1]}", flush=True)
-    equal = all(len(of_turn) == 1 for of_turn in hashes.values())
+    equal = all(len(of_offset) == 1 for of_offset in hashes.values())
     row = summarize(states, equal)
     print(json.dumps(row))
     if options.save:

@@ -1,5 +1,7 @@
 """The dialects of TIFF: what other programs write is read, and comes back as it was."""
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import PIL.Image
@@ -187,6 +189,17 @@ def test_colours_lie_in_the_file_as_before(tmp_path, planar, lazy):
         assert page.planarconfig == (1 if planar == "contig" else 2)
         assert tuple(page.extrasamples) == (2,)
         np.testing.assert_array_equal(tif.asarray(), data)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.tif"])
+def test_channels_named_after_samples_were_read_keep_their_names(tmp_path, name):
+    tifffile.imwrite(
+        tmp_path / "in.tif", counts(3, 50, 60), photometric="minisblack", planarconfig="separate"
+    )
+    image = replace(read_image(tmp_path / "in.tif"), channels=("DAPI", "GFP", "Cy5"))
+    again = read_image(write_image(image, tmp_path / name))
+    assert again.channels == image.channels
+    np.testing.assert_array_equal(np.asarray(again.data), np.asarray(image.data))
 
 
 def test_a_fourth_band_that_is_no_alpha_is_an_image_like_the_others(tmp_path):
