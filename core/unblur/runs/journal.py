@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -17,6 +15,7 @@ import numpy as np
 
 from unblur.errors import OutputError
 from unblur.model.kernel import Kernel, KernelField
+from unblur.runs.run_lock import RunLock
 
 AFTER_POWER_LOSS = 60.0
 """Time before the end of an interrupted run whose tiles are processed again if the machine was
@@ -49,7 +48,7 @@ class Journal:
     def __init__(self, folder: Path, output: Path) -> None:
         self.folder, self.output = folder, output
         try:
-            held = _locked_file(folder / "lock")
+            held = RunLock.acquire(folder / "lock")
         except OSError as error:
             raise OutputError(f"{output} cannot be written: {error.strerror}.") from None
         if isinstance(held, str):
@@ -58,9 +57,6 @@ class Journal:
                 "another output."
             )
         self._lock = held
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._lock.flush()
         self._tiles: IO[str] | None = None
 
     def __enter__(self) -> Journal:
@@ -211,50 +207,3 @@ def _boot() -> str:
         return BOOT.read_text("ascii").strip()
     except OSError:
         return ""
-
-
-def _locked_file(path: Path) -> IO[str] | str:
-    """Return a file that is locked for this process, created if missing, or the lock's holder.
-
-    A file that its holder removed meanwhile, at the end of its run, is no lock for others: the
-    next one is tried.
-    """
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            file = path.open("a+", encoding="utf-8")
-        except FileNotFoundError:
-            continue  # the folder was removed between the two calls
-        if not _locked(file):
-            file.seek(0)
-            holder = file.read().strip()
-            file.close()
-            return holder or "another process"
-        with suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                return file
-        file.close()
-
-
-def _locked(file: IO[str]) -> bool:
-    """Lock a file for this process unless another holds it; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:
-        return _locked_on_windows(file)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _locked_on_windows(file: IO[str]) -> bool:
-    import msvcrt
-
-    try:
-        file.seek(2**20)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
-    return True
