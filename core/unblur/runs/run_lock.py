@@ -50,12 +50,12 @@ class RunLock:
                 file = path.open("a+", encoding="utf-8")
             except FileNotFoundError:
                 continue  # the folder was removed between the two calls
-            claim = path.with_name("claim")
-            is_locked = _lock(file)
+            is_locked, claim = _lock(file), None
             if is_locked is None:
+                claim = path.with_name("claim")
                 holder = _create(claim)
             else:
-                holder, claim = (None if is_locked else _content(path)), None
+                holder = None if is_locked else _content(path)
             if holder is not None:
                 file.close()
                 return holder or "another process"
