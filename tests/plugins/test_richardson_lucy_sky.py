@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from unblur.errors import ImageError
 from unblur.model.context import Context
 from unblur.model.detector import stated_detector
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel
 from unblur.pipeline import Pipeline
 from unblur.testing import moffat
+from unblur_classic.nonblind.poisson.counts_model import read_noise_offset
+from unblur_classic.nonblind.poisson.detector_maps import detector_values
+from unblur_classic.nonblind.poisson.significance import damping_weight
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
 PSF = moffat((2.6, 0.0, 0.0), 12)
@@ -56,12 +62,109 @@ def test_read_noise_keeps_a_dark_sky_at_its_mean():
     assert abs(sky[1] - 0.0005) < 0.5 * abs(sky[0] - 0.0005)
 
 
+def offset(context, **params):
+    """Return the light that stands for the read noise, white = 1."""
+    stage = RichardsonLucy(**params)
+    gain = params.get("gain") or context.gain
+    return read_noise_offset(stage.params, context, frame(0.01, extent=26), gain)
+
+
 def test_params_and_header_give_the_read_noise():
-    stage = RichardsonLucy()
-    assert stage._read_noise_offset(CONTEXT) == pytest.approx(36 / (4 * 4000))
-    assert stage._read_noise_offset(Context(read_noise=6.0)) == 0
-    given = RichardsonLucy(gain=4.0, read_noise=2.0)
-    assert given._read_noise_offset(CONTEXT) == pytest.approx(4 / (16 * 4000))
+    assert offset(CONTEXT) == pytest.approx(36 / (2 * 4000))  # 36 photons of 8000 for white
+    assert offset(Context(read_noise=6.0)) == 0
+    assert offset(CONTEXT, gain=4.0, read_noise=2.0) == pytest.approx(4 / (4 * 4000))
     header = "EGAIN   =                  1.5 / electrons\nRDNOISE =                  7.0"
     image = Image(np.ones((4, 4)), "YX", metadata={"fits": {"header": header}})
     assert stated_detector(image) == {"gain": 1.5, "read_noise": 7.0}
+
+
+def test_noise_is_not_deconvolved_and_a_star_keeps_its_flux():
+    """The star of flux 1 lies on a sky on which 100 iterations alone make 1.05 of it."""
+    ratios = []
+    for seed in range(4):
+        blurred = frame(0.04, 200_000, seed)
+        stage = RichardsonLucy(iterations=100, background=0.04, min_significance=5)
+        found = stage.deconvolve(blurred, Kernel(PSF), Context())
+        ratios.append(flux(found))
+        assert (found - blurred)[0, :30].abs().max() < 0.02 * blurred[0, :30].std()
+        assert found.max() > 4 * blurred.max()
+    assert np.mean(ratios) == pytest.approx(1, abs=0.005)
+
+
+def test_damping_is_none_far_above_the_noise_and_whole_within_it():
+    noise = 0.01 * torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    kernel, variance = Kernel(PSF).tensor(), torch.full((1, 1, 1), 1e-4)
+    assert damping_weight(noise, variance, kernel, 5.0).max() == 0
+    point = noise.clone()
+    point[0, 20:45, 20:45] += 2 * torch.tensor(PSF)
+    weight = damping_weight(point, variance, kernel, 5.0)[0]
+    assert weight[30:35, 30:35].min() == 1
+    assert weight[:16].max() == 0
+    left = torch.ones(64, 64)
+    left[20:45, 20:45] = 0
+    assert damping_weight(point, variance, kernel, 5.0, left).max() < 1  # the star is masked
+
+
+def test_a_tile_of_a_damped_sky_equals_the_whole():
+    blurred = frame(0.04, 50_000, extent=160)
+    kernel = Kernel(moffat((2.0, 0.0, 0.0), 3))
+    stage = RichardsonLucy(iterations=8, background=0.04, min_significance=5)
+    context = Context(noise=0.001)
+    whole = stage.deconvolve(blurred, kernel, context)
+    top, left = stage.halo(kernel)
+    tile = blurred[:, 70 - top : 90 + top, 60 - left : 90 + left].contiguous()
+    part = stage.deconvolve(tile, kernel, context)[:, top:-top, left:-left]
+    torch.testing.assert_close(part, whole[:, 70:90, 60:90], atol=1e-5, rtol=0)
+
+
+def write_maps(path, *maps):
+    fits = pytest.importorskip("astropy.io.fits")
+    parts = [fits.ImageHDU(np.asarray(values, np.float32)) for values in maps]
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(path)
+
+
+@pytest.mark.parametrize("significance", [0, 5])
+def test_maps_of_gain_and_read_noise_are_read_from_extensions(tmp_path, significance):
+    file = tmp_path / "detector.fits"
+    write_maps(file, np.full((128, 128), 2.0), np.full((128, 128), 6.0))
+    common = {"iterations": 10, "background": 0.002, "min_significance": significance}
+    blurred, context = frame(0.002), Context(span=4000.0)
+    numbers = RichardsonLucy(gain=2.0, read_noise=6.0, **common)
+    maps = RichardsonLucy(gain=f"{file}[1]", read_noise=f"{file}[2]", **common)
+    expected = numbers.deconvolve(blurred, Kernel(PSF), context)
+    torch.testing.assert_close(
+        maps.deconvolve(blurred, Kernel(PSF), context), expected, atol=1e-6, rtol=0
+    )
+
+
+def test_a_map_is_cut_to_the_place_of_the_piece(tmp_path):
+    file = tmp_path / "noise.fits"
+    noise = np.arange(40.0 * 30).reshape(40, 30)
+    write_maps(file, noise)
+    context = Context(origin=(3, 2), crop_origin=(10, 5))
+    found = detector_values("read_noise", f"{file}[1]", None, context, torch.zeros(3, 8, 7))
+    np.testing.assert_array_equal(found, noise[13:21, 7:14])
+    with pytest.raises(ImageError, match="40 x 30 pixels does not cover the image"):
+        detector_values("read_noise", f"{file}[1]", None, context, torch.zeros(1, 30, 7))
+    with pytest.raises(ImageError, match="holds 1 values that are no gain"):
+        detector_values("gain", f"{file}[1]", None, Context(), torch.zeros(1, 40, 30))
+
+
+def test_noisy_pixels_count_less():
+    """Columns of high read noise, whose noise would appear as structure."""
+    draw, level = np.random.default_rng(0), 0.05
+    sigma = np.where(np.arange(64) % 4 == 0, 400.0, 4.0) * np.ones((64, 1))
+    counted = draw.poisson(level * 8000, (64, 64)) + sigma * draw.standard_normal((64, 64))
+    blurred = torch.tensor(counted / 8000, dtype=torch.float32)[None]
+    context = Context(gain=2.0, span=4000.0)
+    found = []
+    for noise in (4.0, sigma):
+        stage = RichardsonLucy(read_noise=4.0, iterations=20)
+        counts = stage._counts(blurred, Kernel(PSF), context, None)
+        shift = torch.tensor(np.asarray(noise) ** 2 / 8000, dtype=torch.float32) * torch.ones(
+            64, 64
+        )
+        counts = replace(counts, data=(blurred + shift).clamp_min(0), level=shift)
+        scene, blur, _ = stage._iterate(blurred, Kernel(PSF), context, None, counts)
+        found.append(float(blur.crop(scene).std()))
+    assert found[1] < 0.5 * found[0]

@@ -239,7 +239,10 @@ class DeblurJob:
         if level is not None:
             context = context.with_(saturation_level=level)
         context = context.with_(
-            value_range=normalization.value_range, span=normalization.span, **stated_detector(image)
+            value_range=normalization.value_range,
+            span=normalization.span,
+            crop_origin=(image.origin.get("Y", 0), image.origin.get("X", 0)),
+            **stated_detector(image),
         )
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context

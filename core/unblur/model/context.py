@@ -82,6 +82,9 @@ class Context:
         Row and column, in the whole image, of the first pixel of the piece that a stage is given:
         for stages whose result depends on the position, such as networks that halve the
         resolution.
+    crop_origin : (int, int)
+        Row and column, in the image that the file holds, of the first pixel of the image that is
+        deblurred: not 0 for a crop.
     cut_axes : tuple of bool
         For each spatial axis, whether the piece is cut out of the image on both sides: what a stage
         returns within its halo and a kernel's width of them is discarded, so that it need not solve
@@ -109,6 +112,7 @@ class Context:
     read_noise: float | None = None
     span: float = 1.0
     origin: tuple[int, int] = (0, 0)
+    crop_origin: tuple[int, int] = (0, 0)
     cut_axes: tuple[bool, ...] = ()
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
@@ -15,13 +14,14 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
+from unblur_classic.nonblind.poisson.counts_model import CountsModel
+from unblur_classic.nonblind.poisson.rl_params import RichardsonLucyParams
 from unblur_classic.nonblind.regularization import measure_contrast
 from unblur_classic.nonblind.rl_acceleration import AcceleratedStep, accelerated_steps, plain_steps
 from unblur_classic.nonblind.rl_back_projector import wiener_butterworth
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
-from unblur_classic.nonblind.stopping import Stop, StoppingRule
-from unblur_classic.point_sources.detection import background_map
+from unblur_classic.nonblind.stopping import StoppingRule
 
 TV_SMOOTHING = 0.02
 """Length of a gradient below which total variation is smoothed, as a fraction of the contrast; the
@@ -58,7 +58,14 @@ class RichardsonLucy(stages.Deconvolver):
 
     Read noise of variance `r` electrons is as that of `r` more photons: with a gain of `g`,
     `r / g` is added to both image and background. Pixels below the background then count as they
-    are down to that amount, where values below 0 would be set to 0.
+    are down to that amount, where values below 0 would be set to 0. Gain and read noise may be
+    maps, of which a pixel with fewer photons for its value counts less.
+
+    With `min_significance` the difference of image and prediction counts only where a point source
+    would exceed the noise by so many standard deviations; elsewhere it is added to the result,
+    unsharpened. What exceeds the background is then deconvolved as the sum of the scene and of a
+    pedestal below the noise, which is the scene's lower bound, as by Fessler and Hero: without it,
+    scene pixels darker than the background hardly change in an iteration.
 
     The halo is derived from the spread of a pixel's influence, which is a random walk: 5.5 times
     the kernel's standard deviation times the root of the number of convolutions, two per
@@ -87,6 +94,9 @@ class RichardsonLucy(stages.Deconvolver):
     Opt. 36, 1997. Preview: see `unblur_classic.nonblind.rl_back_projector`.
     Read noise: D. L. Snyder, A. M. Hammoud, R. L. White, "Image recovery from data acquired with a
     charge-coupled-device camera", JOSA A 10(5), 1993.
+    Pedestal: J. A. Fessler, A. O. Hero, "Penalized maximum-likelihood image reconstruction using
+    space-alternating generalized EM algorithms", IEEE TIP 4(10), 1995. Significance: see
+    `unblur_classic.nonblind.poisson.significance`.
     Consensus: see `unblur_classic.nonblind.rl_consensus`.
     Borders: M. Bertero, P. Boccacci, "A simple method for the reduction of boundary effects in
     the Richardson-Lucy approach to image deconvolution", Astron. Astrophys. 437, 2005.
@@ -99,55 +109,8 @@ class RichardsonLucy(stages.Deconvolver):
     tolerance = 1e-3  # with tv; tiles agree to 1e-5 without
     keeps_light = True
 
-    class Params(stages.Params):
+    class Params(RichardsonLucyParams):
         """Settings of Richardson-Lucy."""
-
-        iterations: int = Field(
-            30,
-            ge=1,
-            le=10000,
-            description="Plain iterations, or those that accelerated steps replace; the largest "
-            "number unless stop is fixed.",
-        )
-        stop: Stop = Field(
-            "fixed",
-            description="When to stop: fixed, after all iterations; discrepancy, once the residual "
-            "is as small as the noise; gradient-consensus, once the gradients of two splits of the "
-            "data disagree; local-gradient-consensus, after all iterations, each of which leaves "
-            "those pixels as they are where the gradients of two halves of the pixels disagree: a "
-            "sky without mottle.",
-        )
-        tv: float = Field(
-            0.0, ge=0, lt=0.2, description="Weight of total variation; 0.002 is mild."
-        )
-        accelerate: bool = Field(
-            True,
-            description="Take fewer, larger steps that give the sharpness and noise of that many "
-            "iterations: 10 steps for 30 iterations, 18 for 100.",
-        )
-        back_projector: Literal["adjoint", "wiener-butterworth"] = Field(
-            "adjoint",
-            description="What carries the quotient back to the scene. wiener-butterworth is a "
-            "preview with iterations=2 for compact kernels: not the likelihood's maximum, and no "
-            "flux kept.",
-        )
-        background: Annotated[float, Field(ge=0, lt=1)] | Literal["auto", "map"] = Field(
-            0.0,
-            description="Background, white = 1: of the sky or the camera's offset. It is kept in "
-            "the result, as its lower bound: no dark rings around stars. auto is the first "
-            "percentile; map is measured in blocks of 64 pixels, without their stars.",
-        )
-        gain: Annotated[float, Field(gt=0)] | None = Field(
-            None,
-            description="Electrons for one unit of the image's values; that of the FITS header "
-            "(GAIN, EGAIN) if left out.",
-        )
-        read_noise: Annotated[float, Field(ge=0)] | None = Field(
-            None,
-            description="Standard deviation of the read noise in electrons, which counts with the "
-            "photons where the gain is known; that of the FITS header (RDNOISE, READNOIS) if left "
-            "out.",
-        )
 
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
@@ -155,19 +118,20 @@ class RichardsonLucy(stages.Deconvolver):
         """Return the sharp image of the same shape as `blurred`; see `Deconvolver`."""
         context.checkpoint()
         with one_thread_if_small(blurred[0].numel()):
-            background = self._background(blurred, mask)
-            scene, blur = self._iterate(blurred, kernel, context, mask, background)[:2]
-            return blur.crop(scene) + background
+            counts = self._counts(blurred, kernel, context, mask)
+            scene, blur = self._iterate(blurred, kernel, context, mask, counts)[:2]
+            return counts.sharp(blurred, scene, blur)
 
     def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Self:
         """Return a copy with the number of iterations and the background found on this image."""
-        background = self._background(blurred, mask)
+        counts = self._counts(blurred, kernel, context, mask)
         # A map belongs to its region: each tile measures its own.
-        found: dict[str, Any] = {} if isinstance(background, Tensor) else {"background": background}
+        is_map = isinstance(counts.background, Tensor)
+        found: dict[str, Any] = {} if is_map else {"background": counts.background}
         if self.params.stop in ("discrepancy", "gradient-consensus"):
-            steps = self._iterate(blurred, kernel, context, mask, background)[2]
+            steps = self._iterate(blurred, kernel, context, mask, counts)[2]
             found |= {"iterations": steps, "stop": "fixed"}
         return type(self)(self.params.model_copy(update=found))
 
@@ -175,13 +139,15 @@ class RichardsonLucy(stages.Deconvolver):
         """Return 5.5 standard deviations of a pixel's influence; see the Notes."""
         # Convolutions in all iterations: the consensus of gradients takes a third one in each.
         per_step = 3 if self._is_local else 2
-        exact = [len(self._steps()) * per_step * reach for reach in kernel.half_width]
+        # The significance before the first iteration takes one, the residual after the last too.
+        beside = 2 if self.params.min_significance else 0
+        exact = [(len(self._steps()) * per_step + beside) * n for n in kernel.half_width]
         if self._is_preview:
             return tuple(exact)
         count = self.params.iterations * per_step
         walk = [5.5 * count**0.5 * std for std in kernel_std(kernel)]
         return tuple(
-            min(bound, int(distance) + 2 * reach)
+            min(bound, int(distance) + (2 + beside) * reach)
             for bound, distance, reach in zip(exact, walk, kernel.half_width, strict=True)
         )
 
@@ -193,6 +159,12 @@ class RichardsonLucy(stages.Deconvolver):
             f"deconvolve '{self.name}': a preview by an unmatched back projector, which does not "
             "keep the flux; measure with 'back_projector: adjoint'.",
         )
+
+    def _counts(
+        self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
+    ) -> CountsModel:
+        psf = kernel.tensor(device=blurred.device)
+        return CountsModel.of(self.params, blurred, psf, context, mask)
 
     @property
     def _is_accelerated(self) -> bool:
@@ -209,50 +181,34 @@ class RichardsonLucy(stages.Deconvolver):
         """Whether each iteration leaves the pixels without consensus as they are."""
         return bool(self.params.stop == "local-gradient-consensus")
 
-    def _read_noise_offset(self, context: Context) -> float:
-        """Return the variance of the read noise over the gain, white = 1; 0 where unknown."""
-        gain = self.params.gain or context.gain
-        noise = context.read_noise if self.params.read_noise is None else self.params.read_noise
-        return noise**2 / (gain**2 * context.span) if gain and noise else 0.0
-
-    def _background(self, blurred: Tensor, mask: Tensor | None) -> float | Tensor:
-        """Return one background for all channels, which preserves colours, or that of each pixel.
-
-        The map is (C, *spatial), non-negative.
-        """
-        if self.params.background == "map":
-            valid = np.ones(blurred.shape[1:], bool) if mask is None else mask.cpu().numpy() > 0
-            levels = [background_map(c, valid) for c in blurred.double().cpu().numpy()]
-            return blurred.new_tensor(np.array(levels)).clamp_min_(0)
-        if self.params.background != "auto":
-            return self.params.background
-        valid = blurred if mask is None else blurred[:, mask > 0]
-        return max(float(np.percentile(valid.cpu(), 1)), 0.0) if valid.numel() else 0.0
-
     def _iterate(
         self,
         blurred: Tensor,
         kernel: Kernel,
         context: Context,
         mask: Tensor | None,
-        background: float | Tensor,
+        counts: CountsModel,
     ) -> tuple[Tensor, Blur, int]:
         """Return the scene (C, *domain), its blur operator, and the number of iterations."""
         psf = kernel.tensor(device=blurred.device)
         blur = Blur(psf, blurred.shape[1:], mask)
-        offset = self._read_noise_offset(context)
-        data, known = (blurred + offset).clamp_min(0), background + offset
+        pedestal, level = counts.lower_bound(blur)
         stopping_rule = StoppingRule.of(self.params.stop, blurred, context, mask)
         iterate = RichardsonLucyIteration(
-            blur,
-            data,
-            known,
+            counts.observed(blur),
+            counts.data,
+            level,
             GradientConsensus(blur) if self._is_local else None,
             back_kernel=wiener_butterworth(psf) if self._is_preview else None,
             is_guarded=self._is_accelerated and not self.params.tv,
+            weight=counts.weight,
+            lower_bound=pedestal,
         )
         scene = iterate.scene
-        scene[:] = fill_and_extend(blur, (data - known).clamp_min(MIN_PREDICTION))
+        scene[:] = fill_and_extend(blur, counts.first_scene().clamp_min(MIN_PREDICTION))
+        if pedestal is not None:
+            scene.add_(pedestal)
+        background = level - counts.level + counts.background
         if self.params.tv:
             smoothing = (
                 TV_SMOOTHING
@@ -265,7 +221,7 @@ class RichardsonLucy(stages.Deconvolver):
         with no_malloc_trim():
             while steps:
                 if done and stopping_rule.is_reached(blur, scene, background):
-                    return scene, blur, round(done)
+                    return _without(pedestal, scene), blur, round(done)
                 if self.params.tv:
                     divisor = tv_divisor(scene, self.params.tv, smoothing)
                 step = steps.pop(0)
@@ -276,7 +232,7 @@ class RichardsonLucy(stages.Deconvolver):
                     done = before
                     steps = plain_steps(self.params.iterations, done)
                     tick = context.ticker(self.name, len(steps))
-        return scene, blur, self.params.iterations
+        return _without(pedestal, scene), blur, self.params.iterations
 
     def _steps(self) -> list[AcceleratedStep]:
         """Return the steps that do what `iterations` plain ones do."""
@@ -305,3 +261,7 @@ def kernel_std(kernel: Kernel) -> list[float]:
         offset = np.arange(n) - n // 2
         result.append(float(np.sqrt((profile * offset**2).sum())))
     return result
+
+
+def _without(pedestal: Tensor | None, scene: Tensor) -> Tensor:
+    return scene if pedestal is None else scene - pedestal

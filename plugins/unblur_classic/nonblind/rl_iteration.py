@@ -52,6 +52,10 @@ class RichardsonLucyIteration:
         Kernel of an unmatched back projection in place of the adjoint's, of sum 1.
     is_guarded : bool
         Whether accelerated steps after which the likelihood is lower are taken back.
+    weight : (C, *spatial), optional
+        How much the difference of a pixel from its prediction counts, in [0, 1].
+    lower_bound : (C, *domain), optional
+        Smallest values of the scene, positive; 0 if left out.
 
     Attributes
     ----------
@@ -68,6 +72,8 @@ class RichardsonLucyIteration:
         *,
         back_kernel: Tensor | None = None,
         is_guarded: bool = False,
+        weight: Tensor | None = None,
+        lower_bound: Tensor | None = None,
     ) -> None:
         self._consensus, self._steps = consensus, 0
         self._min_factor = 0.0 if back_kernel is None else MIN_FACTOR
@@ -88,6 +94,11 @@ class RichardsonLucyIteration:
         scene = _zeros(data, channels, blur.domain, forward.needed, adjoint.covered)
         self.scene = _corner(scene, blur.domain)
         self._wide_scene, self._scene_tiles = scene, adjoint.tiles(scene)
+        self._lower_tiles: Tensor | None = None
+        if lower_bound is not None:
+            lowest = _zeros(data, channels, adjoint.covered, blur.domain)
+            _corner(lowest, blur.domain)[:] = lower_bound
+            self._lower_tiles = adjoint.tiles(lowest)
 
         extended = tuple(n + k for n, k in zip(forward.covered, margin, strict=True))
         quotient = _zeros(data, channels, extended, adjoint.needed)
@@ -97,9 +108,8 @@ class RichardsonLucyIteration:
         masked = _zeros(data, channels, forward.covered)
         _corner(masked, blur.shape)[:] = data if blur.mask is None else data * blur.mask
         self._data_tiles = forward.tiles(masked)
-        weight = _zeros(data, 1, forward.covered)
-        _corner(weight, blur.shape)[:] = 1 if blur.mask is None else blur.mask
-        self._mask_tiles = forward.tiles(weight)
+        observed = _zeros(data, 1, forward.covered)
+        _corner(observed, blur.shape)[:] = 1 if blur.mask is None else blur.mask
 
         self._background: float | Tensor = 0.0
         if isinstance(background, Tensor):
@@ -110,12 +120,19 @@ class RichardsonLucyIteration:
             self._background = background
 
         # The sensitivity K' 1; where it is nearly 0, the scene keeps its initial value.
-        _corner(inner, blur.shape)[:] = _corner(weight, blur.shape)
+        _corner(inner, blur.shape)[:] = _corner(observed, blur.shape)
         self._inverse_sensitivity = torch.empty_like(adjoint.tiles(scene[:1]))
         for index, sensitivity in adjoint.pieces(quotient[:1]):
             self._inverse_sensitivity[index] = torch.where(
                 sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
             )
+        # The sensitivity is without the weight: a pixel that counts less agrees with the scene.
+        if weight is not None:
+            _corner(masked, blur.shape).mul_(weight)
+            observed = observed.repeat(channels, *[1] * blur.ndim)
+            _corner(observed, blur.shape).mul_(weight)
+        mask_tiles = forward.tiles(observed)
+        self._mask_tiles = mask_tiles.expand(channels, *mask_tiles.shape[1:])
 
     def __call__(
         self, momentum: float = 0.0, relaxation: float = 1.0, divisor: Tensor | None = None
@@ -152,6 +169,8 @@ class RichardsonLucyIteration:
             self._log_change = torch.zeros_like(self._wide_scene)
         changes = None if self._log_change is None else self._adjoint.tiles(self._log_change)
 
+        lower = self._lower_tiles
+
         def update(index: Index, change: Tensor) -> None:
             # Not in place: the change is every second number of a complex array.
             factor = torch.mul(change, self._inverse_sensitivity[(0, *index[1:])]).add_(1)
@@ -159,7 +178,11 @@ class RichardsonLucyIteration:
             if is_plain or changes is None:
                 if self._min_factor:
                     factor.clamp_min_(self._min_factor)
-                scene.mul_(factor).clamp_min_(0)
+                scene.mul_(factor)
+                if lower is None:
+                    scene.clamp_min_(0)
+                else:
+                    torch.maximum(scene, lower[index], out=scene)
                 if divisors is not None:
                     scene.div_(divisors[index])
                 return
@@ -168,6 +191,11 @@ class RichardsonLucyIteration:
             step = changes[index].mul_(momentum)
             step.add_(factor.clamp_min_(MIN_FACTOR).log_(), alpha=relaxation)
             scene.mul_(step.clamp_(-MAX_LOG_CHANGE, MAX_LOG_CHANGE).exp())
+            if lower is not None:
+                bound = lower[index]
+                missing = torch.where(scene < bound, bound / scene, 1)
+                scene.mul_(missing)
+                step.add_(missing.log_())
 
         self._for_each_change(update)
         return True
@@ -185,7 +213,7 @@ class RichardsonLucyIteration:
             elif self._background:
                 prediction.add_(self._background)
             data, quotient = self._data_tiles[index], self._quotient_tiles[index]
-            mask = self._mask_tiles[(0, *index[1:])]
+            mask = self._mask_tiles[index]
             prediction = prediction.clamp_min(MIN_PREDICTION)
             torch.div(data, prediction, out=quotient)
             quotient.sub_(mask)

@@ -1,0 +1,1 @@
+"""The noise of counted photons: params of Richardson-Lucy, the detector, significance."""
