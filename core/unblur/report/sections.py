@@ -179,7 +179,7 @@ def _photometry(before: Plane, after: Plane, entry: ReportEntry) -> str:
     """Return the aperture photometry of the stars of a FITS image."""
     if entry.before.metadata.get("format") != "fits":
         return ""
-    found = measure_stars(before.values, after.values)
+    found = measure_stars(before.values, after.values, entry.kernel)
     if found is None:
         return ""
     return f'<div class="card"><h3>Photometry</h3><p>{escape(found.describe())}</p></div>'
