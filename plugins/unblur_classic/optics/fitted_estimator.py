@@ -31,6 +31,10 @@ as determined, and largest change from the initial value: root mean square in wa
 NA_STEP, NA_LIMIT, NA_RANGE = 0.05, 0.03, 0.25
 """The same of the numerical aperture, as fractions of the initial value, dimensionless."""
 
+MAX_DEVIATIONS = 2.0
+"""Largest distance of the value of the optics from a fitted one that agrees with it, in standard
+deviations."""
+
 LARGEST_NA = 0.99
 """Largest numerical aperture, as a fraction of the refractive index of the immersion."""
 
@@ -47,7 +51,8 @@ class FittedOptics(stages.KernelEstimator):
     A fitted value has a standard deviation. Where it is too large (for the spherical aberration
     above 0.08 wavelengths and above the change, for the NA above 3 % of it), or where the
     likelihood has no maximum in the range that is searched, the stack does not determine the
-    value, and that of the optics is kept. Both are stated in the report (`kernel.choices`).
+    value, and that of the optics is kept. The report (`kernel.choices`) states value and deviation,
+    whether the value is determined, and whether that of the optics lies within two deviations.
     Spherical aberration is often determined, a numerical aperture seldom: a scene of finer
     structure explains a larger aperture as well. A displacement along the axis is that of the
     scene and cannot be determined; the PSF is centred on its best focus. On fewer than 5 planes
@@ -208,17 +213,28 @@ WORDS = {
 
 
 def describe_fit(fitted: FittedParameter, start: float, unit: str) -> str:
-    """Return a fitted value, its standard deviation, and whether it is determined, in words.
+    """Return a fitted value, its deviation, whether it is determined and differs from the optics'.
+
+    A value may be determined well and yet be that of the optics.
 
     Example
     -------
     >>> describe_fit(FittedParameter(0.0831, 0.02, 0.05), 0.0, " wavelengths")
-    '0.083 wavelengths, standard deviation 0.020, determined: yes (optics: 0)'
+    '0.083 ± 0.020 wavelengths, determined: yes; that of the optics, 0, is 4.2 deviations away'
+    >>> describe_fit(FittedParameter(0.049, 0.036, 0.08), 0.0, " wavelengths")
+    '0.049 ± 0.036 wavelengths, determined: yes; that of the optics, 0, lies within 2 deviations'
     """
     spread = fitted.standard_deviation
-    deviation = f"{spread:.3f}" if spread < float("inf") else "unknown"
     answer = "yes" if fitted.is_determined else "no, that of the optics is used"
+    if spread == float("inf"):
+        return f"{fitted.value:.3f}{unit}, deviation unknown, determined: {answer} ({start:.3g})"
+    distance = abs(fitted.value - start) / max(spread, 1e-12)
+    place = (
+        f"lies within {MAX_DEVIATIONS:g} deviations"
+        if distance <= MAX_DEVIATIONS
+        else f"is {distance:.1f} deviations away"
+    )
     return (
-        f"{fitted.value:.3f}{unit}, standard deviation {deviation}, determined: {answer} "
-        f"(optics: {start:.3g})"
+        f"{fitted.value:.3f} ± {spread:.3f}{unit}, determined: {answer}; that of the optics, "
+        f"{start:.3g}, {place}"
     )
