@@ -71,7 +71,7 @@ TARGETS = [
         "plug-and-play-bsd",
         "plug-and-play beside svmap and hyper-laplacian on BSD's validation pictures",
         "plug_and_play_table.py",
-        *("bsd", str(DATA / "bsds500/val"), "--every", "4", "--stored"),
+        *("bsd", str(DATA / "bsds500/val"), "--stored"),
         *("--only", "hyper-laplacian, best weight", "plug-and-play", "plug-and-play, denoiser"),
     ),
     script(

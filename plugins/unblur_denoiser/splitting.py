@@ -103,10 +103,10 @@ def split(
 
     def denoise(scene: Tensor, _: Tensor, number: int) -> Tensor:
         variance = schedule.sigmas[number] ** 2
-        turned = _rotate(grid.pad(scene[None])[0], number)
+        turned = rotate(grid.pad(scene[None])[0], number)
         images = [p.prior.proximal(turned, p.weight * variance) for p in priors]
         mean = sum(images[1:], images[0]) / len(images)
-        return grid.crop(_rotate_back(mean, number))
+        return grid.crop(rotate_back(mean, number))
 
     return last_of(iterate(blur, blurred, start, schedule.penalties, denoise, saturated), on_step)
 
@@ -187,10 +187,12 @@ class AlignedGrid:
         return padded[..., top : top + self.extent[0], left : left + self.extent[1]]
 
 
-def _rotate(x: Tensor, number: int) -> Tensor:
+def rotate(x: Tensor, number: int) -> Tensor:
+    """Return images (..., H, W) in orientation `number`: four, of which two are mirrored."""
     rotated = torch.rot90(x, number % 4, (-2, -1))
     return rotated.flip(-1).contiguous() if number % 2 else rotated.contiguous()
 
 
-def _rotate_back(x: Tensor, number: int) -> Tensor:
+def rotate_back(x: Tensor, number: int) -> Tensor:
+    """Undo `rotate`."""
     return torch.rot90(x.flip(-1) if number % 2 else x, -(number % 4), (-2, -1))

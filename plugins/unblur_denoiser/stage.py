@@ -33,6 +33,11 @@ HALO_OF_PRIOR = 48
 
 STEPS_WITH_PRIORS = 8
 """Number of steps with priors, a count."""
+LOW_NOISE, STEPS_AT_LOW_NOISE, TRAINED_STEPS = 0.02, 10, 8
+"""Noise up to which more trained steps are made, standard deviation for white = 1; number of
+trained steps up to it and above it, counts. On the twelve validation crops of the training, in 6,
+8, 10 and 12 steps: 29.23, 29.34, 29.41 and 29.44 dB with 1 % of noise, 25.42, 25.43, 25.41 and
+25.38 dB with 5 %."""
 
 Auto = Annotated[float, Field(gt=0)] | Literal["auto"]
 
@@ -55,7 +60,8 @@ class PlugAndPlay(stages.Deconvolver):
 
     By default the steps are few and trained end to end on blurred photographs: one network, which
     is given `x` and the `u` of the step before, and factors of the penalties and of the noise
-    levels of each step. With `priors`, their proximal maps are used in steps by rule.
+    levels of each step, interpolated from the six steps of the training. With `priors`, their
+    proximal maps are used in steps by rule.
 
     Parameters
     ----------
@@ -69,8 +75,9 @@ class PlugAndPlay(stages.Deconvolver):
     are those of the masked problem. Pixels that the sensor clipped are unknown too, with the
     recorded value as a lower bound.
 
-    With priors, each step presents the image to them rotated and mirrored in another way, which
-    averages the directional errors of a network (Zhang et al., periodical geometric self-ensemble).
+    Each step presents the image to the network, or to the priors, rotated and mirrored in another
+    way, which averages the directional errors of a network (Zhang et al., periodical geometric
+    self-ensemble).
 
     Examples
     --------
@@ -117,10 +124,12 @@ class PlugAndPlay(stages.Deconvolver):
         priors: tuple[PriorChoice, ...] = Field(
             default=(),
             description="Priors in place of the trained steps, such as denoiser; each is given "
-            "the variance weight * sigma^2. The next four params belong to them.",
+            "the variance weight * sigma^2. first, last and penalty belong to them.",
         )
         steps: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
-            default="auto", description="Steps of the half-quadratic splitting; auto is 8."
+            default="auto",
+            description="Steps of the half-quadratic splitting; auto is 8, and 10 for the trained "
+            "steps where the noise is at most 2 % of white.",
         )
         first: Auto = Field(
             default="auto",
@@ -146,7 +155,7 @@ class PlugAndPlay(stages.Deconvolver):
 
         @model_validator(mode="after")
         def _check_steps(self) -> Self:
-            given = [k for k in ("steps", "first", "last", "penalty") if getattr(self, k) != "auto"]
+            given = [k for k in ("first", "last", "penalty") if getattr(self, k) != "auto"]
             if given and not self.priors:
                 raise ValueError(
                     f"{given[0]} belongs to priors, and none are given; the trained steps have "
@@ -166,8 +175,7 @@ class PlugAndPlay(stages.Deconvolver):
         tones = ToneMapping.of(contrast, mean, noise)
         device = str(blurred.device)
         trained = None if self.params.priors else load_splitting(self.params.model, device)
-        steps = self._steps() if trained is None else trained.steps
-        plan = self._schedule(kernel, tones.gain * noise, tones.gain * contrast, steps)
+        plan = self._schedule(kernel, tones.gain * noise, tones.gain * contrast)
         valid, saturated = split_mask(blurred, mask, context.saturation_level)
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
         priors = [
@@ -205,13 +213,15 @@ class PlugAndPlay(stages.Deconvolver):
             noise = context.noise if context.noise is not None else estimate_noise(blurred, mask)
         return math.hypot(noise, self.params.model_error * contrast)
 
-    def _steps(self) -> int:
-        steps = self.params.steps
-        return STEPS_WITH_PRIORS if steps == "auto" else int(steps)
-
-    def _schedule(self, kernel: Kernel, noise: float, contrast: float, steps: int) -> SigmaSchedule:
+    def _schedule(self, kernel: Kernel, noise: float, contrast: float) -> SigmaSchedule:
         p = self.params
+        steps = self._steps(noise) if p.steps == "auto" else int(p.steps)
         first = None if p.first == "auto" else float(p.first)
         last = LAST if p.last == "auto" else float(p.last)
         penalty = PENALTY if p.penalty == "auto" else float(p.penalty)
         return make_schedule(kernel, noise, contrast, steps, first, last, penalty)
+
+    def _steps(self, noise: float) -> int:
+        if self.params.priors:
+            return STEPS_WITH_PRIORS
+        return STEPS_AT_LOW_NOISE if noise <= LOW_NOISE else TRAINED_STEPS

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from unblur.numerics.operators import Blur
 from unblur_denoiser.sigma_schedule import SigmaSchedule
-from unblur_denoiser.splitting import AlignedGrid, WienerStart, iterate
+from unblur_denoiser.splitting import AlignedGrid, WienerStart, iterate, rotate, rotate_back
 from unblur_denoiser.unet import WIDTHS, DenoisingNetwork
 
 STEPS = 6
-"""Number of steps of the shipped weights, a count."""
+"""Number of steps that the shipped weights were trained in, a count."""
 SCALAR_GAIN = 30.0
 """Factor of the trained logarithms of penalties and noise levels, so that the rate of the network's
 weights moves them about as fast as the penalties have to change, dimensionless."""
@@ -28,14 +29,15 @@ class UnrolledSplitting(nn.Module):
     In each step the network is given the image that fits the data and the image of the step
     before, which differ where the blur removed the detail. In the first step these are two Wiener
     estimates of different weights. Noise levels and penalties are those of the schedule times
-    learned factors, one of each per step.
+    learned factors, one of each per step; a schedule of another number of steps is given factors
+    that are interpolated. Each step presents the images to the network in another orientation.
 
     Parameters
     ----------
     widths : sequence of int
         Channels of the network at each scale.
     steps : int
-        Number of steps.
+        Number of steps that have factors.
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, steps: int = STEPS) -> None:
@@ -70,7 +72,7 @@ class UnrolledSplitting(nn.Module):
         blurred : (C, H, W)
             Image, white = 1.
         schedule : SigmaSchedule
-            Noise levels and penalties of as many steps as the model has.
+            Noise levels and penalties of any number of steps.
         saturated : (C, H, W), optional
             1 where a pixel is a lower bound on the blurred scene.
         origin : (int, int)
@@ -86,11 +88,19 @@ class UnrolledSplitting(nn.Module):
 
         def denoise(scene: Tensor, before: Tensor, number: int) -> Tensor:
             images = torch.stack([scene, before if number else smooth], 1)
-            planes = grid.pad(images).contiguous(memory_format=torch.channels_last)
+            turned = rotate(grid.pad(images), number)
+            planes = turned.contiguous(memory_format=torch.channels_last)
             clean: Tensor = self.network(planes, sigmas[number].reshape(1, 1, 1, 1))
-            return grid.crop(clean[:, 0]).contiguous()
+            return grid.crop(rotate_back(clean[:, 0], number)).contiguous()
 
         yield from iterate(blur, blurred, start, penalties, denoise, saturated)
 
     def _scaled(self, values: Sequence[float], logs: Tensor) -> Tensor:
-        return logs.new_tensor(values) * torch.exp(SCALAR_GAIN * logs)
+        return logs.new_tensor(values) * torch.exp(SCALAR_GAIN * spread(logs, len(values)))
+
+
+def spread(factors: Tensor, steps: int) -> Tensor:
+    """Return factors (n,) of n steps for another number of steps, interpolated linearly."""
+    if len(factors) == steps:
+        return factors
+    return interpolate(factors[None, None], steps, mode="linear", align_corners=True)[0, 0]

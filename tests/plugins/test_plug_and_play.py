@@ -19,7 +19,7 @@ from unblur_denoiser.sigma_schedule import MAX_SIGMA, PENALTY_RATIO, make_schedu
 from unblur_denoiser.splitting import PriorTerm, split
 from unblur_denoiser.stage import PlugAndPlay
 from unblur_denoiser.unet import DenoisingNetwork
-from unblur_denoiser.unrolled import UnrolledSplitting
+from unblur_denoiser.unrolled import UnrolledSplitting, spread
 
 
 class Identity(Prior):
@@ -207,9 +207,47 @@ def test_the_factors_of_a_step_scale_its_noise_level_and_penalty(network):
     assert not torch.equal(plain[0], next(steps.estimates(blur, given.blurred, plan(2))))
 
 
+def test_factors_are_interpolated_for_another_number_of_steps(network):
+    """With equal factors five steps are those of a model that was trained in five."""
+    given = synthetic_scene((24, 20), gaussian((5, 5), 1.0))
+    blur, found = Blur(given.kernel.tensor(), (24, 20)), []
+    for count in (3, 5):
+        steps = unrolled(network, count)
+        steps.log_penalties[:], steps.log_sigmas[:] = 0.02, -0.01
+        found.append(list(steps.estimates(blur, given.blurred, plan(5)))[-1])
+    torch.testing.assert_close(*found, atol=1e-6, rtol=0)
+    rising = torch.tensor([0.0, 1.0, 3.0])
+    assert spread(rising, 5).tolist() == [0, 0.5, 1, 2, 3]
+
+
+def test_trained_steps_turn_the_image_by_a_right_angle_each():
+    seen = []
+
+    class Recorder(torch.nn.Module):
+        def forward(self, images, _):
+            seen.append(tuple(images.shape[-2:]))
+            return images[:, :1]
+
+    given = synthetic_scene((24, 60), gaussian((5, 5), 1.0))
+    steps = UnrolledSplitting((4, 6), 2).requires_grad_(False)
+    steps.network = Recorder()
+    blur = Blur(given.kernel.tensor(), (24, 60))
+    *_, found = steps.estimates(blur, given.blurred, plan(4))
+    assert seen[0] == seen[2] == seen[1][::-1] == seen[3][::-1] != seen[1]
+    assert found.shape == (1, *blur.domain)
+
+
+@pytest.mark.parametrize(("noise", "count"), [(0.01, 10), (0.05, 8)])
+def test_more_trained_steps_are_made_at_low_noise(noise, count):
+    given, reports = synthetic_scene((16, 16)), []
+    context = Context(on_progress=reports.append, contrast=0.25)
+    PlugAndPlay(noise=noise, model_error=0.0).deconvolve(given.blurred, given.kernel, context)
+    assert reports[-1].total == count
+
+
 def test_params_of_the_priors_are_refused_without_priors():
-    with pytest.raises(ParamsError, match="steps belongs to priors"):
-        PlugAndPlay(steps=3)
+    with pytest.raises(ParamsError, match="first belongs to priors"):
+        PlugAndPlay(first=0.05)
 
 
 # The stage.

@@ -11,7 +11,6 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
@@ -35,7 +34,7 @@ from unblur.training.images import (
 from unblur.training.kernel_errors import perturb_kernel
 from unblur_denoiser.sigma_schedule import make_schedule
 from unblur_denoiser.unet import WIDTHS
-from unblur_denoiser.unrolled import STEPS, UnrolledSplitting
+from unblur_denoiser.unrolled import STEPS, UnrolledSplitting, spread
 
 VALIDATION_PICTURES = 12
 """Largest number of images kept for validation, a count."""
@@ -155,9 +154,7 @@ class UnrolledTrainer(Trainer):
 def spread_factors(tensors: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
     """Return the weights of a model of `steps` steps, its factors interpolated linearly."""
     return {
-        name: interpolate(value[None, None], steps, mode="linear", align_corners=True)[0, 0]
-        if name.startswith("log_")
-        else value
+        name: spread(value, steps) if name.startswith("log_") else value
         for name, value in tensors.items()
     }
 
