@@ -248,8 +248,8 @@ def _image_hdu(hdus: Any, part: str | None, path: Path) -> int:
         number = int(hdus.index_of(key))
         hdu = hdus[number]
     except (KeyError, IndexError):
-        listed = ", ".join(f"{n} {h.name}".strip() for n, h in enumerate(hdus))
-        raise ImageError(f"{path} has no extension [{part}]; there are {listed}.") from None
+        listed = ", ".join(f"{n} ({h.name})" if h.name else str(n) for n, h in enumerate(hdus))
+        raise ImageError(f"{path} has no extension [{part}]; it holds {listed}.") from None
     if not (hdu.is_image and len(hdu.shape) >= 2):
         raise ImageError(f"{path}: extension [{part}] holds no image of two axes or more.")
     return number
