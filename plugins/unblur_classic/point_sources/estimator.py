@@ -61,7 +61,8 @@ class Points(stages.KernelEstimator):
 
     A window holds part of the light of a star only, and its background and the wings of the star
     are the same to it. Where an elliptical Moffat function describes the border of the window, it
-    continues the PSF until its value is a 10^-4 of the peak, and gives the offset of the samples.
+    continues the PSF until its value is a 10^-4 of the peak, and gives the offset of the samples;
+    at each position of the field its own, with the exponent of the mean PSF.
     Without that, light that a star has in its wings remains around it as a halo after the
     deconvolution, and is missing in its photometry.
 

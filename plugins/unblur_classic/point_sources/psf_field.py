@@ -76,11 +76,28 @@ class FieldBuilder:
         kernels = []
         for row in rows:
             at = polynomials(np.array([(row, c) for c in columns]), self.extent, self.degree)
-            psfs = [
-                self._widened(self.stack.psf_at(coefficients), half_width) for coefficients in at
-            ]
-            kernels.append(tuple(Kernel(_normalized(resize(psf + change))) for psf in psfs))
+            psfs = [self._local(c, half_width, change) for c in at]
+            kernels.append(tuple(Kernel(_normalized(resize(psf))) for psf in psfs))
         return KernelField(tuple(kernels), rows, columns)
+
+    def _local(self, coefficients: Array, half_width: Sequence[int], change: Array) -> Array:
+        """Return the PSF at a position with its own wings, or else with those of the mean.
+
+        The exponent of the wings is that of the mean.
+        """
+        psf = self.stack.psf_at(coefficients)
+        if self.wings is not None:
+            error = self.stack.error * self._error_ratio(coefficients)
+            own = Wings.fit(psf, error, self.wings.beta)
+            if own is not None:
+                return own.extend(psf, error, half_width)
+        return np.asarray(self._widened(psf, half_width) + change)
+
+    def _error_ratio(self, coefficients: Array) -> float:
+        """Return the standard deviation of the polynomial at a position over that of the mean."""
+        basis = self.stack.basis[self.stack.inliers]
+        spread = np.linalg.pinv(basis.T @ basis / len(basis))
+        return float(np.sqrt(max(coefficients @ spread @ coefficients, 1.0)))
 
     def _clean_mean(self) -> tuple[Array, tuple[int, ...]]:
         """Return the mean PSF with wings, or without noise and background, and its half-width."""

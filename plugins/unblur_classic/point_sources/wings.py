@@ -26,6 +26,9 @@ BETA_RANGE = (1.5, 12.0)
 """Range of the exponent of the wings, dimensionless. Kolmogorov turbulence has 4.8, telescopes 2.5
 to 4; at 1.5 the flux beyond a radius decreases with its inverse only."""
 
+BETA_TOLERANCE = 1e-3
+"""Range to each side of an exponent that is known, dimensionless."""
+
 CONTAINED = 0.998
 """Fraction of the flux of the Moffat function within the extended window, dimensionless."""
 
@@ -50,7 +53,7 @@ class Wings:
     half_width: tuple[int, ...]
 
     @classmethod
-    def fit(cls, psf: Array, error: Array) -> Wings | None:
+    def fit(cls, psf: Array, error: Array, beta: float | None = None) -> Wings | None:
         """Return the wings of a PSF, or None where no Moffat function describes its border.
 
         Parameters
@@ -59,6 +62,8 @@ class Wings:
             Measured samples of odd extent, in which a constant offset is undetermined.
         error : (H, W)
             Standard deviation of each sample.
+        beta : float, optional
+            Exponent of the wings, if it is known.
         """
         if psf.ndim != 2 or not np.isfinite(error).all():
             return None
@@ -69,6 +74,8 @@ class Wings:
         start = np.array([np.log(peak), np.log(1.6 * width), np.log(1.6 * width), 0.0, 3.0, 0.0])
         low = np.array([np.log(peak) - 2, -2, -2, -4, BETA_RANGE[0], -0.2 * peak])
         high = np.array([np.log(peak) + 2, 6, 6, 4, BETA_RANGE[1], 0.2 * peak])
+        if beta is not None:
+            start[4], low[4], high[4] = beta, beta - BETA_TOLERANCE, beta + BETA_TOLERANCE
         found = least_squares(
             lambda params: ((_moffat(params, half_width) + params[5] - psf) * weight).ravel(),
             start,
@@ -88,6 +95,11 @@ class Wings:
         return cls(found.x, wings._contained(half_width))
 
     @property
+    def beta(self) -> float:
+        """Exponent of the wings."""
+        return float(self.params[4])
+
+    @property
     def offset(self) -> float:
         """Offset of the measured samples, in their units; negative if they are too low."""
         return float(self.params[5])
@@ -96,23 +108,26 @@ class Wings:
         """Return the function, (2 half_width[0] + 1, 2 half_width[1] + 1)."""
         return _moffat(self.params, half_width)
 
-    def extend(self, psf: Array, error: Array) -> Array:
+    def extend(self, psf: Array, error: Array, half_width: Sequence[int] | None = None) -> Array:
         """Return a PSF of that error with its wings, sum 1, in the window that contains them.
 
-        Inside the measured window each sample is the mean of the measured and the fitted one,
-        by the signal-to-noise ratio.
+        The window is that of `half_width`, if it is given. Inside the measured window each sample
+        is the mean of the measured and the fitted one, by the signal-to-noise ratio.
         """
         measured = tuple(n // 2 for n in psf.shape)
-        half_width = tuple(max(a, b) for a, b in zip(measured, self.half_width, strict=True))
-        model = self.model(half_width)
-        inside = tuple(slice(w - m, w + m + 1) for w, m in zip(half_width, measured, strict=True))
+        needed = self.half_width if half_width is None else half_width
+        widest = tuple(max(a, b) for a, b in zip(measured, needed, strict=True))
+        model = self.model(widest)
+        inside = tuple(slice(w - m, w + m + 1) for w, m in zip(widest, measured, strict=True))
         noise = np.maximum(error, np.median(error))
         certain = model[inside] ** 2 / (model[inside] ** 2 + noise**2)
         edge = np.clip((1 - _radius(measured)) * 4, 0, 1)  # no step at the border
         model[inside] += certain * edge * (psf - self.offset - model[inside])
         model = np.clip(model, 0, None)
-        reach = np.abs(np.argwhere(model > SIGNIFICANT * model.max()) - half_width).max(axis=0)
-        model = crop_around(model, half_width, reach.tolist())
+        if half_width is None:
+            reach = np.abs(np.argwhere(model > SIGNIFICANT * model.max()) - widest).max(axis=0)
+            half_width = reach.tolist()
+        model = crop_around(model, widest, half_width)
         return np.asarray(model / model.sum())
 
     def _contained(self, half_width: Sequence[int]) -> tuple[int, ...]:
