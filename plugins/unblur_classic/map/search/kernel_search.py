@@ -15,6 +15,7 @@ from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import sparsity_of
 from unblur_classic.map.search.hypotheses import HYPOTHESES, Hypothesis
+from unblur_classic.map.search.light_streaks import find_light_streaks
 from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, support_extent
 
 MAX_SIZE = 133
@@ -53,8 +54,10 @@ class FoundKernel:
         to the blurred image's; negative where the restored image is sharper.
     agreement : float
         Mean similarity of the kernels of all alternations with it, in [0, 1].
+    is_streak : bool
+        Whether the kernel is the shape of the image's light streaks.
     alternative : FoundKernel, optional
-        The best of the kernels that are unlike it and nearly as good.
+        The best of the kernels that are unlike it and nearly as good; streaks have none.
     """
 
     kernel: Tensor
@@ -62,6 +65,7 @@ class FoundKernel:
     hypothesis: Hypothesis
     sparsity: float
     agreement: float
+    is_streak: bool = False
     alternative: FoundKernel | None = None
 
     @property
@@ -98,14 +102,18 @@ def search_kernel(
     support that was found, so that it grows as the blur is resolved, or shrinks. Where no blur was
     found the next level starts anew. An alternation ends when its support measures 14 pixels, in an
     image of ten times that, or at full size. Alternations of one hypothesis that have come to the
-    same kernel go on as one. The kernel whose restored image has the least normalised sparsity is
-    the best.
+    same kernel go on as one. The common shape of light streaks, if the image has any
+    (`find_light_streaks`), is one more kernel, and preferred if it is nearly as good as the best:
+    the one whose restored image has the least normalised sparsity.
     """
     side = min(given.y.shape)
     max_size = max(min(size or MAX_SIZE, side // 2), 3)
     sides = COARSEST_SIDES if size is None else COARSEST_SIDES[:1]
     starts = sorted({_first_level(max_size, s / side) for s in sides})
     tracks = _run_tracks(starts, given, context, hypotheses, max_size)
+    streak = find_light_streaks(given.y, max_size)
+    if streak is not None:
+        tracks.append(SearchTrack.of_streaks(streak, hypotheses[0], given, context))
     best = _best_of(tracks, context)
     is_doubtful = best.sparsity > DOUBTFUL_SPARSITY or best.agreement < DOUBTFUL_AGREEMENT
     if size is None and is_doubtful and side >= MIN_FURTHER_SIDE:
@@ -140,6 +148,9 @@ def _best_of(tracks: Sequence[SearchTrack], context: Context) -> FoundKernel:
     ranked = sorted(((score if isfinite(score) else inf, i) for i, score in enumerate(scores)))
     found = [_found(tracks[i], score, tracks) for score, i in ranked]
     best = found[0]
+    streak = next((f for f in found if f.is_streak), None)
+    if streak is not None and streak.sparsity < best.sparsity + CLOSE_SPARSITY:
+        return streak
     alternatives = (
         f
         for f in found[1:]
@@ -157,6 +168,7 @@ def _found(track: SearchTrack, score: float, tracks: Sequence[SearchTrack]) -> F
         track.hypothesis,
         sparsity=log(score / sparsity_of(track.window[0], track.kernel)),
         agreement=sum(t.count * _similarity_of(t, track) for t in tracks) / total,
+        is_streak=track.is_streak,
     )
 
 

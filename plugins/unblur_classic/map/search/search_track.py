@@ -41,6 +41,19 @@ dimensionless."""
 class SearchTrack:
     """An alternation whose kernel grows and shrinks from level to level with the support found.
 
+    Parameters
+    ----------
+    hypothesis : Hypothesis
+        Its settings.
+    first_level : int
+        Level at which it starts.
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    context : Context
+        Progress and cancellation.
+    max_size : int
+        Largest extent of the kernel, in pixels.
+
     Attributes
     ----------
     level : int
@@ -49,6 +62,8 @@ class SearchTrack:
         Window of the image (h, w) at that level, and its valid pixels.
     count : int
         Number of alternations that have come to its kernel, dimensionless.
+    is_streak : bool
+        Whether its kernel is the shape of light streaks, see `of_streaks`.
     """
 
     def __init__(
@@ -61,7 +76,7 @@ class SearchTrack:
     ) -> None:
         self.hypothesis, self.level, self.window = hypothesis, first_level, (given.y, given.valid)
         self._first_level, self._max_size, self._extent = first_level, max_size, 0
-        self._is_resolved, self.count = False, 1
+        self._is_resolved, self.count, self.is_streak = False, 1, False
         self._alternation = Alternation(
             weighted_priors(hypothesis.priors),
             SearchParams(hypothesis.ridge),
@@ -69,6 +84,18 @@ class SearchTrack:
             lambda _: context.checkpoint(),
         )
         self._alternation.start(given.y.new_zeros(1, 1), 1.0)
+
+    @classmethod
+    def of_streaks(
+        cls, kernel: Tensor, hypothesis: Hypothesis, given: EstimationInput, context: Context
+    ) -> SearchTrack:
+        """Return a track that has ended at full size, with the shape (n, n) of light streaks."""
+        track = cls(hypothesis, 0, given, context, kernel.shape[-1])
+        track._alternation.start(kernel, 1.0)
+        track._extent, track._is_resolved, track.is_streak = support_extent(kernel), True, True
+        least = WINDOW_SIZES * track._extent
+        track.window = textured_window(given.y, given.valid, MIN_WINDOW, least)
+        return track
 
     @property
     def kernel(self) -> Tensor:
@@ -110,7 +137,8 @@ class SearchTrack:
 
     def is_same_as(self, other: SearchTrack) -> bool:
         """Return whether another track has come to the same kernel at the same level."""
-        if (self.level, self.hypothesis) != (other.level, other.hypothesis):
+        settings = [(t.level, t.hypothesis, t.is_streak) for t in (self, other)]
+        if settings[0] != settings[1]:
             return False
         pair = (t.kernel.cpu().numpy() for t in (self, other))
         return kernel_similarity(*pair) >= SAME_KERNEL
