@@ -4,7 +4,8 @@
 
 Squares of single-precision complex numbers as blocks of Richardson-Lucy have; the best of several
 runs on one thread. `complex` is one complex transform and its inverse for two real images, `real`
-are two real transforms and their inverses.
+are two real transforms and their inverses. `compiled` is a complex one there and back with the
+product in between, by `unblur.accel.fourier`, where numba is installed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ import scipy.fft
 import torch
 
 from scale_table import write_table
+from unblur.accel.fourier.pair_filter import PairFilter
+from unblur.accel.jit import has_compiler
+from unblur.accel.malloc import no_malloc_trim
 
-LENGTHS = (96, 108, 120, 128, 135, 144, 160, 180, 192, 200, 216, 240, 256, 270, 288, 320, 512)
+LENGTHS = (48, 64, 96, 108, 120, 128, 135, 144, 160, 180, 192, 200, 216, 240, 256, 270, 288, 320)
+LENGTHS += (384, 512)
 REPETITIONS = 15
 
 
@@ -38,21 +43,27 @@ def row(length: int) -> dict[str, float]:
     pair = torch.randn(2, length, length)
     array, arrays = z.numpy(), pair.numpy()
     samples = 2 * length**2
-    return {
+    found = {
         "length": length,
         "torch, complex": nanoseconds(lambda: torch.fft.ifft2(torch.fft.fft2(z)), samples),
         "scipy, complex": nanoseconds(lambda: scipy.fft.ifft2(scipy.fft.fft2(array)), samples),
         "torch, real": nanoseconds(lambda: torch.fft.irfft2(torch.fft.rfft2(pair)), samples),
         "scipy, real": nanoseconds(lambda: scipy.fft.irfft2(scipy.fft.rfft2(arrays)), samples),
     }
+    if has_compiler() and length % 8 == 0:
+        pair_filter, both = PairFilter(pair[0], (length, length), (0, 0)), pair.view(1, -1, length)
+        found["compiled"] = nanoseconds(lambda: pair_filter.apply(both, 0, length**2), samples)
+    return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    with no_malloc_trim():
+        rows = [row(length) for length in LENGTHS]
     write_table(
         "transform-lengths",
         "Fourier transforms there and back, ns for a real sample, by length of a square",
-        [row(length) for length in LENGTHS],
+        rows,
         f"One thread, best of {REPETITIONS}; `richardson-lucy` transforms two blocks as one "
-        "complex one, in torch.",
+        "complex one.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import cast
+from typing import Any, cast
 
 Loops = Callable[..., None]
 """Type of a compiled function; it writes its results into arrays among its arguments."""
@@ -36,3 +36,20 @@ def inlined(function: Loops) -> Loops:
     from numba import njit
 
     return cast(Loops, njit(inline="always", fastmath=_ARITHMETIC)(function))
+
+
+def subroutine(function: Loops) -> Loops:
+    """Compile a function for use in `compiled` ones, which keep its code together with theirs.
+
+    A division by 0 gives infinity or NaN, as in numpy.
+    """
+    from numba import njit
+
+    return cast(Loops, njit(nogil=True, fastmath=_ARITHMETIC, error_model="numpy")(function))
+
+
+def instruction(function: Callable[..., Any]) -> Any:
+    """Make an instruction for compiled functions from one that emits it in the language of LLVM."""
+    from numba.extending import intrinsic
+
+    return intrinsic(function)

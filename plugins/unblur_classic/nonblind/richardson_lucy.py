@@ -203,6 +203,7 @@ class RichardsonLucy(stages.Deconvolver):
             is_guarded=self._is_accelerated and not self.params.tv,
             weight=counts.weight,
             lower_bound=pedestal,
+            repetitions=len(self._steps()),
         )
         scene = iterate.scene
         scene[:] = fill_and_extend(blur, counts.first_scene().clamp_min(MIN_PREDICTION))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unblur.numerics.fourier import corner
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.overlap_save import BlockFilter, Index
+from unblur.numerics.overlap_save import BlockFilter, Index
 
 
 class GradientConsensus:

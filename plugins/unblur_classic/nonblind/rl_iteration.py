@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from unblur.accel.fourier.pair_filter import source_version
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.overlap_save import BlockFilter, Index
+from unblur.numerics.overlap_save import BlockFilter, Index
 from unblur_classic.nonblind.rl_acceleration import PLAIN
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 
@@ -56,6 +58,8 @@ class RichardsonLucyIteration:
         How much the difference of a pixel from its prediction counts, in [0, 1].
     lower_bound : (C, *domain), optional
         Smallest values of the scene, positive; 0 if left out.
+    repetitions : int
+        Number of steps, by which it is decided whether the transforms are compiled.
 
     Attributes
     ----------
@@ -74,6 +78,7 @@ class RichardsonLucyIteration:
         is_guarded: bool = False,
         weight: Tensor | None = None,
         lower_bound: Tensor | None = None,
+        repetitions: int = 1,
     ) -> None:
         self._consensus, self._steps = consensus, 0
         self._min_factor = 0.0 if back_kernel is None else MIN_FACTOR
@@ -83,10 +88,13 @@ class RichardsonLucyIteration:
         kernel = blur.kernel
         back = kernel if back_kernel is None else back_kernel
         margin = tuple(n - 1 for n in kernel.shape)
-        self._forward = BlockFilter(kernel, blur.shape)
+        self._forward = BlockFilter(kernel, blur.shape, repetitions=repetitions * len(data))
         # The adjoint of a convolution that keeps valid pixels is a correlation, 0 beyond them.
         self._adjoint = BlockFilter(
-            back.flip(tuple(range(blur.ndim))), blur.domain, zero_margin=True
+            back.flip(tuple(range(blur.ndim))),
+            blur.domain,
+            zero_margin=True,
+            repetitions=repetitions * len(data),
         )
         forward, adjoint = self._forward, self._adjoint
         channels = len(data)
@@ -121,7 +129,8 @@ class RichardsonLucyIteration:
 
         # The sensitivity K' 1; where it is nearly 0, the scene keeps its initial value.
         _corner(inner, blur.shape)[:] = _corner(observed, blur.shape)
-        self._inverse_sensitivity = torch.empty_like(adjoint.tiles(scene[:1]))
+        inverse = _zeros(data, 1, adjoint.covered)
+        self._inverse_sensitivity = adjoint.tiles(inverse)
         for index, sensitivity in adjoint.pieces(quotient[:1]):
             self._inverse_sensitivity[index] = torch.where(
                 sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
@@ -168,8 +177,11 @@ class RichardsonLucyIteration:
         if not is_plain and self._log_change is None:
             self._log_change = torch.zeros_like(self._wide_scene)
         changes = None if self._log_change is None else self._adjoint.tiles(self._log_change)
-
         lower = self._lower_tiles
+        is_simple = divisor is None and lower is None and self._consensus is None
+        if self._adjoint.is_compiled and is_simple:
+            self._update_compiled(None if is_plain else changes, momentum, relaxation)
+            return True
 
         def update(index: Index, change: Tensor) -> None:
             # Not in place: the change is every second number of a complex array.
@@ -205,6 +217,8 @@ class RichardsonLucyIteration:
 
         Return the negative log-likelihood but for a constant, if steps are guarded, else 0.
         """
+        if self._forward.is_compiled and not isinstance(self._background, Tensor):
+            return self._divide_compiled(self._background)
         losses: dict[Any, Tensor] = {}
 
         def divide(index: Index, prediction: Tensor) -> None:
@@ -225,6 +239,40 @@ class RichardsonLucyIteration:
         # In the order of the blocks, which threads finish in any.
         in_order = [losses[key] for key in sorted(losses)]
         return float(torch.stack(in_order).double().sum()) if in_order else 0.0
+
+    def _divide_compiled(self, background: float) -> float:
+        """Do the same in compiled functions."""
+        from unblur_classic.nonblind.rl_loops import divide_run
+
+        run = divide_run(source_version())
+        bounds = np.float32(background), np.float32(MIN_PREDICTION)
+
+        def divide(pairs: Any, data: Any, mask: Any, quotient: Any, *arrays: Any) -> float:
+            loss = np.zeros(1)
+            run(pairs, data, mask, quotient, bounds, self._is_guarded, *arrays, loss)
+            return float(loss[0])
+
+        images = self._data_tiles, self._mask_tiles, self._quotient_tiles
+        return sum(self._forward.map_runs(self._wide_scene, images, divide))
+
+    def _update_compiled(self, steps: Tensor | None, momentum: float, relaxation: float) -> None:
+        """Multiply the scene by the factor, or extrapolate with `steps`, the last changes."""
+        from unblur_classic.nonblind.rl_loops import extrapolate_run, multiply_run
+
+        images = [self._inverse_sensitivity, self._scene_tiles]
+        if steps is None:
+            run, smallest = multiply_run(source_version()), np.float32(self._min_factor)
+
+            def update(pairs: Any, weight: Any, scene: Any, *arrays: Any) -> None:
+                run(pairs, weight, scene, smallest, *arrays)
+        else:
+            run, images = extrapolate_run(source_version()), [*images, steps]
+            sizes = tuple(map(np.float32, (momentum, relaxation, MIN_FACTOR, MAX_LOG_CHANGE)))
+
+            def update(pairs: Any, weight: Any, scene: Any, *arrays: Any) -> None:
+                run(pairs, weight, scene, arrays[0], sizes, *arrays[1:])
+
+        self._adjoint.map_runs(self._wide_quotient, images, update)
 
     def _for_each_change(self, work: Callable[[Index, Tensor], None]) -> None:
         """Call a function with blocks of the change, which is 0 where there is no consensus."""

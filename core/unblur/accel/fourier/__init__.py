@@ -1,0 +1,1 @@
+"""Compiled Fourier transforms of blocks that fit into the cache."""
