@@ -11,7 +11,7 @@ namespaces the disk is left alone and the workers are stopped (SIGSTOP) in place
 
 Printed for each seed: whether the result is that of the undisturbed run bit for bit, how many
 recorded tiles were processed again, and what happened. `--first` and `--minutes` run a part of the
-seeds; `--save` adds the rows to `benchmarks/results/chaos.json`.
+seeds; `--edges 640 640` makes 100 tiles; `--save` adds the rows to `benchmarks/results/chaos.json`.
 """
 
 from __future__ import annotations
@@ -227,6 +227,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--edges", type=int, nargs=2, default=EDGES, help="of the image, pixels")
     parser.add_argument("--tile-seconds", type=float, default=0.03, help="wait in each tile")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
@@ -237,7 +238,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without unmounting
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
-        values = np.random.default_rng(0).integers(0, 4096, EDGES).astype(np.uint16)
+        values = np.random.default_rng(0).integers(0, 4096, options.edges).astype(np.uint16)
         image = Image(values, "YX", metadata={"chunks": (TILE, TILE)})
         source = write_image(image, folder / "source.zarr")
         deblur(source, folder / "undisturbed.zarr", 0.0)

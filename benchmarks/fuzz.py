@@ -8,7 +8,8 @@ users, refusals that are not one sentence, more than 5 seconds, more than 1 GB, 
 writing outside the case's folder, a pickle, a process started, and the end of the child. `--formats
 tiff,png` restricts the formats, and `--only NAME --first N --cases 1` makes one case again.
 
-The table of the formats is written to `benchmarks/results/fuzz.json` with `--save`.
+With `--save` the rows of the formats are written to `benchmarks/results/fuzz.json`, where those of
+other formats stay.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ def main() -> int:
     for kind, count in kinds.most_common():
         print(count, kind)
     if options.save:
-        _save(totals, options, time.monotonic() - began)
+        _save(totals, options)
     return int(bool(kinds))
 
 
@@ -222,13 +223,14 @@ def _print(totals: dict[str, Totals]) -> None:
         print("  ".join(f"{name} {value}" for name, value in row.items()))
 
 
-def _save(totals: dict[str, Totals], options: argparse.Namespace, seconds: float) -> None:
-    cases = max(total.counts.total() for total in totals.values())
+def _save(totals: dict[str, Totals], options: argparse.Namespace) -> None:
+    """Write the rows in place of those of the same formats; the others stay."""
+    stored = json.loads(RESULTS.read_text("utf-8"))["rows"] if RESULTS.exists() else []
+    rows = {row["format"]: row for row in [*stored, *_rows(totals)]}
     content = {
-        "command": f"python benchmarks/fuzz.py --cases {cases} --seed {options.seed}",
+        "command": f"python benchmarks/fuzz.py --cases N --formats NAMES --seed {options.seed}",
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
-        "seconds": round(seconds),
-        "rows": _rows(totals),
+        "rows": list(rows.values()),
     }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 

@@ -107,6 +107,12 @@ def _photographs(folder: Path, rng: Any) -> Iterator[Seed]:
     for name, options in (("a", {}), ("progressive", {"progressive": True}), ("exif", {})):
         picture.save(folder / f"{name}.jpg", quality=90, dpi=(300, 300), exif=exif, **options)
         yield Seed("jpeg", "image", folder / f"{name}.jpg")
+    for name, lossless in (("lossy", False), ("lossless", True)):
+        picture.save(folder / f"{name}.webp", lossless=lossless, exif=exif)
+        yield Seed("webp", "image", folder / f"{name}.webp")
+    for name, mode in (("rgb", "RGB"), ("palette", "P"), ("bits", "1")):
+        picture.convert(mode).save(folder / f"{name}.bmp")
+        yield Seed("bmp", "image", folder / f"{name}.bmp")
 
 
 def _fits(folder: Path, rng: Any) -> Iterator[Seed]:
