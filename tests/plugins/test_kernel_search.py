@@ -92,6 +92,13 @@ def test_a_doubtful_search_is_continued_from_one_more_level(counts):
     assert (counts[0][0], counts[-1][0]) == (2, 3)
 
 
+def test_no_alternation_is_repeated_from_a_level_where_it_has_started(counts, monkeypatch):
+    monkeypatch.setattr(search_module, "FURTHER_SIDE", search_module.COARSEST_SIDES[1])
+    noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
+    search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
+    assert {total for total, _ in counts} == {2}
+
+
 @pytest.mark.parametrize("shape", [(72, 80), (160, 210)])
 def test_the_number_of_threads_changes_no_bit_of_the_kernel(threads, shape):
     blurred = synthetic_scene(shape, motion_kernel(11, 40), seed=2).blurred

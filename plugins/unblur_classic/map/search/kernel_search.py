@@ -29,7 +29,8 @@ DOUBTFUL_SPARSITY, DOUBTFUL_AGREEMENT = -0.2, 0.8
 dimensionless."""
 MIN_FURTHER_SIDE = 160
 """Smallest side of an image in which `FURTHER_SIDE` is tried, in pixels; a smaller one has few
-levels."""
+levels. In an image of more than 640 pixels it leads to a level where alternations have started
+already."""
 UNLIKE_KERNEL, CLOSE_SPARSITY = 0.9, 0.1
 """Similarity below which, and difference of the logarithm of the normalised sparsity up to which,
 another kernel is an alternative to the best one, dimensionless."""
@@ -116,8 +117,9 @@ def search_kernel(
         tracks.append(SearchTrack.of_streaks(streak, hypotheses[0], given, context))
     best = _best_of(tracks, context)
     is_doubtful = best.sparsity > DOUBTFUL_SPARSITY or best.agreement < DOUBTFUL_AGREEMENT
-    if size is None and is_doubtful and side >= MIN_FURTHER_SIDE:
-        further = _first_level(max_size, FURTHER_SIDE / side)
+    further = _first_level(max_size, FURTHER_SIDE / side)
+    is_new = further not in starts
+    if size is None and is_doubtful and is_new and side >= MIN_FURTHER_SIDE:
         tracks = tracks + _run_tracks([further], given, context, hypotheses, max_size)
         best = _best_of(_without_duplicates(tracks), context)
     return best
