@@ -131,10 +131,13 @@ class RichardsonLucyIteration:
         _corner(inner, blur.shape)[:] = _corner(observed, blur.shape)
         inverse = _zeros(data, 1, adjoint.covered)
         self._inverse_sensitivity = adjoint.tiles(inverse)
-        for index, sensitivity in adjoint.pieces(quotient[:1]):
+
+        def invert(index: Index, sensitivity: Tensor) -> None:
             self._inverse_sensitivity[index] = torch.where(
                 sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
             )
+
+        adjoint.for_each(quotient[:1], invert)
         # The sensitivity is without the weight: a pixel that counts less agrees with the scene.
         if weight is not None:
             _corner(masked, blur.shape).mul_(weight)

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 
@@ -36,7 +35,11 @@ class PairFilter:
     """
 
     def __init__(self, kernel: Tensor, lengths: Sequence[int], margins: Sequence[int]) -> None:
-        from unblur.accel.fourier.vector_transforms import factorize, frequencies, twiddle_factors
+        from unblur.accel.fourier.vector_transforms import (
+            compiled_transfer_function,
+            factorize,
+            twiddle_factors,
+        )
 
         self._lengths = tuple(lengths)
         planes, rows, columns = extent = (*(1,) * (3 - len(lengths)), *lengths)
@@ -47,16 +50,16 @@ class PairFilter:
             (stride, length, np.array(factors, np.int64), twiddle_factors(length, factors))
             for stride, length, factors in zip((pitch, 1, 1), extent, radices, strict=True)
         )
-        grid = torch.zeros(extent, dtype=torch.float64)
-        volume = kernel.cpu().double().reshape((*(1,) * (3 - kernel.ndim), *kernel.shape))
-        grid[tuple(slice(0, n) for n in volume.shape)] = volume / grid.numel()
-        otf = torch.fft.fftn(grid).numpy()[np.ix_(*map(frequencies, radices))]
-        parts = np.stack([otf.real, otf.imag], -1).reshape(planes, rows // 8, 8, columns, 2)
-        factors = np.ascontiguousarray(parts.transpose(0, 1, 3, 4, 2), np.float32).ravel()
-        self.plan = (planes, rows, columns // 8, pitch, lines, factors)
-        self.margins = (*(0,) * (3 - len(margins)), *margins)
+        self.out_size = 2 * planes * rows * columns
         self.work_size = 2 * (planes * pitch + 8) * columns
-        self.out_size = 2 * grid.numel()
+        self.margins = (*(0,) * (3 - len(margins)), *margins)
+        otf, work = kernel.new_empty(self.out_size), kernel.new_empty(self.work_size)
+        self.plan = (planes, rows, columns // 8, pitch, lines, otf.numpy())
+        grid = kernel.new_zeros((2, *extent))
+        volume = kernel.reshape((*(1,) * (3 - kernel.ndim), *kernel.shape))
+        grid[0][tuple(slice(0, n) for n in volume.shape)] = volume / (planes * rows * columns)
+        set_otf = compiled_transfer_function(source_version())
+        set_otf(grid.view(-1).numpy(), self.plan, work.numpy())
 
     def apply(self, source: Tensor, first: int, second: int) -> Tensor:
         """Return two filtered blocks, (2, *lengths), of a contiguous array.

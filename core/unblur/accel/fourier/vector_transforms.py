@@ -140,21 +140,6 @@ def twiddle_factors(length: int, radices: Sequence[int]) -> Numbers:
     return np.concatenate([np.zeros(0), *parts]).astype(np.float32)
 
 
-def frequencies(radices: Sequence[int]) -> NDArray[np.int64]:
-    """Return the frequency of each result of a transform, in the order of the results.
-
-    Examples
-    --------
-    >>> frequencies([4, 2]).tolist()
-    [0, 4, 1, 5, 2, 6, 3, 7]
-    """
-    order, scale = np.zeros(1, np.int64), 1
-    for radix in radices:
-        order = (order[:, None] + scale * np.arange(radix)).ravel()
-        scale *= radix
-    return order
-
-
 @subroutine
 def load_pair(
     source: Numbers, first: int, second: int, strides: tuple[int, int], plan: Plan, work: Numbers
@@ -244,6 +229,33 @@ def filter_pair(
     load_pair(source, first, second, strides, plan, work)
     filter_lines(work, plan)
     store_pair(work, plan, margins, out)
+
+
+@cache
+def compiled_transfer_function(version: int) -> Loops:
+    """Return a function that sets the transfer function of a plan to the transform of a block.
+
+    `grid` holds the block, and after it one of zeros, the imaginary part. `version` is that of the
+    source text.
+    """
+
+    @compiled
+    def run(grid: Numbers, plan: Plan, work: Numbers) -> None:
+        _ = version
+        planes, rows, panels, pitch, axes, factors = plan
+        length, line = panels * LANES, panels * planes * pitch
+        load_pair(grid, 0, planes * rows * length, (rows * length, length), plan, work)
+        for i in range(planes):
+            for group in range(rows // LANES):
+                first = i * pitch + group * LANES
+                for panel in range(panels):
+                    _transpose(work, panel * planes * pitch + first, work, line + panel * LANES)
+                transform(work, line, axes[2])
+                to = (i * (rows // LANES) + group) * length
+                for n in range(2 * length):
+                    copy_lanes(work, line * ELEMENT + n * LANES, factors, to * ELEMENT + n * LANES)
+
+    return run
 
 
 @cache
