@@ -36,6 +36,10 @@ class PriorChoice(Params):
     params: Mapping[str, Any] = Field(default={}, description="Params of the prior itself.")
 
 
+LONGEST_VALUE = 80
+"""Longest text of a value that a message quotes whole, in characters."""
+
+
 def validate_params(model: type[Params], given: Any, owner: str) -> Any:
     """Return `given` as an instance of `model`, or raise `ParamsError` naming the rule broken."""
     try:
@@ -51,7 +55,8 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     sentences: list[str] = []
     expected: dict[tuple[int | str, ...], list[str]] = {}
     for place, problem in problems:
-        name = ".".join(str(part) for part in place)
+        name = _shortened(".".join(str(part) for part in place))
+        given = _shortened(repr(problem["input"]))
         if problem["type"] == "extra_forbidden":
             known = list(_model_at(model, place[:-1]).model_fields)
             listed = ", ".join(known) or "none"
@@ -64,14 +69,13 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
         elif problem["type"] in _EXPECTED and place:
             expected.setdefault(place, []).append(_expectation(problem))
             if len(expected[place]) == 1:
-                sentences.append(f"'{name}' is {problem['input']!r}; expected {{{name}}}.")
+                sentences.append(f"'{name}' is {given}; expected {{{name}}}.")
         else:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            given = f"'{name}' is {problem['input']!r}: " if name else ""
-            sentences.append(f"{given}{message}.")
+            sentences.append(f"'{name}' is {given}: {message}." if name else f"{message}.")
     text = " ".join(sentences)
     for place, kinds in expected.items():
-        name = ".".join(str(part) for part in place)
+        name = _shortened(".".join(str(part) for part in place))
         text = text.replace(f"{{{name}}}", " or ".join(dict.fromkeys(kinds)))
     return text
 
@@ -105,6 +109,10 @@ _EXPECTED = {
 def _expectation(problem: Any) -> str:
     """Return what was expected in the place of a value, in words."""
     return _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def _place_of(problem: Any, model: type[BaseModel]) -> tuple[int | str, ...]:

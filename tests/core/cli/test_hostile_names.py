@@ -86,6 +86,14 @@ def test_pipeline_text_is_not_nested_and_its_values_are_possible():
             settings([f"kernel.size={value}"])
 
 
+def test_a_message_quotes_the_beginning_of_a_long_value_or_name():
+    long = "x" * 900
+    for step in (f"{{deconvolve: wiener, params: {long}}}", f"{{deconvolve: wiener, {long}: 1}}"):
+        with pytest.raises(PipelineError, match="xxx…") as caught:
+            Pipeline.parse(f"summary: A.\nsteps: [{step}]", "a.yaml")
+        assert len(str(caught.value)) < 400
+
+
 def test_a_header_of_weights_is_no_longer_than_the_file_and_a_limit(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     path.write_bytes((2**40).to_bytes(8, "little") + b"{}")
