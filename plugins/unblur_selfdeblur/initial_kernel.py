@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from unblur.accel.malloc import no_malloc_trim
 from unblur.model.context import Context
@@ -17,6 +16,7 @@ from unblur.model.stages import Estimate
 from unblur.numerics.kernel_ops import pad_to, recentre
 from unblur.numerics.pyramid import odd
 from unblur.plugins.manager import registry
+from unblur_selfdeblur.adam import FusedAdam
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import deterministic
 
@@ -158,12 +158,11 @@ def fit_network(
     on_step : callable, optional
         Called after every iteration.
     """
-    adam = Adam(network.parameters(), lr=rate, fused=True)
+    adam = FusedAdam(network.parameters())
     for iteration in range(max_iterations):
         error = (generate() - target).square().mean()
         if iteration % FIT_CHECK_INTERVAL == 0 and float(error.detach()) <= tolerance**2:
             return
         error.backward()  # type: ignore[no-untyped-call]
-        adam.step()
-        adam.zero_grad(set_to_none=True)
+        adam.step(rate)
         on_step()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur_selfdeblur.adam import FusedAdam
 from unblur_selfdeblur.divergence import Plateau, raise_if_diverged
 from unblur_selfdeblur.loss_terms import FixedTargetSSIM, blur_valid, mean_square, total_variation
 from unblur_selfdeblur.networks.generators import Generators
@@ -124,44 +125,43 @@ class _Optimiser:
     """Adam over both networks, and the scene that its latest step started from."""
 
     generators: Generators
-    adam: torch.optim.Adam
+    image_adam: FusedAdam
+    kernel_adam: FusedAdam
     alternating: bool
     scene: Tensor
 
     @classmethod
     def of(cls, generators: Generators, schedule: Schedule) -> _Optimiser:
-        groups = [
-            {"params": generators.image_net.parameters(), "lr": IMAGE_RATE},
-            {"params": generators.kernel_net.parameters(), "lr": KERNEL_RATE},
-        ]
-        adam = torch.optim.Adam(groups, fused=True)
-        return cls(generators, adam, schedule.alternating, generators.image_noise[0])
+        nets = generators.image_net, generators.kernel_net
+        image, kernel = (FusedAdam(net.parameters()) for net in nets)
+        return cls(generators, image, kernel, schedule.alternating, generators.image_noise[0])
 
     def step(self, data: Observation, phase: LossPhase, rate: float) -> Tensor:
         """Take one step at `rate` times the initial learning rates; return the loss before it."""
-        image, kernel = self.adam.param_groups
-        image["lr"], kernel["lr"] = IMAGE_RATE * rate, KERNEL_RATE * rate
         if not phase.updates_kernel:
             with torch.no_grad():
                 fixed = self.generators.kernel()
-            return self._update(self.generators.scene(), fixed, data, phase)
+            return self._update(self.generators.scene(), fixed, data, phase, rate)
         if not self.alternating:
-            return self._update(self.generators.scene(), self.generators.kernel(), data, phase)
+            scene, kernel = self.generators.scene(), self.generators.kernel()
+            return self._update(scene, kernel, data, phase, rate)
         with torch.no_grad():
             scene = self.generators.scene()
-        self._update(scene, self.generators.kernel(), data, phase)
+        self._update(scene, self.generators.kernel(), data, phase, rate)
         scene, fixed = self.generators.scene(), self.generators.kernel().detach()
-        return self._update(scene, fixed, data, phase)
+        return self._update(scene, fixed, data, phase, rate)
 
-    def _update(self, scene: Tensor, kernel: Tensor, data: Observation, phase: LossPhase) -> Tensor:
+    def _update(
+        self, scene: Tensor, kernel: Tensor, data: Observation, phase: LossPhase, rate: float
+    ) -> Tensor:
         loss = data.data_loss(blur_valid(scene, kernel), phase)
         if phase.tv_weight:
             loss = loss + phase.tv_weight * total_variation(scene)
         if phase.kernel_l2_weight:
             loss = loss + phase.kernel_l2_weight * mean_square(kernel)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.adam.step()
-        self.adam.zero_grad(set_to_none=True)
+        self.image_adam.step(IMAGE_RATE * rate)
+        self.kernel_adam.step(KERNEL_RATE * rate)
         self.scene = scene.detach()
         return loss.detach()
 
