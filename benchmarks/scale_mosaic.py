@@ -35,7 +35,10 @@ AT_ONCE = {"svmap": 1}
 
 
 def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int | None) -> dict:
-    """Deblur a zarr into another; return seconds, tiles and peak memory in GB."""
+    """Deblur a zarr into another; return seconds, tiles and peak memory in GB.
+
+    `stage` is a deconvolver's name, with its params behind it as JSON, if any.
+    """
     from unblur.engine.job import DeblurJob
     from unblur.engine.running.schedulers import make_scheduler
     from unblur.io import read_image
@@ -45,7 +48,9 @@ def streamed(source: Path, stage: str, scheduler: str, workers: int, tile: int |
     from unblur.runs import deblur_to_store
 
     tiles = {} if tile is None else {"size": tile}
-    pipeline = Pipeline(summary="Pace.", steps=[{"deconvolve": stage}], tiles=tiles)
+    name, _, params = stage.partition(" ")
+    step = {"deconvolve": name, "params": json.loads(params or "{}")}
+    pipeline = Pipeline(summary="Pace.", steps=[step], tiles=tiles)
     image = read_image(source, lazy=True)
     job = DeblurJob.of(image, pipeline, gaussian_kernel(*BLUR), Context())
     output = source.with_name("out.zarr")
