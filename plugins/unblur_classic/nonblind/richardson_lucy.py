@@ -12,7 +12,6 @@ from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
 from unblur_classic.nonblind.poisson.counts_model import CountsModel
 from unblur_classic.nonblind.poisson.rl_params import RichardsonLucyParams
@@ -61,11 +60,12 @@ class RichardsonLucy(stages.Deconvolver):
     are down to that amount, where values below 0 would be set to 0. Gain and read noise may be
     maps, of which a pixel with fewer photons for its value counts less.
 
-    With `min_significance` the difference of image and prediction counts only where a point source
-    would exceed the noise by so many standard deviations; elsewhere it is added to the result,
-    unsharpened. What exceeds the background is then deconvolved as the sum of the scene and of a
-    pedestal below the noise, which is the scene's lower bound, as by Fessler and Hero: without it,
-    scene pixels darker than the background hardly change in an iteration.
+    With `min_significance` the scene is changed only where a point source would exceed the noise
+    by so many standard deviations; it is dark elsewhere. What exceeds the background is
+    deconvolved as the sum of the scene and of a pedestal as low as the noise, which is the scene's
+    lower bound, as by Fessler and Hero: without it, scene pixels darker than the background hardly
+    change in an iteration. The residual is added to the result as far as the light of a pixel is
+    below the noise, so that a sky keeps its noise, unsharpened.
 
     The halo is derived from the spread of a pixel's influence, which is a random walk: 5.5 times
     the kernel's standard deviation times the root of the number of convolutions, two per
@@ -206,7 +206,7 @@ class RichardsonLucy(stages.Deconvolver):
             repetitions=len(self._steps()),
         )
         scene = iterate.scene
-        scene[:] = fill_and_extend(blur, counts.first_scene().clamp_min(MIN_PREDICTION))
+        scene[:] = counts.first_scene(blur)
         if pedestal is not None:
             scene.add_(pedestal)
         background = level - counts.level + counts.background

@@ -54,8 +54,8 @@ class RichardsonLucyIteration:
         Kernel of an unmatched back projection in place of the adjoint's, of sum 1.
     is_guarded : bool
         Whether accelerated steps after which the likelihood is lower are taken back.
-    weight : (C, *spatial), optional
-        How much the difference of a pixel from its prediction counts, in [0, 1].
+    weight : (C, *domain), optional
+        How much a pixel of the scene is changed, in [0, 1].
     lower_bound : (C, *domain), optional
         Smallest values of the scene, positive; 0 if left out.
     repetitions : int
@@ -138,11 +138,10 @@ class RichardsonLucyIteration:
             )
 
         adjoint.for_each(quotient[:1], invert)
-        # The sensitivity is without the weight: a pixel that counts less agrees with the scene.
         if weight is not None:
-            _corner(masked, blur.shape).mul_(weight)
-            observed = observed.repeat(channels, *[1] * blur.ndim)
-            _corner(observed, blur.shape).mul_(weight)
+            inverse = inverse.repeat(channels, *[1] * blur.ndim)
+            _corner(inverse, blur.domain).mul_(weight)
+            self._inverse_sensitivity = adjoint.tiles(inverse)
         mask_tiles = forward.tiles(observed)
         self._mask_tiles = mask_tiles.expand(channels, *mask_tiles.shape[1:])
 
@@ -188,7 +187,8 @@ class RichardsonLucyIteration:
 
         def update(index: Index, change: Tensor) -> None:
             # Not in place: the change is every second number of a complex array.
-            factor = torch.mul(change, self._inverse_sensitivity[(0, *index[1:])]).add_(1)
+            inverse = self._inverse_sensitivity[(index[0] if lower is not None else 0, *index[1:])]
+            factor = torch.mul(change, inverse).add_(1)
             scene = self._scene_tiles[index]
             if is_plain or changes is None:
                 if self._min_factor:

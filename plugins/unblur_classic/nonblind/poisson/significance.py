@@ -35,8 +35,8 @@ def damping_weight(
 
     Returns
     -------
-    (C, *spatial)
-        In [0, 1].
+    (C, *domain)
+        In [0, 1], of the scene; see `Blur`.
 
     Notes
     -----
@@ -58,8 +58,7 @@ def damping_weight(
     shape = excess.shape[1:]
     information = (1 / variance).expand(excess.shape)
     blur, square = Blur(kernel, shape, mask), Blur(kernel.square(), shape, mask)
-    signal = blur.crop(blur.adjoint(excess * information))
-    power = square.crop(square.adjoint(information))
+    signal, power = blur.adjoint(excess * information), square.adjoint(information)
     known = power > MIN_KNOWN * power.amax()
     significance = torch.where(known, signal * power.clamp_min(1e-30).rsqrt(), 0)
     u = ((significance / threshold - RAMP) / (1 - RAMP)).clamp(0, 1)
