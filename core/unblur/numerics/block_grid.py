@@ -159,7 +159,8 @@ def compiled_cost(is_volume: bool, count: int, samples: int) -> float:
     """Return the relative time of an even number of blocks with compiled transforms.
 
     Measured (`benchmarks/transform_lengths.py`): 2 ns for a real sample of a plane, there and back,
-    3.2 ns at 512 x 512; of a volume 3.2 ns, 4.1 ns at 48 x 96 x 96, with little increase beyond.
+    3 ns at 512 x 512; of a volume 2 ns, 3 ns at 48 x 96 x 96, and 4 to 12 ns where a block does not
+    fit into the last cache.
     """
     octaves = math.log2(max(samples / COMPILED_SAMPLES, 1))
     excess = min(0.15 * octaves, 0.5) if is_volume else 0.5 * octaves

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -17,6 +19,7 @@ from unblur.accel.parallel import map_on_threads
 from unblur.numerics.block_grid import BlockGrid, Slices
 from unblur.numerics.fourier import spatial_axes
 
+S = TypeVar("S")
 T = TypeVar("T")
 Index = tuple[int | slice, ...]
 Job = tuple[int, tuple[Slices, Slices]]
@@ -81,6 +84,8 @@ class BlockFilter:
         axes = zip(self._margin, self._grid.wraps, strict=True)
         unneeded = [0 if wraps else margin for margin, wraps in axes]
         self._valid: Any = (..., *(slice(margin, None) for margin in unneeded))
+        self._known_starts: dict[Any, list[tuple[int, ...]]] = {}
+        self._scratch: deque[list[Tensor]] = deque()
         self._otf: Tensor | None = None
         self._pair_filter: PairFilter | None = None
         if compiles:
@@ -108,17 +113,16 @@ class BlockFilter:
         """
         x = x.contiguous()
 
-        def process(job: Job) -> None:
-            for index, piece in self._filtered(x, *job):
+        def process(number: int, pair: tuple[Slices, Slices]) -> None:
+            for index, piece in self._filtered(x, number, pair):
                 work(index, piece)
 
-        self._on_threads(process, x)
+        self._on_threads(lambda job: process(*job), self._jobs(x), x)
 
-    def _on_threads(self, process: Callable[[Job], T], x: Tensor) -> list[T]:
-        jobs = self._jobs(x)
+    def _on_threads(self, process: Callable[[S], T], jobs: Sequence[S], x: Tensor) -> list[T]:
         # One thread computes while allocations are counted: these are the arrays of the others.
         others = min(torch.get_num_threads(), len(jobs)) - 1 if is_counted() else 0
-        beside = [x.new_empty(self._scratch_size(x, jobs[0])) for _ in range(others)]
+        beside = [x.new_empty(self._scratch_size(x)) for _ in range(others)]
         results = map_on_threads(process, jobs, x.device.type)
         beside.clear()
         return results
@@ -130,11 +134,12 @@ class BlockFilter:
         axes = zip((number, *starts), x.stride(), strict=True)
         return sum(start * stride for start, stride in axes)
 
-    def _scratch_size(self, x: Tensor, job: Job) -> int:
+    def _scratch_size(self, x: Tensor) -> int:
         """Return the real numbers in the arrays that are needed at the same time for a job."""
         if self._pair_filter is not None:
             return self._pair_filter.work_size + self._pair_filter.out_size
-        return 6 * self._patches(x)[block_index(job[0], job[1][0])].numel()
+        number, pair = self._jobs(x)[0]
+        return 6 * self._patches(x)[block_index(number, pair[0])].numel()
 
     @property
     def is_compiled(self) -> bool:
@@ -163,24 +168,41 @@ class BlockFilter:
             The results of the calls, in an order that does not depend on the threads.
         """
         assert self._pair_filter is not None
-        pair_filter, flats = self._pair_filter, [flatten_storage(image) for image in images]
-        source = x.view(-1).numpy()
+        pair_filter, jobs = self._pair_filter, self._jobs(x)
+        source, strides = x.view(-1).numpy(), (0, *x.stride())[-3:-1]
+        starts = self._starts(x, partial(self._position, x), jobs)
+        placed = []
+        for image in images:
+            found = self._starts(image, partial(tile_position, image), jobs)
+            placed.append((flatten_storage(image), found, (0, *image.stride())[-3:-1]))
 
-        def process(job: Job) -> T:
-            number, pair = job
-            starts = tuple(self._position(x, number, block) for block in pair)
-            count = pair[0][-1].stop - pair[0][-1].start
-            strides = (0, *x.stride())[-3:-1]
-            run = (source, starts, strides, self._grid.steps[-1], count)
-            placed = []
-            for flat, image in zip(flats, images, strict=True):
-                positions = tuple(tile_position(image, number, block) for block in pair)
-                placed.append((flat, positions, (0, *image.stride())[-3:-1]))
+        def process(n: int) -> T:
+            part = jobs[n][1][0][-1]
+            where = (source, starts[n], strides, self._grid.steps[-1], part.stop - part.start)
+            views = [(values, found[n], distances) for values, found, distances in placed]
             sizes = pair_filter.work_size, pair_filter.out_size
-            arrays = (x.new_empty(size).numpy() for size in sizes)
-            return work((*run, pair_filter.plan, pair_filter.margins), *placed, *arrays)
+            # Kept for the next run of any thread: memory that a thread frees is unmapped.
+            try:
+                kept = self._scratch.pop()
+            except IndexError:
+                kept = [x.new_empty(size) for size in sizes]
+            arrays = (array.numpy() for array in kept)
+            result = work((*where, pair_filter.plan, pair_filter.margins), *views, *arrays)
+            self._scratch.append(kept)
+            return result
 
-        return self._on_threads(process, x)
+        return self._on_threads(process, range(len(jobs)), x)
+
+    def _starts(
+        self, image: Tensor, position: Callable[[int, Slices], int], jobs: Sequence[Job]
+    ) -> list[tuple[int, ...]]:
+        """Return where both blocks of each job lie in an array; once for all of its layout."""
+        key = (len(jobs), len(image), image.stride(), image.storage_offset())
+        if key not in self._known_starts:
+            self._known_starts[key] = [
+                tuple(position(number, block) for block in pair) for number, pair in jobs
+            ]
+        return self._known_starts[key]
 
     def _patches(self, x: Tensor) -> Tensor:
         """Return a view of the input of each block, (n, *blocks, *length)."""
