@@ -15,7 +15,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,7 +34,7 @@ from unblur.pipeline import Pipeline
 from unblur_classic.map.estimator import MapEstimator
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-_searches: list[tuple[int, list[float]]] = []
+_searches: list[tuple[int, dict[str, float]]] = []
 """Sizes that the searches of `map` have found, in pixels, and the evidence for their kernels."""
 FAILED_BELOW = 0.5
 """Gain in PSNR below which a result counts as failed, in decibels."""
@@ -53,7 +53,7 @@ def main() -> None:
     if options.limit:
         cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
     rows: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(options.workers, get_context("spawn"), _begin) as pool:
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), prepare_worker) as pool:
         for pipeline in options.pipelines:
             for row in pool.map(partial(run_case, pipeline), cases):
                 print(row, flush=True)
@@ -130,13 +130,15 @@ def as_tensor(image: Any) -> torch.Tensor:
     return torch.from_numpy(np.asarray(image, np.float32) / 255)
 
 
-def _begin() -> None:
+def prepare_worker() -> None:
+    """Use one thread, and record what the searches of `map` find."""
     torch.set_num_threads(1)
     find = MapEstimator.find_kernel
 
     def record(self: MapEstimator, *arguments: Any) -> Any:
         best = find(self, *arguments)
-        _searches.append((best.found.size, [round(x, 4) for x in astuple(best.evidence)]))
+        measures = {name: round(x, 4) for name, x in asdict(best.evidence).items()}
+        _searches.append((best.found.size, measures))
         return best
 
     MapEstimator.find_kernel = record  # type: ignore[method-assign]

@@ -1,75 +1,128 @@
 """Fit of the confidence of blind results, and its calibration.
 
+    python benchmarks/confidence.py measure bsd-blind --half report --limit 20
     python benchmarks/confidence.py fit      # fit the weights and print them
     python benchmarks/confidence.py check    # count what the confidence foretells
 
-Both read the results of `blind.py` with `map-hyper-laplacian` for its three sets. `fit` is a
-logistic regression, on the halves to tune on, of whether the gain in PSNR is at least 0.5 dB, given
-the measures of `kernel_confidence.Evidence`; its output belongs into `WEIGHTS` and `BIAS` there.
-`check` counts, for each half, how many of the results of a confidence below 0.5 failed, and how
-many of the failures have such a confidence.
+`measure` deblurs cases of the sets of `blind_cases.py` with `map-hyper-laplacian` and stores their
+gain in PSNR and the measures of `kernel_confidence.Evidence` in `results/confidence`; cases that
+are not run stay. `fit` is a logistic regression, on the halves to tune on, of whether the gain is
+at least 0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use,
+how many of the results of a confidence below 0.5 failed, and how many of the failures have such a
+confidence, and writes the table. The uses are "fit" (the halves to tune on), "choice" (cases of the
+halves to report on with whose help the measures were chosen) and "check" (the others of these).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
-from pathlib import Path
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blind import FAILED_BELOW
-from blind_cases import SETS, Half
+from blind import DATA, FAILED_BELOW, prepare_worker, run_case
+from blind_cases import SETS, load_cases
+from scale_table import RESULTS, earlier_rows, write_table
 from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
-RESULTS = Path(__file__).parent / "results"
-PIPELINE = "map-hyper-laplacian"
-FOLDS = 10
-"""Number of parts of the cross-validation, dimensionless."""
+NAME, PIPELINE = "confidence", "map-hyper-laplacian"
+USES = ("fit", "choice", "check")
 RIDGE = 1.0
 """Weight of the squared weights of the standardised measures, relative to one case."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("verb", choices=("fit", "check"))
-    if parser.parse_args().verb == "fit":
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    measure = verbs.add_parser("measure")
+    measure.add_argument("set", choices=SETS)
+    measure.add_argument("cases", nargs="*", help="names of cases; all if left out")
+    measure.add_argument("--half", choices=("tune", "report"), help="both if left out")
+    measure.add_argument("--limit", type=int, help="at most as many cases, evenly spread")
+    measure.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    verbs.add_parser("fit")
+    verbs.add_parser("check")
+    options = parser.parse_args()
+    if options.verb == "measure":
+        measure_cases(options)
+    elif options.verb == "fit":
         fit_weights()
-        return
-    for half in ("tune", "report"):
-        x, failed = load_results(half)
-        if not len(x):
-            continue
-        print(f"{half}: {describe_calibration(predict(x, np.array(WEIGHTS), BIAS), failed)}")
+    else:
+        write_results(stored_cases())
 
 
-def load_results(half: Half) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the measures (cases, measures) of a half of all sets, and which cases failed."""
-    rows = [
-        row
-        for name in SETS
-        for row in json.loads((RESULTS / f"{name}.json").read_text())["cases"]
-        if row["pipeline"] == PIPELINE and row["half"] == half
-    ]
-    measures = np.array([row["evidence"] for row in rows])
-    return measures, np.array([row["psnr"] < row["blurred"] + FAILED_BELOW for row in rows])
+def measure_cases(options: argparse.Namespace) -> None:
+    """Deblur cases of a set and store their gain and evidence."""
+    cases = load_cases(options.set, DATA, options.half)
+    cases = [case for case in cases if not options.cases or case.name in options.cases]
+    if options.limit:
+        cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), prepare_worker) as pool:
+        found = list(pool.map(partial(run_case, PIPELINE), cases))
+    keys = ("case", "half", "blurred", "psnr", "evidence")
+    uses = {(case["set"], case["case"]): case["use"] for case in stored_cases()}
+    rows = []
+    for row in found:
+        use = "fit" if row["half"] == "tune" else uses.get((options.set, row["case"]), "check")
+        rows.append({"set": options.set, "use": use, **{key: row[key] for key in keys}})
+    write_results([*earlier_rows(NAME, ["set", "case"], rows, "cases"), *rows])
+
+
+def write_results(cases: Sequence[Any]) -> None:
+    """Write the cases, and the calibration of each use."""
+    rows = []
+    for use in USES:
+        for name in ("all", *SETS):
+            chosen = [c for c in cases if c["use"] == use and name in ("all", c["set"])]
+            if chosen:
+                x, failed = arrays_of(chosen)
+                counts = count_calibration(predict(x, np.array(WEIGHTS), BIAS), failed)
+                rows.append({"use": use, "set": name, **counts})
+    remark = (
+        "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
+        "The weights were fitted to the cases `fit`, the measures chosen with `choice` too."
+    )
+    write_table(NAME, "Calibration of the confidence", rows, remark, "number of the case", cases)
+
+
+def stored_cases() -> list[Any]:
+    """Return the stored cases."""
+    return earlier_rows(NAME, [], [], "cases") if (RESULTS / f"{NAME}.json").exists() else []
+
+
+def arrays_of(cases: Sequence[dict[str, Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the measures (cases, measures), and which cases failed."""
+    names = [field.name for field in fields(Evidence)]
+    measures = np.array([[case["evidence"][name] for name in names] for case in cases])
+    return measures, np.array([case["psnr"] < case["blurred"] + FAILED_BELOW for case in cases])
 
 
 def fit_weights() -> None:
-    """Fit and print the weights, and the calibration under cross-validation."""
-    x, failed = load_results("tune")
-    fold = np.arange(len(x)) % FOLDS
+    """Fit and print the weights, and the calibration under cross-validation by scene."""
+    cases = [case for case in stored_cases() if case["use"] == "fit"]
+    x, failed = arrays_of(cases)
+    scenes = np.array([scene_of(case) for case in cases])
     held_out = np.zeros(len(x))
-    for f in range(FOLDS):
-        held_out[fold == f] = predict(x[fold == f], *fit(x[fold != f], ~failed[fold != f]))
-    print(f"cross-validation: {describe_calibration(held_out, failed)}")
+    for scene in dict.fromkeys(scenes):
+        own = scenes == scene
+        held_out[own] = predict(x[own], *fit(x[~own], ~failed[~own]))
+    print(f"cross-validation: {count_calibration(held_out, failed)}")
     weights, bias = fit(x, ~failed)
     for field, weight in zip(fields(Evidence), weights, strict=True):
         print(f"    {weight:.4g},  # {field.name}")
     print(f"BIAS = {bias:.4g}")
+
+
+def scene_of(case: dict[str, Any]) -> str:
+    """Return the name of the photograph that was blurred."""
+    name: str = case["case"]
+    return name.partition("_kernel_" if case["set"] == "lai" else "_")[0]
 
 
 def fit(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], float]:
@@ -91,14 +144,15 @@ def predict(x: NDArray[Any], weights: NDArray[Any], bias: float) -> NDArray[Any]
     return np.asarray(1 / (1 + np.exp(-(x @ weights + bias))))
 
 
-def describe_calibration(confidence: NDArray[Any], failed: NDArray[Any]) -> str:
-    """Return how many results of low confidence failed, and how many failures were of low one."""
+def count_calibration(confidence: NDArray[Any], failed: NDArray[Any]) -> dict[str, int]:
+    """Return the number of results, of those of low confidence, of failures, and of both."""
     low = confidence < 0.5
-    both = int((low & failed).sum())
-    return (
-        f"{len(failed)} cases; confidence below 0.5: {int(low.sum())}, of which failed {both}; "
-        f"failed: {int(failed.sum())}, of which below 0.5 {both}"
-    )
+    return {
+        "cases": len(failed),
+        "below 0.5": int(low.sum()),
+        "failed": int(failed.sum()),
+        "failed below 0.5": int((low & failed).sum()),
+    }
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
-from unblur_classic.map.search import kernel_confidence, kernel_refinement
+from unblur_classic.map.search import kernel_refinement
 from unblur_classic.map.search import kernel_search as search_module
-from unblur_classic.map.search.candidates import best_candidate
+from unblur_classic.map.search.candidates import Candidate, best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
-from unblur_classic.map.search.kernel_confidence import Evidence, confidence_of, measure_evidence
+from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
 from unblur_classic.map.search.kernel_refinement import refine_kernel
 from unblur_classic.map.search.kernel_search import (
     DOUBTFUL_AGREEMENT,
@@ -27,6 +27,7 @@ from unblur_classic.map.search.kernel_search import (
     similarity_across_scales,
 )
 from unblur_classic.map.search.search_track import support_extent, textured_window
+from unblur_classic.map.search.spectrum_agreement import spectrum_agreement
 
 
 def given_of(kernel):
@@ -150,20 +151,36 @@ def test_the_window_is_the_most_textured_one_and_valid():
 def test_the_evidence_for_a_true_kernel_is_better_than_for_a_wrong_one(shaken):
     kernel, given, found = shaken
     true = torch.from_numpy(np.array(kernel.weights))
-    right = measure_evidence(given, found, true)
-    wrong = measure_evidence(given, found, true.flip(0))
-    assert right.fine_sparsity < wrong.fine_sparsity
-    assert right.stability > wrong.stability
-    assert confidence_of(right) > confidence_of(wrong)
+    right, wrong = (Candidate.of(found, k, given) for k in (true, true.flip(0)))
+    assert right.sparsity < wrong.sparsity
+    assert right.evidence.stability > wrong.evidence.stability
+    assert right.evidence.spectrum > wrong.evidence.spectrum
+    assert right.confidence > wrong.confidence
+    assert replace(right, sparsity=float("inf")).confidence == 0
 
 
-def test_detail_and_direction_measure_blur():
-    noise = torch.rand(96, 128, generator=torch.Generator().manual_seed(0))
-    streaks = noise.unfold(1, 9, 1).mean(-1)
-    assert kernel_confidence._detail(streaks) < kernel_confidence._detail(noise) - 0.2
-    assert kernel_confidence._anisotropy(streaks) > kernel_confidence._anisotropy(noise) + 1
-    rotated = kernel_confidence._anisotropy(streaks.T)
-    assert rotated == pytest.approx(kernel_confidence._anisotropy(streaks), rel=0.1)
+def test_the_spectrum_of_a_blurred_image_agrees_with_its_kernel_alone(shaken):
+    kernel, given, _ = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    right = spectrum_agreement(given.y, true, given.noise)
+    assert right > 0.5
+    assert spectrum_agreement(given.y, true.flip(0), given.noise) < right - 0.25
+    moved = torch.nn.functional.pad(true, (4, 0, 0, 2))
+    for image, same, noise in ((given.y, moved, given.noise), (3 * given.y, true, 3 * given.noise)):
+        assert spectrum_agreement(image, same, noise) == pytest.approx(right, abs=2e-3)
+    assert spectrum_agreement(given.y, true, 1e3) == 0
+
+
+def test_a_scattered_kernel_has_less_support_per_extent_and_a_rival_less_confidence(shaken):
+    kernel, given, found = shaken
+    true = torch.nn.functional.pad(torch.from_numpy(np.array(kernel.weights)), [4] * 4)
+    dots = torch.zeros_like(true)
+    dots[::8, ::8] = 1 / 25
+    whole, scattered = (measure_evidence(given, found, k) for k in (true, dots))
+    assert scattered.area < whole.area
+    contested = measure_evidence(given, found, true, has_rival=True)
+    assert contested == replace(whole, rivalry=1.0)
+    assert confidence_of(contested) < confidence_of(whole)
 
 
 def test_the_alternative_of_a_search_is_unlike_its_kernel_and_nearly_as_good(monkeypatch, shaken):
@@ -206,9 +223,8 @@ def test_the_confidence_is_between_0_and_1_for_any_measures(shaken):
     _, given, found = shaken
     evidence = measure_evidence(given, found, found.kernel)
     for value in (-1e6, 0.0, 1e6):
-        assert 0 <= confidence_of(replace(evidence, agreement=value)) <= 1
-    assert confidence_of(replace(evidence, fine_sparsity=float("nan"))) == 0
-    assert len(Evidence.__dataclass_fields__) == 11
+        assert 0 <= confidence_of(replace(evidence, stability=value)) <= 1
+    assert confidence_of(replace(evidence, spectrum=float("nan"))) == 0
 
 
 def test_a_found_blur_has_a_high_confidence_and_noise_alone_a_low_one(shaken):

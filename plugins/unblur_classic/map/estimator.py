@@ -28,7 +28,6 @@ from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.candidates import Candidate, best_candidate
-from unblur_classic.map.search.kernel_confidence import confidence_of
 from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 
@@ -175,7 +174,7 @@ class MapEstimator(stages.KernelEstimator):
         with no_malloc_trim():
             best = self.find_kernel(found, given, context)
         centred = Kernel(recentre(best.kernel, grow=True).cpu().numpy())
-        return Estimate.of(centred, confidence=confidence_of(best.evidence))
+        return Estimate.of(centred, confidence=best.confidence)
 
     def find_kernel(
         self, found: FoundKernel, given: EstimationInput, context: Context
@@ -186,7 +185,7 @@ class MapEstimator(stages.KernelEstimator):
             return self._best_refined(found, given, context)
         with one_thread():
             kernel = self._best_of_starts(given, self._size(found, given), context)
-            return Candidate.of(found, kernel, given)
+            return Candidate.of(found, kernel, given, found.alternative is not None)
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""

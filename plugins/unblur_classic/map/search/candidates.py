@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, log
 
 from torch import Tensor
 
 from unblur.accel.parallel import map_on_threads
+from unblur.model.context import Context
 from unblur_classic.map.preprocessing import EstimationInput
-from unblur_classic.map.search.kernel_confidence import Evidence, measure_evidence
+from unblur_classic.map.scoring import KernelScorer, sparsity_of
+from unblur_classic.map.search.kernel_confidence import (
+    MIN_WINDOW,
+    WINDOW_SIZES,
+    Evidence,
+    confidence_of,
+    measure_evidence,
+)
 from unblur_classic.map.search.kernel_search import FoundKernel
+from unblur_classic.map.search.search_track import textured_window
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,37 @@ class Candidate:
         Refined from it.
     evidence : Evidence
         Measures of both.
+    sparsity : float
+        Logarithm of the normalised sparsity of the restored image relative to the blurred one's,
+        negative where the restored one is sharper; infinite where it is constant.
     """
 
     found: FoundKernel
     kernel: Tensor
     evidence: Evidence
+    sparsity: float
 
     @classmethod
-    def of(cls, found: FoundKernel, kernel: Tensor, given: EstimationInput) -> Candidate:
-        """Return a candidate with its evidence."""
-        return cls(found, kernel, measure_evidence(given, found, kernel))
+    def of(
+        cls, found: FoundKernel, kernel: Tensor, given: EstimationInput, has_rival: bool = False
+    ) -> Candidate:
+        """Return a candidate with its evidence; see `measure_evidence`."""
+        evidence = measure_evidence(given, found, kernel, has_rival)
+        return cls(found, kernel, evidence, relative_sparsity(given, kernel))
 
     @property
-    def sparsity(self) -> float:
-        """Logarithm of the normalised sparsity of the restored image; lower is better."""
-        value = self.evidence.fine_sparsity
-        return value if isfinite(value) else inf
+    def confidence(self) -> float:
+        """Confidence of the kernel, in [0, 1]; 0 where it restores a constant image."""
+        return confidence_of(self.evidence) if isfinite(self.sparsity) else 0.0
+
+
+def relative_sparsity(given: EstimationInput, kernel: Tensor) -> float:
+    """Return the sparsity of a restored image, see `Candidate`, of its most textured window."""
+    y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
+    image = y / y[valid > 0].std()
+    sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
+    value = log(sparsity_of(sharp, kernel) / sparsity_of(image, kernel))
+    return value if isfinite(value) else inf
 
 
 def best_candidate(
@@ -67,5 +91,8 @@ def best_candidate(
         Device of the tensors.
     """
     kernels = [found] if found.alternative is None else [found, found.alternative]
-    candidates = map_on_threads(lambda f: Candidate.of(f, refine(f), given), kernels, device)
+    has_rival = len(kernels) > 1
+    candidates = map_on_threads(
+        lambda f: Candidate.of(f, refine(f), given, has_rival), kernels, device
+    )
     return min(candidates, key=lambda c: c.sparsity)
