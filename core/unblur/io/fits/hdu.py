@@ -21,6 +21,7 @@ from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.fits.companions import describe_companions, find_companions
+from unblur.io.fits.extensions import find_image
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
@@ -53,7 +54,7 @@ class FitsReader(Reader):
         file, part = split_part(path)
         source = str(path)
         with _opened(file) as hdus:
-            number = _image_hdu(hdus, part, file)
+            number = find_image(hdus, part, file)
             hdu = hdus[number]
             header = hdu.header
             primary = hdus[0].header if number else None
@@ -234,25 +235,6 @@ def _opened(path: Path) -> Iterator[Any]:
                 yield hdus
         except UserWarning:
             raise ImageError(f"{path} is cut short; copy or download it again.") from None
-
-
-def _image_hdu(hdus: Any, part: str | None, path: Path) -> int:
-    if part is None:
-        for number, hdu in enumerate(hdus):
-            if hdu.is_image and len(hdu.shape) >= 2:
-                return number
-        raise ImageError(f"{path} holds no image of two axes or more, only tables or headers.")
-    name, _, version = part.partition(",")
-    key: Any = int(part) if part.isdecimal() else (name, int(version)) if version else part
-    try:
-        number = int(hdus.index_of(key))
-        hdu = hdus[number]
-    except (KeyError, IndexError):
-        listed = ", ".join(f"{n} ({h.name})" if h.name else str(n) for n, h in enumerate(hdus))
-        raise ImageError(f"{path} has no extension [{part}]; it holds {listed}.") from None
-    if not (hdu.is_image and len(hdu.shape) >= 2):
-        raise ImageError(f"{path}: extension [{part}] holds no image of two axes or more.")
-    return number
 
 
 def _axes(image: Image) -> str:

@@ -66,8 +66,12 @@ def read_psf_grid(path: Path) -> PsfGrid | None:
     try:
         from astropy.io import fits
 
+        from unblur.io.fits.extensions import readable_extensions
+
         with fits.open(path, ignore_missing_end=True) as hdus:
-            table = next((hdu for hdu in hdus if "PSF_SAMP" in hdu.header), None)
+            table = next(
+                (h for h in readable_extensions(hdus, path) if "PSF_SAMP" in h.header), None
+            )
             if table is not None:
                 header, values = table.header, np.asarray(table.data[0][0], np.float64)
                 read = _psfex

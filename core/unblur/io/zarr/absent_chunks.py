@@ -40,8 +40,7 @@ def describe_absent_chunks(folder: Path, array: Any) -> tuple[str, ...]:
     """
     if not folder.is_dir():
         return ()
-    stored = array.shards or array.chunks
-    grid = tuple(-(-n // c) for n, c in zip(array.shape, stored, strict=True))
+    grid = _stored_grid(array)
     total = prod(grid)
     absent = total - sum(
         len(index) == len(grid) and all(i < n for i, n in zip(index, grid, strict=True))
@@ -60,12 +59,19 @@ def describe_absent_chunks(folder: Path, array: Any) -> tuple[str, ...]:
     )
 
 
+def _stored_grid(array: Any) -> tuple[int, ...]:
+    """Return the number of files along each axis: of shards, or of chunks."""
+    extents = array.shards or array.chunks
+    return tuple(-(-n // c) for n, c in zip(array.shape, extents, strict=True))
+
+
 def check_chunk_count(folder: Path, array: Any) -> None:
     """Raise `ImageError` if an array that is read whole states far more chunks than are stored."""
-    total = prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
-    if total > MAX_UNCHECKED_CHUNKS and not array.shards:
+    total = prod(_stored_grid(array))
+    if total > MAX_UNCHECKED_CHUNKS:
         stored = sum(1 for _ in _stored_indices(os.fspath(folder)))
-        check_count(total, max(MAX_EXPANSION * stored, MAX_UNCHECKED_CHUNKS), "chunks", folder)
+        unit = "shards" if array.shards else "chunks"
+        check_count(total, max(MAX_EXPANSION * stored, MAX_UNCHECKED_CHUNKS), unit, folder)
 
 
 def stated_nodata(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> float | None:

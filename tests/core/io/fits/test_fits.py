@@ -1,15 +1,18 @@
 """FITS: headers, world coordinates, scaled integers, extensions."""
 
 import builtins
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.fits.hdu.base import _CorruptedHDU
 from astropy.wcs import WCS
 
 from unblur.errors import ImageError, OutputError
 from unblur.io import read_image, write_image
+from unblur.io.fits.extensions import find_image
 from unblur.model.image import Image
 
 RNG = np.random.default_rng(13)
@@ -179,3 +182,12 @@ def test_without_astropy_the_command_to_install_it_is_told(tmp_path, monkeypatch
         read_image(tmp_path / "in.fits")
     with pytest.raises(OutputError, match=r"pip install 'unblur\[astro\]'"):
         write_image(Image(np.ones((4, 4)), "YX"), tmp_path / "out.fits")
+
+
+def test_a_header_that_cannot_be_read_ends_the_search_for_an_image():
+    damaged = object.__new__(_CorruptedHDU)
+    extensions = [fits.PrimaryHDU(), damaged, fits.ImageHDU(np.zeros((4, 5)))]
+    for part in (None, "2", "SCI"):
+        with pytest.raises(ImageError, match=r"a\.fits is damaged: the header of extension 1"):
+            find_image(extensions, part, Path("a.fits"))
+    assert find_image([extensions[2], damaged], None, Path("a.fits")) == 0

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import zarr
 
+from unblur.errors import ImageError
 from unblur.io import read_image, write_image
+from unblur.io.zarr import absent_chunks
 
 DATA = (np.arange(40 * 50).reshape(40, 50) % 200 + 5).astype(np.uint16)
 
@@ -55,6 +57,17 @@ def test_absent_shards_are_counted(tmp_path):
     lose(path, "c/1/0")
     (note,) = read_image(path).metadata["notes"]
     assert "1 of the 2 shards of" in note
+
+
+@pytest.mark.parametrize("options", [{}, {"shards": (10, 10)}])
+def test_far_more_chunks_or_shards_than_are_stored_are_refused(tmp_path, options, monkeypatch):
+    """Zarr asks the file system for each of them, which takes some 50 µs."""
+    monkeypatch.setattr(absent_chunks, "MAX_UNCHECKED_CHUNKS", 8)
+    monkeypatch.setattr(absent_chunks, "MAX_EXPANSION", 3)
+    path = stored(tmp_path / "a.zarr", **options)
+    lose(path, *(f"c/{row}/{column}" for row in range(4) for column in range(4)))
+    with pytest.raises(ImageError, match=rf"20 {'shards' if options else 'chunks'}, more than"):
+        read_image(path)
 
 
 def test_absent_chunks_of_nan_are_no_data(tmp_path):

@@ -1,0 +1,56 @@
+"""Extensions of a FITS file: which of them is the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unblur.errors import ImageError
+
+
+def find_image(hdus: Any, part: str | None, path: Path) -> int:
+    """Return the number of the first image, or of that with a number, a name, or "NAME,version".
+
+    Raises
+    ------
+    ImageError
+        If there is none, it is no image of two axes or more, or a header is damaged.
+    """
+    listed = []
+    for number, hdu in enumerate(readable_extensions(hdus, path)):
+        is_image = hdu.is_image and len(hdu.shape) >= 2
+        if part is None and is_image:
+            return number
+        if part is not None and _is_named(hdu, number, part):
+            if not is_image:
+                raise ImageError(f"{path}: extension [{part}] holds no image of two axes or more.")
+            return number
+        listed.append(f"{number} ({hdu.name})" if hdu.name else str(number))
+    if part is None:
+        raise ImageError(f"{path} holds no image of two axes or more, only tables or headers.")
+    raise ImageError(f"{path} has no extension [{part}]; it holds {', '.join(listed)}.")
+
+
+def readable_extensions(hdus: Any, path: Path) -> Iterator[Any]:
+    """Yield the extensions; raise `ImageError` at a header that cannot be read.
+
+    What astropy (8.0.2) lists after such a header may not end.
+    """
+    from astropy.io.fits.hdu.base import _CorruptedHDU
+
+    for number, hdu in enumerate(hdus):
+        if isinstance(hdu, _CorruptedHDU):
+            raise ImageError(
+                f"{path} is damaged: the header of extension {number} is not readable."
+            )
+        yield hdu
+
+
+def _is_named(hdu: Any, number: int, part: str) -> bool:
+    """Return whether `part` is the number of an extension, its name, or its name and version."""
+    if part.isdecimal():
+        return number == int(part)
+    name, _, version = part.partition(",")
+    is_version = not version or (version.isdecimal() and int(version) == int(hdu.ver))
+    return str(hdu.name).upper() == name.upper() and is_version
