@@ -100,3 +100,10 @@ def test_a_value_is_determined_by_a_minimum_that_has_converged(deviance, value, 
     assert fitted.is_determined == is_determined
     if is_determined:
         assert fitted.value == pytest.approx(value, abs=1e-6)
+
+
+def test_a_value_is_extrapolated_to_a_complete_iteration():
+    """The minimum moved from 0.29 to 0.3 in the second half of the steps, and 0.01 is left."""
+    fitted = fit_parameter(parabola(0.3, early=0.29), 0.0, 0.1, (-0.6, 0.6), 0.05)
+    assert fitted.value == pytest.approx(0.31, abs=1e-6)
+    assert fitted.is_determined
