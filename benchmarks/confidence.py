@@ -1,14 +1,16 @@
 """Fit of the confidence of blind results, and its calibration.
 
     python benchmarks/confidence.py measure bsd-blind --half report --limit 20
+    python benchmarks/confidence.py collect  # the same from what blind.py has stored
     python benchmarks/confidence.py fit      # fit the weights and print them
     python benchmarks/confidence.py check    # count what the confidence foretells
 
 `measure` deblurs cases of the sets of `blind_cases.py` with `map-hyper-laplacian` and stores their
 gain in PSNR and the measures of `kernel_confidence.Evidence` in `results/confidence`; cases that
-are not run stay. `fit` is a logistic regression, on the halves to tune on, of whether the gain is
-at least 0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use,
-how many of the results of a confidence below 0.5 failed, and how many of the failures have such a
+are not run stay. `collect` takes them from the results of `blind.py`, where those are of these
+measures. `fit` is a logistic regression, on the halves to tune on, of whether the gain is at least
+0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use, how many
+of the results of a confidence below 0.5 failed, and how many of the failures have such a
 confidence, and writes the table. The uses are "fit" (the halves to tune on), "choice" (cases of the
 halves to report on with whose help the measures were chosen) and "check" (the others of these).
 """
@@ -46,11 +48,15 @@ def main() -> None:
     measure.add_argument("--half", choices=("tune", "report"), help="both if left out")
     measure.add_argument("--limit", type=int, help="at most as many cases, evenly spread")
     measure.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    verbs.add_parser("collect")
     verbs.add_parser("fit")
     verbs.add_parser("check")
     options = parser.parse_args()
     if options.verb == "measure":
         measure_cases(options)
+    elif options.verb == "collect":
+        for name in SETS:
+            store_cases(name, earlier_rows(name, [], [], "cases"))
     elif options.verb == "fit":
         fit_weights()
     else:
@@ -64,13 +70,20 @@ def measure_cases(options: argparse.Namespace) -> None:
     if options.limit:
         cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
     with ProcessPoolExecutor(options.workers, get_context("spawn"), prepare_worker) as pool:
-        found = list(pool.map(partial(run_case, PIPELINE), cases))
+        store_cases(options.set, list(pool.map(partial(run_case, PIPELINE), cases)))
+
+
+def store_cases(name: str, found: Sequence[dict[str, Any]]) -> None:
+    """Store rows of `blind.run_case` of a set, those of other pipelines and measures left out."""
     keys = ("case", "half", "blurred", "psnr", "evidence")
     uses = {(case["set"], case["case"]): case["use"] for case in stored_cases()}
+    measures = {field.name for field in fields(Evidence)}
     rows = []
     for row in found:
-        use = "fit" if row["half"] == "tune" else uses.get((options.set, row["case"]), "check")
-        rows.append({"set": options.set, "use": use, **{key: row[key] for key in keys}})
+        evidence = row["evidence"] if row["pipeline"] == PIPELINE else None
+        if isinstance(evidence, dict) and set(evidence) == measures:
+            use = "fit" if row["half"] == "tune" else uses.get((name, row["case"]), "check")
+            rows.append({"set": name, "use": use, **{key: row[key] for key in keys}})
     write_results([*earlier_rows(NAME, ["set", "case"], rows, "cases"), *rows])
 
 

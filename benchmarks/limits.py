@@ -33,7 +33,7 @@ import race_richardson_lucy
 import race_wiener
 import scale_mosaic
 from race import compare_tools
-from scale_table import write_table
+from scale_table import earlier_rows, write_table
 from unblur.engine import deblur
 from unblur.io import write_image, write_kernel
 from unblur.model.context import Context
@@ -301,8 +301,13 @@ def main() -> None:
         if limit.name.startswith(tuple(options.only)):
             rows.append(row_of(limit, options))
             print(*rows[-1].values(), sep=" | ", flush=True)
+    measured = [(limit.name, limit.about) for limit in LIMITS]
+    table = [*earlier_rows("limits", ["row", "measured"], rows), *rows]
+    table = [row for row in table if (row["row"], row["measured"]) in measured]
+    table.sort(key=lambda row: measured.index((row["row"], row["measured"])))
     load = f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f} at the end"
-    write_table("limits", "Speed and memory against their limits", rows, f"Medians; {load}.")
+    remark = f"Medians; rows that were not run again are kept; {load}."
+    write_table("limits", "Speed and memory against their limits", table, remark)
     if short := [row["row"] for row in rows if row["state"] != "kept"]:
         print("Short of the limit or not measured:", "; ".join(short))
 
