@@ -278,6 +278,7 @@ TARGETS = [
         "kodak-blind", "Kodak's pictures, blurred in three ways, blind", "blind.py", "kodak-blind"
     ),
     script("bsd-blind", "BSD's pictures, blurred in three ways, blind", "blind.py", "bsd-blind"),
+    script("real-photographs", "Real shaken photographs, blind", "real_photographs.py"),
     script("confidence", "Calibration of the confidence, stored cases", "confidence.py", "check"),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
     script(
