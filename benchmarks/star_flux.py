@@ -34,7 +34,7 @@ RADIUS, SKY_RADII = 6.0, (9.0, 14.0)
 
 KINDS: dict[str, dict[str, Any]] = {
     "bright": {"flux": 3e5},
-    "faint": {"flux": 6e3},
+    "few counts": {"flux": 6e3},
     "dark sky": {"flux": 2e4, "sky": 3.0, "read_noise": 8.0},
     "bright sky": {"flux": 1e5, "sky": 4000.0},
     "wide, elliptical": {"flux": 5e4, "shape": (4.5, 0.15, 0.1)},
