@@ -8,8 +8,9 @@ users, refusals that are not one sentence, more than 5 seconds, more than 1 GB, 
 writing outside the case's folder, a pickle, a process started, and the end of the child. `--formats
 tiff,png` restricts the formats, and `--only NAME --first N --cases 1` makes one case again.
 
-With `--save` the rows of the formats are written to `benchmarks/results/fuzz.json`, where those of
-other formats stay.
+With `--save` the rows of the formats are written to `benchmarks/results/fuzz.json` after every 250
+cases, where those of other formats stay, with the numbers of the cases that were found.
+`--continue` begins each format after the cases that are stored there, so that a run may be cut.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ MAX_GROWTH = 10**9
 HARD_LIMIT = 6 * 10**9
 """Memory at which the child ends, so that the machine is not filled, in bytes."""
 
+SAVE_EVERY = 250
+"""Number of cases of each format after which the rows are stored."""
+
 RESULTS = Path(__file__).with_name("results") / "fuzz.json"
 
 
@@ -53,6 +57,15 @@ class Totals:
     counts: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     most_memory: int = 0
+    found: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, number: int, status: str, detail: str, seconds: float, growth: int) -> None:
+        """Count a case; one that is neither read nor refused is kept by its number and file."""
+        self.counts[status] += 1
+        self.slowest = max(self.slowest, seconds)
+        self.most_memory = max(self.most_memory, growth)
+        if status not in ("read", "refused"):
+            self.found.setdefault(f"{status} {_last_line(detail)}".strip(), []).append(number)
 
 
 def child(connection: Any, seeds: list[Seed], run: int, folder: Path) -> None:
@@ -155,9 +168,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0, help="stop after this time")
     parser.add_argument("--show", type=int, default=5, help="findings of a kind that are printed")
     parser.add_argument("--save", action="store_true")
+    parser.add_argument("--continue", action="store_true", dest="continued")
     options = parser.parse_args()
     began = time.monotonic()
-    totals: dict[str, Totals] = {}
+    totals = _stored_totals(options) if options.continued else {}
+    begin = {group: total.counts.total() for group, total in totals.items()}
     kinds: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
@@ -168,17 +183,17 @@ def main() -> int:
         for index, seed in enumerate(seeds):
             if (not wanted or seed.group in wanted) and options.only in ("", seed.path.name):
                 groups.setdefault(seed.group, []).append(index)
+        totals = {group: totals.get(group, Totals()) for group in groups}
         worker = Worker(seeds, options.seed, folder)
         for number in range(options.first, options.first + options.cases):
             if options.minutes and time.monotonic() - began > 60 * options.minutes:
                 break
             for group, indices in groups.items():
+                if number < begin.get(group, 0):
+                    continue
                 index = indices[number % len(indices)]
                 status, detail, seconds, growth = worker.run(index, number)
-                total = totals.setdefault(group, Totals())
-                total.counts[status] += 1
-                total.slowest = max(total.slowest, seconds)
-                total.most_memory = max(total.most_memory, growth)
+                totals[group].add(number, status, detail, seconds, growth)
                 if status not in ("read", "refused"):
                     kind = f"{group} {status} {_last_line(detail)}"
                     kinds[kind] += 1
@@ -187,8 +202,10 @@ def main() -> int:
                         print(
                             f"{name} case {number}: {status} {seconds:.1f} s {detail}", flush=True
                         )
-            if number % 100 == 99:
+            if number % SAVE_EVERY == SAVE_EVERY - 1:
                 print(f"{number + 1} of each in {time.monotonic() - began:.0f} s", flush=True)
+                if options.save:
+                    _save(totals, options)
         worker.stop()
     _print(totals)
     for kind, count in kinds.most_common():
@@ -203,6 +220,21 @@ def _last_line(detail: str) -> str:
     return (detail.strip().splitlines() or [""])[-1].split(":")[0]
 
 
+def _stored_totals(options: argparse.Namespace) -> dict[str, Totals]:
+    """Return the counts of cases from 0 onward that an earlier run with this seed stored."""
+    if options.first or options.only:
+        raise SystemExit("--continue begins after the stored cases: leave out --first and --only")
+    content = json.loads(RESULTS.read_text("utf-8"))
+    if not content["command"].endswith(f"--seed {options.seed}"):
+        raise SystemExit(f"the stored cases were made with: {content['command']}")
+    totals = {}
+    for row in content["rows"]:
+        counts = Counter({"read": row["read"], "refused": row["refused"], "other": row["other"]})
+        memory = row["memory_mb"] * 10**6
+        totals[row["format"]] = Totals(counts, row["slowest_s"], memory, row.get("found", {}))
+    return totals
+
+
 def _rows(totals: dict[str, Totals]) -> list[dict[str, Any]]:
     return [
         {
@@ -213,6 +245,7 @@ def _rows(totals: dict[str, Totals]) -> list[dict[str, Any]]:
             "other": total.counts.total() - total.counts["read"] - total.counts["refused"],
             "slowest_s": round(total.slowest, 2),
             "memory_mb": round(total.most_memory / 1e6),
+            **({"found": total.found} if total.found else {}),
         }
         for group, total in totals.items()
     ]

@@ -15,6 +15,7 @@ RNG = np.random.default_rng(10)
 MAIN = """[ProfileSaveInfo]\r
 Name="FluoView File Information"\r
 Version="1.2.6.0"\r
+DataName="dose=5.oif"\r
 [Axis Parameter Common]\r
 AxisOrder="XYCZT"\r
 [Axis 2 Parameters Common]\r
