@@ -22,17 +22,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import race_richardson_lucy
 import race_wiener
 import scale_mosaic
-from race import compare_tools
+from limits_of_races import DEFAULT, LIONFISH, PLAIN, SKIMAGE, lucy, lucy_to_psnr, quality, race
 from scale_table import earlier_rows, write_table
 from unblur.engine import deblur
 from unblur.io import write_image, write_kernel
@@ -45,8 +43,6 @@ TEN_STEPS = 'richardson-lucy {"iterations": 10, "accelerate": false}'
 """Ten plain iterations, with which streamed Richardson-Lucy is timed."""
 BUSY = ("hyper-laplacian", "map", "richardson-lucy", "tv", "wiener")
 """Stages that are timed beside busy processes."""
-MODULES = {"scikit-image": "skimage", "redlionfish": "RedLionfishDeconv"}
-"""Module of each peer's package, where it has another name."""
 STACK_SECONDS = 15.0
 """Time of a stack from which it has fewer planes than were asked for, in seconds."""
 FEWEST_PLANES = 12
@@ -66,57 +62,6 @@ class Limit:
     measure: Callable[[argparse.Namespace], tuple[float, str]]
     limit: float
     is_upper: bool = False
-
-
-def race(
-    tools: list[Any], labels: tuple[str, ...], options: argparse.Namespace, **changes: int
-) -> dict[str, dict[str, Any]]:
-    """Return the rows of some tools by their label, timed alternately on one scene."""
-    chosen = [tool for tool in tools if tool.label in labels]
-    for tool in chosen:
-        if find_spec(MODULES.get(tool.package, tool.package)) is None:
-            raise LookupError(f"{tool.label}: not installed")
-    sizes = {"depth": 0, "edge": 2048, "kernel": 25, "repetitions": options.repetitions, **changes}
-    rows = {row["tool"]: row for row in compare_tools(chosen, argparse.Namespace(**sizes))}
-    for row in rows.values():
-        if "why" in row:
-            raise LookupError(f"{row['tool']}: {row['why']}")
-    return rows
-
-
-@cache
-def lucy_race(
-    peer: str, iterations: int, repetitions: int, *, edge: int = 2048, kernel: int, depth: int
-) -> dict[str, dict[str, Any]]:
-    """Race Richardson-Lucy with and without acceleration against a peer, once for both rows."""
-    return race(
-        race_richardson_lucy.tools(iterations),
-        (PLAIN, DEFAULT, peer),
-        argparse.Namespace(repetitions=repetitions),
-        edge=edge,
-        kernel=kernel,
-        depth=depth,
-    )
-
-
-def lucy(label: str, peer: str, iterations: int = 30, **changes: int) -> Callable[..., Any]:
-    """Return a row of Richardson-Lucy: how many times faster than a peer, PSNR beside it."""
-
-    def measure(options: argparse.Namespace) -> tuple[float, str]:
-        sizes = {"edge": 2048, "kernel": 25, "depth": 0, **changes}
-        sizes["edge"] = min(sizes["edge"], options.largest)
-        rows = lucy_race(peer, iterations, options.repetitions, **sizes)
-        own, other = rows[label], rows[peer]
-        return other["seconds"] / own["seconds"], quality(own, other)
-
-    return measure
-
-
-def quality(own: dict[str, Any], other: dict[str, Any]) -> str:
-    return (
-        f"{own['seconds']:.3f} and {other['seconds']:.3f} s; {own['psnr']:.2f} and "
-        f"{other['psnr']:.2f} dB, inside {own['psnr inside']:.2f} and {other['psnr inside']:.2f}"
-    )
 
 
 def wiener(options: argparse.Namespace) -> tuple[float, str]:
@@ -231,8 +176,6 @@ def stack(name: str) -> Callable[..., Any]:
     return measure
 
 
-SKIMAGE, LIONFISH = "scikit-image", "RedLionfish, CPU"
-PLAIN, DEFAULT = "unblur, plain", "unblur"
 LIMITS = [
     Limit("lucy 2048, 25", "times faster at equal steps", lucy(PLAIN, SKIMAGE), 4),
     Limit("lucy 1024, 9", "the same", lucy(PLAIN, SKIMAGE, edge=1024, kernel=9), 3),
@@ -240,16 +183,14 @@ LIMITS = [
     Limit("lucy 2048, 61", "the same", lucy(PLAIN, SKIMAGE, kernel=61), 3.5),
     Limit("lucy default", "times faster to the sharpness of 30 steps", lucy(DEFAULT, SKIMAGE), 8),
     *(
-        Limit(
-            f"lucy 3-D {depth} x {edge}, {kernel}",
-            about,
-            lucy(label, LIONFISH, 10, depth=depth, edge=edge, kernel=kernel),
-            limit,
+        Limit(f"lucy 3-D {sizes['depth']} x {sizes['edge']}, {sizes['kernel']}", *row)
+        for sizes in (
+            {"depth": 32, "edge": 256, "kernel": 15},
+            {"depth": 64, "edge": 512, "kernel": 31},
         )
-        for depth, edge, kernel in ((32, 256, 15), (64, 512, 31))
-        for label, about, limit in (
-            (PLAIN, "times faster at equal steps", 1.3),
-            (DEFAULT, "times faster to the sharpness of 10 steps", 4),
+        for row in (
+            ("times faster at equal steps", lucy(PLAIN, LIONFISH, 10, **sizes), 1.3),
+            ("times faster to the PSNR of its 10 steps", lucy_to_psnr(10, **sizes), 4),
         )
     ),
     Limit("wiener 2048", "times scikit-image's seconds", wiener, 3, is_upper=True),

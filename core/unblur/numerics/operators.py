@@ -107,18 +107,27 @@ def extend_periodic(y: Tensor, domain: Sequence[int], before: Sequence[int]) -> 
     cosine, so that a periodic filter meets no edge that the scene does not have.
     """
     ndim = len(domain)
+    window: tuple[Any, ...] = tuple(
+        slice(b, b + n) for b, n in zip(before, y.shape[-ndim:], strict=True)
+    )
+    scene = y.new_empty((*y.shape[:-ndim], *domain))
+    scene[(..., *window)] = y
     for axis, (size, lead) in enumerate(zip(domain, before, strict=True)):
         dim = axis - ndim
-        extent = y.shape[dim]
-        gap = size - extent
+        end = window[axis].stop
+        gap = size - y.shape[dim]
         if gap == 0:
             continue
+        # The whole of the axes before this one is known, and the window of those after it.
+        part: tuple[Any, ...] = (..., *[slice(None)] * (axis + 1), *window[axis + 1 :])
+        known = scene[part]
         ramp = torch.linspace(0, torch.pi, gap + 2, dtype=y.dtype, device=y.device)[1:-1]
         weight = (0.5 * (1 + torch.cos(ramp))).reshape([-1] + [1] * (-dim - 1))
-        last, first = y.narrow(dim, extent - 1, 1), y.narrow(dim, 0, 1)
+        last, first = known.narrow(dim, end - 1, 1), known.narrow(dim, lead, 1)
         bridge = weight * last + (1 - weight) * first
-        y = torch.roll(torch.cat([y, bridge], dim), lead, dim)
-    return y
+        known.narrow(dim, end, size - end).copy_(bridge.narrow(dim, 0, size - end))
+        known.narrow(dim, 0, lead).copy_(bridge.narrow(dim, size - end, lead))
+    return scene
 
 
 def gradient(x: Tensor, ndim: int = 2) -> Tensor:

@@ -60,6 +60,43 @@ class GradientConsensus:
             total = total + index.reshape([-1] + [1] * (ndim - 1 - axis))
         return (total % 2 == 0).to(like.dtype)
 
+    def agreed_change(
+        self, adjoint: BlockFilter, quotient: Tensor, half: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the back-projected quotient, 0 where the halves disagree, and where they agree.
+
+        Parameters
+        ----------
+        adjoint : BlockFilter
+            The back projection.
+        quotient : (C, *extent)
+            Quotient of image and prediction minus 1, at least `adjoint.needed` large.
+        half : (*extent)
+            1 at the pixels of the first half, see `half`.
+
+        Returns
+        -------
+        (C, *covered)
+            The change; beyond the scene as it is.
+        (C, *domain), boolean
+        """
+        total, first, product = (
+            quotient.new_empty((len(quotient), *adjoint.covered)) for _ in range(3)
+        )
+        total_tiles, first_tiles, product_tiles = map(adjoint.tiles, (total, first, product))
+        adjoint.for_each(quotient * half, first_tiles.__setitem__)
+
+        # The second half's is the whole's minus the first half's.
+        def multiply(index: Index, change: Tensor) -> None:
+            total_tiles[index] = change
+            part = first_tiles[index]
+            torch.mul(part, change.sub_(part), out=product_tiles[index])
+
+        adjoint.for_each(quotient, multiply)
+        agrees = self.agreement(product[corner(self._domain)])
+        total[corner(self._domain)].mul_(agrees)
+        return total, agrees
+
     def agreement(self, product: Tensor) -> Tensor:
         """Return whether the gradients agree, boolean, from their product, (C, *domain) each."""
         padded = product.new_zeros((len(product), *self._filter.needed))

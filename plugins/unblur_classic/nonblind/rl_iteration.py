@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from unblur.accel.fourier.pair_filter import source_version
+from unblur.accel.huge_pages import zeros_in_huge_pages
 from unblur.numerics.operators import Blur
 from unblur.numerics.overlap_save import BlockFilter, Index
+from unblur.numerics.sensitivity import inverse_masked_sensitivity, inverse_sensitivity
 from unblur_classic.nonblind.rl_acceleration import PLAIN
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 
@@ -127,21 +129,16 @@ class RichardsonLucyIteration:
         else:
             self._background = background
 
-        # The sensitivity K' 1; where it is nearly 0, the scene keeps its initial value.
-        _corner(inner, blur.shape)[:] = _corner(observed, blur.shape)
-        inverse = _zeros(data, 1, adjoint.covered)
-        self._inverse_sensitivity = adjoint.tiles(inverse)
-
-        def invert(index: Index, sensitivity: Tensor) -> None:
-            self._inverse_sensitivity[index] = torch.where(
-                sensitivity > MIN_SENSITIVITY, 1 / sensitivity, 0
-            )
-
-        adjoint.for_each(quotient[:1], invert)
+        # 1 / K' 1; where that is nearly 0, the scene keeps its initial value.
+        if blur.mask is None:
+            inverse = inverse_sensitivity(back, blur.shape, adjoint.covered, MIN_SENSITIVITY)[None]
+        else:
+            _corner(inner, blur.shape)[:] = blur.mask
+            inverse = inverse_masked_sensitivity(adjoint, quotient[:1], MIN_SENSITIVITY)
         if weight is not None:
             inverse = inverse.repeat(channels, *[1] * blur.ndim)
             _corner(inverse, blur.domain).mul_(weight)
-            self._inverse_sensitivity = adjoint.tiles(inverse)
+        self._inverse_sensitivity = adjoint.tiles(inverse)
         mask_tiles = forward.tiles(observed)
         self._mask_tiles = mask_tiles.expand(channels, *mask_tiles.shape[1:])
 
@@ -177,7 +174,7 @@ class RichardsonLucyIteration:
             divisors = self._adjoint.tiles(wide)
         is_plain = (momentum, relaxation) == PLAIN
         if not is_plain and self._log_change is None:
-            self._log_change = torch.zeros_like(self._wide_scene)
+            self._log_change = zeros_in_huge_pages(self._wide_scene, self._wide_scene.shape)
         changes = None if self._log_change is None else self._adjoint.tiles(self._log_change)
         lower = self._lower_tiles
         is_simple = divisor is None and lower is None and self._consensus is None
@@ -286,31 +283,17 @@ class RichardsonLucyIteration:
         if self._consensus is None or half is None:
             self._adjoint.for_each(self._wide_quotient, work)
             return
-        first = torch.empty_like(self._wide_scene)
-        product = torch.empty_like(self._wide_scene)
-        first_tiles, product_tiles = self._adjoint.tiles(first), self._adjoint.tiles(product)
-        self._adjoint.for_each(self._wide_quotient * half, first_tiles.__setitem__)
-        # The second half's is the whole's minus the first half's.
-        total = torch.empty_like(self._wide_scene)
-        total_tiles = self._adjoint.tiles(total)
-
-        def multiply(index: Index, change: Tensor) -> None:
-            total_tiles[index] = change
-            part = first_tiles[index]
-            torch.mul(part, change.sub_(part), out=product_tiles[index])
-
-        self._adjoint.for_each(self._wide_quotient, multiply)
-        agrees = self._consensus.agreement(_corner(product, self.scene.shape[1:]))
-        _corner(total, self.scene.shape[1:]).mul_(agrees)
+        total, agrees = self._consensus.agreed_change(self._adjoint, self._wide_quotient, half)
         if self._log_change is not None:
             _corner(self._log_change, self.scene.shape[1:]).mul_(agrees)
+        tiles = self._adjoint.tiles(total)
         for index in self._adjoint.indices(len(total)):
-            work(index, total_tiles[index])
+            work(index, tiles[index])
 
 
 def _zeros(like: Tensor, channels: int, *extents: tuple[int, ...]) -> Tensor:
     """Return zeros of the elementwise largest of several extents."""
-    return like.new_zeros((channels, *map(max, zip(*extents, strict=True))))
+    return zeros_in_huge_pages(like, (channels, *map(max, zip(*extents, strict=True))))
 
 
 def _corner(x: Tensor, extent: tuple[int, ...]) -> Tensor:
