@@ -1,6 +1,7 @@
 """A run warns of results without light, or with more or less than the input."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.signal import fftconvolve
 from test_point_flux import bell, point
@@ -23,6 +24,16 @@ def test_light_that_is_kept_is_not_mentioned():
     blurred, kernel = point(1.5, 0.05, 10, 0.001)
     for options in ({}, {"tile": 40}):
         assert "light" not in warnings_of(blurred, "richardson-lucy", kernel, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": 40}])
+def test_light_that_the_type_cuts_off_is_said(options):
+    blurred, kernel = point(1.5, 0.05, 10, 0.001)
+    counts = blurred * (40000 / blurred.max())
+    said = warnings_of(counts.astype(np.uint16), "richardson-lucy", kernel, **options)
+    assert "exceed the largest of the input's data type" in said
+    said = warnings_of(counts.astype(np.float32), "richardson-lucy", kernel, **options)
+    assert "exceed" not in said
 
 
 def test_a_result_of_zeros_is_said():

@@ -68,7 +68,11 @@ White = Annotated[
 ]
 Crop = Annotated[
     str | None,
-    typer.Option("--crop", metavar="Y0:Y1,X0:X1", help="Deblur this part only, to tune on it."),
+    typer.Option(
+        "--crop",
+        metavar="Y0:Y1,X0:X1",
+        help="Deblur this part only, to tune on it; as viewers show the picture.",
+    ),
 ]
 
 

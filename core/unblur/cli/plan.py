@@ -54,6 +54,7 @@ def plan(
     """
     from unblur.engine import plan as planned
     from unblur.io import read_image
+    from unblur.io.exif import cropped_as_seen
     from unblur.pipeline import Pipeline
     from unblur.runs.store import output_chunks
 
@@ -62,7 +63,7 @@ def plan(
         chain.build()
     given = read_image(image, axes=axes, lazy=True)
     if crop is not None:
-        given = given.cropped(*crop_box(crop))
+        given = cropped_as_seen(given, *crop_box(crop))
     if white is not None:
         given = given.with_white(white)
     kernel = read_psf(psf)

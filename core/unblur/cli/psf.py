@@ -189,7 +189,7 @@ def _validation_options(found: KernelFile, goal: Image | None) -> dict[str, Any]
         "image_shape": None if goal is None else [goal.extent(axis) for axis in axes],
         "pixel_size": found.pixel_size or None,
         "units": found.units,
-        "image_pixel_size": None if goal is None else goal.pixel_size or None,
+        "image_pixel_size": None if goal is None else goal.pixel_size,
         "image_units": None if goal is None else goal.units,
     }
 

@@ -52,6 +52,7 @@ def load_entry(output: Path, before: Path | None = None) -> ReportEntry:
         If a file is missing or unreadable, or input and result differ in shape.
     """
     from unblur.io import read_image, read_kernel
+    from unblur.io.exif import cropped_as_seen
 
     after = read_image(output, lazy=True)
     report = read_report(output)
@@ -62,7 +63,7 @@ def load_entry(output: Path, before: Path | None = None) -> ReportEntry:
             box = [slice(*map(int, report["crop"][axis])) for axis in ("rows", "columns")]
         except (KeyError, TypeError, ValueError):
             raise ImageError(f"{output}: its report states no valid crop.") from None
-        blurred = blurred.cropped(*box)
+        blurred = cropped_as_seen(blurred, *box)
     if sorted(blurred.shape) != sorted(after.shape):
         raise ImageError(
             f"{output}: the result is {after.axes} {after.shape}, but its input {source} is "

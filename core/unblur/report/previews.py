@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unblur.io.exif import as_seen, orientation_of
 from unblur.model.image import ALPHA, Image
 from unblur.model.kernel import KernelField
 
@@ -47,7 +48,10 @@ class Plane:
 
 
 def view_of(image: Image) -> Plane:
-    """Return the plane to display: first time, middle depth, three colours or first channel."""
+    """Return the plane to display: first time, middle depth, three colours or first channel.
+
+    It is turned as the image states.
+    """
     data, notes = image.data, []
     for axis in "TZ":
         if axis in image.axes and image.extent(axis) > 1:
@@ -69,6 +73,7 @@ def view_of(image: Image) -> Plane:
         notes.append(f"every {step}th pixel")
     plane = np.asarray(data[tuple(index)], np.float32)
     values = np.moveaxis(plane, 0, -1) if plane.ndim == 3 else plane
+    values = as_seen(values, orientation_of(image))
     is_picture = image.metadata.get("format") in ("png", "jpeg") or image.dtype.itemsize == 1
     is_photo = is_colour or (is_picture and not notes)
     return Plane(values, ", ".join(notes), is_photo)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unblur.io.exif import as_seen, orientation_of
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
 from unblur.report.curve import spectrum_plot
@@ -116,7 +117,7 @@ def _slider(before: Float, after: Float, tones: Tones, label: str, caption: str)
 def _kernel(field: KernelField | None, image: Image) -> str:
     if field is None:
         return ""
-    picture = kernel_picture(field)
+    picture = as_seen(kernel_picture(field), orientation_of(image))
     gap = np.isnan(picture)
     grey = (np.sqrt(np.nan_to_num(picture)) * 255 + 0.5).astype(np.uint8)
     colour = np.stack([np.where(gap, 90, grey)] * 3, -1).astype(np.uint8)

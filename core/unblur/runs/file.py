@@ -133,11 +133,12 @@ def freeze_on(source: Path, options: RunOptions) -> None:
 
 def _read(source: Path, options: RunOptions, *, lazy: Lazy) -> Image:
     from unblur.io import read_image
+    from unblur.io.exif import cropped_as_seen
 
     image = read_image(source, axes=options.axes, lazy=lazy)
     if options.white is not None:
         image = image.with_white(options.white)
-    return image if options.crop is None else image.cropped(*options.crop)
+    return image if options.crop is None else cropped_as_seen(image, *options.crop)
 
 
 def _way(image: Image, files: FileJob, options: RunOptions) -> Way:

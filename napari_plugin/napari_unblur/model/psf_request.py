@@ -136,7 +136,7 @@ def _validate(array: NDArray[Any], request: PsfRequest, note: str) -> PsfCandida
     facts: dict[str, Any] = {
         "image_shape": request.image_shape[-array.ndim :] or None,
         "pixel_size": request.pixel_size or None,
-        "image_pixel_size": request.image_pixel_size or None,
+        "image_pixel_size": request.image_pixel_size,
         "units": request.units,
         "image_units": request.image_units,
     }

@@ -17,6 +17,10 @@ from unblur.numerics.noise import estimate_noise
 LARGEST_ERROR = 0.02
 """Largest change of the sum of values by a method that keeps it, as a fraction of the input's."""
 
+LARGEST_CLIPPED_LIGHT = 1e-4
+"""Largest light that the limit of an integer type may cut off without a warning, as a fraction of
+the input's."""
+
 Block = tuple[torch.Tensor, torch.Tensor | None]
 """Values (C, *spatial), white = 1, and the mask (*spatial) of valid pixels, if any is not."""
 
@@ -110,12 +114,18 @@ class Light:
         Sum of the input's absolute values.
     any_after : bool
         Whether any value of the result is not 0.
+    clipped : int
+        Number of values of the result above the largest of an integer type.
+    clipped_light : float
+        Sum of what these values exceed it by, which is lost.
     """
 
     before: float = 0.0
     after: float = 0.0
     magnitude: float = 0.0
     any_after: bool = False
+    clipped: int = 0
+    clipped_light: float = 0.0
 
     @classmethod
     def of(
@@ -138,7 +148,13 @@ class Light:
         if normalization.black < 0:
             own = blurred.double() * span + normalization.black
             magnitude = float(own.abs().sum())
-        return cls(before, after, magnitude, any_after)
+        clipped, lost = 0, 0.0
+        largest = _largest(normalization)
+        if result.numel() and float(result.amax()) > largest:
+            excess = (result - largest).clamp_min(0)
+            clipped = int(excess.count_nonzero())
+            lost = float(excess.sum(dtype=torch.float64)) * span
+        return cls(before, after, magnitude, any_after, clipped, lost)
 
     def __add__(self, other: Light) -> Light:
         return Light(
@@ -146,10 +162,12 @@ class Light:
             self.after + other.after,
             self.magnitude + other.magnitude,
             self.any_after or other.any_after,
+            self.clipped + other.clipped,
+            self.clipped_light + other.clipped_light,
         )
 
     def warnings(self, stages: Sequence[Stage], is_restored: bool) -> list[str]:
-        """Return sentences on a result without light, and on light that was not kept.
+        """Return sentences on a result without light, and on light that was cut off or not kept.
 
         Parameters
         ----------
@@ -166,12 +184,29 @@ class Light:
                 "do not fit it, or its values are too small for its type (convert it to float)."
             ]
         keeping = [s.name for s in stages if isinstance(s, Deconvolver) and s.keeps_light]
-        error = (self.after - self.before) / self.magnitude
-        if not keeping or is_restored or abs(error) <= LARGEST_ERROR:
+        if not keeping:
             return []
-        change = "more" if error > 0 else "less"
-        return [
-            f"the result has {abs(error):.1%} {change} light than the input, which "
-            f"'{keeping[0]}' should keep; bright objects that the border cuts cause it, or a "
-            "kernel that does not fit."
-        ]
+        found = []
+        lost = self.clipped_light / self.magnitude
+        if lost > LARGEST_CLIPPED_LIGHT:
+            found.append(
+                f"{self.clipped} values exceed the largest of the input's data type and are cut "
+                f"off at it, which loses {lost:.2%} of the light; convert the input to float32 to "
+                "keep them."
+            )
+        error = (self.after - self.before) / self.magnitude
+        if not is_restored and abs(error) > LARGEST_ERROR:
+            change = "more" if error > 0 else "less"
+            found.append(
+                f"the result has {abs(error):.1%} {change} light than the input, which "
+                f"'{keeping[0]}' should keep; bright objects that the border cuts cause it, or a "
+                "kernel that does not fit."
+            )
+        return found
+
+
+def _largest(normalization: Normalization) -> float:
+    """Return the largest value that the type of the result can hold, white = 1."""
+    if normalization.dtype.kind not in "ui":
+        return float("inf")
+    return (float(np.iinfo(normalization.dtype).max) - normalization.black) / normalization.span

@@ -36,7 +36,8 @@ def validate(
     image_shape : sequence of int, optional
         Spatial extent of the image to be deconvolved, in pixels.
     pixel_size, image_pixel_size : mapping of "Z", "Y", "X" to float, optional
-        Sampling step of the PSF and of the image.
+        Sampling step of the PSF and of the image; that of the image is empty if it states none,
+        and None without an image.
     units, image_units : mapping of axis to str, optional
         Their units, which are converted; without them both are in the same unit.
 

@@ -63,7 +63,11 @@ def compare_pixel_sizes(
     if not pixel_size and not image_pixel_size:
         return  # without any pixel size there is nothing to compare
     axes = AXES[-properties.values.ndim :]
-    of_psf, of_image = pixel_size or {}, image_pixel_size or {}
+    if image_pixel_size is None:
+        stated = describe_sizes(axes, pixel_size or {}, units)
+        yield Diagnostic("ok", "pixel size", f"{stated}; no image to compare it with.")
+        return
+    of_psf, of_image = pixel_size or {}, image_pixel_size
     ratios = pixel_size_ratios(axes, of_psf, of_image, units, image_units)
     both = [a for a in axes if of_psf.get(a) and of_image.get(a)]
     sizes = (

@@ -152,6 +152,11 @@ def test_pixel_size_is_compared_and_the_psf_resampled(ratio):
     assert finding(validate(psf, **same), "pixel size").level == "ok"
     unknown = validate(psf, image_pixel_size={"Y": 1.0, "X": 1.0})
     assert "PSF does not state" in finding(unknown, "pixel size").detail
+    unstated = validate(psf, pixel_size={"Y": 1.0, "X": 1.0}, image_pixel_size={})
+    assert "image does not state" in finding(unstated, "pixel size").detail
+    alone = validate(psf, pixel_size={"Y": 0.1, "X": 0.1}, units={"Y": "µm", "X": "µm"})
+    assert finding(alone, "pixel size").level == "ok"
+    assert "0.1 µm; no image" in finding(alone, "pixel size").detail
 
 
 def test_a_measured_psf_is_cut_out_of_its_noise(shared):
