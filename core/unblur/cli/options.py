@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from unblur.model.kernel import KernelField
 
 Json = Annotated[bool, typer.Option("--json", help="Print a machine-readable result on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors alone.")
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are already there.")
 ]

@@ -21,6 +21,9 @@ PATIENCE = 1.0
 LOG_INTERVAL = 20.0
 """Time between lines where stderr is not a terminal, in seconds."""
 
+MOST_WARNINGS = 20
+"""Largest number of warnings of a batch that are printed, dimensionless."""
+
 
 class ProgressBar:
     """Shows the `Progress` reports of a piece of work.
@@ -101,6 +104,56 @@ class ProgressBar:
         self._logged = now
         share = 100 * report.done // max(report.total, 1)
         print_status(f"{self.title}: {report.label} {share} %, {duration(report.remaining)} left")
+
+
+class BatchLog:
+    """Lines about a batch of inputs: how many are done, the time left, and warnings up to a limit.
+
+    Parameters
+    ----------
+    total : int
+        Number of inputs; of a single one no line is printed, and every warning.
+    quiet : bool
+        Whether the lines on the work that is left are left out.
+    clock : callable
+        Returns the time in seconds.
+    """
+
+    def __init__(
+        self, total: int, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.total = total
+        self.quiet = quiet
+        self._clock = clock
+        self._began = self._logged = clock()
+        self._done = self._warnings = 0
+
+    def warn(self, text: str) -> None:
+        """Print a warning, or count it if the batch has many."""
+        self._warnings += 1
+        if self.total == 1 or self._warnings <= MOST_WARNINGS:
+            print_status(text)
+
+    def advance(self, skipped: int) -> None:
+        """Count an input as done, and print at intervals how many are, and the time left.
+
+        `skipped` of them were done before, which says nothing of the time.
+        """
+        self._done += 1
+        now = self._clock()
+        worked = self._done - skipped
+        if self.quiet or not worked or self._done == self.total or self.total == 1:
+            return
+        if now - self._logged >= LOG_INTERVAL:
+            self._logged = now
+            left = (now - self._began) / worked * (self.total - self._done)
+            print_status(f"{self._done} of {self.total} inputs, {duration(left)} left")
+
+    def close(self) -> None:
+        """Print how many warnings were counted only."""
+        more = self._warnings - MOST_WARNINGS
+        if self.total > 1 and more > 0:
+            print_status(f"{more} more warnings are in the reports beside the results.")
 
 
 def _new_bar() -> Any:

@@ -37,7 +37,7 @@ from unblur.cli.options import (
     read_psf,
     settings,
 )
-from unblur.cli.progress import ProgressBar, duration
+from unblur.cli.progress import BatchLog, ProgressBar, duration
 from unblur.cli.signals import interruptible
 from unblur.errors import Cancelled
 from unblur.model.confidence import confidence_number
@@ -122,7 +122,7 @@ def run(
     processing = make_scheduler(scheduler, workers, device=device, on_message=print_status)
     into_folder = output.endswith(("/", "\\"))
     jobs = file_jobs(inputs, Path(output), into_folder, [] if psf is None else [Path(psf)])
-    summary = RunSummary()
+    summary, log = RunSummary(), BatchLog(len(jobs), quiet)
     with interruptible() as is_cancelled:
         context = Context(
             resolve_device(device), seed, noise_level(noise), is_cancelled=is_cancelled
@@ -140,17 +140,20 @@ def run(
             nonfinite="fill" if fill_nonfinite else "keep",
             psf_resample=psf_resample,
             shared_freeze=SharedFreeze() if freeze else None,
-            on_message=print_status,
+            on_message=log.warn,
         )
         try:
             for job in jobs:
-                _attempt(job, options, summary, quiet, ctx.find_root().params["debug"])
+                entry = _attempt(job, options, summary, log, ctx.find_root().params["debug"])
+                if entry is not None and not (quiet or as_json):
+                    print_result(_line(entry))
+                log.advance(len(summary.skipped))
         finally:
+            log.close()
             if as_json:
                 print_json({**vars(summary), "seconds": round(time.monotonic() - began, 3)})
-    if not (quiet or as_json):
-        for entry in summary.done:
-            print_result(_line(entry))
+    if summary.skipped and not quiet:
+        print_status(f"{len(summary.skipped)} of {len(jobs)} inputs were done before.")
     if summary.failed:
         if len(jobs) > 1:
             print_status(f"{len(summary.failed)} of {len(jobs)} inputs failed.")
@@ -158,19 +161,27 @@ def run(
 
 
 def _attempt(
-    job: FileJob, options: RunOptions, summary: RunSummary, quiet: bool, debug: bool
-) -> None:
-    """Process one input; an error is printed and recorded, and the other inputs are processed."""
+    job: FileJob, options: RunOptions, summary: RunSummary, log: BatchLog, debug: bool
+) -> dict[str, Any] | None:
+    """Process one input and return its entry in the summary, unless it failed or was skipped.
+
+    An error is printed and recorded, and the other inputs are processed.
+    """
     from unblur.runs import file
     from unblur.runs.store import journal_path
 
     options.context.checkpoint()
     try:
         if options.resume and job.is_done:
+            if file.has_other_settings(job, options):
+                log.warn(
+                    f"{job.output} was made with another pipeline, other params or another seed, "
+                    "and is kept; --overwrite makes it anew."
+                )
             file.freeze_on(job.source, options)
             summary.skipped.append({"input": str(job.source), "output": str(job.output)})
-            return
-        with name_file_in_errors(job.source), ProgressBar(job.source.name, quiet) as bar:
+            return None
+        with name_file_in_errors(job.source), ProgressBar(job.source.name, log.quiet) as bar:
             context = options.context.with_(on_progress=bar)
             result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
@@ -181,17 +192,19 @@ def _attempt(
         if debug:
             raise
         _fail(job, summary, format_error(error))
-        return
+        return None
     for warning in result.report.warnings:
         if warning not in options.pipeline.pipeline.notes:  # already on stderr
-            print_status(f"{job.source}: {warning}")
+            log.warn(f"{job.source}: {warning}")
     for failure in result.report.failures:
         print_status(f"{job.output}: {failure}")
     if result.report.failures:
         count = len(result.report.failures)
         _fail(job, summary, f"{job.output}: {count} parts could not be made and are left empty.")
-        return
-    summary.done.append(_entry(job, result))
+        return None
+    entry = _entry(job, result)
+    summary.done.append(entry)
+    return entry
 
 
 def _fail(job: FileJob, summary: RunSummary, message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unblur.runs.file_jobs import FileJob
-from unblur.runs.sidecars import write_sidecars
+from unblur.runs.sidecars import read_report, write_sidecars
 from unblur.runs.store import alone, deblur_to_store, journal_path
 
 if TYPE_CHECKING:
@@ -129,6 +129,14 @@ def freeze_on(source: Path, options: RunOptions) -> None:
     """Fix the shared settings on an image that is finished already, if they are not yet."""
     if options.shared_freeze is not None and options.shared_freeze.frozen is None:
         _job(_read(source, options, lazy=True), options)
+
+
+def has_other_settings(files: FileJob, options: RunOptions) -> bool:
+    """Return whether a finished result was made with other steps, params or another seed."""
+    report = read_report(files.output)
+    steps = options.pipeline.pipeline.model_dump(mode="json", exclude_defaults=True)["steps"]
+    made = (report.get("pipeline", {}).get("steps"), report.get("seed"))
+    return made != (steps, options.context.seed)
 
 
 def _read(source: Path, options: RunOptions, *, lazy: Lazy) -> Image:

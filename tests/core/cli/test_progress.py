@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from unblur.cli.progress import ProgressBar, duration
+from unblur.cli.progress import BatchLog, ProgressBar, duration
 from unblur.model.context import Progress
 
 
@@ -77,3 +77,26 @@ def test_quiet_is_silent(clock, capsys):
 )  # fmt: skip
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_batch_says_how_much_is_left(clock, capsys):
+    log = BatchLog(5, clock=clock)
+    for seconds in (110.0, 130.0, 135.0, 150.0, 190.0):
+        clock.append(seconds)
+        log.advance(skipped=1)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "unblur: 2 of 5 inputs, 1 min 30 s left",
+        "unblur: 4 of 5 inputs, 17 s left",
+    ]
+
+
+def test_a_batch_prints_some_warnings_and_counts_the_rest(capsys):
+    for total, printed in ((1, 30), (2, 21)):
+        log = BatchLog(total)
+        for number in range(30):
+            log.warn(f"warning {number}")
+        log.close()
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == printed
+    assert said[-1] == "unblur: 10 more warnings are in the reports beside the results."

@@ -113,6 +113,9 @@ def test_overwrite_replaces_and_resume_leaves(unblur, halve, files):
     first = (files / "o.tif").stat().st_mtime_ns
     said = unblur(*given, "--resume", "--json")
     assert json.loads(said.out)["skipped"][0]["output"] == str(files / "o.tif")
+    assert said.err == "unblur: 1 of 1 inputs were done before.\n"
+    said = unblur(*given, "--resume", "--seed", "7")
+    assert "made with another pipeline, other params or another seed" in said.err
     assert (files / "o.tif").stat().st_mtime_ns == first
     unblur(*given, "--overwrite")
     assert (files / "o.tif").stat().st_mtime_ns != first
