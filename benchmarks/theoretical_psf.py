@@ -1,6 +1,6 @@
 """Deconvolution with theoretical PSFs alone, beside the Richardson-Lucy of other packages.
 
-    python benchmarks/theoretical_psf.py [DATA] [--out FILE] [--pictures FOLDER]
+    python benchmarks/theoretical_psf.py [DATA] [--only NAME...] [--out FILE] [--pictures FOLDER]
 
 The others are scikit-image, RedLionfish (`pip install redlionfish`) and sdeconv (`pip install
 sdeconv`); those that are not installed are left out. RedLionfish handles stacks alone: an image
@@ -9,11 +9,12 @@ networks need torchvision, which its Richardson-Lucy does without.
 
 DATA is the folder `data/microscopy`: two pairs of BioSR (widefield, and SIM as the reference) and
 the simulated bars in 3-D. Every tool gets the same PSF, computed from the optics, and the same
-number of iterations. Printed and stored: the correlation with the reference over the image without
+numbers of iterations; the recommended pipeline of this package is run as it is shipped, and stops
+by itself. Printed and stored: the correlation with the reference over the image without
 a border of 16 pixels (4 planes), of the blurred image itself and of each result, where each may be
 displaced by up to 2 pixels: RedLionfish and sdeconv reverse the transform of an even size by an
 inversion of the array, which displaces their results. The pictures show
-the blurred image, every result of the last number of iterations, and the reference.
+the blurred image, the pipeline's result, that of each package at 100 iterations, and the reference.
 
 Optics. BioSR: NA 1.49, oil 1.518, emission 525 nm, 62.6 nm pixels (C. Qiao et al., Nature Methods
 18, 2021: TIRF objective, 488 nm excitation). Bars: the stored kernel of the simulation is compared
@@ -46,8 +47,17 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.optics import Beam, Microscope, microscope_kernel
 
-ITERATIONS = (10, 30, 100)
-"""Numbers of iterations, dimensionless."""
+NAMES = ("factin_1", "microtubules_1", "bars")
+"""Names of the pairs."""
+
+ITERATIONS = (10, 30, 100, 300)
+"""Numbers of iterations, dimensionless; of stacks, all but the last."""
+
+PIPELINE = "optics-richardson-lucy"
+"""Recommended pipeline, which stops by itself."""
+
+SHOWN = 100
+"""Number of iterations in the pictures, dimensionless."""
 
 SHIFT = 2
 """Largest displacement of a result along each axis that counts as none, pixels."""
@@ -56,6 +66,12 @@ FLOOR = 1e-9
 """Smallest value of an image, relative to its largest, for packages that divide by it."""
 
 Method = Callable[[np.ndarray, Kernel, int], np.ndarray]
+
+
+def by_pipeline(blurred: np.ndarray, kernel: Kernel) -> np.ndarray:
+    """Return the image deblurred by the recommended pipeline."""
+    image = Image(blurred.astype(np.float32), "ZYX"[-blurred.ndim :])
+    return np.asarray(unblur.deblur(image, PIPELINE, kernel, device="cpu").image.data)
 
 
 def with_unblur(blurred: np.ndarray, kernel: Kernel, count: int) -> np.ndarray:
@@ -129,14 +145,17 @@ def compare(
     """Print and return the correlations of one pair."""
     row: dict[str, Any] = {"image": name, "psf": "x".join(map(str, kernel.shape))}
     row["blurred"] = round(correlation(blurred, reference), 4)
-    panels = [blurred]
+    done = by_pipeline(blurred, kernel)
+    row[PIPELINE] = round(correlation(done, reference), 4)
+    panels = [blurred, done]
     for package, (module, method) in METHODS.items():
         if find_spec(module) is None:
             continue
-        for count in ITERATIONS:
+        for count in ITERATIONS if blurred.ndim == 2 else ITERATIONS[:-1]:
             done = method(blurred, kernel, count)
             row[f"{package} {count}"] = round(correlation(done, reference), 4)
-        panels.append(done)
+            if count == SHOWN:
+                panels.append(done)
     print(json.dumps(row), flush=True)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
@@ -172,27 +191,32 @@ def main() -> None:
     """Print one line per pair."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data/microscopy"))
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
+    parser.add_argument("--out", type=Path, help="rows of other images in it are kept")
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
     beam = Beam(0.525, 1.49, 1.518, 1.518)
     kernel = microscope_kernel(Microscope("widefield", beam), 0.0626, size=63)
-    rows = []
-    for name in ("factin_1", "microtubules_1"):
+    stored = json.loads(given.out.read_text()) if given.out and given.out.exists() else {}
+    rows = {row["image"]: row for row in stored.get("rows", [])}
+    for name in (n for n in NAMES[:2] if n in given.only):
         pair = (
             tifffile.imread(given.data / "biosr_pairs" / f"{name}_{kind}.tif")
             for kind in ("widefield", "sim_reference")
         )
-        rows.append(compare(name, *pair, kernel, given.pictures))
-    folder = given.data / "bars_simulated_3d"
-    bars, optics = bars_kernel(tifffile.imread(folder / "kernel.tif"))
-    print(f"bars: {optics}")
-    stacks = (tifffile.imread(folder / f"{n}.tif") for n in ("data", "actual"))
-    rows.append(compare("bars", *stacks, bars, given.pictures))
+        rows[name] = compare(name, *pair, kernel, given.pictures)
+    optics = stored.get("optics of the bars", "")
+    if "bars" in given.only:
+        folder = given.data / "bars_simulated_3d"
+        bars, optics = bars_kernel(tifffile.imread(folder / "kernel.tif"))
+        print(f"bars: {optics}")
+        stacks = (tifffile.imread(folder / f"{n}.tif") for n in ("data", "actual"))
+        rows["bars"] = compare("bars", *stacks, bars, given.pictures)
     names = ("scikit-image", "redlionfish", "sdeconv")
     found = {n: version(n) for n in names if find_spec(METHODS[_method(n)][0])}
     if given.out:
-        result = {"versions": found, "optics of the bars": optics, "rows": rows}
+        listed = [rows[name] for name in NAMES if name in rows]
+        result = {"versions": found, "optics of the bars": optics, "rows": listed}
         given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

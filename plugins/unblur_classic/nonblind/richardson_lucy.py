@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
@@ -139,8 +140,10 @@ class RichardsonLucy(stages.Deconvolver):
         """Return 5.5 standard deviations of a pixel's influence; see the Notes."""
         # Convolutions in all iterations: the consensus of gradients takes a third one in each.
         per_step = 3 if self._is_local else 2
-        # The significance before the first iteration takes one, the residual after the last too.
+        # The significance before the first iteration takes one, the residual after the last too;
+        # the smoothed initial scene takes two.
         beside = 2 if self.params.min_significance else 0
+        beside += 2 if self.params.initial == "smoothed" else 0
         exact = [(len(self._steps()) * per_step + beside) * n for n in kernel.half_width]
         if self._is_preview:
             return tuple(exact)
@@ -207,6 +210,8 @@ class RichardsonLucy(stages.Deconvolver):
         )
         scene = iterate.scene
         scene[:] = counts.first_scene(blur)
+        if self.params.initial == "smoothed":
+            scene[:] = smoothed(blur, scene)
         if pedestal is not None:
             scene.add_(pedestal)
         background = level - counts.level + counts.background
@@ -251,6 +256,14 @@ def tv_divisor(scene: Tensor, weight: float, smoothing: float | Tensor = MIN_PRE
     gradients = gradient(scene, ndim)
     length = gradients.square().sum(0).add_(smoothing**2).sqrt_()
     return (1 + weight * gradient_adjoint(gradients / length, ndim)).clamp_min_(0.5)
+
+
+def smoothed(blur: Blur, scene: Tensor) -> Tensor:
+    """Return `K' K x / K' 1` of a scene (C, *domain), positive."""
+    seen = blur.adjoint(blur.forward(torch.ones_like(scene)))
+    return (blur.adjoint(blur.forward(scene)) / seen.clamp_min(MIN_PREDICTION)).clamp_min_(
+        MIN_PREDICTION
+    )
 
 
 def kernel_std(kernel: Kernel) -> list[float]:

@@ -28,6 +28,12 @@ class RichardsonLucyParams(Params):
         "those pixels as they are where the gradients of two halves of the pixels disagree: a "
         "sky without mottle.",
     )
+    initial: Literal["image", "smoothed"] = Field(
+        "image",
+        description="Scene before the first iteration: the image, or the image smoothed by the "
+        "kernel twice, whose noise beyond what the kernel transmits is less; no iteration "
+        "changes that.",
+    )
     tv: float = Field(0.0, ge=0, lt=0.2, description="Weight of total variation; 0.002 is mild.")
     accelerate: bool = Field(
         True,
