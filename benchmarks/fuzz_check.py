@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import traceback
@@ -76,7 +77,12 @@ class Watch:
             writes = isinstance(flags, int) and flags & 3
             if (writes or (mode and set(mode) & set("wax+"))) and self._is_outside(path):
                 self.events.append(f"{event} {path}")
-        elif event in ("os.rename", "os.remove", "os.mkdir", "os.link", "os.symlink", "os.rmdir"):
+        elif event in ("os.remove", "os.rmdir", "os.mkdir"):
+            path, folder = arguments[0], arguments[-1]
+            if folder >= 0:  # relative to an open folder, as in `shutil.rmtree`
+                path = str(Path(f"/proc/self/fd/{folder}").readlink() / os.fsdecode(path))
+            self.events += [f"{event} {path}"] if self._is_outside(path) else []
+        elif event in ("os.rename", "os.link", "os.symlink"):
             self.events += [f"{event} {p}" for p in arguments[:2] if self._is_outside(p)]
 
     def _is_outside(self, path: Any) -> bool:

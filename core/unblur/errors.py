@@ -40,6 +40,15 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
+LONGEST_VALUE = 80
+"""Longest text of a value that a message quotes whole, in characters."""
+
+
+def shorten(text: str) -> str:
+    """Return `text`, or its beginning and an ellipsis if it is longer than `LONGEST_VALUE`."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
 class UnblurError(Exception):
     """An error that the user can correct; the message states how."""
 

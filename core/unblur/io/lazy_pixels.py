@@ -25,6 +25,9 @@ It keeps the number of chunks low and each small compared with the memory.
 CHUNKS = 2**12
 """Number of chunks above which planes are joined, dimensionless. Dask spends 0.1 ms on each."""
 
+MAX_CHUNKS = 2**17
+"""Number of chunks above which pieces may be longer than `PIECE_BYTES`, dimensionless."""
+
 Lazy = bool | Literal["large"]
 """Type of the argument `lazy`: whether pixels are read when they are computed; "large" does so
 for images that do not fit into one piece, and reads smaller ones at once."""
@@ -100,7 +103,8 @@ def enlarge_chunk(
     """Return a chunk that is a multiple of `native` along the spatial axes, of `limit` bytes.
 
     The shorter side is doubled first, so that chunks become nearly square. Of more than `CHUNKS`
-    chunks of whole planes several are joined. Extents of 0, which damaged files state, count as 1.
+    chunks of whole planes several are joined, and more than `MAX_CHUNKS` chunks, of half a
+    terabyte or so, become larger than that. Extents of 0, which damaged files state, count as 1.
 
     >>> enlarge_chunk((5, 8000, 8000), (1, 256, 256), itemsize=2)
     (1, 1024, 2048)
@@ -109,10 +113,12 @@ def enlarge_chunk(
     axes = [a % len(shape) for a in spatial]
     others = [a for a in range(len(shape)) if a not in axes]
     while True:
+        count = prod(-(-n // c) for n, c in zip(shape, chunk, strict=True))
         open_axes = [a for a in axes if chunk[a] < shape[a]]
-        if not open_axes and prod(-(-n // c) for n, c in zip(shape, chunk, strict=True)) > CHUNKS:
+        if not open_axes and count > CHUNKS:
             open_axes = [a for a in others if chunk[a] < shape[a]][-1:]
-        if not open_axes or 2 * prod(chunk) * itemsize > limit:
+        is_full = 2 * prod(chunk) * itemsize > limit and count <= MAX_CHUNKS
+        if is_full or not open_axes:
             return tuple(chunk)
         shortest = min(open_axes, key=lambda a: (chunk[a], -a))
         chunk[shortest] = min(2 * chunk[shortest], shape[shortest])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from unblur.errors import ParamsError, suggestion
+from unblur.errors import ParamsError, shorten, suggestion
 from unblur.old_names import current_params
 
 KernelSize = Literal["auto"] | Annotated[int, Field(ge=3, le=199)]
@@ -36,10 +36,6 @@ class PriorChoice(Params):
     params: Mapping[str, Any] = Field(default={}, description="Params of the prior itself.")
 
 
-LONGEST_VALUE = 80
-"""Longest text of a value that a message quotes whole, in characters."""
-
-
 def validate_params(model: type[Params], given: Any, owner: str) -> Any:
     """Return `given` as an instance of `model`, or raise `ParamsError` naming the rule broken."""
     try:
@@ -55,8 +51,8 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
     sentences: list[str] = []
     expected: dict[tuple[int | str, ...], list[str]] = {}
     for place, problem in problems:
-        name = _shortened(".".join(str(part) for part in place))
-        given = _shortened(repr(problem["input"]))
+        name = shorten(".".join(str(part) for part in place))
+        given = shorten(repr(problem["input"]))
         if problem["type"] == "extra_forbidden":
             known = list(_model_at(model, place[:-1]).model_fields)
             listed = ", ".join(known) or "none"
@@ -75,7 +71,7 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> str:
             sentences.append(f"'{name}' is {given}: {message}." if name else f"{message}.")
     text = " ".join(sentences)
     for place, kinds in expected.items():
-        name = _shortened(".".join(str(part) for part in place))
+        name = shorten(".".join(str(part) for part in place))
         text = text.replace(f"{{{name}}}", " or ".join(dict.fromkeys(kinds)))
     return text
 
@@ -109,10 +105,6 @@ _EXPECTED = {
 def _expectation(problem: Any) -> str:
     """Return what was expected in the place of a value, in words."""
     return _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def _place_of(problem: Any, model: type[BaseModel]) -> tuple[int | str, ...]:

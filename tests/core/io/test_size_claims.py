@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import zarr
 
 from unblur.errors import ImageError, KernelError
 from unblur.io import read_image, read_kernel, size_limits, write_image
-from unblur.io.lazy_pixels import CHUNKS, enlarge_chunk
+from unblur.io.lazy_pixels import CHUNKS, MAX_CHUNKS, enlarge_chunk
 from unblur.io.tiff.tag_checks import check_tags
 from unblur.io.zarr.checked_store import check_chunk
 from unblur.model.image import Image
@@ -46,6 +47,29 @@ def test_chunks_of_no_extent_count_as_one_pixel_and_of_many_planes_some_are_join
     assert enlarge_chunk((40, 50), (0, 0), 1) == (40, 50)
     chunk = enlarge_chunk((10**6, 2, 2), (1, 2, 2), 1)
     assert 10**6 / chunk[0] <= CHUNKS
+    chunk = enlarge_chunk((2**31, 40, 48), (1, 16, 16), 2)
+    assert 2**31 / chunk[0] <= MAX_CHUNKS
+    assert chunk[1:] == (40, 48)
+
+
+def test_a_store_of_very_many_planes_without_chunks_is_opened_at_once(tmp_path):
+    store, shape = tmp_path / "a.zarr", (2**31, 40, 48)
+    zarr.create_array(store, shape=shape, dtype="uint16", chunks=(1, 16, 16))
+    began = time.process_time()
+    image = read_image(tmp_path / "a.zarr", lazy=True)
+    assert image.data[-1, -1, -1].compute(scheduler="synchronous") == 0
+    assert time.process_time() - began < 5
+
+
+def test_long_names_of_axes_are_quoted_in_part(tmp_path):
+    write_image(IMAGE, tmp_path / "a.ome.zarr")
+    described = tmp_path / "a.ome.zarr" / "zarr.json"
+    content = json.loads(described.read_text())
+    content["attributes"]["ome"]["multiscales"][0]["axes"][1]["name"] = "x" * 2000
+    described.write_text(json.dumps(content))
+    with pytest.raises(ImageError, match="the axes y, x+… of 2-dimensional data") as found:
+        read_image(tmp_path / "a.ome.zarr")
+    assert len(str(found.value)) < 400 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("lazy", [False, True])

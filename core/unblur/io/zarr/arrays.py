@@ -54,8 +54,11 @@ def open_pixels(path: Path, part: str) -> Any:
 
 
 def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> Any:
-    """Return the values of a zarr array: a numpy array, or a dask array over its chunks."""
-    dtype = np.dtype(array.dtype)
+    """Return the values of a zarr array: a numpy array, or a dask array over its chunks.
+
+    Values that are stored in another byte order come in that of this machine.
+    """
+    dtype = np.dtype(array.dtype).newbyteorder("=")
     folder = path / part
     chunk = prod(array.chunks) * dtype.itemsize
     check_expansion(chunk, lambda: stored_bytes(folder), folder, "chunks")
@@ -66,7 +69,7 @@ def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> An
     whole = prod(array.shape) * dtype.itemsize
     check_expansion(whole, lambda: stored_bytes(folder), folder)
     check_chunk_count(folder, array)
-    return np.asarray(open_pixels(path, part)[...])
+    return np.asarray(open_pixels(path, part)[...], dtype)
 
 
 def storage(array: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unblur.errors import ImageError
+from unblur.errors import ImageError, shorten
 from unblur.io.axes import canonical, check_given, reordered
 from unblur.io.files import is_store
 from unblur.io.zarr.absent_chunks import describe_absent_chunks, stated_nodata
@@ -112,7 +112,7 @@ def _read_multiscale(
     if given is not None:
         names = check_given(given, array.shape, source)
     elif stated is None or len(stated) != array.ndim:
-        listed = ", ".join(str(entry["name"]) for entry in entries)
+        listed = ", ".join(shorten(str(entry["name"])) for entry in entries)
         raise ImageError(
             f"{source}: the axes {listed} of {array.ndim}-dimensional data are not all "
             "known; name them with --axes, letters of TCZYX."
