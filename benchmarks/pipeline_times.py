@@ -1,13 +1,15 @@
-"""Time and memory of the recommended pipelines on one colour photograph of a megapixel.
+"""Time and memory of the recommended pipelines on a photograph, a frame of stars and a stack.
 
     OMP_NUM_THREADS=1 python benchmarks/pipeline_times.py
-    OMP_NUM_THREADS=1 python benchmarks/pipeline_times.py photograph svmap
+    OMP_NUM_THREADS=1 python benchmarks/pipeline_times.py photograph stack
 
-A free photograph is blurred by the motion of a shaken camera, given noise and stored as PNG. Each
-pipeline is a process of its own, `unblur run`, and the time is the processor time of the whole
-command on one thread, with loading, reading and writing; other work on the machine changes it
-little.
-Pipelines without an estimator get the true kernel. The memory is the highest of the process.
+A free colour photograph of a megapixel is blurred by the motion of a shaken camera, given noise and
+stored as PNG. `stars` is a float FITS frame of a megapixel for `points-richardson-lucy`, `stack` a
+16-bit TIFF of 32 x 256 x 256 voxels for `richardson-lucy` with its PSF. Each pipeline is a process
+of its own, `unblur run`, and the time is the processor time of the whole command on one thread,
+with loading, reading and writing; other work on the machine changes it little. Pipelines without
+an estimator get the true kernel. The memory is the highest of the process.
+
 Results: `results/pipeline-times`; the rows of other pipelines stay as they were last measured.
 """
 
@@ -24,10 +26,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as PillowImage
+from scipy.signal import fftconvolve
 
 from scale_table import Row, earlier_rows, write_table
+from unblur import Image, write_image
 from unblur.io import write_kernel
-from unblur.numerics.synthesis import add_gaussian_noise, blur_image, shake_kernel
+from unblur.model.kernel import Kernel
+from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_kernel, shake_kernel
+from unblur.testing.star_fields import star_field
 
 PHOTO = Path("../shared/data/photos/lomiri_picosdeeuropa.jpg")
 """Photograph that is blurred, from the root of the repository."""
@@ -43,20 +49,30 @@ BLIND = (
 )
 
 
+OTHERS = ("stars", "stack")
+"""Inputs other than the photograph, each with its own pipeline."""
+
+
 def main() -> None:
+    known = [*WITH_PSF, *BLIND, *OTHERS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pipelines", nargs="*", default=(*WITH_PSF, *BLIND), metavar="PIPELINE")
+    parser.add_argument("names", nargs="*", default=known, choices=known, metavar="NAME")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_photograph(folder)
-        for pipeline in options.pipelines:
-            row = measure(pipeline, folder)
-            rows = [*earlier_rows("pipeline-times", ["pipeline"], [row]), row]
+        write_stars(folder)
+        write_stack(folder)
+        for case in options.names:
+            row = measure(case, folder)
+            rows = [*earlier_rows("pipeline-times", ["input", "pipeline"], [row]), row]
+            order = {name: number for number, name in enumerate(known)}
             write_table(
                 "pipeline-times",
-                "Time and memory of one colour photograph of a megapixel",
-                sorted(rows, key=lambda r: [*WITH_PSF, *BLIND].index(r["pipeline"])),
+                "Time and memory of the recommended pipelines",
+                sorted(
+                    rows, key=lambda r: order[r["input" if r["input"] in OTHERS else "pipeline"]]
+                ),
                 "Processor time of the whole command on one thread; highest memory of the process.",
             )
 
@@ -74,20 +90,45 @@ def write_photograph(folder: Path) -> None:
     write_kernel(kernel, folder / "psf.tif")
 
 
-def measure(pipeline: str, folder: Path) -> Row:
+def write_stars(folder: Path) -> None:
+    """Write a frame of 400 stars on 1000 x 1000 pixels."""
+    frame = star_field(1000, 400, seed=0)
+    write_image(Image(frame.image, "YX"), folder / "stars.fits")
+
+
+def write_stack(folder: Path) -> None:
+    """Write a blurred stack of points and its PSF."""
+    random = np.random.default_rng(0)
+    scene = (random.random((32, 256, 256)) > 0.999).astype(np.float32)
+    kernel = gaussian_kernel((2.5, 2.0, 2.0))
+    weights = kernel.weights
+    blurred = fftconvolve(scene, weights, "same")
+    counts = random.poisson(100 + 2000 * blurred / blurred.max()).astype(np.uint16)
+    write_image(Image(counts, "ZYX"), folder / "stack.tif")
+    write_kernel(Kernel(weights), folder / "stack-psf.tif")
+
+
+def measure(case: str, folder: Path) -> Row:
     """Return processor time and memory of one run."""
-    result = folder / f"{pipeline}.png"
-    command = [sys.executable, "-m", "unblur", "run", pipeline, str(folder / "photo.png")]
+    source, pipeline, psf = "photo.png", case, "psf.tif"
+    if case == "stars":
+        source, pipeline = "stars.fits", "points-richardson-lucy"
+    elif case == "stack":
+        source, pipeline, psf = "stack.tif", "richardson-lucy", "stack-psf.tif"
+    result = folder / f"{case}-sharp{Path(source).suffix}"
+    command = [sys.executable, "-m", "unblur", "run", pipeline, str(folder / source)]
     command += ["-o", str(result), "--quiet"]
-    if pipeline in WITH_PSF:
-        command += ["--psf", str(folder / "psf.tif")]
+    is_given = pipeline in WITH_PSF
+    if is_given:
+        command += ["--psf", str(folder / psf)]
     before = processor_seconds()
     subprocess.run(command, check=True)
     seconds = processor_seconds() - before
     report = json.loads(result.with_suffix(".json").read_text(encoding="utf-8"))
     return {
+        "input": case if case in OTHERS else "photograph",
         "pipeline": pipeline,
-        "kernel": "given" if pipeline in WITH_PSF else "estimated",
+        "kernel": "given" if is_given else "estimated",
         "seconds": round(seconds),
         "GB": round(report["peak_memory"] / 1e9, 2),
     }

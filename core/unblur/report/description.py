@@ -77,7 +77,9 @@ def rows(report: ReportDict) -> Iterator[tuple[str, str]]:
 
 def _kernel(record: ReportDict) -> str:
     size = " × ".join(str(n) for n in record["shape"])
-    origin = "given" if record["origin"] == "given" else f"estimated by {record['origin']}"
+    origin = str(record["origin"])
+    if origin != "given" and not origin.startswith("frozen on"):
+        origin = f"estimated by {origin}"
     region = f" from {record['region']}" if record.get("region") else ""
     return f"{size} px, {origin}{region}"
 
@@ -105,4 +107,8 @@ def _plain(value: Any) -> str:
         return ", ".join(parts) or "none"
     if isinstance(value, list | tuple):
         return "; ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return "none" if value is None else str(value)

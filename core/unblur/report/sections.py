@@ -10,6 +10,7 @@ import numpy as np
 from unblur.io.exif import as_seen, orientation_of
 from unblur.model.image import Image
 from unblur.model.kernel import KernelField
+from unblur.numerics.psf.sampling import describe_sizes
 from unblur.report.curve import spectrum_plot
 from unblur.report.description import facts, rows, warnings
 from unblur.report.entry import ReportEntry
@@ -66,7 +67,11 @@ def _summary(report: Mapping[str, Any]) -> str:
 def _facts(entry: ReportEntry) -> str:
     image = entry.after
     size = " × ".join(str(image.extent(axis)) for axis in "XYZ" if image.extent(axis) > 1)
-    items = [("size", f"{size} px, {image.dtype.name}"), *facts(entry.report)]
+    items = [("size", f"{size} px, {image.dtype.name}")]
+    known = "".join(axis for axis in "ZYX" if axis in image.pixel_size)
+    if known:
+        items.append(("pixel size", describe_sizes(known, image.pixel_size, image.units)))
+    items += facts(entry.report)
     listed = "".join(f"<li>{escape(name)} <b>{escape(value)}</b></li>" for name, value in items)
     return f'<ul class="facts">{listed}</ul>'
 

@@ -37,10 +37,17 @@ replace the one kernel, dimensionless."""
 MAX_CAMERA_SIZE = 99
 """Largest extent of the kernels of a moving camera that are estimated, in pixels."""
 STARTS_CONFIDENCE = 0.7
-"""Confidence in the kernel of a page below which further starts are tried, dimensionless."""
+"""Confidence in the kernel of a page below which further starts are tried, dimensionless.
+
+Of the cases in `benchmarks/results/confidence.json` 28 of the 47 below it gained less than 0.5 dB,
+and 6 of the 88 above.
+"""
 MIN_MOTION_CONFIDENCE = 0.2
-"""Smallest confidence in the one kernel at which a rotation of the camera is tried, dimensionless;
-below it the kernels of the quarters are no evidence."""
+"""Smallest confidence in the one kernel at which a rotation of the camera is tried, dimensionless.
+
+Below it the kernels of the quarters are no evidence: 10 of the 14 cases there gained less than
+0.5 dB.
+"""
 TEXT_PARAMS = {
     "ridge": 1.0,
     "refinements": 4,

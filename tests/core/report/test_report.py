@@ -204,3 +204,25 @@ def test_an_unknown_confidence_is_not_shown(extra):
 
 def test_tones_say_what_they_do():
     assert str(Tones(0.5, 12345.6, True)) == "shown from 0.5 (black) to 1.235e+04 (white, asinh)"
+
+
+def test_the_pixel_size_is_stated_and_values_are_in_words():
+    image = Image(
+        np.zeros((4, 30, 40), np.uint16),
+        "ZYX",
+        pixel_size={"Z": 0.3, "Y": 0.1, "X": 0.1},
+        units=dict.fromkeys("ZYX", "µm"),
+    )
+    step = {
+        "kind": "deconvolve",
+        "name": "x",
+        "params": {"accelerate": True, "exponent": 2 / 3},
+        "seconds": 1.0,
+    }
+    kernel = {"origin": "frozen on a.tif", "shape": [5, 5], "region": ""}
+    report = {**REPORT, "steps": [step], "kernel": kernel}
+    text = page([entry(before=image, after=image, report=report)])
+    assert "pixel size <b>0.3 µm along Z, 0.1 µm along Y and X</b>" in text
+    assert "<td>yes</td>" in text
+    assert "<td>0.666667</td>" in text
+    assert "5 × 5 px, frozen on a.tif" in text
