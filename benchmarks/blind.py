@@ -4,9 +4,9 @@
     python benchmarks/blind.py kodak-blind map-hyper-laplacian schuler-svmap --half tune
 
 The sets and their halves are described in `blind_cases.py`. Images are scored at the best shift of
-at most 20 pixels, which is also how the blurred image is scored. `size` is the extent of the kernel
-that the search of `map` finds, and with other estimators the extent of the kernel's array; it is
-compared with the true kernel's support. Results: `results/SET`; cases that are not run stay.
+at most 20 pixels, which is also how the blurred image is scored. `size` is the extent of the array
+of the estimated kernel, with `map` before it is moved to its centre of mass; it is compared with
+the true kernel's support. Results: `results/SET`; cases that are not run stay.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from unblur_classic.map.estimator import MapEstimator
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _searches: list[tuple[int, dict[str, float]]] = []
-"""Sizes that the searches of `map` have found, in pixels, and the evidence for their kernels."""
+"""Sizes of the kernels that `map` has found, in pixels, and the evidence for them."""
 FAILED_BELOW = 0.5
 """Gain in PSNR below which a result counts as failed, in decibels."""
 
@@ -131,14 +131,14 @@ def as_tensor(image: Any) -> torch.Tensor:
 
 
 def prepare_worker() -> None:
-    """Use one thread, and record what the searches of `map` find."""
+    """Use one thread, and record what `map` finds."""
     torch.set_num_threads(1)
     find = MapEstimator.find_kernel
 
     def record(self: MapEstimator, *arguments: Any) -> Any:
         best = find(self, *arguments)
         measures = {name: round(x, 4) for name, x in asdict(best.evidence).items()}
-        _searches.append((best.found.size, measures))
+        _searches.append((best.kernel.shape[-1], measures))
         return best
 
     MapEstimator.find_kernel = record  # type: ignore[method-assign]

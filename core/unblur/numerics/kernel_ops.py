@@ -164,6 +164,49 @@ def crop_around(
     ]
 
 
+def crop_to_mass(kernel: Tensor, tail: float, factor: float = 1.0) -> Tensor:
+    """Cut a kernel to a square array of odd extent around the box that holds most of its mass.
+
+    Parameters
+    ----------
+    kernel : (n, n)
+        Non-negative, of positive sum, of odd extent.
+    tail : float
+        The box is without the outermost rows and columns that at each side hold less than this
+        fraction of the mass, in [0, 0.5).
+    factor : float
+        Extent of the array, relative to that of the box, at least 1; the array is not larger than
+        that of `kernel`.
+
+    Returns
+    -------
+    (m, m)
+        The samples within the array, of sum 1; the middle of the box lies at `m // 2`.
+
+    Example
+    -------
+    >>> line = torch.zeros(9, 9)
+    >>> line[2, 1:6] = torch.tensor([1.0, 33.0, 33.0, 32.0, 1.0])
+    >>> crop_to_mass(line, tail=0.02).shape
+    torch.Size([3, 3])
+    """
+    box = [_without_tails(kernel.sum(axis), tail) for axis in (1, 0)]
+    extent = int(factor * max(last - first + 1 for first, last in box))
+    half = min(extent, kernel.shape[-1]) // 2
+    padded = functional.pad(kernel, [half] * 4)
+    # In the padded array the sample `i` lies at `i + half`.
+    rows, columns = (slice(m := sum(ends) // 2, m + 2 * half + 1) for ends in box)
+    kept = padded[rows, columns]
+    return kept / kept.sum()
+
+
+def _without_tails(profile: Tensor, tail: float) -> tuple[int, int]:
+    """Return the first and last index between tails of less than a fraction of the sum."""
+    least = tail * profile.sum()
+    first = int((profile.cumsum(0) < least).sum())
+    return first, len(profile) - 1 - int((profile.flip(0).cumsum(0) < least).sum())
+
+
 def remove_small_components(kernel: Tensor, threshold: float, min_component_mass: float) -> Tensor:
     """Remove noise from a kernel: threshold small samples, then drop small connected components.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 from unblur.accel.malloc import no_malloc_trim
 from unblur.accel.parallel import one_thread
 from unblur.model import stages
+from unblur.model.confidence import is_low
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, check_kernel_size
 from unblur.model.stages import Estimate
-from unblur.numerics.kernel_ops import recentre
+from unblur.numerics.kernel_ops import crop_to_mass, pad_to, recentre
 from unblur.numerics.pyramid import PyramidLevel, pyramid_levels
 from unblur_classic.map.alternating import (
     INITIAL_DIRECTIONS,
@@ -28,11 +30,18 @@ from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.candidates import Candidate, best_candidate
-from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
+from unblur_classic.map.search.kernel_refinement import (
+    average_with_searched,
+    refine_kernel,
+    refinement_levels,
+)
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 
 RESULT_THRESHOLD = 0.01
 """Samples of the result below this fraction of the peak are set to 0, dimensionless."""
+RESULT_TAIL, RESULT_MARGIN = 0.02, 1.25
+"""Array of a result whose size is not stated: at each side, the fraction of the mass beyond the box
+that holds the others; and its extent relative to that of the box, dimensionless."""
 
 
 class MapEstimator(stages.KernelEstimator):
@@ -60,6 +69,9 @@ class MapEstimator(stages.KernelEstimator):
     last iterations all gradients are used, with `whiten` at equal power of all frequencies
     (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved pixels, beyond
     the border or under the mask, are filled with the prediction from the latest latent image.
+    A large kernel is the mean of the searched and the refined one
+    (`search.kernel_refinement.average_with_searched`), and its array is cut to its mass, or to
+    the extent that the search found where the kernel is doubtful.
 
     The weights are meant for images with little noise. With more noise, of the context or
     estimated, they decrease less, or increase, and the ridge increases
@@ -217,7 +229,11 @@ class MapEstimator(stages.KernelEstimator):
             size = self._size(each, given)
             return _without_smallest(refine_kernel(each, given, size, p, lambda _: call()))
 
-        return best_candidate(found, given, refine, context.device)
+        best = best_candidate(found, given, refine, context.device)
+        kernel = _without_smallest(average_with_searched(best.kernel, best.found))
+        if p.size == "auto":
+            kernel = _cut(kernel, best, self._size(best.found, given))
+        return replace(best, kernel=kernel)
 
     def _best_of_starts(self, given: EstimationInput, size: int, context: Context) -> Tensor:
         """Return the kernel of the best score over all starts."""
@@ -243,6 +259,17 @@ class MapEstimator(stages.KernelEstimator):
         runs = [n_levels] * p.n_starts + restart_levels(n_levels) * p.restarts
         iterations = sum(p.iterations * levels + p.refinements for levels in runs)
         return int(iterations * len(p.weight_factors))
+
+
+def _cut(kernel: Tensor, best: Candidate, size: int) -> Tensor:
+    """Return a kernel in an array that holds its mass, or of the search's size if it is doubtful.
+
+    The mass of a wrong kernel says little about the extent of the blur.
+    """
+    if not is_low(best.confidence):
+        return crop_to_mass(kernel, RESULT_TAIL, RESULT_MARGIN)
+    kept = pad_to(recentre(kernel, by="support"), (size, size))
+    return kept / kept.sum()
 
 
 def _without_smallest(kernel: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from unblur.numerics.kernel_ops import (
     average_kernels,
     centring_shift,
     crop_around,
+    crop_to_mass,
     largest_shape,
     max_cross_correlation,
     pad_to,
@@ -202,3 +203,27 @@ def test_the_average_is_of_aligned_kernels_that_correlate():
     mean, used = average_kernels([Kernel(k) for k in (*moved, line(110))])
     assert used == [0, 1, 2]
     assert max_cross_correlation(mean.weights.astype(float), true)[0] > 0.999
+
+
+def disk_and_speck(row: int) -> torch.Tensor:
+    """Return a disk of 9 pixels, and a pixel of 1 % of the mass in a row of its own."""
+    kernel = torch.zeros(31, 31)
+    across = torch.arange(31.0) - 14
+    kernel[(across[:, None].square() + across.square()) <= 4.5**2] = 1
+    kernel[row, 14] = 0.01 * kernel.sum()
+    return kernel
+
+
+def test_a_crop_to_mass_holds_the_box_and_leaves_out_what_lies_far_outside():
+    cropped = crop_to_mass(disk_and_speck(28), tail=0.02, factor=1.25)
+    assert cropped.shape == (11, 11)
+    torch.testing.assert_close(float(cropped.sum()), 1.0)
+    torch.testing.assert_close(cropped, cropped.flip(0))
+
+
+def test_a_crop_to_mass_without_tails_keeps_all_and_is_not_larger_than_the_kernel():
+    kernel = disk_and_speck(30)
+    cropped = crop_to_mass(kernel, tail=1e-6, factor=3.0)
+    assert cropped.shape == kernel.shape
+    torch.testing.assert_close(cropped.sort().values.max(), (kernel / kernel.sum()).max())
+    assert int((cropped > 0).sum()) == int((kernel > 0).sum())
