@@ -19,7 +19,7 @@ PYTHON_311 ?= python3.11
 VENV_OLDEST := .venv-oldest
 READY_OLDEST := $(VENV_OLDEST)/ready
 
-.PHONY: demo test test-3.13 test-oldest check format bench docs gpu gpu-pack clean
+.PHONY: demo test test-3.13 test-oldest test-conda check format bench docs gpu gpu-pack clean
 
 demo: $(READY)  ## Deblur the photographs that ship with the project.
 	$(BIN)/python examples/demo.py
@@ -44,6 +44,10 @@ endif
 
 test-oldest: $(READY_OLDEST)  ## Run the tests that need no torch with the oldest dependencies.
 	OMP_NUM_THREADS=1 $(VENV_OLDEST)/bin/pytest -q -n 2 --dist loadfile -m "not serial" $(WITHOUT_TORCH)
+
+test-conda: $(READY)  ## Build, install and run the conda recipe from a channel of this environment.
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[conda]"
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conda_recipe.py --save
 
 check: $(READY)  ## Style, types, and the layers of imports.
 	$(BIN)/ruff check .

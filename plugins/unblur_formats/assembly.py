@@ -133,8 +133,8 @@ def assemble(
         Return a dask array.
     """
     source = str(path)
-    if 0 in facts.shape or not facts.shape:
-        raise ImageError(f"{source}: the image is empty (shape {facts.shape}).")
+    if not facts.shape or min(facts.shape) < 1:
+        raise ImageError(f"{source}: the image is empty or damaged (shape {facts.shape}).")
     names = facts.axes if given is None else check_given(given, facts.shape, source)
     dtype = facts.dtype.newbyteorder("=")
     stored = StoredPixels(opener, file, part, facts.shape, dtype)

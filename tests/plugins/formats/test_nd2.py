@@ -130,6 +130,19 @@ def test_planes_that_are_lost_are_counted(tmp_path):
     assert (image.data[:, 1] == 0).all()
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("rows", ["00", "-2"])
+def test_an_extent_below_one_is_refused(tmp_path, rows, lazy):
+    write_nd2(tmp_path / "a.nd2", RNG.integers(0, 4096, (1, 1, 1, 1, 20, 24), dtype=np.uint16))
+    content = (tmp_path / "a.nd2").read_bytes()
+    stated = variant("uiHeight", 20).encode()
+    assert content.count(stated) == 1
+    wrong = stated.replace(b"20", rows.encode())
+    (tmp_path / "a.nd2").write_bytes(content.replace(stated, wrong))
+    with pytest.raises(ImageError, match="a.nd2"):
+        read_image(tmp_path / "a.nd2", lazy=lazy)
+
+
 def test_what_is_wrong_with_an_nd2_file_is_said(tmp_path, monkeypatch):
     write_nd2(tmp_path / "a.nd2", np.zeros((1, 1, 1, 1, 16, 18), np.uint16))
     whole = (tmp_path / "a.nd2").read_bytes()
