@@ -34,8 +34,8 @@ KERNEL = gaussian_kernel(1.5, 11)
 def main() -> None:
     """Measure, print and store the differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=448, help="pixels along each axis")
-    parser.add_argument("--tile", type=int, default=192)
+    parser.add_argument("--size", type=int, default=320, help="pixels along each axis")
+    parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--methods", nargs="*", default=METHODS, help="names of stages")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
