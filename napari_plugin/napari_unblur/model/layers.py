@@ -250,7 +250,10 @@ def _nbytes(data: Any) -> int:
 
 
 def _roles_by_length(lengths: Sequence[int], rgb: bool) -> list[str]:
-    # A short axis is taken for channels, unless the layer is RGB. Time comes before depth.
+    # A short axis is taken for channels, unless the layer is RGB. Time comes before depth. Of three
+    # axes the channels are the second, or the last where only that is short, as ImageJ orders them.
+    if len(lengths) == 3 and lengths[2] <= _FEW_CHANNELS < lengths[1] and not rgb:
+        return ["T", "Z", "C"]
     roles = ["Z"] if len(lengths) == 1 else ["T", "Z"] if len(lengths) == 2 else ["T", "C", "Z"]
     short = [i for i, n in enumerate(lengths) if n <= _FEW_CHANNELS]
     if short and not rgb and "C" not in roles:
