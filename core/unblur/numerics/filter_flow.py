@@ -31,6 +31,10 @@ NARROWEST_WINDOW = 2
 """Smallest window into which a step of the grid is divided, in kernel extents. Each window is
 deconvolved with a halo, and a grid as fine as that needs no more kernels."""
 
+WIDEST_TRANSITION = 2
+"""Largest width over which two windows are blended, in kernel extents; at most half the distance
+of their centres."""
+
 Deblur = Callable[[Tensor, Kernel, Tensor | None, tuple[int, int]], Tensor]
 
 
@@ -75,8 +79,12 @@ def deconvolve_varying(
     """
     shape = blurred.shape[-2:]
     extent = field.kernels[0][0].shape
-    vertical = _windows(subdivide(field.rows, extent[-2]), origin[0], shape[0])
-    horizontal = _windows(subdivide(field.columns, extent[-1]), origin[1], shape[1])
+    vertical, horizontal = (
+        _windows(subdivide(positions, reach), start, pixels, WIDEST_TRANSITION * reach)
+        for positions, reach, start, pixels in zip(
+            (field.rows, field.columns), extent[-2:], origin, shape, strict=True
+        )
+    )
     result = torch.zeros_like(blurred)
     for row, rows, fade_rows in vertical:
         for column, columns, fade_columns in horizontal:
@@ -99,7 +107,7 @@ def deconvolve_varying(
 def subdivide(positions: Sequence[float], extent: int) -> list[float]:
     """Return grid positions with up to `SUBDIVISION` steps for each one of the grid's.
 
-    A step is not divided into less than `NARROWEST` kernels of `extent` pixels.
+    A step is not divided into less than `NARROWEST_WINDOW` kernels of `extent` pixels.
     """
     fine: list[float] = []
     for near, far in pairwise(positions):
@@ -109,11 +117,11 @@ def subdivide(positions: Sequence[float], extent: int) -> list[float]:
 
 
 def _windows(
-    centres: Sequence[float], start: int, extent: int
+    centres: Sequence[float], start: int, extent: int, widest: float
 ) -> list[tuple[float, slice, NDArray[np.float64]]]:
     """Return centre, span within the piece and weights of each window that meets the piece."""
     pixels = start + np.arange(extent, dtype=np.float64)
-    steps = [_step(pixels, near, far) for near, far in pairwise(centres)]
+    steps = [_step(pixels, near, far, widest) for near, far in pairwise(centres)]
     edges = [np.ones(extent), *steps, np.zeros(extent)]
     found = []
     for centre, rising, falling in zip(centres, edges, edges[1:], strict=False):
@@ -125,9 +133,15 @@ def _windows(
     return found
 
 
-def _step(pixels: NDArray[np.float64], near: float, far: float) -> NDArray[np.float64]:
-    """Return a raised-cosine step from 0 at a quarter of the way to 1 at three quarters."""
-    way = np.clip(2 * (pixels - near) / (far - near) - 0.5, 0, 1)
+def _step(
+    pixels: NDArray[np.float64], near: float, far: float, widest: float
+) -> NDArray[np.float64]:
+    """Return a raised-cosine step from 0 to 1 in the middle between two positions.
+
+    It is half as wide as their distance, and at most `widest`.
+    """
+    width = min((far - near) / 2, widest)
+    way = np.clip((pixels - (near + far) / 2) / width + 0.5, 0, 1)
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * way))
 
 

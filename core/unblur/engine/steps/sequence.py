@@ -18,7 +18,7 @@ from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
 from unblur.numerics.filter_flow import deconvolve_varying
 
-WINDOW_HALO = 2
+WINDOW_HALO = 1
 """Largest halo of a window that has its own kernel, in kernel widths."""
 
 UNCHANGED = 1e-7
@@ -209,7 +209,8 @@ def window_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
     """Return the halo of a window that has its own kernel.
 
     It is smaller than the stage's, with which tiles of one kernel agree to the last digit: here
-    the kernels differ, and a halo of two kernel widths suppresses the errors of the border.
+    the kernels differ, and a halo of one kernel width suppresses the errors of the border
+    (`benchmarks/field_windows.py`: with two, the result is no better).
     """
     kernel = field.kernels[0][0]
     pairs = zip(field_halo(stage, field), kernel.shape, strict=True)
