@@ -2,6 +2,7 @@
 
     python benchmarks/star_field.py                        400 stars on 768 x 768 pixels
     python benchmarks/star_field.py --extent 256 --stars 60
+    python benchmarks/star_field.py --kernels 50 100 400   PSFs alone, for these numbers of stars
 
 A synthetic frame with its truth (`unblur.testing.star_field`) is deblurred with one PSF for all of
 it and with the PSF over the field, both measured by `points` on the frame, and with the true PSFs.
@@ -14,6 +15,10 @@ Measured on isolated stars:
 - sky: standard deviation where no star is near, for the result as it is and convolved to the width
   that the stars had in the frame, each relative to the frame's.
 
+With `--kernels` nothing is deblurred: printed are the distances of the kernels of the field from
+the true PSFs, relative to their norm, in the mean over the grid, in the mean over the four corners,
+and at worst.
+
 Widths and ellipticities are second moments under a Gaussian weight, after a convolution with a
 Gaussian of 1 pixel. They vary with the position of a star within its pixel too, which is no blur.
 """
@@ -25,12 +30,16 @@ import json
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
 from scipy.ndimage import gaussian_filter
 
 import unblur
+from unblur.model.context import Context
+from unblur.numerics.kernel_ops import crop_around
 from unblur.testing import StarField, star_field
+from unblur_classic.point_sources.estimator import Points
 
 Array = NDArray[np.float64]
 
@@ -142,11 +151,35 @@ def deblurred(field: StarField, which: str, settings: dict[str, Any]) -> Array:
     return np.asarray(result.image, np.float64)
 
 
+def make_field(extent: int, count: int, seed: int) -> StarField:
+    """Return a field of stars at distances from one another."""
+    return star_field(extent, count, distance=0.55 * extent / np.sqrt(count), seed=seed)
+
+
+def kernel_errors(field: StarField) -> dict[str, float]:
+    """Return the distances of the kernels of `points` from the true PSFs; see the docstring."""
+    scaled = torch.from_numpy(field.image / field.image.max())[None]
+    found = Points().estimate(scaled, Context()).field
+    errors = np.zeros(found.shape)
+    for row, column in np.ndindex(*found.shape):
+        made = found.kernels[row][column].weights.astype(float)
+        true = field.psf(found.rows[row], found.columns[column], max(made.shape) // 2)
+        made = crop_around(made, [n // 2 for n in made.shape], [n // 2 for n in true.shape])
+        errors[row, column] = np.linalg.norm(made - true) / np.linalg.norm(true)
+    corners = errors[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return {
+        "mean": float(errors.mean()),
+        "corners": float(corners.mean()),
+        "worst": float(errors.max()),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--extent", type=int, default=768)
     parser.add_argument("--stars", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kernels", type=int, nargs="+", metavar="STARS")
     parser.add_argument("--methods", nargs="+", default=["one", "field", "true"])
     parser.add_argument("--set", action="append", default=[], metavar="STEP.PARAM=VALUE")
     given = parser.parse_args()
@@ -157,8 +190,13 @@ def main() -> None:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
             settings[name] = value
-    spacing = 0.55 * given.extent / np.sqrt(given.stars)
-    field = star_field(given.extent, given.stars, distance=spacing, seed=given.seed)
+    if given.kernels:
+        for count in given.kernels:
+            field = make_field(given.extent, count, given.seed)
+            errors = kernel_errors(field)
+            print(count, ", ".join(f"{name} {value:.3f}" for name, value in errors.items()))
+        return
+    field = make_field(given.extent, given.stars, given.seed)
     rows = {"frame": measure(field.image.astype(float), field)}
     for which in given.methods:
         rows[which] = measure(deblurred(field, which, settings), field)

@@ -16,7 +16,14 @@ from unblur.numerics.filter_flow import kernel_at
 from unblur.testing import star_field
 from unblur_classic.point_sources.estimator import Points
 from unblur_classic.point_sources.field_model import polynomials
-from unblur_classic.point_sources.stacking import fit_components
+from unblur_classic.point_sources.point_samples import PointSamples
+from unblur_classic.point_sources.stacking import (
+    GROWTH,
+    PENALTY,
+    PsfStacker,
+    fit_components,
+    roughness_penalty,
+)
 from unblur_classic.point_sources.star_shapes import like_the_others, second_moments
 from unblur_classic.point_sources.wings import Wings
 
@@ -56,7 +63,7 @@ def test_the_field_follows_the_psf_where_one_kernel_does_not(found):
 
 def test_the_report_gives_degree_numbers_and_error(found):
     name, points = found.choices
-    assert name == "polynomial PSF of degree 2"
+    assert name == "polynomial PSF of degree 3"
     assert "degree 0 to" in found.choices[name]
     assert "averaged of" in found.choices[points]
     assert "standard deviation of the mean PSF" in found.choices[points]
@@ -162,6 +169,45 @@ def test_components_of_a_polynomial_are_found_exactly():
     values = np.tensordot(basis, true, 1)
     weights = draw.uniform(0.5, 2, values.shape)
     np.testing.assert_allclose(fit_components(values, weights, basis), true, atol=1e-6)
+
+
+def test_a_penalty_shrinks_a_component_by_what_its_images_do_not_show():
+    basis = np.array([[1.0, 1.0], [1.0, -1.0]] * 4)
+    values = basis @ np.array([[5.0], [2.0]])
+    made = fit_components(values, np.ones_like(values), basis, np.array([0.0, 8.0]))
+    np.testing.assert_allclose(made, [[5.0], [1.0]], rtol=1e-6)
+    np.testing.assert_allclose(roughness_penalty(7), PENALTY * GROWTH ** np.array(
+        [-np.inf, 0, 0, 1, 1, 1, 2]))  # fmt: skip
+
+
+def test_the_psf_at_the_corners_is_that_of_a_converged_fit():
+    """Fluxes by the mean PSF are too small at the corners, and one fit with them overshoots."""
+    draw = np.random.default_rng(0)
+    at = draw.uniform(0, 99, (60, 2))
+    y, x = np.mgrid[-8:9, -8:9].astype(float)
+
+    def psf(position):
+        width = 1.5 + 0.008 * position.sum() / 2
+        made = np.exp(-(y**2 + x**2) / (2 * width**2))
+        return made / made.sum()
+
+    windows = np.array([1e3 * psf(p) for p in at])
+    stack = PsfStacker(windows, np.ones_like(windows, bool))
+    stack.solve(CONTEXT)
+    stack = stack.continue_with(polynomials(at, (100, 100), 2), CONTEXT)
+    for corner in np.array([[0, 0], [99, 99]]):
+        found = stack.psf_at(polynomials(corner[None], (100, 100), 2)[0])
+        assert np.linalg.norm(found - psf(corner)) < 0.05 * np.linalg.norm(psf(corner))
+
+
+def test_the_brightest_points_are_taken_in_each_part_of_the_image():
+    positions = np.array([(row, column) for row in range(12) for column in range(12)], float)
+    order = np.argsort(positions.sum(1), kind="stable")  # the brightest lie in one corner
+    windows = np.zeros((144, 3, 3))
+    samples = PointSamples(windows, windows == 0, positions[order], 144, {})
+    kept = samples.brightest(36).positions
+    assert len({(r // 2, c // 2) for r, c in kept.tolist()}) == 36
+    assert len(samples.brightest(1000).positions) == 144
 
 
 def test_wings_are_refused_where_no_moffat_function_fits():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur_classic.point_sources.stacking import PsfStacker, fit_components
+from unblur_classic.point_sources.stacking import PsfStacker, fit_inlying_samples
 
 Array = NDArray[np.float64]
 
@@ -22,9 +22,9 @@ FOLDS = 5
 """Number of parts into which the points are divided, each predicted from the others,
 dimensionless."""
 
-MIN_GAIN = 0.03
-"""Smallest decrease of the squared error of prediction at which a higher degree is chosen, as a
-fraction of the error of the constant PSF, dimensionless."""
+LIMIT = 15.0
+"""Largest error of a sample that counts, in medians of the samples' differences from a constant
+PSF."""
 
 CORE = 0.05
 """Smallest value of the samples that are compared, as a fraction of the peak, dimensionless."""
@@ -91,7 +91,10 @@ def polynomials(positions: Array, extent: Sequence[int], degree: int) -> Array:
 def choose_degree(
     stack: PsfStacker, positions: Array, extent: Sequence[int], largest: int = MAX_DEGREE
 ) -> Degree:
-    """Return the smallest degree whose prediction of left-out points is nearly the best.
+    """Return the smallest degree whose prediction of left-out points is as good as the best.
+
+    It is if the error exceeds the smallest one by less than the standard error of the difference
+    over the points.
 
     Parameters
     ----------
@@ -105,13 +108,12 @@ def choose_degree(
         Largest degree that is tried.
     """
     values, weights = stack.registered()
-    used = np.flatnonzero(stack.inliers & (stack.fluxes > 0))
+    used = np.flatnonzero(stack.fluxes > 0)
     core = stack.psf > CORE * stack.psf.max()
     values, weights, positions = values[used][:, core], weights[used][:, core], positions[used]
-    spread = np.maximum(3 * np.median(np.abs(values), axis=0), 1e-12)
-    weights = weights / (1 + (values / (3 * spread)) ** 2)  # one bad point decides nothing
+    limit = LIMIT * np.maximum(np.median(np.abs(values), axis=0), 1e-12)
     part = np.random.default_rng(0).permutation(len(used)) % FOLDS
-    errors: list[float] = []
+    errors: list[Array] = []  # of each point
     for degree in range(largest + 1):
         basis = polynomials(positions, extent, degree)
         if degree and len(used) < POINTS_PER_TERM * basis.shape[1]:
@@ -120,13 +122,20 @@ def choose_degree(
         for fold in range(FOLDS):
             out, rest = part == fold, part != fold
             if out.any() and rest.any():
-                made = fit_components(values[rest], weights[rest], basis[rest])
+                made, _ = fit_inlying_samples(values[rest], weights[rest], basis[rest])
                 left[out] = values[out] - basis[out] @ made
-        errors.append(float((weights * left**2).sum() / np.maximum(weights.sum(), 1e-30)))
-    needed = MIN_GAIN * errors[0]
-    degree = next(d for d, error in enumerate(errors) if error <= min(errors) + needed)
+        bounded = np.minimum(np.abs(left), limit)  # one bad point decides nothing
+        errors.append((weights * bounded**2).sum(1) / np.maximum(weights.sum(), 1e-30))
+    best = min(errors, key=np.sum)
+    degree = next(d for d, error in enumerate(errors) if _is_as_good(error, best))
     peak = float(stack.psf.max())
-    return Degree(degree, tuple(float(np.sqrt(error)) / peak for error in errors))
+    return Degree(degree, tuple(float(np.sqrt(error.sum())) / peak for error in errors))
+
+
+def _is_as_good(error: Array, best: Array) -> bool:
+    """Return whether the sum of errors (N) exceeds the best by less than its standard error."""
+    excess = error - best
+    return bool(excess.sum() <= np.sqrt(len(excess)) * excess.std())
 
 
 def grid_positions(extent: int, degree: int, kernel_extent: int) -> tuple[float, ...]:

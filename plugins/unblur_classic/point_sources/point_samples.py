@@ -22,6 +22,10 @@ Flags = NDArray[np.bool_]
 MOMENTS_DEGREE = 2
 """Degree of the polynomial in position that the moments of the points follow, dimensionless."""
 
+PARTS = 6
+"""Number of parts along rows and along columns, in each of which the brightest points are taken,
+dimensionless."""
+
 ODD_SHAPE = "trailed, extended or too sharp"
 """Reason for which a point whose moments are unlike those of the others is left out."""
 
@@ -134,13 +138,19 @@ class PointSamples:
         )
 
     def brightest(self, count: int) -> PointSamples:
-        """Return the `count` brightest points."""
+        """Return `count` points, the brightest of each part of the image first.
+
+        The parts are `PARTS` along rows and columns of the range of the positions, so that bright
+        points elsewhere do not leave a corner without any.
+        """
+        position = self.positions[:, -2:]
+        low, extent = position.min(axis=0), np.ptp(position, axis=0)
+        row, column = np.minimum(PARTS * (position - low) / np.maximum(extent, 1e-9), PARTS - 1).T
+        part = row.astype(int) * PARTS + column.astype(int)
+        rank = np.array([np.count_nonzero(part[:n] == p) for n, p in enumerate(part)])
+        kept = np.sort(np.argsort(rank, kind="stable")[:count])
         return PointSamples(
-            self.windows[:count],
-            self.valid[:count],
-            self.positions[:count],
-            self.found,
-            self.rejected,
+            self.windows[kept], self.valid[kept], self.positions[kept], self.found, self.rejected
         )
 
     def describe(self, used: int) -> str:

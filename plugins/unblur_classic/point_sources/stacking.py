@@ -17,8 +17,15 @@ Flags = NDArray[np.bool_]
 MAX_ITERATIONS = 12
 """Largest number of iterations of fitting and averaging, dimensionless.
 
-They end once no position moves by 0.01 pixels or more.
+They end once no position moves by 0.01 pixels or more and, where the PSF varies, no flux changes by
+`MAX_FLUX_CHANGE`.
 """
+
+MIN_ITERATIONS = 3
+"""Smallest number of iterations where the PSF varies, dimensionless."""
+
+MAX_FLUX_CHANGE = 0.002
+"""Largest change of a flux at the end, as a fraction of it, dimensionless."""
 
 MIN_CORRELATION = 0.7
 """Smallest correlation of an inlier's window with the PSF at its position, dimensionless."""
@@ -26,6 +33,20 @@ MIN_CORRELATION = 0.7
 SHAPE_ERROR = 0.02
 """Standard deviation of the shape of one point about the model, apart from noise, as a fraction of
 its brightest sample, dimensionless. It keeps a few bright points from determining the field."""
+
+FIRST_ITERATIONS = 2
+"""Number of iterations before points are compared with a PSF that varies, dimensionless."""
+
+CLIP = 3.0
+"""Largest residual of a sample that is fitted, in robust standard deviations."""
+
+REFITS = 2
+"""Number of fits without the samples of large residuals, dimensionless."""
+
+PENALTY, GROWTH = 0.03, 8.0
+"""Penalty of the squares of components of degree 1, in numbers of points that show none, and
+quotient of the penalties of successive degrees, dimensionless. Without it the PSF at a corner,
+where all polynomials are large, is noisy if there are few points."""
 
 RIDGE = 1e-9
 """Ridge of the normal equations of the components, as a fraction of their trace, dimensionless."""
@@ -82,22 +103,31 @@ class PsfStacker:
 
     def solve(self, context: Context) -> Array:
         """Return the PSF (*k) of sum 1, its centre of mass at the middle sample."""
-        for _ in range(MAX_ITERATIONS):
+        for iteration in range(MAX_ITERATIONS):
             context.checkpoint()
-            before = self.positions.copy()
+            before, fluxes = self.positions, self.fluxes
+            self.positions, self.fluxes = before.copy(), fluxes.copy()
             models = [self._fit(number) for number in range(len(self.windows))]
-            self._reject_outliers(models)
+            if len(self.components) == 1 or iteration >= FIRST_ITERATIONS:
+                self._reject_outliers(models)
             self._update_psf(models)
             self._recentre()
-            if np.abs(self.positions - before).max() < 0.01:
+            # The flux of a point by the PSF of its position follows the components.
+            change = np.abs(self.fluxes - fluxes) > MAX_FLUX_CHANGE * self.fluxes
+            is_converged = iteration >= MIN_ITERATIONS - 1 and not change[self.inliers].any()
+            is_converged |= len(self.components) == 1
+            if np.abs(self.positions - before).max() < 0.01 and is_converged:
                 break
         return self.psf
 
     def continue_with(self, basis: Array, context: Context) -> PsfStacker:
-        """Return the stack of the same points with other components, from the present fit."""
+        """Return the stack of the same points with other components, from the present fit.
+
+        Points that are unlike a constant PSF may be like one that varies: all are inliers at first.
+        """
         other = PsfStacker(self.windows, self.valid, basis)
         other.components[0] = self.components[0]
-        for name in ("positions", "fluxes", "backgrounds", "inliers"):
+        for name in ("positions", "fluxes", "backgrounds"):
             setattr(other, name, getattr(self, name).copy())
         other.solve(context)
         return other
@@ -176,12 +206,9 @@ class PsfStacker:
         if not used:
             return
         stacked, weight = self._residuals([models[number] for number in used], used)
-        if len(stacked) > 4:
-            middle = np.median(stacked, axis=0)
-            spread = mad_std(stacked, axis=0)
-            weight = weight * (np.abs(stacked - middle) <= 3 * spread + 1e-12)
-        update = fit_components(stacked, weight, self.basis[used])
-        left = stacked - np.tensordot(self.basis[used], update, 1)
+        basis = self.basis[used]
+        update, weight = fit_inlying_samples(stacked, weight, basis, self.components)
+        left = stacked - np.tensordot(basis, update, 1)
         total = np.maximum(weight.sum(axis=0), 1e-30)
         self.error = np.sqrt((weight**2 * left**2).sum(axis=0)) / total
         self.components += update
@@ -206,7 +233,40 @@ class PsfStacker:
             self.positions = self.positions + offset
 
 
-def fit_components(values: Array, weights: Array, basis: Array) -> Array:
+def fit_inlying_samples(
+    values: Array, weights: Array, basis: Array, present: Array | None = None
+) -> tuple[Array, Array]:
+    """Return smooth components (K, *k) fitted without outlying samples, and the weights (N, *k).
+
+    Samples are outliers if they are far from the median of all images, or, where the components
+    vary, far from a first fit: images at a corner are far from the median of a field. `present`
+    (K, *k) are the components without which the values are. See `fit_components`.
+    """
+    count = basis.shape[1]
+    penalty = roughness_penalty(count) if count > 1 else None
+
+    def fit(weights: Array) -> Array:
+        return fit_components(values, weights, basis, penalty, present)
+
+    if len(values) <= 4:
+        return fit(weights), weights
+    kept = weights
+    middle = np.median(values, axis=0)
+    for _ in range(1 if count == 1 else REFITS):
+        if count > 1:
+            middle = np.tensordot(basis, fit(kept), 1)
+        left = values - middle
+        kept = weights * (np.abs(left) <= CLIP * mad_std(left, axis=0) + 1e-12)
+    return fit(kept), kept
+
+
+def fit_components(
+    values: Array,
+    weights: Array,
+    basis: Array,
+    penalty: Array | None = None,
+    present: Array | None = None,
+) -> Array:
     """Return the components whose combinations fit images best, by weighted least squares.
 
     Parameters
@@ -215,6 +275,10 @@ def fit_components(values: Array, weights: Array, basis: Array) -> Array:
         Registered images and the weight of each sample.
     basis : (N, K)
         Coefficients of the components in each image.
+    penalty : (K), optional
+        Of the squares of each component, in numbers of images of the mean weight.
+    present : (K, *k), optional
+        Components to which the result is added, whose squares count in the penalty.
 
     Returns
     -------
@@ -229,8 +293,22 @@ def fit_components(values: Array, weights: Array, basis: Array) -> Array:
     normal = np.einsum("np,nk,nl->pkl", w, basis, basis)
     ridge = RIDGE * np.trace(normal, axis1=1, axis2=2) + 1e-30
     normal += ridge[:, None, None] * np.eye(count)
-    target = np.einsum("np,np,nk->pk", w, y, basis)
+    held: Array | float = 0.0
+    if penalty is not None:
+        normal += w.mean(axis=0)[:, None, None] * np.diag(penalty)
+        if present is not None:
+            held = w.mean(axis=0)[:, None] * penalty * present.reshape(count, -1).T
+    target = np.einsum("np,np,nk->pk", w, y, basis) - held
     return np.asarray(np.linalg.solve(normal, target[..., None])[..., 0].T.reshape(count, *shape))
+
+
+def roughness_penalty(count: int) -> Array:
+    """Return the penalty of each of `count` components, in numbers of points, (K).
+
+    Components are ordered by their degree in position, of which there are d + 1 of degree d.
+    """
+    degrees = np.repeat(np.arange(count), np.arange(count) + 1)[:count]
+    return np.asarray(np.where(degrees > 0, PENALTY * GROWTH ** (degrees - 1.0), 0.0))
 
 
 def _initial_position(window: Array, valid: Flags) -> Array:
