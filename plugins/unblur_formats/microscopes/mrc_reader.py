@@ -8,6 +8,7 @@ installs; DeltaVision files do without.
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ from unblur_formats.microscopes.deltavision import is_deltavision, read_deltavis
 
 HEADER_BYTES = 1024
 """Size of the header of an MRC file, in bytes."""
+
+_EXTENDED, _STAMP = 92, 212
+"""Places in the header of the size of the extended header and of the byte order, in bytes."""
+
+_ORDERS = {0x44: "<", 0x11: ">"}
+"""Byte orders by the machine stamp."""
 
 _IMOD_STAMP, _IMOD_FLAGS = 152, 156
 """Places in the header of IMOD's mark and of its flags, in bytes."""
@@ -69,6 +76,10 @@ def open_sections(path: Path, part: str) -> Any:
 def read_mrc(path: Path, header: bytes) -> tuple[FileFacts, int]:
     """Return what the header of an MRC file states, and the place of its pixels in bytes."""
     mrcfile = import_package("mrcfile", "bio", "MRC")
+    order = _ORDERS.get(header[_STAMP])
+    (extended,) = struct.unpack_from(f"{order}i", header, _EXTENDED) if order else (0,)
+    if HEADER_BYTES + extended > path.stat().st_size:  # mrcfile would allocate it
+        raise ImageError(f"{path} is cut short: it states {extended} bytes of further header.")
     with mrcfile.open(path, mode="r", header_only=True) as mrc:
         found = mrc.header.copy()
         voxel = mrc.voxel_size

@@ -70,8 +70,11 @@ def test_what_is_wrong_with_an_mrc_file_is_said(tmp_path, monkeypatch):
     (tmp_path / "short.mrc").write_bytes(whole[:-1])
     (tmp_path / "head.mrc").write_bytes(whole[:900])
     (tmp_path / "huge.mrc").write_bytes(struct.pack("<3i", *(2**30,) * 3) + whole[12:])
+    extended = whole[:92] + struct.pack("<i", 2**31 - 1) + whole[96:]
+    (tmp_path / "extended.mrc").write_bytes(extended)
     (tmp_path / "other.mrc").write_bytes(bytes(range(256)) * 8)
     for name, words in {"short": "cut short", "head": "cut short", "huge": "cut short",
+                        "extended": "2147483647 bytes of further header",
                         "other": "cannot be read as MRC"}.items():  # fmt: skip
         with pytest.raises(ImageError, match=words):
             read_image(tmp_path / f"{name}.mrc")
