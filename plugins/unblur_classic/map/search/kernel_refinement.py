@@ -33,10 +33,11 @@ MARGIN, PADDING = 1.6, 2
 that is larger than its support a kernel gains false samples."""
 GROWTH = 1.2
 """Largest extent of a level's kernel, in extents that the search found, dimensionless."""
-AVERAGED_RATIO, AVERAGED_SIMILARITY = 0.6, 0.5
-"""Size of the level where a search ended, relative to the full one, up to which its kernel is
-averaged with the refined one, and their similarity from which it is, dimensionless. A large kernel
-has more samples than a smooth image determines: the two differ from the truth in different ways."""
+AVERAGED_RATIOS, AVERAGED_SIMILARITY = (0.3, 0.6), 0.5
+"""Range of the size of the level where a search ended, relative to the full one, in which its
+kernel is averaged with the refined one, and their similarity from which it is, dimensionless. A
+large kernel has more samples than a smooth image determines: the two differ from the truth in
+different ways. From a smaller level a kernel is too coarse."""
 
 
 def refinement_levels(size: int) -> list[PyramidLevel]:
@@ -88,10 +89,10 @@ def refine_kernel(
 def average_with_searched(kernel: Tensor, found: FoundKernel) -> Tensor:
     """Return the mean of a refined kernel (n, n) and that of its search, in the same array.
 
-    It is the refined kernel where the search ended above `AVERAGED_RATIO`, or where the similarity
-    of the two is below `AVERAGED_SIMILARITY`.
+    It is the refined kernel where the search ended outside `AVERAGED_RATIOS`, or where the
+    similarity of the two is below `AVERAGED_SIMILARITY`.
     """
-    if found.ratio > AVERAGED_RATIO:
+    if not AVERAGED_RATIOS[0] < found.ratio < AVERAGED_RATIOS[1]:
         return kernel
     searched = rescale_kernel(found.kernel, kernel.shape[-1], 1 / found.ratio)
     pair = [k.cpu().numpy() for k in (kernel, searched)]
