@@ -121,7 +121,11 @@ def test_the_plugin_of_the_readme_registers_and_sharpens(run_source):
     assert float((found - given.sharp).norm()) < 0.9 * float((given.blurred - given.sharp).norm())
 
 
-def test_every_piece_of_python_runs(run_source):
+def test_every_piece_of_python_runs(run_source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("beads.tif", "cells.ome.tif"):
+        stack = unblur.Image(np.zeros((3, 8, 9), np.uint16), "ZYX", pixel_size={"Y": 0.1, "X": 0.1})
+        unblur.write_image(stack, tmp_path / name)
     given = synthetic_scene()
     for page in PAGES:
         for source in blocks(page, "python"):
