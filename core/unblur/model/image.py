@@ -163,9 +163,13 @@ def check_axes(axes: str, ndim: int, source: str) -> None:
 
 
 def check_values(data: Any, source: str) -> None:
-    """Raise `ImageError` for an empty array or one whose values are not real numbers."""
-    if 0 in data.shape:
-        raise ImageError(f"{source}: the image is empty (shape {tuple(data.shape)}).")
+    """Raise `ImageError` for an empty array or one whose values are not real numbers.
+
+    Lazy arrays of damaged files may have a negative extent.
+    """
+    if min(data.shape, default=1) < 1:
+        state = "empty" if 0 in data.shape else "damaged: it states a negative extent"
+        raise ImageError(f"{source}: the image is {state} (shape {tuple(data.shape)}).")
     kind = np.dtype(data.dtype).kind
     if kind == "c":
         raise ImageError(f"{source}: complex values cannot be deblurred; save the magnitude first.")

@@ -19,6 +19,7 @@ from unblur.model.formats import Reader
 from unblur.model.image import Image
 from unblur.model.units import convert, symbol
 from unblur_formats.assembly import FileFacts, assemble, import_package
+from unblur_formats.microscopes.compound_file import check_compound_file
 from unblur_formats.plane_array import PlaneArray
 
 _LOOPS = "TCZ"
@@ -39,7 +40,7 @@ class OibReader(Reader):
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; lazy ones read planes on demand."""
         oiffile = import_package("oiffile", "bio", "OIB and OIF")
-        with oiffile.OifFile(path) as oif:
+        with _open_oif(path) as oif:
             planes = list_planes(oif, path)
             facts = _facts(oif, oiffile, planes, path)
         chunk = [n if a in "YX" else 1 for a, n in zip(facts.axes, facts.shape, strict=True)]
@@ -50,9 +51,7 @@ class OibReader(Reader):
 
 def open_planes(path: Path, part: str) -> PlaneArray:
     """Return an array-like over the planes; it keeps an OIB file open."""
-    import oiffile
-
-    oif = oiffile.OifFile(path)
+    oif = _open_oif(path)
     planes = list_planes(oif, path)
     axes, indices = _loops(planes)
     first = _read_plane(oif, path, next(iter(planes.values())))
@@ -64,6 +63,15 @@ def open_planes(path: Path, part: str) -> PlaneArray:
         return _read_plane(oif, path, planes[key]) if key in planes else np.zeros_like(first)
 
     return PlaneArray(shape, first.dtype, read, close=oif.close)
+
+
+def _open_oif(path: Path) -> Any:
+    """Open a file with oiffile, which does not end where the sectors of an OIB file do not."""
+    import oiffile
+
+    if path.suffix.lower() != ".oif":
+        check_compound_file(path)
+    return oiffile.OifFile(path)
 
 
 def list_planes(oif: Any, path: Path) -> dict[tuple[int, ...], str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from unblur.errors import ImageError
 from unblur.io import read_image
 
 RNG = np.random.default_rng(11)
@@ -74,3 +75,17 @@ def test_a_stack_with_all_that_is_stated(tmp_path, check_outputs, lazy):
         "immersion": "oil",
     }  # fmt: skip
     check_outputs(image)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_negative_extent_is_refused(tmp_path, lazy):
+    """Read lazily such a file was an image, whose regions raised an error of dask."""
+    path = tmp_path / "a.lsm"
+    write_lsm(path, RNG.integers(0, 4096, (1, 1, 3, 20, 24), dtype=np.uint16))
+    with tifffile.TiffFile(path) as tif:
+        place = tif.pages[0].tags[34412].valueoffset
+    with path.open("r+b") as file:
+        file.seek(place + INFO.fields["DimensionY"][1])
+        file.write(struct.pack("<i", -20))
+    with pytest.raises(ImageError, match="negative extent" if lazy else "a.lsm"):
+        read_image(path, lazy=lazy)

@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,13 @@ import tifffile
 
 from unblur.errors import ImageError
 from unblur.io import read_image
+from unblur_formats.microscopes.compound_file import (
+    CIRCLE,
+    ENDED,
+    OUTSIDE,
+    check_compound_file,
+    follow_chains,
+)
 
 RNG = np.random.default_rng(10)
 MAIN = """[ProfileSaveInfo]\r
@@ -191,3 +199,107 @@ def test_what_is_wrong_with_an_oib_file_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "oiffile", None)
     with pytest.raises(ImageError, match=r'pip install "unblur\[bio\]"'):
         read_image(tmp_path / "a.oif")
+
+
+def changed(path, place, *numbers):
+    """Return the path of a compound file with other 32-bit numbers from a place on."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into(f"<{len(numbers)}I", data, place, *numbers)
+    path = path.with_name("changed.oib")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture(scope="module")
+def compound(tmp_path_factory):
+    """Return a valid OIB file, and the places in it of its table, its directory and each chain."""
+    path = tmp_path_factory.mktemp("oib") / "a.oib"
+    write_oib(path, np.ones((1, 1, 1, 48, 50), np.uint16))
+    table, directory = (struct.unpack_from("<I", path.read_bytes(), n)[0] for n in (76, 48))
+    return path, 512 * (table + 1), 512 * (directory + 1)
+
+
+def test_a_whole_compound_file_is_not_refused(compound):
+    check_compound_file(compound[0])
+
+
+# The guard alone is called here, since oiffile does not end with files of circles.
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("directory", "'directory' should end within the file, but go round in a circle"),
+        ("stream", "'Stream00000' should end .* but go round in a circle"),
+        ("empty stream", "'Stream00000' should end .* but go round in a circle"),
+        ("outside", "'OibInfo.txt' should end .* but leave the file"),
+        ("table of short streams", "'table of short streams' should end .* go round in a circle"),
+        ("short streams", "'short streams' should end .* but go round in a circle"),
+        ("short stream", "'Stream00000' should end .* but go round in a circle"),
+        ("list of the table", "should fit into the 48 sectors of the file, but is stated to"),
+        ("table listed twice", "listed once, but one is listed twice"),
+        ("table outside", "names sector 5000"),
+    ],
+)
+def test_chains_of_sectors_that_do_not_end_are_refused(compound, what, words):
+    path, table, directory = compound
+    data = path.read_bytes()
+    first = struct.unpack_from("<I", data, 48)[0]
+    info, stream = (directory + 128 * n + 116 for n in (1, 2))  # places of their first sectors
+    begin = struct.unpack_from("<I", data, stream)[0]
+    if what == "directory":
+        path = changed(path, table + 4 * first, first)
+    elif what == "stream":
+        path = changed(path, table + 4 * (begin + 3), begin + 1)
+    elif what == "empty stream":
+        path = changed(changed(path, table + 4 * begin, begin), stream + 4, 0, 0)
+        path = changed(path, 56, 0)
+    elif what == "outside":
+        path = changed(path, info, 5000)
+    elif what == "table of short streams":  # as in case 4380 of the altered files
+        path = changed(changed(path, table, 0), 60, 0, 117440512)
+    elif what == "short streams":
+        path = changed(changed(path, table, 0), directory + 116, 0)
+    elif what == "short stream":  # the first sector of the first stream serves as its table
+        path = changed(changed(path, 60, 0, 1), directory + 120, 6400)
+        path = changed(changed(path, 512, 1, 0), stream, 0, 100)
+    elif what == "list of the table":
+        path = changed(path, 72, 10**9)
+    elif what == "table listed twice":
+        first = struct.unpack_from("<I", data, 76)[0]
+        path = changed(changed(path, 44, 2), 76, first, first)
+    else:
+        path = changed(path, 76, 5000)
+    with pytest.raises(ImageError, match=words):
+        check_compound_file(path)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_oib_file_is_checked_before_it_is_read(compound, lazy):
+    """The change is one that oiffile refuses too, in other words."""
+    path = changed(compound[0], compound[2] + 128 + 116, 5000)
+    with pytest.raises(ImageError, match="'OibInfo.txt' should end within the file"):
+        read_image(path, lazy=lazy)
+
+
+def test_chains_end_as_when_each_is_followed_by_itself():
+    end = 0xFFFFFFFE
+    for _ in range(300):
+        table = RNG.integers(0, 14, RNG.integers(0, 12)).astype(np.uint32)
+        runs = RNG.random(len(table)) < 0.5
+        table[runs] = np.arange(1, len(table) + 1)[runs]
+        table[RNG.random(len(table)) < 0.25] = end
+        starts, count = [*RNG.integers(0, 15, 4).tolist(), end], int(RNG.integers(0, 14))
+        for sector, found in zip(starts, follow_chains(table, starts, count), strict=True):
+            steps = 0
+            while sector < min(len(table), count) and steps <= len(table):
+                sector, steps = int(table[sector]), steps + 1
+            expected = ENDED if sector == end else CIRCLE if steps > len(table) else OUTSIDE
+            assert found == expected
+
+
+def test_a_long_table_is_followed_in_little_time():
+    """Of two million sectors, 1 GB of a file; python would visit each of them in a second."""
+    table = np.arange(1, 2_000_001, dtype=np.uint32)
+    table[-1] = 0
+    began = time.process_time()
+    assert follow_chains(table, [0, 1999999], len(table)).tolist() == [CIRCLE, CIRCLE]
+    assert time.process_time() - began < 0.5
