@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from unblur.numerics.metrics.ring_correlation import (
 from unblur.pipeline import Pipeline
 from unblur.report.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from unblur.report.entry import ReportEntry
+from unblur.report.html_text import escape
 from unblur.report.previews import most_contrast
 
 EDGE, EDGE_OF_VOLUME, MOST_PLANES = 256, 96, 32

@@ -1,10 +1,14 @@
 import pickle
+import resource
+import time
+import tracemalloc
 
 import pytest
 import torch
 
 from unblur.errors import WeightsError
 from unblur.plugins.weights import (
+    MAX_HEADER_BYTES,
     file_sha256,
     find_weights,
     load_metadata,
@@ -56,6 +60,33 @@ def test_a_cut_off_file_is_refused(tmp_path):
     for read in (load_weights, load_metadata):
         with pytest.raises(WeightsError, match="not a whole"):
             read(path)
+
+
+@pytest.mark.parametrize("stated", [MAX_HEADER_BYTES + 1, 5 * 10**8, 2**60])
+@pytest.mark.parametrize("read", [load_weights, load_metadata])
+def test_a_huge_header_is_refused_without_its_time_and_memory(tmp_path, read, stated):
+    """The file is as long as it states, up to 1 GB, and takes no room on the disk."""
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write(stated.to_bytes(8, "little") + b"{")
+        file.truncate(10**9)
+    tracemalloc.start()
+    before, began = resident_memory_peak(), time.process_time()
+    try:
+        with pytest.raises(WeightsError, match=f"header.* {stated} bytes") as refused:
+            read(path)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(refused.value)
+    assert time.process_time() - began < 0.5
+    assert taken < 10**6
+    assert resident_memory_peak() - before < 10**7
+
+
+def resident_memory_peak() -> int:
+    """Return the largest resident memory of the process so far, in bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def test_missing_weights_are_named(tmp_path):

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 from browser_for_tests import Browser, chromium
-from entries_for_tests import entry
+from entries_for_tests import REPORT, entry
 from PIL import Image as Pillow
 
 from unblur.report import page
@@ -31,6 +31,33 @@ def opened(browser, tmp_path):
     browser.events.clear()
     browser.open(path)
     return browser
+
+
+def test_names_with_markup_and_control_characters_are_text(browser, tmp_path):
+    """A name that ends a tag, an attribute or the title is shown, and nothing of it runs."""
+    run = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
+    name = f"a\x00\x1b[31m\x07\x85\u202e</title></h2>\"'>{run}&lt;b&gt;.png"
+    texts = {"plain.html": "plain.png", "named.html": name}
+    elements = []
+    for file, text in texts.items():
+        report = {**REPORT, "input": {**REPORT["input"], "source": text}, "warnings": [text]}
+        path = tmp_path / file
+        path.write_text(page([entry(title=text, report=report)]), "utf-8")
+        browser.events.clear()
+        browser.open(path)
+        elements.append(browser.value("document.querySelectorAll('*').length"))
+    assert browser.value("typeof window.ran") == "undefined"
+    assert elements[0] == elements[1]
+    assert browser.errors() == []
+    assert [url for url in browser.requests() if not url.startswith("data:")] == [path.as_uri()]
+    shown = f"a\\x00\\x1b[31m\\x07\\x85\\u202e</title></h2>\"'>{run}&lt;b&gt;.png"
+    for place in ("title", "h2"):
+        assert shown in browser.value(f"document.querySelector('{place}').textContent")
+    assert shown in browser.value("document.querySelector('img').alt")
+    assert shown in browser.value("document.querySelector('input').getAttribute('aria-label')")
+    assert browser.value("document.body.textContent").count(shown) == 3  # title, source, warning
+    hidden = r"/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ufffd]/"
+    assert not browser.value(f"{hidden}.test(document.documentElement.outerHTML)")
 
 
 def split(browser: Browser) -> float:
