@@ -10,8 +10,6 @@ import torch
 
 from unblur.accel.parallel import map_on_threads
 from unblur.model.context import Context
-from unblur.numerics.metrics import kernel_similarity
-from unblur.numerics.pyramid import rescale_kernel
 from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
@@ -21,7 +19,7 @@ from unblur_classic.map.search import kernel_search as search_module
 from unblur_classic.map.search.candidates import Candidate, best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
-from unblur_classic.map.search.kernel_refinement import average_with_searched, refine_kernel
+from unblur_classic.map.search.kernel_refinement import refine_kernel
 from unblur_classic.map.search.kernel_search import (
     DOUBTFUL_AGREEMENT,
     DOUBTFUL_SPARSITY,
@@ -214,34 +212,6 @@ def test_the_refined_kernel_is_the_true_one_in_an_array_that_follows_its_support
     true = torch.from_numpy(np.array(kernel.weights))
     assert similarity_across_scales(refined, 1.0, true, 1.0) > 0.9
     assert support_extent(refined) <= refined.shape[-1] < 45
-
-
-def with_errors(kernel, seed):
-    """Return a kernel with a relative error of a quarter at each sample, in an array of 41."""
-    errors = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(seed))
-    noisy = (kernel * (1 + errors)).clamp_min(0)
-    return rescale_kernel(noisy, 41, 1.0)
-
-
-def test_the_mean_of_searched_and_refined_kernel_is_nearer_to_the_truth_than_each(shaken):
-    kernel, _, found = shaken
-    true = torch.from_numpy(np.array(kernel.weights))
-    refined, other = with_errors(true, 0), with_errors(true, 1)
-    half = replace(found, kernel=rescale_kernel(other, 25, 0.5), ratio=0.5)
-    searched = rescale_kernel(half.kernel, 41, 2.0)
-    mean = average_with_searched(refined, half)
-    assert mean.shape == refined.shape
-    alone = max(kernel_similarity(k.numpy(), true) for k in (refined, searched))
-    assert kernel_similarity(mean.numpy(), true) > alone
-
-
-def test_a_refined_kernel_unlike_that_of_the_search_or_of_a_search_at_full_size_stays(shaken):
-    kernel, _, found = shaken
-    true = rescale_kernel(torch.from_numpy(np.array(kernel.weights)), 41, 1.0)
-    corner = torch.zeros(9, 9)
-    corner[0, 0] = corner[8, 0] = 0.5
-    assert average_with_searched(true, replace(found, kernel=corner, ratio=0.5)) is true
-    assert average_with_searched(true, replace(found, kernel=true.flip(0), ratio=1.0)) is true
 
 
 def test_the_array_of_a_result_follows_its_support_and_not_the_size_of_the_search(shaken):

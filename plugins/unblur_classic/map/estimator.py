@@ -29,12 +29,8 @@ from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
-from unblur_classic.map.search.candidates import Candidate, best_candidate, relative_sparsity
-from unblur_classic.map.search.kernel_refinement import (
-    average_with_searched,
-    refine_kernel,
-    refinement_levels,
-)
+from unblur_classic.map.search.candidates import Candidate, best_candidate
+from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 
 RESULT_THRESHOLD = 0.01
@@ -69,9 +65,8 @@ class MapEstimator(stages.KernelEstimator):
     last iterations all gradients are used, with `whiten` at equal power of all frequencies
     (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved pixels, beyond
     the border or under the mask, are filled with the prediction from the latest latent image.
-    A large kernel is the mean of the searched and the refined one if that restores a sparser image
-    (`search.kernel_refinement.average_with_searched`), and its array is cut to its mass, or to
-    the extent that the search found where the kernel is doubtful.
+    The kernel's array is cut to its mass, or to the extent that the search found where the
+    kernel is doubtful.
 
     The weights are meant for images with little noise. With more noise, of the context or
     estimated, they decrease less, or increase, and the ridge increases
@@ -230,12 +225,9 @@ class MapEstimator(stages.KernelEstimator):
             return _without_smallest(refine_kernel(each, given, size, p, lambda _: call()))
 
         best = best_candidate(found, given, refine, context.device)
-        kernel, mean = best.kernel, average_with_searched(best.kernel, best.found)
-        if mean is not kernel and relative_sparsity(given, mean) < best.sparsity:
-            kernel = _without_smallest(mean)
-        if p.size == "auto":
-            kernel = _cut(kernel, best, self._size(best.found, given))
-        return replace(best, kernel=kernel)
+        if p.size != "auto":
+            return best
+        return replace(best, kernel=_cut(best.kernel, best, self._size(best.found, given)))
 
     def _best_of_starts(self, given: EstimationInput, size: int, context: Context) -> Tensor:
         """Return the kernel of the best score over all starts."""

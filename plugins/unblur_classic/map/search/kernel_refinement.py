@@ -6,12 +6,9 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from unblur.model.kernel import Kernel
-from unblur.numerics.kernel_ops import average_kernels, recentre
-from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, odd, pyramid_levels, rescale_kernel, shrink_image
 from unblur.numerics.statistics import REFERENCE_NOISE
 from unblur_classic.map.alternating import Alternation
@@ -33,11 +30,6 @@ MARGIN, PADDING = 1.6, 2
 that is larger than its support a kernel gains false samples."""
 GROWTH = 1.2
 """Largest extent of a level's kernel, in extents that the search found, dimensionless."""
-AVERAGED_RATIOS, AVERAGED_SIMILARITY = (0.3, 0.6), 0.5
-"""Range of the size of the level where a search ended, relative to the full one, in which its
-kernel is averaged with the refined one, and their similarity from which it is, dimensionless. A
-large kernel has more samples than a smooth image determines: the two differ from the truth in
-different ways. From a smaller level a kernel is too coarse."""
 
 
 def refinement_levels(size: int) -> list[PyramidLevel]:
@@ -84,22 +76,6 @@ def refine_kernel(
         alternation.run_level(PyramidLevel(level.ratio, extent), image, valid)
     alternation.refine()
     return alternation.kernel
-
-
-def average_with_searched(kernel: Tensor, found: FoundKernel) -> Tensor:
-    """Return the mean of a refined kernel (n, n) and that of its search, in the same array.
-
-    It is the refined kernel where the search ended outside `AVERAGED_RATIOS`, or where the
-    similarity of the two is below `AVERAGED_SIMILARITY`.
-    """
-    if not AVERAGED_RATIOS[0] < found.ratio < AVERAGED_RATIOS[1]:
-        return kernel
-    searched = rescale_kernel(found.kernel, kernel.shape[-1], 1 / found.ratio)
-    pair = [k.cpu().numpy() for k in (kernel, searched)]
-    if kernel_similarity(*pair) < AVERAGED_SIMILARITY:
-        return kernel
-    mean, _ = average_kernels([Kernel(k) for k in pair])
-    return torch.tensor(mean.weights).to(kernel)
 
 
 def _largest_extent(size: int, side: int) -> int:
