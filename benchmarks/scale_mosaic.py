@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from pathlib import Path
 
 from mosaic_images import BLUR, CHUNK, boxes, make_image, motion, texture
 from scale_table import earlier_rows, write_table
+from unblur.accel.memory import peak_resident_memory
 
 AT_ONCE = {"svmap": 1}
 """Number of tiles at a time, by stage, where two of them would take more than 3 GB; else 2."""
@@ -128,7 +128,8 @@ def planned(edge: int) -> dict:
 
 
 def peak_memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    """Return the largest resident memory of this process in GB, not that of its parent."""
+    return peak_resident_memory() / 1e9
 
 
 def run_process(what: str, *arguments: object) -> dict:
