@@ -8,7 +8,6 @@ from PIL import ImageOps
 import unblur
 from unblur.errors import ImageError
 from unblur.io.exif import as_seen, cropped_as_seen
-from unblur.report.previews import view_of
 
 
 @pytest.fixture(params=range(1, 9))
@@ -32,6 +31,9 @@ def test_a_crop_is_that_of_the_picture_as_it_is_seen(photo):
         cropped_as_seen(image, slice(50, 60), slice(0, 5))
 
 
+@pytest.mark.needs_torch
 def test_the_page_shows_the_picture_as_it_is_seen(photo):
+    from unblur.report.previews import view_of
+
     image, seen, _ = photo
     np.testing.assert_array_equal(view_of(image).values, seen)
