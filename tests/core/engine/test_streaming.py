@@ -268,5 +268,6 @@ def test_a_full_disk_stops_the_run_which_is_then_resumed(run, pipeline, box, mon
         patched.setattr(ZarrRegions, "write", full)
         with pytest.raises(OutputError, match="no space"):
             run(lazy(y), known)
-    assert run(lazy(y), known, resume=True).report.tiles["resumed"] >= 4
+    # Of the five tiles that were written, two threads may not have recorded theirs yet.
+    assert run(lazy(y), known, resume=True).report.tiles["resumed"] >= 3
     np.testing.assert_array_equal(run.values, deblur(y, known, box, tile=256).image)
