@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unblur.numerics.operators import laplacian_otf
+from unblur.numerics.operators import extend_periodic, laplacian_otf
 
 RIDGE = 1e-6
 """Part of the diagonal that is added to it, so that rounding leaves the systems positive definite,
@@ -184,7 +184,6 @@ class BorderedWiener:
         if width % 2 == 0:
             self.doubled[-1] = 0.5
         gaps = [_gap(*sizes) for sizes in zip(self.grid, self.shape, self.before, strict=True)]
-        self.gaps = [gap.to(kernel.device) for gap in gaps]
         # The band of an axis that is not solved for has no rows (columns).
         solved = [gap[: 0 if is_cut else None] for gap, is_cut in zip(gaps, cut_axes, strict=True)]
         self.down = _waves(1, height, solved[0], rows, otf)
@@ -247,7 +246,7 @@ class BorderedWiener:
         """
         if any(self.cut_axes):
             sweeps = min(sweeps, 0 if all(self.cut_axes) else 1)
-        spectrum = torch.fft.rfft2(self._extended(image))
+        spectrum = torch.fft.rfft2(extend_periodic(image, self.grid, self.before))
         limit, step = 0.0, None
         for number in range(sweeps):
             product = spectrum * self.cost
@@ -306,29 +305,10 @@ class BorderedWiener:
         columns = torch.cat([half, half[1 : height - len(half) + 1].flip(0).conj()])
         spectrum.addmm_(columns, self.across.mH)
 
-    def _extended(self, image: Tensor) -> Tensor:
-        """Continue an image over the grid; opposite ends meet along a raised cosine."""
-        if self.grid == self.shape:
-            return image
-        scene = image.new_empty(self.grid)
-        top, left = self.before
-        seen = scene[top : top + self.shape[0]]
-        seen[:, left : left + self.shape[1]] = image
-        ramp = _ramp(len(self.gaps[1]), image)
-        seen[:, self.gaps[1]] = ramp * image[:, -1:] + (1 - ramp) * image[:, :1]
-        ramp = _ramp(len(self.gaps[0]), image)[:, None]
-        scene[self.gaps[0]] = ramp * seen[-1] + (1 - ramp) * seen[0]
-        return scene
-
 
 def _norm(x: Tensor) -> float:
-    # Of the real and imaginary parts: that of complex numbers takes ten times as long.
+    # Of the real and imaginary parts, for which torch has vector instructions.
     return float(torch.linalg.vector_norm(torch.view_as_real(x)))
-
-
-def _ramp(size: int, like: Tensor) -> Tensor:
-    phase = torch.linspace(0, torch.pi, size + 2, dtype=like.dtype, device=like.device)
-    return 0.5 * (1 + torch.cos(phase[1:-1]))
 
 
 def _both_signs(lags: Tensor) -> Tensor:

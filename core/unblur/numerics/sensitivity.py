@@ -55,7 +55,7 @@ def inverse_sensitivity(
 
 
 def inverse_masked_sensitivity(adjoint: BlockFilter, mask: Tensor, smallest: float) -> Tensor:
-    """Return the same, (1, *adjoint.covered), of an image of which pixels are not valid.
+    """Return `1 / K' 1`, (1, *adjoint.covered), of a blur with pixels that are not valid.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ class MapEstimator(stages.KernelEstimator):
         best = best_candidate(found, given, refine, context.device)
         if p.size != "auto":
             return best
-        return replace(best, kernel=_cut(best.kernel, best, self._size(best.found, given)))
+        return replace(best, kernel=_cut(best, self._size(best.found, given)))
 
     def _best_of_starts(self, given: EstimationInput, size: int, context: Context) -> Tensor:
         """Return the kernel of the best score over all starts."""
@@ -255,14 +255,14 @@ class MapEstimator(stages.KernelEstimator):
         return int(iterations * len(p.weight_factors))
 
 
-def _cut(kernel: Tensor, best: Candidate, size: int) -> Tensor:
-    """Return a kernel in an array that holds its mass, or of the search's size if it is doubtful.
+def _cut(best: Candidate, size: int) -> Tensor:
+    """Return the kernel in an array that holds its mass, or of the search's size if it is doubtful.
 
     The mass of a wrong kernel says little about the extent of the blur.
     """
     if not is_low(best.confidence):
-        return crop_to_mass(kernel, RESULT_TAIL, RESULT_MARGIN)
-    kept = pad_to(recentre(kernel, by="support"), (size, size))
+        return crop_to_mass(best.kernel, RESULT_TAIL, RESULT_MARGIN)
+    kept = pad_to(recentre(best.kernel, by="support"), (size, size))
     return kept / kept.sum()
 
 
