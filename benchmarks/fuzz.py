@@ -217,7 +217,8 @@ def main() -> int:
 
 def _last_line(detail: str) -> str:
     """Return the error without the numbers and paths by which two of one kind differ."""
-    return (detail.strip().splitlines() or [""])[-1].split(":")[0]
+    words = (detail.strip().splitlines() or [""])[-1].split(":")[0].split()
+    return " ".join(Path(word).name if word.startswith("/") else word for word in words)
 
 
 def _stored_totals(options: argparse.Namespace) -> dict[str, Totals]:
