@@ -15,6 +15,7 @@ from unblur.errors import ImageError, suggestion
 from unblur.io.axes import canonical, check_given
 from unblur.io.lazy_pixels import Opener, StoredPixels, check_fits_memory
 from unblur.io.size_limits import check_expansion
+from unblur.model.formats import describe_images
 from unblur.model.image import Image
 
 
@@ -90,13 +91,6 @@ def choose_part(path: Path, part: str | None, names: Sequence[str]) -> int:
     )
 
 
-def describe_parts(path: Path, part: str | None, count: int) -> tuple[str, ...]:
-    """Return a note on the images of a file beside the first; empty if one was chosen."""
-    if part is not None or count < 2:
-        return ()
-    return (f"{path} holds {count} images, of which this is the first; the next is {path}[1].",)
-
-
 def assemble(
     path: Path,
     facts: FileFacts,
@@ -108,6 +102,7 @@ def assemble(
     chunk: Sequence[int] | None = None,
     given: str | None = None,
     lazy: bool = False,
+    images: int = 1,
 ) -> Image:
     """Return the image of a file whose pixels `opener` gives access to.
 
@@ -131,6 +126,8 @@ def assemble(
         Axes given by the user, in place of those of the file.
     lazy : bool
         Return a dask array.
+    images : int
+        Number of images in the file, which is noted unless one of them was asked for.
     """
     source = str(path)
     if not facts.shape or min(facts.shape) < 1:
@@ -159,8 +156,7 @@ def assemble(
     metadata = {"format": name, "file_axes": names, **facts.kept}
     if facts.optics:
         metadata["optics"] = dict(facts.optics)
-    if facts.notes:
-        metadata["notes"] = facts.notes
+    metadata |= describe_images(file, images if path == file else 1, facts.notes)
     return Image(
         data,
         axes,

@@ -13,6 +13,8 @@ icc        ICC colour profile, bytes
 exif       EXIF block, bytes, beginning with the TIFF header
 history    what was done to the pixels, one line each; written where a format has room
 notes      sentences about the file that its reader has for the user; warnings of the report
+images     number of images in the file, where there are several and none was asked for; number
+           n is `name[n]`, the first `name[0]`
 optics     what a microscope states of its optics; see below
 <format>   a mapping that only the format of that name reads
 ========== =========================================================================
@@ -197,6 +199,14 @@ class Writer(ABC):
             this, it is removed.
         """
         return None
+
+
+def describe_images(path: Path, count: int, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the entries `images` and `notes` of the first of `count` images in a file."""
+    if count < 2:
+        return {"notes": tuple(notes)}
+    beside = f"{path} holds {count} images, of which this is the first; the next is {path}[1]."
+    return {"images": count, "notes": (beside, *notes)}
 
 
 def require_dtype(image: Image, allowed: Sequence[str], holder: str, instead: str) -> None:

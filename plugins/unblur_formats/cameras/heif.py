@@ -14,9 +14,9 @@ import numpy as np
 from unblur.io.axes import COLOURS, canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.lazy_pixels import check_fits_memory
-from unblur.model.formats import Reader
+from unblur.model.formats import Reader, describe_images
 from unblur.model.image import Image, bit_depth_white
-from unblur_formats.assembly import choose_part, describe_parts, import_package
+from unblur_formats.assembly import choose_part, import_package
 from unblur_formats.cameras.heif_boxes import check_boxes
 
 _EXIF_HEAD = b"Exif\0\0"
@@ -54,9 +54,8 @@ class HeicReader(Reader):
         data, order = canonical(values, names)
         count = values.shape[-1] if names == "YXC" else 1
         metadata = {"format": self.name, "file_axes": names, **_kept(image.info)}
-        notes = describe_parts(file, part, len(found)) if number == 0 else ()
-        if notes:
-            metadata["notes"] = notes
+        is_first = part is None and number == 0
+        metadata |= describe_images(file, len(found) if is_first else 1)
         return Image(
             data,
             order,

@@ -20,7 +20,7 @@ from unblur.io.axes import COLOURS
 from unblur.io.files import split_part
 from unblur.model.formats import Reader
 from unblur.model.image import Image
-from unblur_formats.assembly import FileFacts, assemble, choose_part, describe_parts
+from unblur_formats.assembly import FileFacts, assemble, choose_part
 from unblur_formats.cameras.xisf_blocks import DataBlock, find_block, open_block
 from unblur_formats.xml_text import parse_xml
 
@@ -58,13 +58,11 @@ class XisfReader(Reader):
         found = read_images(file)
         number = choose_part(file, part, [image.get("id", "") for image in found])
         facts, block = describe_image(found[number], file)
-        notes = describe_parts(file, part, len(found))
-        facts = FileFacts(**{**facts.__dict__, "notes": notes})
         if not lazy:
             block.verify(file)
         return assemble(
             path, facts, open_image, name=self.name, file=file, part=str(number), given=axes,
-            lazy=lazy,
+            lazy=lazy, images=len(found),
         )  # fmt: skip
 
 

@@ -26,7 +26,6 @@ from unblur_formats.assembly import (
     FileFacts,
     assemble,
     choose_part,
-    describe_parts,
     import_package,
 )
 from unblur_formats.xml_text import parse_xml
@@ -106,11 +105,10 @@ class LifReader(Reader):
                 raise ImageError(f"{file} holds no image, or its images lie in other files.")
             number = choose_part(file, part, [name for _, _, name in found])
             image, tile, _ = found[number]
-            notes = describe_parts(file, part, len(found))
-            facts, _ = describe_image(image, tile, file, notes)
+            facts, _ = describe_image(image, tile, file)
         return assemble(
             path, facts, open_image, name=self.name, file=file, part=str(number), given=axes,
-            lazy=lazy,
+            lazy=lazy, images=len(found),
         )  # fmt: skip
 
 
@@ -120,7 +118,7 @@ def open_image(path: Path, part: str) -> StridedFile:
 
     with liffile.LifFile(path) as lif:
         image, tile, _ = list_images(lif)[int(part)]
-        return describe_image(image, tile, path, ())[1]
+        return describe_image(image, tile, path)[1]
 
 
 def _check_header(path: Path) -> None:
@@ -163,9 +161,7 @@ def _dimensions(element: ET.Element) -> list[tuple[str, int, int, float, str]]:
     return found
 
 
-def describe_image(
-    image: Any, tile: int, path: Path, notes: tuple[str, ...]
-) -> tuple[FileFacts, StridedFile]:
+def describe_image(image: Any, tile: int, path: Path) -> tuple[FileFacts, StridedFile]:
     """Return what the header states of an image, and its pixels."""
     element = image.xml_element
     dimensions = {d[0]: d for d in _dimensions(element)}
@@ -206,7 +202,6 @@ def describe_image(
         ("red", "green", "blue") if colours else tuple(name for *_, name in channels),
         float(2 ** bits.pop() - 1) if narrow else 0.0,
         _optics(element, 0 if colours else len(channels)),
-        notes,
     ), stored
 
 

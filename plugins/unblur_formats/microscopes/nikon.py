@@ -16,7 +16,6 @@ from unblur_formats.assembly import (
     FileFacts,
     assemble,
     choose_part,
-    describe_parts,
     import_package,
 )
 from unblur_formats.plane_array import PlaneArray
@@ -43,12 +42,11 @@ class Nd2Reader(Reader):
             loops = {loop.type: loop for loop in found.experiment}
             names = _position_names(found, loops)
             number = choose_part(file, part, names)
-            notes = describe_parts(file, part, len(names)) + _absent_planes(found, file)
-            facts = _facts(found, loops, notes, file)
+            facts = _facts(found, loops, _absent_planes(found, file), file)
         plane = [n if a in "CYX" else 1 for a, n in zip(facts.axes, facts.shape, strict=True)]
         return assemble(
             path, facts, open_position, name=self.name, file=file, part=str(number), chunk=plane,
-            given=axes, lazy=lazy,
+            given=axes, lazy=lazy, images=len(names),
         )  # fmt: skip
 
 

@@ -27,7 +27,6 @@ from unblur_formats.assembly import (
     FileFacts,
     assemble,
     choose_part,
-    describe_parts,
     import_package,
 )
 from unblur_formats.plane_array import PlaneArray
@@ -145,12 +144,12 @@ class CziReader(Reader):
         names = _scene_names(root)
         number = choose_part(file, part, [names.get(scene, "") for scene in scenes])
         chosen = [tile for tile in tiles if tile.start.get("S", 0) == scenes[number]]
-        facts = _facts(chosen, root, describe_parts(file, part, len(scenes)))
+        facts = _facts(chosen, root)
         chunk = [n if a in "YX" or (facts.axes.endswith("XC") and a == "C") else 1
                  for a, n in zip(facts.axes, facts.shape, strict=True)]  # fmt: skip
         return assemble(
             path, facts, open_scene, name=self.name, file=file, part=str(scenes[number]),
-            chunk=chunk, given=axes, lazy=lazy,
+            chunk=chunk, given=axes, lazy=lazy, images=len(scenes),
         )  # fmt: skip
 
 
@@ -220,7 +219,7 @@ def open_scene(path: Path, part: str) -> PlaneArray:
     return PlaneArray(shape, np.dtype(dtype), read, ndim, czi.close)
 
 
-def _facts(tiles: list[CziTile], root: ET.Element, notes: tuple[str, ...]) -> FileFacts:
+def _facts(tiles: list[CziTile], root: ET.Element) -> FileFacts:
     axes, indices, _, dtype = _layout(tiles)
     samples = tiles[0].samples
     if samples > 1 and "C" in axes:
@@ -252,7 +251,6 @@ def _facts(tiles: list[CziTile], root: ET.Element, notes: tuple[str, ...]) -> Fi
         colours if samples > 1 else tuple(c.get("Name") or "" for c in channels),
         float(2**bits - 1) if narrow else 0.0,
         _optics(root, [] if samples > 1 else channels),
-        notes,
     )
 
 

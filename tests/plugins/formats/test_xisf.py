@@ -121,7 +121,7 @@ def test_each_image_can_be_asked_for(tmp_path):
     for part in ("1", "map"):
         image = read_image(tmp_path / f"a.xisf[{part}]")
         np.testing.assert_array_equal(image.data, values[1, 0])
-        assert "notes" not in image.metadata
+        assert not image.metadata["notes"]
     with pytest.raises(ImageError, match=r"no image \[2\]; there are 2"):
         read_image(tmp_path / "a.xisf[2]")
 

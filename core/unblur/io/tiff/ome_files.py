@@ -112,9 +112,6 @@ def check_files_of_set(tif: Any, series: Any, number: int, path: Path) -> None:
         )
 
 
-def describe_images(tif: Any, path: Path) -> tuple[str, ...]:
-    """Return a note on the images of an OME-TIFF beside the first; empty if there are none."""
-    count = sum(series.kind == "ome" for series in tif.series) if tif.is_ome else 0
-    if count < 2:
-        return ()
-    return (f"{path} holds {count} images, of which this is the first; the next is {path}[1].",)
+def count_images(tif: Any) -> int:
+    """Return the number of images in an OME-TIFF, 1 for any other file."""
+    return max(1, sum(series.kind == "ome" for series in tif.series)) if tif.is_ome else 1

@@ -25,9 +25,9 @@ from unblur.io.lazy_pixels import (
 )
 from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
-from unblur.io.tiff.ome_files import check_files_of_set, describe_images, open_tiff
+from unblur.io.tiff.ome_files import check_files_of_set, count_images, open_tiff
 from unblur.io.tiff.tag_checks import check_layout, describe_absent_segments
-from unblur.model.formats import Reader
+from unblur.model.formats import Reader, describe_images
 from unblur.model.image import Image
 
 # tifffile logs defects of files; those that matter raise errors below.
@@ -56,8 +56,8 @@ class TiffReader(Reader):
             _check_series(series, file)
             check_layout(series.keyframe, file)
             check_files_of_set(tif, series, number, file)
-            notes = describe_images(tif, file) if part is None else ()
-            notes += describe_absent_segments(series.keyframe, file)
+            count = count_images(tif) if part is None else 1
+            notes = describe_absent_segments(series.keyframe, file)
             facts = read_tags(tif, series, number)
             names = _file_axes(series, axes, str(path))
             table = colour_table(series.keyframe, tif.is_imagej)
@@ -75,7 +75,8 @@ class TiffReader(Reader):
                 data = np.asarray(series.asarray())
                 data = data.astype(data.dtype.newbyteorder("="), copy=False)
         image = _image(path, data, names, facts, table, native)
-        return replace(image, metadata={**image.metadata, "notes": notes})
+        found = {**image.metadata, **describe_images(file, count, notes)}
+        return replace(image, metadata=found)
 
 
 def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: Any) -> Image:
