@@ -53,6 +53,11 @@ def symbol(unit: str) -> str:
     return _SYMBOL.get(unit) or _SYMBOL.get(unit.removesuffix("s"), unit)
 
 
+def is_known(unit: str) -> bool:
+    """Return whether a symbol is one of the units of length, angle and time of this module."""
+    return unit in _SPELLINGS
+
+
 def long_name(unit: str) -> str:
     """Return the name of a unit in OME-Zarr, e.g. "micrometer" for "µm"."""
     names = _SPELLINGS.get(unit)

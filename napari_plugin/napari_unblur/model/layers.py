@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unblur.model.file_facts import FILE_KEY, facts_of, fits_layer, white_of, with_facts
 from unblur.errors import ImageError
 from unblur.model.image import AXES, Image, default_white
+from unblur.model.units import symbol
 
 PREVIEW_KEY = "unblur_preview"
 """Key in the metadata of preview layers, which are never offered as input."""
@@ -58,6 +60,8 @@ class LayerSnapshot:
     is_large : bool
         Whether the layer is lazy and too large for memory, so that the result is written to
         disk.
+    file : mapping
+        What the file of the layer states, as `facts_of` returns it; empty for other layers.
     """
 
     name: str
@@ -69,6 +73,7 @@ class LayerSnapshot:
     path: str | None
     style: Mapping[str, Any] = field(repr=False)
     is_large: bool = False
+    file: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, layer: Any, in_memory: int = IN_MEMORY) -> LayerSnapshot:
@@ -108,10 +113,13 @@ class LayerSnapshot:
             rgb=bool(layer.rgb),
             labels=tuple(layer.axis_labels),
             scale=tuple(float(s) for s in layer.scale),
-            units=tuple(f"{unit:~}" if unit != "pixel" else "pixel" for unit in layer.units),
+            units=tuple(
+                symbol(f"{unit:~}") if unit != "pixel" else "pixel" for unit in layer.units
+            ),
             path=_file_of(layer),
             style=style,
             is_large=not isinstance(data, np.ndarray) and _nbytes(data) > in_memory,
+            file=layer.metadata.get(FILE_KEY, {}),
         )
 
     @property
@@ -195,15 +203,19 @@ class LayerCrop:
         sizes = dict(zip(letters, snapshot.scale, strict=False))
         units = dict(zip(letters, snapshot.units, strict=False))
         known = [a for a in axes if units.get(a, "pixel") != "pixel" and a != "C"]
-        return Image(
+        image = Image(
             data=data.transpose(order),
             axes=axes,
             pixel_size={a: sizes[a] for a in known},
             units={a: units[a] for a in known},
-            white=white,
+            white=white or white_of(snapshot.file, data.dtype),
             channels=_COLOURS[: snapshot.data.shape[-1]] if snapshot.rgb else (),
             source=snapshot.name,
         )
+        if not self._is_as_filed(snapshot):
+            return image
+        first = dict(zip(letters, self.offset(), strict=False))
+        return with_facts(image, snapshot.file, first)
 
     def restore(self, snapshot: LayerSnapshot, data: Any) -> Any:
         """Return values with canonical axes in the layer's own order of axes."""
@@ -214,6 +226,17 @@ class LayerCrop:
     def offset(self) -> tuple[int, ...]:
         """Return the position of the first pixel of the part."""
         return tuple(s.start or 0 for s in self.index)
+
+    def file_metadata(self, snapshot: LayerSnapshot) -> dict[str, Any]:
+        """Return what the file states of this part, as metadata of a layer with its result."""
+        if not self._is_as_filed(snapshot):
+            return {}
+        white = snapshot.file["white"]
+        return {FILE_KEY: facts_of(self.image(snapshot, white), source=None)}
+
+    def _is_as_filed(self, snapshot: LayerSnapshot) -> bool:
+        shape = dict(zip(self._letters(snapshot), snapshot.data.shape, strict=True))
+        return fits_layer(snapshot.file, shape, snapshot.data.dtype)
 
     def _letters(self, snapshot: LayerSnapshot) -> str:
         return "".join(self.roles) + "YX" + ("C" if snapshot.rgb else "")
@@ -231,7 +254,9 @@ def lazy_slice(data: Any, index: tuple[slice, ...]) -> Any:
 
 def layer_white(snapshot: LayerSnapshot) -> float:
     """Return the value of the whole layer that is scaled to 1. Slow for large float layers."""
-    return default_white(lazy_slice(snapshot.data, (slice(None),) * snapshot.data.ndim))
+    stated = white_of(snapshot.file, snapshot.data.dtype)
+    whole = (slice(None),) * snapshot.data.ndim
+    return stated or default_white(lazy_slice(snapshot.data, whole))
 
 
 def layer_style(
@@ -263,5 +288,8 @@ def _roles_by_length(lengths: Sequence[int], rgb: bool) -> list[str]:
 
 
 def _file_of(layer: Any) -> str | None:
+    stated = layer.metadata.get(FILE_KEY)
+    if stated is not None:
+        return stated["source"]  # with the part, of a file with several images
     path = getattr(layer.source, "path", None)
     return str(Path(path)) if path else None

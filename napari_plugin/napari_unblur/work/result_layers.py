@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 def show_result(viewer: napari.viewer.Viewer, result: JobResult) -> Any:
     """Add the deblurred image at the position of its source, and return its layer."""
     snapshot = result.job.snapshot
-    metadata = {REPORT_KEY: result.report.model_dump(mode="json")}
-    offset = result.job.crop.offset()
+    crop = result.job.crop
+    metadata = {
+        REPORT_KEY: result.report.model_dump(mode="json"),
+        **crop.file_metadata(snapshot),
+    }
+    offset = crop.offset()
     style = layer_style(snapshot, f"{snapshot.name} (deblurred)", offset, metadata=metadata)
     if result.is_multiscale:
         style["multiscale"] = True
