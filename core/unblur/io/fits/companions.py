@@ -10,12 +10,15 @@ from typing import IO, Any
 import numpy as np
 
 from unblur.errors import OutputError
+from unblur.io.fits.extensions import is_offset_plio
 from unblur.io.fits.wcs import move_lookup_table, move_reference_pixels
 
 BLOCK = 2880
 """Unit of a FITS file's length, in bytes."""
 BAND_BYTES = 2**22
 """Size of what is copied at a time, in bytes."""
+_SIGN = -(2**15)
+"""Bit that signed and unsigned 16-bit integers of FITS differ in, dimensionless."""
 _LOOKUP_TABLES = ("WCSDVARR", "D2IMARR", "CPDISARR", "DQDISARR")
 """Names of extensions that hold the distortion of world coordinates."""
 _NOTE = "This extension is the input's; it was not recomputed for the deblurred image."
@@ -77,7 +80,8 @@ class Companion:
                 for n, span in zip(range(len(box), 0, -1), box, strict=True):
                     header[f"NAXIS{n}"] = span.stop - span.start
                 out.write(_as_image_extension(header).tostring().encode("ascii"))
-                size = sum(_copy(out, hdu.section, plane, box) for plane in _planes(box))
+                mask = _SIGN if is_offset_plio(hdu) else 0
+                size = sum(_copy(out, hdu.section, plane, box, mask) for plane in _planes(box))
         except OSError as error:
             raise OutputError(
                 f"{self.file}: its extension {self.number} cannot be copied to the result "
@@ -147,8 +151,13 @@ def _planes(box: tuple[slice, ...]) -> Any:
         yield tuple(span[i] for span, i in zip(outer, offsets, strict=True))
 
 
-def _copy(out: IO[bytes], section: Any, plane: tuple[int, ...], box: tuple[slice, ...]) -> int:
-    """Copy one plane's stored numbers in bands of rows; return the number of bytes."""
+def _copy(
+    out: IO[bytes], section: Any, plane: tuple[int, ...], box: tuple[slice, ...], mask: int
+) -> int:
+    """Copy one plane's stored numbers in bands of rows, the bits of `mask` inverted.
+
+    Return the number of bytes.
+    """
     *_, rows, columns = (slice(0, 1), *box)
     size = 0
     height = max(1, BAND_BYTES // max(1, (columns.stop - columns.start) * 8))
@@ -156,6 +165,8 @@ def _copy(out: IO[bytes], section: Any, plane: tuple[int, ...], box: tuple[slice
         band = slice(top, min(top + height, rows.stop))
         index = (*plane, band, columns) if len(box) > 1 else (columns,)
         block = np.asarray(section[index])
+        if mask:
+            block = block ^ block.dtype.type(mask)
         stored = block.astype(block.dtype.newbyteorder(">"), copy=False).tobytes()
         out.write(stored)
         size += len(stored)

@@ -1,4 +1,4 @@
-"""Extensions of a FITS file: which of them is the image."""
+"""Extensions of a FITS file: which of them is the image, and how its integers are compressed."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ def readable_extensions(hdus: Any, path: Path) -> Iterator[Any]:
                 f"{path} is damaged: the header of extension {number} is not readable."
             )
         yield hdu
+
+
+def is_offset_plio(hdu: Any) -> bool:
+    """Return whether an HDU holds unsigned 16-bit integers compressed by PLIO.
+
+    PLIO has no negative numbers, so that CFITSIO compresses the unsigned values themselves, beside
+    a BZERO of 32768, which astropy (8.0.2) adds to them.
+    """
+    header = hdu.header
+    return (
+        getattr(hdu, "compression_type", "") == "PLIO_1"
+        and int(header["BITPIX"]) == 16
+        and bool(header.get("BZERO", 0) == 2**15)
+    )
 
 
 def _is_named(hdu: Any, number: int, part: str) -> bool:

@@ -21,7 +21,7 @@ from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.fits.companions import describe_companions, find_companions
-from unblur.io.fits.extensions import find_image
+from unblur.io.fits.extensions import find_image, is_offset_plio
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
@@ -72,7 +72,8 @@ class FitsReader(Reader):
             if packed or hasattr(hdu, "compression_type"):
                 check_expansion(float(prod(shape)) * bits / 8, file.stat().st_size, source)
             nodata = blank_value(header)
-            pixels = hdu.section if nodata is None else open_section(file, str(number))
+            by_astropy = nodata is None and not is_offset_plio(hdu)
+            pixels = hdu.section if by_astropy else open_section(file, str(number))
             first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])
             dtype = first.dtype.newbyteorder("=")
             if is_read_lazily(lazy, shape, dtype) and file.suffix.lower() != ".gz":
@@ -81,7 +82,7 @@ class FitsReader(Reader):
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])
             else:
                 check_fits_memory(shape, dtype, file)
-                data = np.array(hdu.data if nodata is None else pixels[...], dtype=dtype)
+                data = np.array(hdu.data if by_astropy else pixels[...], dtype=dtype)
             sizes, units = pixel_scale(header, names)
             companions = find_companions(hdus, number, file)
             kept = {
@@ -159,16 +160,20 @@ class _Section:
 
 
 class _Unsigned:
-    """Unsigned integers, which FITS stores as signed integers offset by half their range."""
+    """Unsigned integers, which FITS stores as signed integers offset by half their range.
 
-    def __init__(self, stored: MappedFile | _Section) -> None:
-        self._stored = stored
+    With `offset` False they are the stored bits.
+    """
+
+    def __init__(self, stored: MappedFile | _Section, offset: bool = True) -> None:
+        self._stored, self._offset = stored, offset
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         values = self._stored[index]
         values = values.astype(values.dtype.newbyteorder("="), copy=False)
         size = values.dtype.itemsize
-        return np.asarray(values.view(f"u{size}") ^ _half(size))
+        bits = values.view(f"u{size}")
+        return np.asarray(bits ^ _half(size) if self._offset else bits)
 
 
 def open_section(path: Path, part: str) -> Any:
@@ -191,11 +196,12 @@ def open_section(path: Path, part: str) -> Any:
         )
         hdus.close()
         return _Unsigned(mapped) if header.get("BZERO", 0) else mapped
-    if blank_value(header) is not None:
+    plio = is_offset_plio(hdu)
+    if blank_value(header) is not None or plio:
         zero = header.get("BZERO", 0)
         hdus.close()
         raw = _Section(fits.open(path, memmap=False, do_not_scale_image_data=True), int(part))
-        return _Unsigned(raw) if zero else raw
+        return _Unsigned(raw, offset=not plio) if zero else raw
     return _Section(hdus, int(part))
 
 

@@ -171,3 +171,26 @@ def test_blank_marks_integers_without_changing_their_type(tmp_path, dtype, lazy,
     np.testing.assert_array_equal(np.asarray(image.data), data)
     unblur.write_image(image, tmp_path / "b.fits")
     assert fits.getheader(tmp_path / "b.fits", -1)["BLANK"] == int(np.iinfo(f"int{info.bits}").min)
+
+
+@pytest.mark.parametrize("blank", [False, True])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_unsigned_integers_compressed_by_plio_are_the_stored_ones(tmp_path, lazy, blank):
+    data = np.arange(600, dtype=np.int16).reshape(20, 30)
+    names = ("SCI", "DQ")
+    packed = [fits.CompImageHDU(data, name=n, compression_type="PLIO_1") for n in names]
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), *packed]).writeto(path)
+    # CFITSIO states the offset of unsigned integers, and compresses them without it.
+    with fits.open(path, "update", disable_image_compression=True) as hdus:
+        for name in names:
+            hdus[name].header["BZERO"] = 32768
+            if blank:
+                hdus[name].header["BLANK"] = -32768
+    image = unblur.read_image(path, lazy=lazy)
+    assert (image.dtype, image.nodata) == (np.uint16, 0 if blank else None)
+    np.testing.assert_array_equal(np.asarray(image.data), data)
+    unblur.write_image(image, tmp_path / "b.fits")
+    with fits.open(tmp_path / "b.fits", uint=True) as out:
+        np.testing.assert_array_equal(out["SCI"].section[:], data)
+        np.testing.assert_array_equal(out["DQ"].section[:], data)
