@@ -39,7 +39,7 @@ from unblur.cli.options import (
 )
 from unblur.cli.progress import BatchLog, ProgressBar, duration
 from unblur.cli.signals import interruptible
-from unblur.errors import Cancelled
+from unblur.errors import Cancelled, OutputError
 from unblur.model.confidence import confidence_number
 from unblur.old_names import with_old_keys
 
@@ -109,6 +109,7 @@ def run(
     Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the report of the run.
     """
     from unblur.engine import BuiltPipeline
+    from unblur.engine.report import hash_field
     from unblur.engine.running.schedulers import make_scheduler
     from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline
@@ -140,6 +141,7 @@ def run(
             nonfinite="fill" if fill_nonfinite else "keep",
             psf_resample=psf_resample,
             shared_freeze=SharedFreeze() if freeze else None,
+            given_kernel=None if built.field is None else hash_field(built.field),
             on_message=log.warn,
         )
         try:
@@ -167,13 +169,21 @@ def _attempt(
 
     An error is printed and recorded, and the other inputs are processed.
     """
-    from unblur.runs import file
+    from unblur.runs import file, read_report
     from unblur.runs.store import journal_path
 
     options.context.checkpoint()
     try:
         if options.resume and job.is_done:
-            if file.has_other_settings(job, options):
+            report = read_report(job.output)
+            changed = file.changed_sources(report, job, options)
+            if changed:
+                verb = "has" if len(changed) == 1 else "have"
+                raise OutputError(
+                    f"{job.output} is kept, but {' and '.join(changed)} {verb} changed since it "
+                    "was made; --overwrite without --resume makes it anew."
+                )
+            if file.has_other_settings(report, options):
                 log.warn(
                     f"{job.output} was made with another pipeline, other params or another seed, "
                     "and is kept; --overwrite makes it anew."

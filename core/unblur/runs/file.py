@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unblur.runs.file_jobs import FileJob
-from unblur.runs.sidecars import read_report, write_sidecars
+from unblur.runs.sidecars import write_sidecars
+from unblur.runs.sources import file_stamp
 from unblur.runs.store import alone, deblur_to_store, journal_path
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class RunOptions:
         Where all images of the run use the settings of the first; by default each has its own.
     limits : SizeLimits, optional
         Sizes at which the way of working changes; those of the engine by default.
+    given_kernel : str, optional
+        Hash of the kernel that the user gave, for `changed_sources`.
     on_message : callable
         Receives sentences about the work for the user.
     """
@@ -88,6 +91,7 @@ class RunOptions:
     psf_resample: bool = False
     shared_freeze: SharedFreeze | None = None
     limits: SizeLimits | None = None
+    given_kernel: str | None = None
     on_message: Callable[[str], None] = _ignore
 
 
@@ -106,6 +110,7 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
     from unblur.io.files import check_vacant, explained
 
     in_tiles = options.scheduler is not None or options.resume
+    stamp = file_stamp(files.source)
     image = _read(files.source, options, lazy=True if in_tiles else "large")
     if files.makes_folder:
         with explained(files.output.parent):
@@ -119,10 +124,10 @@ def deblur_file(files: FileJob, options: RunOptions) -> Result:
         check_vacant(sidecar, options.overwrite)
     way = _way(image, files, options)
     if way == "streamed":
-        return _deblur_in_tiles(image, files, options)
+        return _deblur_in_tiles(image, files, options, stamp)
     if image.is_lazy:
         image = _read(files.source, options, lazy=False)
-    return _deblur_in_memory(image, files, options, way)
+    return _deblur_in_memory(image, files, options, way, stamp)
 
 
 def freeze_on(source: Path, options: RunOptions) -> None:
@@ -131,12 +136,37 @@ def freeze_on(source: Path, options: RunOptions) -> None:
         _job(_read(source, options, lazy=True), options)
 
 
-def has_other_settings(files: FileJob, options: RunOptions) -> bool:
-    """Return whether a finished result was made with other steps, params or another seed."""
-    report = read_report(files.output)
+def has_other_settings(report: Mapping[str, Any], options: RunOptions) -> bool:
+    """Return whether the result of a report was made with other steps, params or another seed."""
     steps = options.pipeline.pipeline.model_dump(mode="json", exclude_defaults=True)["steps"]
     made = (report.get("pipeline", {}).get("steps"), report.get("seed"))
     return made != (steps, options.context.seed)
+
+
+def changed_sources(report: Mapping[str, Any], files: FileJob, options: RunOptions) -> list[str]:
+    """Return what has changed since the result of a report: "the input", "the kernel".
+
+    An input of the same size and time of change is the same. Another one that was hashed whole is
+    read, and is the same if its values are.
+    """
+    changed = []
+    stamp = report.get("input_stamp")
+    is_touched = bool(stamp) and stamp != file_stamp(files.source)
+    if is_touched and not _has_values_of(report, files, options):
+        changed.append("the input")
+    if "given_kernel" in report and report["given_kernel"] != options.given_kernel:
+        changed.append("the kernel")
+    return changed
+
+
+def _has_values_of(report: Mapping[str, Any], files: FileJob, options: RunOptions) -> bool:
+    from unblur.engine.intake.normalization import ValueSummary
+
+    stated = report.get("input", {})
+    if stated.get("hashed") != "whole":
+        return False
+    image = _read(files.source, options, lazy=False)
+    return bool(ValueSummary.of(image, [image.data]).sha256 == stated.get("sha256"))
 
 
 def _read(source: Path, options: RunOptions, *, lazy: Lazy) -> Image:
@@ -190,19 +220,21 @@ def _job(image: Image, options: RunOptions) -> DeblurJob:
     return shared.frozen.applied(job)
 
 
-def _deblur_in_memory(image: Image, files: FileJob, options: RunOptions, way: Way) -> Result:
+def _deblur_in_memory(
+    image: Image, files: FileJob, options: RunOptions, way: Way, stamp: list[int]
+) -> Result:
     from unblur.engine import run_job
     from unblur.io import write_image
 
     with alone(files.output):
         result = run_job(_job(image, options), way)
         options.context.checkpoint()
-        _write_sidecars(result, files, options)
+        _write_sidecars(result, files, options, stamp)
         write_image(result.image, files.output, overwrite=options.overwrite)
     return result
 
 
-def _deblur_in_tiles(image: Image, files: FileJob, options: RunOptions) -> Result:
+def _deblur_in_tiles(image: Image, files: FileJob, options: RunOptions, stamp: list[int]) -> Result:
     return deblur_to_store(
         _job(image, options),
         files.output,
@@ -210,11 +242,11 @@ def _deblur_in_tiles(image: Image, files: FileJob, options: RunOptions) -> Resul
         overwrite=options.overwrite,
         scheduler=options.scheduler,
         workers=options.workers,
-        before_publish=lambda result: _write_sidecars(result, files, options),
+        before_publish=lambda result: _write_sidecars(result, files, options, stamp),
     )
 
 
-def _write_sidecars(result: Result, files: FileJob, options: RunOptions) -> None:
+def _write_sidecars(result: Result, files: FileJob, options: RunOptions, stamp: list[int]) -> None:
     write_sidecars(
         files.output,
         files.source,
@@ -222,5 +254,7 @@ def _write_sidecars(result: Result, files: FileJob, options: RunOptions) -> None
         result.kernel,
         crop=options.crop,
         axes=options.axes,
+        stamp=stamp,
+        given_kernel=options.given_kernel,
         overwrite=options.overwrite,
     )

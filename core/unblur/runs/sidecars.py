@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ def write_sidecars(
     *,
     crop: tuple[slice, slice] | None = None,
     axes: str | None = None,
+    stamp: Sequence[int] = (),
+    given_kernel: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the kernel, if there is one, and the report of the result at `output`.
@@ -54,6 +56,10 @@ def write_sidecars(
         The kernel used.
     crop, axes : str, optional
         The part of the input that was deblurred, and the axes given by the user.
+    stamp : sequence of int
+        The `file_stamp` of the input when it was read.
+    given_kernel : str, optional
+        Hash of the kernel that was given.
     overwrite : bool
         Whether existing files are replaced.
     """
@@ -71,6 +77,8 @@ def write_sidecars(
             "columns": [crop[1].start, crop[1].stop],
         },
         "axes": axes,
+        "input_stamp": list(stamp),
+        "given_kernel": given_kernel,
         **report.model_dump(mode="json"),
     }
     with written_whole(report_path(output), overwrite=overwrite) as draft:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
 from unblur.model.image import AXES
 from unblur.runs.journal import Journal
+from unblur.runs.sources import file_stamp
 
 OpenStore = Callable[[bool], RegionWriter]
 """Creates the store of the result, or opens that of an interrupted run if its argument is true."""
@@ -151,7 +151,7 @@ def describe_job(job: DeblurJob) -> dict[str, Any]:
         ],
         "the tiles": job.pipeline.tiles.model_dump(mode="json"),
         "the kernel": "" if job.field is None else hash_field(job.field),
-        "the input": [job.values.sha256, job.image.axes, *_file_stamp(job.image.source)],
+        "the input": [job.values.sha256, job.image.axes, *file_stamp(job.image.source)],
     }
 
 
@@ -195,18 +195,3 @@ def _fill(store: RegionWriter, task: TileTask, tile: Tile, with_input: bool) -> 
         values = np.full([span.stop - span.start for span in interior], empty, store.dtype)
     region = task.reader.to_image_axes(interior)
     store.write(region, values.reshape([span.stop - span.start for span in region]))
-
-
-def _file_stamp(source: str) -> list[int]:
-    """Return size and time of change of the file that an image came from, if it was one.
-
-    Of a folder, the sum and the latest over its files.
-    """
-    try:
-        path = Path(source)
-        if path.is_file():
-            return [path.stat().st_size, path.stat().st_mtime_ns]
-        found = [file.stat() for file in path.rglob("*")] if path.is_dir() else []
-    except (OSError, ValueError):
-        return []
-    return [sum(s.st_size for s in found), max(s.st_mtime_ns for s in found)] if found else []

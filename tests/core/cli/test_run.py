@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
-from unblur.io import read_image, read_kernel, write_image
+from unblur.io import read_image, read_kernel, write_image, write_kernel
 from unblur.model.image import Image
+from unblur.model.kernel import Kernel
 from unblur.plugins.manager import registry
+from unblur.runs.sources import file_stamp
 
 
 def names(folder: Path) -> set[str]:
@@ -119,6 +122,46 @@ def test_overwrite_replaces_and_resume_leaves(unblur, halve, files):
     assert (files / "o.tif").stat().st_mtime_ns == first
     unblur(*given, "--overwrite")
     assert (files / "o.tif").stat().st_mtime_ns != first
+
+
+def test_resume_refuses_a_result_of_another_input_or_kernel(unblur, halve, files):
+    given = ("run", halve, files / "grey.tif", "-o", files / "o.tif", "--psf", files / "psf.tif")
+    unblur(*given)
+    made = (files / "o.tif").read_bytes()
+    os.utime(files / "grey.tif", (1, 1))
+    assert "done before" in unblur(*given, "--resume").err  # of the same values
+    image = read_image(files / "grey.tif")
+    write_image(image.with_data(image.data + 1), files / "grey.tif", overwrite=True)
+    said = unblur(*given, "--resume", status=1)
+    assert said.err == (
+        f"unblur: {files / 'o.tif'} is kept, but the input has changed since "
+        "it was made; --overwrite without --resume makes it anew.\n"
+    )
+    kernel = Kernel(np.roll(read_kernel(files / "psf.tif").mean.weights, 1, axis=0))
+    write_kernel(kernel, files / "psf.tif", overwrite=True)
+    said = unblur(*given, "--resume", status=1)
+    assert "the input and the kernel have changed since it was made" in said.err
+    assert (files / "o.tif").read_bytes() == made
+    unblur(*given, "--overwrite")
+    assert "done before" in unblur(*given, "--resume").err
+
+
+def test_the_stamp_of_a_part_is_that_of_its_file(tmp_path):
+    (tmp_path / "a.lif").write_bytes(b"1234")
+    stamp = file_stamp(tmp_path / "a.lif")
+    assert stamp[0] == 4
+    assert file_stamp(f"{tmp_path}/a.lif[1]") == stamp
+    assert file_stamp("the image") == []
+
+
+def test_a_report_without_a_stamp_is_resumed_as_before(unblur, halve, files):
+    given = ("run", halve, files / "grey.tif", "-o", files / "o.tif", "--psf", files / "psf.tif")
+    unblur(*given)
+    report = json.loads((files / "o.json").read_text())
+    del report["input_stamp"], report["given_kernel"]
+    (files / "o.json").write_text(json.dumps(report))
+    os.utime(files / "grey.tif", (1, 1))
+    assert "done before" in unblur(*given, "--resume").err
 
 
 def test_warnings_of_the_engine_are_told(unblur, files, halve, monkeypatch):
