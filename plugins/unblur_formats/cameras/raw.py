@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 
 from unblur.errors import ImageError
 from unblur.io.axes import COLOURS, canonical, check_given
@@ -23,6 +24,15 @@ _MAKERS = """
 .3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .rw2 .sr2
 .srf .srw .x3f
 """
+
+_SENSOR_VALUES = (32803, 34892)
+"""PhotometricInterpretation of a colour mosaic, and of linear values of a sensor, dimensionless."""
+_FLOATS = 3
+"""SampleFormat of floats, dimensionless."""
+_WHITE_LEVEL = 50717
+"""Number of the tag WhiteLevel, which is 1 by default for floats, dimensionless."""
+_DEFLATE = 8
+"""Compression by Deflate, dimensionless."""
 
 
 class RawReader(Reader):
@@ -38,6 +48,8 @@ class RawReader(Reader):
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; it is always read whole."""
         rawpy = import_package("rawpy", "photo", "Raw")
+        if path.suffix.lower() == ".dng":
+            _check_floats(path)
         try:
             with rawpy.imread(str(path)) as raw:
                 size = raw.sizes
@@ -65,6 +77,31 @@ class RawReader(Reader):
             metadata["icc"] = linear_srgb_profile()
         channels = COLOURS[3] if names == "YXC" else ()
         return Image(data, order, channels=channels, metadata=metadata, source=str(path))
+
+
+def _check_floats(path: Path) -> None:
+    """Raise `ImageError` for floating-point DNG that LibRaw (0.22.2) does not decode correctly."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = [page for first in file.pages for page in (first, *(first.pages or ()))]
+            mosaics = [
+                page
+                for page in pages
+                if page.photometric in _SENSOR_VALUES and page.sampleformat == _FLOATS
+            ]
+    except (tifffile.TiffFileError, OSError, ValueError):
+        return  # LibRaw's error describes the defect
+    for page in mosaics:
+        if page.bitspersample == 16 and _WHITE_LEVEL not in page.tags:
+            raise ImageError(
+                f"{path} holds half floats without a WhiteLevel, which LibRaw reads as 0; state "
+                "WhiteLevel 1, or store floats of 32 bits."
+            )
+        if page.compression == _DEFLATE and page.predictor == 1:
+            raise ImageError(
+                f"{path} holds floats that are compressed by Deflate without a predictor, which "
+                "LibRaw reads as noise; store them with predictor 3, or uncompressed."
+            )
 
 
 def _levels(raw: Any) -> dict[str, Any]:

@@ -23,22 +23,28 @@ def rationals(values):
     return [n for value in values for n in (round(value * 10**6), 10**6)]
 
 
-def write_dng(path, colours, shape=(48, 64)):
-    """Write a mosaic R G / G B of constant light after white balance; the camera sees sRGB."""
+def write_dng(path, colours, shape=(48, 64), dtype=np.uint16, white=WHITE, **options):
+    """Write a mosaic R G / G B of constant light after white balance; the camera sees sRGB.
+
+    Floats have the black level 0 and the white level 1, which is stated where `white` is 1.
+    """
     pattern = np.tile([[0, 1], [1, 2]], (shape[0] // 2, shape[1] // 2))
     light = np.array(colours) / BALANCE
-    mosaic = (BLACK + light[pattern] * (WHITE - BLACK)).round().astype(np.uint16)
+    black = BLACK if dtype == np.uint16 else 0
+    values = (BLACK + light[pattern] * (WHITE - BLACK)).round() if black else light[pattern]
+    mosaic = values.astype(dtype)
     # The matrix from XYZ to the camera, whose rows LibRaw scales so that white is (1, 1, 1).
     matrix = np.array(XYZ_TO_SRGB)
     tags = [
         (271, "s", 0, "Test", True), (272, "s", 0, "Camera", True),
         (33421, "H", 2, (2, 2), True), (33422, "B", 4, bytes([0, 1, 1, 2]), True),
         (50706, "B", 4, bytes([1, 4, 0, 0]), True), (50708, "s", 0, "Test Camera", True),
-        (50713, "H", 2, (1, 1), True), (50714, "H", 1, BLACK, True), (50717, "H", 1, WHITE, True),
+        (50713, "H", 2, (1, 1), True), (50714, "H", 1, black, True),
+        *([(50717, "H", 1, white, True)] if white else []),
         (50721, 10, 9, rationals(matrix.ravel()), True),
         (50728, 5, 3, rationals([1 / b for b in BALANCE]), True), (50778, "H", 1, 21, True),
     ]  # fmt: skip
-    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=tags)
+    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=tags, **options)
 
 
 def test_the_values_are_proportional_to_light(tmp_path):
@@ -81,3 +87,22 @@ def test_what_is_wrong_with_a_raw_file_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     with pytest.raises(ImageError, match=r'pip install "unblur\[photo\]"'):
         read_image(tmp_path / "a.dng")
+
+
+def test_floats_are_read_or_refused(tmp_path):
+    path, colours = tmp_path / "a.dng", np.array([0.8, 0.6, 0.4])
+    for dtype, options in (
+        (np.float32, {"white": None}),
+        (np.float32, {"white": 1, "compression": "zlib", "predictor": 3}),
+        (np.float16, {"white": 1}),
+    ):
+        write_dng(path, colours, dtype=dtype, **options)
+        means = read_image(path).data[:, 8:-8, 8:-8].mean(axis=(1, 2)) / 65535
+        np.testing.assert_allclose(means, colours, atol=0.02)
+    # LibRaw reads these as 0, and as noise.
+    write_dng(path, colours, dtype=np.float16, white=None)
+    with pytest.raises(ImageError, match="half floats without a WhiteLevel"):
+        read_image(path)
+    write_dng(path, colours, dtype=np.float32, white=1, compression="zlib")
+    with pytest.raises(ImageError, match="Deflate without a predictor"):
+        read_image(path)
