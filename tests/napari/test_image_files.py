@@ -79,6 +79,16 @@ def test_channels_of_a_stack_are_layers_with_size_unit_name_and_colour(opened, t
     assert [layer.colormap.name for layer in layers] == ["blue", "green"]
 
 
+def test_channels_have_the_colours_that_the_file_states(opened, tmp_path):
+    stack = stack_of("CYX")
+    stack = stack.with_data(stack.data, metadata={"colours": ("00FFFF", "FF8000")})
+    layers = opened(write_image(stack, tmp_path / "a.ome.tif"))
+    assert [layer.colormap.name for layer in layers] == ["cyan", "#ff8000"]
+    np.testing.assert_allclose(layers[1].colormap.colors[-1], [1, 128 / 255, 0, 1])
+    (saved,) = layers[1].save(str(tmp_path / "b.ome.zarr"), plugin="unblur")
+    assert opened(saved)[0].colormap.name == "#ff8000"
+
+
 @pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr", "a.zarr", "a.npy", "a.fits", "a.png"])
 def test_what_goes_in_by_the_reader_comes_out_as_the_file(opened, tmp_path, name):
     if name == "a.fits":

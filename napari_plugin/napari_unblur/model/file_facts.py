@@ -89,4 +89,6 @@ def metadata_of_part(metadata: Mapping[str, Any], channels: slice) -> dict[str, 
     listed = kept.get("optics", {}).get("channels")
     if listed:
         kept["optics"] = {**kept["optics"], "channels": tuple(listed)[channels]}
+    if "colours" in metadata:
+        kept["colours"] = tuple(metadata["colours"])[channels]
     return kept

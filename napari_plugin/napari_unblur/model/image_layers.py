@@ -27,6 +27,10 @@ _COLORMAPS = ((380, "magenta"), (485, "blue"), (505, "cyan"), (565, "green"), (5
 """Upper end of the emission in nm, and the colour map below it; ultraviolet and infrared share
 one."""
 
+_PURE = {"FF0000": "red", "00FF00": "green", "0000FF": "blue", "FF00FF": "magenta",
+         "00FFFF": "cyan", "FFFF00": "yellow"}  # fmt: skip
+"""Names of napari for the maps from black to these colours."""
+
 CENTRAL = (0.2, 99.8)
 """Percentiles of the values of a FITS image between which it is shown, in percent."""
 
@@ -51,7 +55,9 @@ def image_layers(image: Image, name: str, coarser: Sequence[Any] = ()) -> list[L
         Levels of lower resolution, with the axes of the image, the finest first.
     """
     levels = [image.data, *coarser]
-    if "C" not in image.axes or not _is_split(image):
+    if "C" not in image.axes:
+        return [_layer(image, name, levels, colormap=colormaps(image)[0])]
+    if not _is_split(image):
         return [_layer(image, name, levels)]
     axis = image.axes.index("C")
     maps = colormaps(image)
@@ -111,6 +117,9 @@ def join_channels(images: Sequence[Image]) -> Image:
     if any(any(stated) for stated in optics):
         listed = tuple(stated[0] if stated else {} for stated in optics)
         metadata["optics"] = {**metadata.get("optics", {}), "channels": listed}
+    colours = [image.metadata.get("colours", ()) for image in images]
+    if all(colours):
+        metadata["colours"] = tuple(stated[0] for stated in colours)
     return replace(
         first,
         data=_stack([image.data for image in images], axis),
@@ -122,8 +131,14 @@ def join_channels(images: Sequence[Image]) -> Image:
 
 
 def colormaps(image: Image) -> list[str]:
-    """Return the name of a colour map for each channel: of its emission, its name, or any."""
+    """Return a colour map for each channel: as the file states, of its emission, its name, or any.
+
+    It is a name of napari, or "#rrggbb" for a map from black to that colour.
+    """
     count = image.extent("C")
+    displayed = image.metadata.get("colours", ())
+    if len(displayed) == count:
+        return [_PURE.get(colour, f"#{colour.lower()}") for colour in displayed]
     if image.channels == COLOURS[3]:
         return list(image.channels)
     anyhow = ("gray",) if count == 1 else _TWO if count == 2 else _MANY

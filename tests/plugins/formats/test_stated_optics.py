@@ -29,6 +29,22 @@ def test_optics_are_kept(tmp_path, name):
     assert {**found, "channels": tuple(found["channels"])} == OPTICS
 
 
+@pytest.mark.parametrize("names", [("a.ome.tif", "b.ome.zarr"), ("a.ome.zarr", "b.ome.tif")])
+def test_display_colours_are_kept(tmp_path, names):
+    colours = ("FF8000", "00FF40")
+    data = np.zeros((2, 20, 24), np.uint8)
+    image = Image(data, "CYX", channels=("DAPI", "GFP"), metadata={"colours": colours})
+    for name in names:
+        image = read_image(write_image(image, tmp_path / name))
+        assert image.metadata["colours"] == colours
+    with tifffile.TiffFile(next(tmp_path.glob("*.tif"))) as tif:
+        stated = ET.fromstring(tif.ome_metadata).findall("{*}Image/{*}Pixels/{*}Channel")
+    assert [int(c.get("Color")) % 2**32 for c in stated] == [0xFF8000FF, 0x00FF40FF]
+    plain = read_image(write_image(Image(data, "CYX", channels=("a", "b")), tmp_path / names[0],
+                                   overwrite=True))  # fmt: skip
+    assert "colours" not in plain.metadata
+
+
 def test_a_second_reader_finds_them_where_the_schema_has_them(tmp_path):
     image = Image(np.zeros((2, 20, 24), np.uint8), "CYX", metadata={"optics": OPTICS})
     with tifffile.TiffFile(write_image(image, tmp_path / "a.ome.tif")) as tif:

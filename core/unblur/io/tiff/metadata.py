@@ -58,6 +58,7 @@ class TiffFacts:
     nodata: float | None
     history: tuple[str, ...]
     optics: Mapping[str, Any]
+    colours: tuple[str, ...]
     kept: Mapping[str, Any] = field(repr=False)
 
 
@@ -108,6 +109,7 @@ def read_tags(tif: Any, series: Any, number: int) -> TiffFacts:
         _nodata(page, np.dtype(series.dtype)),
         history,
         ome.optics,
+        ome.colours,
         kept,
     )
 

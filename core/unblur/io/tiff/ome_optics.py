@@ -1,8 +1,8 @@
-"""The optics of a microscope in OME-XML: objective, wavelengths, pinhole."""
+"""The optics of a microscope in OME-XML: objective, wavelengths, pinhole, display colours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,6 +13,8 @@ from unblur.model.units import length, symbol
 
 _IMMERSIONS = {"air": "Air", "glycerol": "Glycerol", "oil": "Oil", "water": "Water"}
 """OME names of the immersion media."""
+
+_WHITE = "FFFFFF"
 
 _LENGTHS = {
     "excitation_nm": ("ExcitationWavelength", "nm", "nm"),
@@ -57,6 +59,27 @@ def _channel(element: ET.Element) -> dict[str, float]:
         if size is not None:
             found[key] = size
     return found
+
+
+def read_colours(pixels: ET.Element) -> tuple[str, ...]:
+    """Return the display colour of each channel, "RRGGBB"; empty unless each has one.
+
+    White, which OME takes for a channel without a colour, is none.
+    """
+    stated = [element.get("Color", "") for element in pixels.iterfind("{*}Channel")]
+    if not all(text.removeprefix("-").isdecimal() and len(text) < 12 for text in stated):
+        return ()
+    colours = tuple(f"{int(text) >> 8 & 0xFFFFFF:06X}" for text in stated)
+    return () if _WHITE in colours else colours
+
+
+def write_colours(pixels: ET.Element, colours: Sequence[str]) -> None:
+    """Set the display colours of the channels of a document, if there is one for each."""
+    channels = pixels.findall("{*}Channel")
+    for element, colour in zip(channels, colours, strict=False):
+        if len(channels) == len(colours):
+            value = int(colour, 16) << 8 | 0xFF
+            element.set("Color", str(value - (1 << 32) if value >> 31 else value))
 
 
 def write_optics(root: ET.Element, pixels: ET.Element, image: Image) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from unblur.io.axes import COLOURS
-from unblur.io.tiff.ome_optics import read_optics, write_optics
+from unblur.io.tiff.ome_optics import read_colours, read_optics, write_colours, write_optics
 from unblur.model.image import Image
 from unblur.model.units import length, symbol
 
@@ -43,6 +43,7 @@ class OmeFacts:
     channels: tuple[str, ...]
     significant_bits: int | None
     optics: Mapping[str, Any] = field(default_factory=dict)
+    colours: tuple[str, ...] = ()
 
 
 def parse(xml: str) -> ET.Element | None:
@@ -71,7 +72,9 @@ def read_facts(xml: str, number: int = 0) -> OmeFacts:
     channels = tuple(n for n in names if n) if all(names) and len(set(names)) == len(names) else ()
     bits = pixels.get("SignificantBits", "")
     significant = int(bits) if bits.isdecimal() else None
-    return OmeFacts(sizes, units, channels, significant, read_optics(root, pixels))
+    return OmeFacts(
+        sizes, units, channels, significant, read_optics(root, pixels), read_colours(pixels)
+    )
 
 
 def write_facts(image: Image, *, samples: int, original: str | None = None, number: int = 0) -> str:
@@ -102,6 +105,7 @@ def write_facts(image: Image, *, samples: int, original: str | None = None, numb
     _describe_channels(pixels, image, samples)
     if is_new:
         write_optics(root, pixels, image)
+        write_colours(pixels, image.metadata.get("colours", ()))
     _add_history(root, image.metadata.get("history", ()))
     ET.register_namespace("", _namespace(root))
     # ASCII with character references, as the TIFF tag requires.

@@ -100,6 +100,8 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
         metadata["orientation"] = facts.orientation
     if facts.optics:
         metadata["optics"] = facts.optics
+    if facts.colours:
+        metadata["colours"] = facts.colours
     if facts.history:
         metadata["history"] = facts.history
     count = data.shape[axes.index("C")] if "C" in axes else 0

@@ -7,6 +7,7 @@ stored hold the fill value; a note counts them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,9 @@ def _read_multiscale(
     }
     if own.get("history"):
         metadata["history"] = tuple(own["history"])
+    colours = display_colours(attributes, data.shape[order.index("C")] if "C" in order else 1)
+    if colours:
+        metadata["colours"] = colours
     if own.get("optics"):
         metadata["optics"] = own["optics"]
     return Image(
@@ -194,3 +198,15 @@ def labels(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
     channels = ome.get("omero", {}).get("channels", ())
     names = tuple(str(c.get("label", "")) for c in channels)
     return names if len(names) == count and all(names) and len(set(names)) == count else ()
+
+
+def display_colours(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """Return the display colour of each channel of a group, "RRGGBB"; empty unless each has one.
+
+    White, which writers put where they know none, is none.
+    """
+    ome = attributes.get("ome", attributes)
+    channels = ome.get("omero", {}).get("channels", ())
+    colours = tuple(str(c.get("color", "")).upper() for c in channels)
+    are_stated = all(re.fullmatch("[0-9A-F]{6}", colour) for colour in colours)
+    return colours if len(colours) == count and are_stated and "FFFFFF" not in colours else ()

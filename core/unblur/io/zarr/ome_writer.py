@@ -156,7 +156,9 @@ def group_attributes(image: Image) -> dict[str, Any]:
     ome.pop("labels", None)
     ome.pop("bioformats2raw.layout", None)
     if image.channels and not labels({"ome": ome}, len(image.channels)):
-        ome["omero"] = {"channels": [_channel(image, name) for name in image.channels]}
+        ome["omero"] = {
+            "channels": [_channel(image, number) for number in range(len(image.channels))]
+        }
     own: dict[str, Any] = {}
     if image.metadata.get("history"):
         own["history"] = list(image.metadata["history"])
@@ -184,7 +186,9 @@ def _factors(image: Image) -> list[tuple[int, ...]]:
     return factors
 
 
-def _channel(image: Image, name: str) -> dict[str, Any]:
+def _channel(image: Image, number: int) -> dict[str, Any]:
+    name, stated = image.channels[number], image.metadata.get("colours", ())
     colour = _COLOUR.get(name, "FFFFFF") if image.channels in COLOURS.values() else "FFFFFF"
+    colour = stated[number] if len(stated) == len(image.channels) else colour
     window = {"min": 0.0, "max": image.white, "start": 0.0, "end": image.white}
     return {"label": name, "color": colour, "window": window, "active": True}
