@@ -1,8 +1,8 @@
-"""The Wiener filter of an image whose scene goes on beyond the border, solved without iterations.
+"""The pixels beyond the border of an image, those of least cost, solved for without iterations.
 
 On a periodic grid the pixels that the camera did not observe form a band of rows and a band of
-columns. The minimum of the filter's objective over one of the bands is a Toeplitz system for each
-frequency along the band, of the band's width, which is solved directly.
+columns. The minimum of a cost that is diagonal in Fourier space over one of the bands is a Toeplitz
+system for each frequency along the band, of the band's width, which is solved directly.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from unblur.numerics.operators import extend_periodic, laplacian_otf
 
 RIDGE = 1e-6
 """Part of the diagonal that is added to it, so that rounding leaves the systems positive definite,
@@ -35,27 +33,9 @@ BLOCK_VALUES = 2**19
 """Size of the matrices that are factorised together, in numbers."""
 KEPT_VALUES = 2**21
 """Largest size of the factors of a band that are kept between images, in numbers."""
-FACTORS = (2, 3, 5, 7, 11, 13)
-"""Prime factors of the grid's extents, for which FFTs are fast, dimensionless."""
 
 
-def grid_length(length: int) -> int:
-    """Return the smallest length of at least `length` without prime factors above 13.
-
-    >>> grid_length(2072)
-    2079
-    """
-    while True:
-        rest = length
-        for factor in FACTORS:
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1
-
-
-def _waves(sign: int, size: int, a: Tensor, b: Tensor, like: Tensor) -> Tensor:
+def waves(sign: int, size: int, a: Tensor, b: Tensor, like: Tensor) -> Tensor:
     """Return `exp(sign 2 pi i a b / size)` for all pairs, (len(a), len(b))."""
     angle = (a[:, None] * b[None, :]) % size * (2 * math.pi / size)
     wave = torch.polar(torch.ones_like(angle, dtype=torch.float64), sign * angle.double())
@@ -67,13 +47,11 @@ def _gap(size: int, extent: int, before: int) -> Tensor:
     return (torch.arange(size - extent) + before + extent) % size
 
 
-def is_direct(kernel: Sequence[int], shape: Sequence[int]) -> bool:
-    """Return whether the border of an image of that extent is solved for faster by its bands."""
-    if len(shape) != 2:
-        return False
-    gaps = [grid_length(n + k - 1) - n for n, k in zip(shape, kernel, strict=True)]
-    return all(
-        gap**3 <= MAX_BAND_CUBE * along for gap, along in zip(gaps, shape[::-1], strict=True)
+def is_direct(grid: Sequence[int], shape: Sequence[int]) -> bool:
+    """Return whether the border of an image on a grid is solved for faster by its bands."""
+    return len(shape) == 2 and all(
+        (size - extent) ** 3 <= MAX_BAND_CUBE * along
+        for size, extent, along in zip(grid, shape, shape[::-1], strict=True)
     )
 
 
@@ -130,97 +108,62 @@ class _Band:
         return factor.expand(matrices.shape)
 
 
-class BorderedWiener:
-    """Wiener filter of images of one extent, with the unobserved border solved for.
-
-    The grid holds the image and the kernel's reach on each side, and is periodic. The result is
-    the minimiser of `|M (k * x) - y|^2 + weight |grad x|^2` over the scene `x`, where `M` keeps
-    the observed pixels.
+class BorderBands:
+    """The unobserved border of images of one extent, on one periodic grid, for one cost.
 
     Parameters
     ----------
-    kernel : (kh, kw)
-        Blur kernel, its centre at `n // 2`.
+    cost : (H, W // 2 + 1)
+        `<u, cost u>` is what is minimised over the unobserved pixels of a blurred scene `u`; real
+        and not negative.
+    grid : (int, int)
+        Extent (H, W) of the grid.
     shape : (int, int)
         Extent of the images.
-    weight : float
-        Weight of the squared gradient.
+    before : (int, int)
+        Row and column of an image's first pixel on the grid.
     cut_axes : (bool, bool)
         Axes along which the scene beyond the image is not solved for, since the image is a tile
-        whose outermost pixels are discarded: it is extended smoothly to the next fast length. Not
-        the first one alone; transpose the image then.
+        whose outermost pixels are discarded. Not the first one alone; transpose the image then.
 
     Notes
     -----
-    For a blurred scene `u` the objective's minimum is `<u, F u>`, with
-    `F = weight |D|^2 / (|K|^2 + weight |D|^2)`. Over the rows that were not observed it is smallest
-    where `F u` vanishes on them. A transform along the rows makes of that one Toeplitz system for
-    each frequency, whose matrix is the inverse transform of `F` along the columns. The two bands,
-    which share the corners, are solved in turn (multiplicative Schwarz).
+    Over the rows that were not observed the cost is smallest where `cost u` vanishes on them. A
+    transform along the rows makes of that one Toeplitz system for each frequency, whose matrix is
+    the inverse transform of the cost along the columns. The two bands, which share the corners, are
+    solved in turn (multiplicative Schwarz).
     """
 
     def __init__(
         self,
-        kernel: Tensor,
+        cost: Tensor,
+        grid: Sequence[int],
         shape: Sequence[int],
-        weight: float,
+        before: Sequence[int],
         cut_axes: Sequence[bool] = (False, False),
     ) -> None:
-        self.kernel, self.weight, self.cut_axes = kernel, weight, tuple(cut_axes)
-        self.shape = (int(shape[0]), int(shape[1]))
-        axes = list(zip(shape, kernel.shape, cut_axes, strict=True))
-        self.grid = tuple(grid_length(n if is_cut else n + k - 1) for n, k, is_cut in axes)
-        self.before = tuple(0 if is_cut else k - 1 - k // 2 for _, k, is_cut in axes)
+        self.cost, self.grid = cost, tuple(grid)
+        self.max_sweeps = None if not any(cut_axes) else 0 if all(cut_axes) else 1
         height, width = self.grid
         rows, columns = torch.arange(height), torch.arange(width // 2 + 1)
-        otf = self._otf(kernel, rows, columns)
-        prior = weight * laplacian_otf(self.grid, otf.real)
-        total = otf.real.square().add_(otf.imag.square()).add_(prior)
-        self.cost = prior.div_(total)
-        self.restore = otf.conj_physical_().div_(total)
         # Of a real image the frequencies -f are the conjugates of f: half of them are kept.
-        self.doubled = torch.ones(width // 2 + 1, dtype=kernel.dtype, device=kernel.device)
+        self.doubled = cost.new_ones(width // 2 + 1)
         self.doubled[0] = 0.5
         if width % 2 == 0:
             self.doubled[-1] = 0.5
-        gaps = [_gap(*sizes) for sizes in zip(self.grid, self.shape, self.before, strict=True)]
+        gaps = [_gap(*sizes) for sizes in zip(self.grid, shape, before, strict=True)]
         # The band of an axis that is not solved for has no rows (columns).
         solved = [gap[: 0 if is_cut else None] for gap, is_cut in zip(gaps, cut_axes, strict=True)]
-        self.down = _waves(1, height, solved[0], rows, otf)
-        self.across = _waves(1, width, columns, solved[1], otf)
+        self.down = waves(1, height, solved[0], rows, cost)
+        self.across = waves(1, width, columns, solved[1], cost)
         self.bands = self._bands(rows, columns)
-
-    def is_for(
-        self,
-        kernel: Tensor,
-        shape: Sequence[int],
-        weight: float,
-        cut_axes: Sequence[bool] = (False, False),
-    ) -> bool:
-        """Return whether this is the filter of that kernel, extent, weight and cut axes."""
-        return (
-            self.weight == weight
-            and self.shape == tuple(shape)
-            and self.cut_axes == tuple(cut_axes)
-            and self.kernel.device == kernel.device
-            and torch.equal(self.kernel, kernel)
-        )
-
-    def _otf(self, kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return the transfer function of the kernel, whose own rows alone are transformed."""
-        height, width = self.grid
-        middle = [torch.tensor([k // 2]) for k in kernel.shape]
-        half = torch.fft.rfft(kernel, n=width)
-        half = half * _waves(1, width, middle[1], columns, half)
-        otf: Tensor = torch.fft.fft(half, n=height, dim=0)
-        return otf * _waves(1, height, rows, middle[0], half)
 
     def _bands(self, rows: Tensor, columns: Tensor) -> tuple[_Band, _Band]:
         height, width = self.grid
-        down = _waves(1, height, torch.arange(len(self.down)), rows, self.down)
+        down = waves(1, height, torch.arange(len(self.down)), rows, self.down)
         lags = torch.complex(down.real.contiguous() @ self.cost, down.imag.contiguous() @ self.cost)
         first = (lags / height).T
-        across = _waves(1, width, columns, torch.arange(self.across.shape[1]), self.across)
+        across = waves(1, width, columns, torch.arange(self.across.shape[1]), self.across)
         across = across * self.doubled[:, None]
         half = torch.complex(
             self.cost @ across.real.contiguous(), self.cost @ across.imag.contiguous()
@@ -233,27 +176,23 @@ class BorderedWiener:
         count = len(half) // 2 + 1
         return half[:count] + torch.cat([half[:1], half.flip(0)[: count - 1]]).conj()
 
-    def apply(self, image: Tensor, sweeps: int) -> Tensor:
-        """Return the sharp image of an observed one, (H, W).
+    def complete(self, spectrum: Tensor, sweeps: int) -> None:
+        """Solve for the unobserved pixels of a blurred scene, given and returned as its spectrum.
 
         Parameters
         ----------
-        image : (H, W)
-            Finite everywhere.
+        spectrum : (H, W // 2 + 1) complex
+            Of a blurred scene whose unobserved pixels have first values; changed in place.
         sweeps : int
-            Largest number of times that both bands are solved for; 0 extends the image smoothly.
-            A single band is solved for once.
+            Largest number of times that both bands are solved for. A single one is solved for once.
         """
-        if any(self.cut_axes):
-            sweeps = min(sweeps, 0 if all(self.cut_axes) else 1)
-        spectrum = torch.fft.rfft2(extend_periodic(image, self.grid, self.before))
         limit, step = 0.0, None
-        for number in range(sweeps):
+        for number in range(sweeps if self.max_sweeps is None else min(sweeps, self.max_sweeps)):
             product = spectrum * self.cost
             gradient = self.down @ product
             size = _norm(gradient)
             if number == 0:
-                rounding = ROUNDING * torch.finfo(image.dtype).eps
+                rounding = ROUNDING * torch.finfo(self.cost.dtype).eps
                 limit = rounding * _norm(product)
             if size <= limit:
                 break
@@ -263,9 +202,6 @@ class BorderedWiener:
             else:
                 step = self._best_step(spectrum, gradient, step)
                 spectrum += step
-        scene: Tensor = torch.fft.irfft2(spectrum.mul_(self.restore), s=self.grid)
-        top, left = self.before
-        return scene[top : top + self.shape[0], left : left + self.shape[1]]
 
     def _best_step(self, spectrum: Tensor, gradient: Tensor, before: Tensor | None) -> Tensor:
         """Return the best combination of the step of a sweep and the step before that.

@@ -11,14 +11,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unblur.numerics.fourier import apply_otf
+from unblur.numerics.border_bands import BorderBands, is_direct
+from unblur.numerics.fourier import apply_otf, fft, inverse_fft
 from unblur.numerics.inpaint import fill
 from unblur.numerics.inverse_filters import WienerFilter
 from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import conjugate_gradient
 
-SATURATION_UPDATES = 4
+SATURATION_UPDATES = 8
 """Number of times that the set of saturated pixels that count as observed is updated."""
+UPDATE_ITERATIONS = 5
+"""Number of steps of conjugate gradients after each update, from the result before it."""
 ROUNDING = 1e-6
 """Distance below the saturation level within which a value counts as saturated, white = 1."""
 
@@ -109,14 +112,16 @@ def solve_unobserved(
     wiener: WienerFilter,
     *,
     iterations: int = 20,
+    start: Tensor | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Return the blurred scene (C, *domain) of minimum cost that agrees with the image.
 
     If the blurred scene `u` were known everywhere, the scene of least squared residual and
     gradient would be one Fourier filter of it, `wiener.restore`, with the objective
-    `<u, wiener.cost u>`. Conjugate gradients over the unknown pixels alone minimise that, which
-    solves the problem with a masked residual exactly.
+    `<u, wiener.cost u>`. The unknown pixels for which that is smallest solve the problem with a
+    masked residual exactly. Beyond the border of a plane without a mask they are found directly
+    (see `unblur.numerics.border_bands`), else by conjugate gradients over the unknown pixels alone.
 
     Parameters
     ----------
@@ -127,12 +132,20 @@ def solve_unobserved(
     wiener : WienerFilter
         Filter on the grid of the scene.
     iterations : int
-        Steps of conjugate gradients.
+        Steps of conjugate gradients; largest number of sweeps over the border.
+    start : (C, *domain), optional
+        First values of the unknown pixels; by default the image is filled and extended smoothly.
     on_step : callable, optional
         Called with the step's number and the iterate, for progress and cancellation.
     """
+    is_whole = blur.mask is None or bool(blur.mask.all())
+    if start is None and is_whole and is_direct(blur.domain, blur.shape):
+        return _solve_border(blur, blurred, wiener, iterations, on_step)
     unknown = unobserved_mask(blur, blurred)
-    start = fill_and_extend(blur, blurred)
+    if start is None:
+        start = fill_and_extend(blur, blurred)
+    else:
+        start = torch.where(unknown > 0, start, blur.place(blurred))
 
     def cost(u: Tensor) -> Tensor:
         return unknown * apply_otf(u, wiener.cost, blur.ndim)
@@ -151,6 +164,28 @@ def solve_unobserved(
     )
 
 
+def _solve_border(
+    blur: Blur,
+    blurred: Tensor,
+    wiener: WienerFilter,
+    sweeps: int,
+    on_step: Callable[[int, Tensor], None] | None,
+) -> Tensor:
+    """Return the blurred scene (C, *domain) with the pixels beyond the border solved for."""
+    scene = blur.extend(blurred)
+    costs = wiener.cost.reshape(-1, *wiener.cost.shape[-2:])
+    bands: BorderBands | None = None
+    for number, plane in enumerate(scene):
+        if bands is None or len(costs) > 1:
+            bands = BorderBands(costs[number], blur.domain, blur.shape, blur.before)
+        spectrum = fft(plane, blur.ndim)
+        bands.complete(spectrum, sweeps)
+        scene[number] = inverse_fft(spectrum, blur.domain)
+        if on_step is not None:
+            on_step(number, scene)
+    return scene
+
+
 def solve_unobserved_saturated(
     blur: Blur,
     blurred: Tensor,
@@ -161,7 +196,8 @@ def solve_unobserved_saturated(
     """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
     `saturated` (C, *spatial) is 1 where a pixel is saturated. Such a pixel counts as observed at
-    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times.
+    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times; each time
+    the solution is continued from the one before.
     """
     scene = solve_unobserved(blur, blurred, wiener, on_step=on_step)
     if saturated is None:
@@ -170,5 +206,7 @@ def solve_unobserved_saturated(
     for _ in range(SATURATION_UPDATES):
         predicted = blur.crop(apply_otf(scene, reblurring, blur.ndim))
         observing = blur.with_mask(saturation_mask(blur, blurred, predicted, saturated))
-        scene = solve_unobserved(observing, blurred, wiener, on_step=on_step)
+        scene = solve_unobserved(
+            observing, blurred, wiener, iterations=UPDATE_ITERATIONS, start=scene, on_step=on_step
+        )
     return scene

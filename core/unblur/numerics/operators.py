@@ -36,6 +36,8 @@ class Blur:
     domain : tuple of int
         Extent of the grid on which the scene is kept: image plus the kernel's reach, rounded
         up to lengths with a fast FFT. The surplus is scene that nobody observed.
+    before : tuple of int
+        Index of the image's first pixel in the scene.
 
     Notes
     -----
@@ -49,7 +51,7 @@ class Blur:
         self.mask = mask
         support = kernel.shape
         # Pixel i sees x[i - (j - c)] for j in [0, n): n - 1 - c pixels before, c pixels after.
-        self._before = tuple(n - 1 - n // 2 for n in support)
+        self.before = tuple(n - 1 - n // 2 for n in support)
         self.domain = tuple(
             fast_length(extent + n - 1) for extent, n in zip(self.shape, support, strict=True)
         )
@@ -67,7 +69,7 @@ class Blur:
     @cached_property
     def window(self) -> tuple[Any, ...]:
         """Index of the observed image inside a scene."""
-        return (..., *(slice(b, b + n) for b, n in zip(self._before, self.shape, strict=True)))
+        return (..., *(slice(b, b + n) for b, n in zip(self.before, self.shape, strict=True)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Blur the scene (..., *domain) and return what the camera sees, (..., *shape)."""
@@ -97,7 +99,7 @@ class Blur:
 
     def extend(self, y: Tensor) -> Tensor:
         """Continue an image smoothly over the whole periodic scene: the usual first guess."""
-        return extend_periodic(y, self.domain, self._before)
+        return extend_periodic(y, self.domain, self.before)
 
 
 def extend_periodic(y: Tensor, domain: Sequence[int], before: Sequence[int]) -> Tensor:

@@ -17,7 +17,8 @@ from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.border_bands import BorderedWiener, is_direct
+from unblur.numerics.border_bands import is_direct
+from unblur.numerics.bordered_wiener import BorderedWiener, wiener_grid
 from unblur.numerics.boundaries import solve_unobserved
 from unblur.numerics.fourier import apply_otf
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
@@ -133,9 +134,7 @@ class Wiener(stages.Deconvolver):
             weight = quadratic_weight(noise)
         weights = torch.as_tensor(weight).flatten().expand(len(blurred)).tolist()
         cut_axes = context.cut_axes if min(weights) >= MIN_CUT_WEIGHT * self._halo_weight() else ()
-        is_inner = blurred.ndim == 3 and cut_axes == (True, True)
-        is_direct_here = is_inner or is_direct(kernel.shape, blurred.shape[1:])
-        if is_direct_here and (mask is None or bool(mask.all())):
+        if (mask is None or bool(mask.all())) and _is_direct(kernel, blurred.shape[1:], cut_axes):
             return self._solve_bands(blurred, kernel, weights, context.with_(cut_axes=cut_axes))
         blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
         wiener = WienerFilter.of(blur.otf, blur.domain, weight)
@@ -176,6 +175,13 @@ class Wiener(stages.Deconvolver):
         if not isinstance(weight, str):
             return weight
         return quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
+
+
+def _is_direct(kernel: Kernel, shape: Sequence[int], cut_axes: Sequence[bool] | None) -> bool:
+    """Return whether the border, if any is to be solved for, is solved for directly."""
+    if len(shape) != 2:
+        return False
+    return cut_axes == (True, True) or is_direct(wiener_grid(kernel.shape, shape), shape)
 
 
 _kept: list[BorderedWiener] = []

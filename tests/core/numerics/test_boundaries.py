@@ -1,6 +1,17 @@
+import pytest
 import torch
 
-from unblur.numerics.boundaries import split_mask
+from unblur.numerics import boundaries
+from unblur.numerics.boundaries import (
+    solve_unobserved,
+    solve_unobserved_saturated,
+    split_mask,
+    unobserved_mask,
+)
+from unblur.numerics.fourier import apply_otf
+from unblur.numerics.inverse_filters import WienerFilter
+from unblur.numerics.operators import Blur
+from unblur.testing import synthetic_scene
 
 
 def test_a_mask_tells_lost_pixels_from_clipped_ones():
@@ -15,3 +26,34 @@ def test_a_mask_tells_lost_pixels_from_clipped_ones():
     nothing, nowhere = split_mask(blurred, None, 1.0)
     assert nothing is None
     assert nowhere.sum() == 0
+
+
+def problem(weight):
+    """Return a blur, a blurred image of two channels, and the filter that the weight gives."""
+    given = synthetic_scene((40, 51), noise=0.005)
+    blur = Blur(given.kernel.tensor(), given.blurred.shape[1:])
+    blurred = torch.cat([given.blurred, 0.5 * given.blurred.flip(1)])
+    return blur, blurred, WienerFilter.of(blur.otf, blur.domain, weight)
+
+
+@pytest.mark.parametrize("weight", [0.01, torch.tensor([0.01, 0.03]).reshape(2, 1, 1)])
+def test_the_border_has_the_values_of_least_cost(weight, monkeypatch):
+    blur, blurred, wiener = problem(weight)
+    direct = solve_unobserved(blur, blurred, wiener, iterations=100)
+    torch.testing.assert_close(blur.crop(direct), blurred, atol=1e-5, rtol=0)
+    gradient = unobserved_mask(blur, blurred) * apply_otf(direct, wiener.cost, 2)
+    assert gradient.norm() < 0.02 * apply_otf(blur.extend(blurred), wiener.cost, 2).norm()
+    monkeypatch.setattr(boundaries, "is_direct", lambda *_: False)
+    iterated = solve_unobserved(blur, blurred, wiener, iterations=300)
+    torch.testing.assert_close(direct, iterated, atol=5e-3, rtol=0)
+
+
+def test_saturated_pixels_come_nearer_to_what_was_cut_off():
+    blur, blurred, wiener = problem(0.01)
+    clipped = blurred.clamp_max(float(blurred.quantile(0.95)))
+    saturated = (clipped < blurred).float()
+    found = blur.crop(solve_unobserved_saturated(blur, clipped, wiener, saturated))
+    assert (found - blurred).norm() < 0.6 * (clipped - blurred).norm()
+    torch.testing.assert_close(
+        found * (1 - saturated), clipped * (1 - saturated), atol=1e-5, rtol=0
+    )
