@@ -37,6 +37,7 @@ from unblur.numerics.synthesis import gaussian_process_kernel
 from unblur.testing import SyntheticScene, gaussian
 from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
+from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 
 ITERATIONS = (2, 4, 6, 9, 13, 20, 30)
 """Numbers of iterations of each result, dimensionless."""
@@ -126,8 +127,7 @@ def curves(case: Case, repetitions: int) -> list[dict[str, Any]]:
     for label in labels:
         few, many = (statistics.median(spent[label, count]) for count in TIMED)
         for count in ITERATIONS:
-            steps = work(label, count)
-            first, last = work(label, TIMED[0]), work(label, TIMED[1])
+            steps, first, last = (work(label, n, case.kernel) for n in (count, *TIMED))
             seconds = few + (many - few) * (steps - first) / (last - first)
             score = inner_psnr(by_count[count][label].run(scene, None), scene)
             row = {"case": case.label, "tool": label, "iterations": count}
@@ -135,11 +135,11 @@ def curves(case: Case, repetitions: int) -> list[dict[str, Any]]:
     return rows
 
 
-def work(label: str, iterations: int) -> int:
+def work(label: str, iterations: int, kernel: Kernel) -> int:
     """Return the number of steps that a tool computes for a number of iterations."""
-    from unblur_classic.nonblind.rl_acceleration import accelerated_steps
-
-    return len(accelerated_steps(iterations)) if label == "unblur" else iterations
+    if label != "unblur":
+        return iterations
+    return len(RichardsonLucy(iterations=iterations)._fastest_steps(kernel.tensor())[0])
 
 
 def processor_seconds(run: Callable[..., Tensor], scene: SyntheticScene) -> float:

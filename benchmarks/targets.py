@@ -182,6 +182,12 @@ TARGETS = [
         str(DATA),
     ),
     script(
+        "richardson-lucy-volumes",
+        "combined steps of richardson-lucy on volumes",
+        "richardson_lucy_volumes.py",
+        str(DATA),
+    ),
+    script(
         "transform-lengths",
         "Fourier transforms in torch and scipy by length",
         "transform_lengths.py",

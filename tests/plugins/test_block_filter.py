@@ -146,3 +146,17 @@ def test_compiled_steps_equal_those_of_the_library_on_any_number_of_threads(monk
     torch.set_num_threads(before)
     torch.testing.assert_close(results[0], results[1], rtol=3e-4, atol=1e-5)
     assert torch.equal(results[1], results[2])
+
+
+@pytest.mark.skipif(not find_spec("numba"), reason="needs numba")
+def test_compiled_combined_steps_equal_those_of_the_library(monkeypatch):
+    kernel = random(3, 5, 5).float() / 38
+    data, results = random(1, 10, 20, 24, seed=1).float(), []
+    for limit in (2**60, 0):
+        monkeypatch.setattr(overlap_save, "COMPILED_FROM", limit)
+        blur = Blur(kernel, (10, 20, 24))
+        iteration = RichardsonLucyIteration(blur, data, 0.05, combined_kernel=kernel**2)
+        iteration.scene[:] = 0.5
+        assert iteration(is_combined=True)
+        results.append(iteration.scene.clone())
+    torch.testing.assert_close(results[0], results[1], rtol=3e-4, atol=1e-5)

@@ -17,8 +17,13 @@ from unblur.numerics.operators import Blur, gradient, gradient_adjoint
 from unblur_classic.nonblind.poisson.counts_model import CountsModel
 from unblur_classic.nonblind.poisson.rl_params import RichardsonLucyParams
 from unblur_classic.nonblind.regularization import measure_contrast
-from unblur_classic.nonblind.rl_acceleration import AcceleratedStep, accelerated_steps, plain_steps
-from unblur_classic.nonblind.rl_back_projector import wiener_butterworth
+from unblur_classic.nonblind.rl_acceleration import (
+    AcceleratedStep,
+    accelerated_steps,
+    combined_steps,
+    plain_steps,
+)
+from unblur_classic.nonblind.rl_back_projector import combined_back_projector, wiener_butterworth
 from unblur_classic.nonblind.rl_consensus import GradientConsensus
 from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
 from unblur_classic.nonblind.stopping import StoppingRule
@@ -56,6 +61,14 @@ class RichardsonLucy(stages.Deconvolver):
     likelihood is lower is taken back, and plain iterations follow (not with `tv`, whose iterations
     need not raise the likelihood).
 
+    Of volumes with a compact kernel, such as a Gaussian, a step does what up to eight iterations
+    do: the quotient is back-projected by one kernel for all of them and added to the logarithm of
+    the scene. If the likelihood is lower after such a step, it is taken back, and accelerated ones
+    follow: so it is of scenes of isolated points and edges. Tiles in which this differs agree as
+    well as both kinds of steps do. Next to the border of a stack with little noise the error is
+    larger than that of plain iterations, by 6 % over 20 x 26 x 24 voxels. Not with
+    `tv`, `min_significance`, or local consensus.
+
     Read noise of variance `r` electrons is as that of `r` more photons: with a gain of `g`,
     `r / g` is added to both image and background. Pixels below the background then count as they
     are down to that amount, where values below 0 would be set to 0. Gain and read noise may be
@@ -92,7 +105,7 @@ class RichardsonLucy(stages.Deconvolver):
     regularization for 3D confocal microscope deconvolution", Microsc. Res. Tech. 69, 2006.
     Acceleration: see `unblur_classic.nonblind.rl_acceleration`; of the logarithm of the scene:
     D. S. C. Biggs, M. Andrews, "Acceleration of iterative image restoration algorithms", Appl.
-    Opt. 36, 1997. Preview: see `unblur_classic.nonblind.rl_back_projector`.
+    Opt. 36, 1997. Combined steps and preview: see `unblur_classic.nonblind.rl_back_projector`.
     Read noise: D. L. Snyder, A. M. Hammoud, R. L. White, "Image recovery from data acquired with a
     charge-coupled-device camera", JOSA A 10(5), 1993.
     Pedestal: J. A. Fessler, A. O. Hero, "Penalized maximum-likelihood image reconstruction using
@@ -197,16 +210,18 @@ class RichardsonLucy(stages.Deconvolver):
         blur = Blur(psf, blurred.shape[1:], mask)
         pedestal, level = counts.lower_bound(blur)
         stopping_rule = StoppingRule.of(self.params.stop, blurred, context, mask)
+        steps, combined_kernel = self._fastest_steps(psf)
         iterate = RichardsonLucyIteration(
             counts.observed(blur),
             counts.data,
             level,
             GradientConsensus(blur) if self._is_local else None,
             back_kernel=wiener_butterworth(psf) if self._is_preview else None,
+            combined_kernel=combined_kernel,
             is_guarded=self._is_accelerated and not self.params.tv,
             weight=counts.weight,
             lower_bound=pedestal,
-            repetitions=len(self._steps()),
+            repetitions=len(steps),
         )
         scene = iterate.scene
         scene[:] = counts.first_scene(blur)
@@ -221,9 +236,8 @@ class RichardsonLucy(stages.Deconvolver):
                 * measure_contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim)
                 + MIN_PREDICTION
             )
-        steps = self._steps()
         tick = context.ticker(self.name, len(steps))
-        divisor, before, done = None, 0.0, 0.0
+        divisor, before, done, was_combined = None, 0.0, 0.0, False
         with no_malloc_trim():
             while steps:
                 if done and stopping_rule.is_reached(blur, scene, background):
@@ -231,14 +245,35 @@ class RichardsonLucy(stages.Deconvolver):
                 if self.params.tv:
                     divisor = tv_divisor(scene, self.params.tv, smoothing)
                 step = steps.pop(0)
-                if iterate(step.momentum, step.relaxation, divisor):
-                    before, done = done, step.progress
+                if iterate(*step[:2], divisor, is_combined=step.is_combined):
+                    before, done, was_combined = done, step.progress, step.is_combined
                     tick()
                 else:
                     done = before
-                    steps = plain_steps(self.params.iterations, done)
+                    steps = self._other_steps(done, was_combined)
                     tick = context.ticker(self.name, len(steps))
         return _without(pedestal, scene), blur, self.params.iterations
+
+    def _fastest_steps(self, kernel: Tensor) -> tuple[list[AcceleratedStep], Tensor | None]:
+        """Return the steps with a kernel, and the back projector of combined ones if there are any.
+
+        Of volumes with a compact kernel they are fewer.
+        """
+        params = self.params
+        is_local = self._is_local or bool(params.tv) or bool(params.min_significance)
+        if self._is_accelerated and kernel.ndim == 3 and not is_local:
+            steps, count = combined_steps(params.iterations)
+            back = combined_back_projector(kernel, count) if count else None
+            if back is not None:
+                return steps, back
+        return self._steps(), None
+
+    def _other_steps(self, done: float, was_combined: bool) -> list[AcceleratedStep]:
+        """Return smaller steps after one that lowered the likelihood, after `done` iterations."""
+        if not was_combined:
+            return plain_steps(self.params.iterations, done)
+        rest = accelerated_steps(max(round(self.params.iterations - done), 1))
+        return [step._replace(progress=done + step.progress) for step in rest]
 
     def _steps(self) -> list[AcceleratedStep]:
         """Return the steps that do what `iterations` plain ones do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ so that the noise is not above theirs; on other images (`benchmarks/richardson_l
 is 0.986 times that of 30 iterations on average, and 0.998 times at most."""
 FEWEST = 4
 """Smallest number of iterations that are replaced, dimensionless."""
+COMBINED = 8
+"""Largest number of iterations that one combined step replaces, dimensionless
+(`benchmarks/richardson_lucy_volumes.py`)."""
 
 
 class AcceleratedStep(NamedTuple):
@@ -27,11 +31,15 @@ class AcceleratedStep(NamedTuple):
         Power of the Richardson-Lucy factor; 1 is a plain iteration.
     progress : float
         Number of plain iterations that all steps up to this one are worth.
+    is_combined : bool
+        Whether the back projection is that of `COMBINED` iterations or fewer, see
+        `unblur_classic.nonblind.rl_back_projector`; momentum and relaxation do not count then.
     """
 
     momentum: float
     relaxation: float
     progress: float
+    is_combined: bool = False
 
 
 PLAIN = (0.0, 1.0)
@@ -86,6 +94,32 @@ def accelerated_steps(iterations: int) -> list[AcceleratedStep]:
         if part < 1.0 or now >= target:
             break
     return [*steps, AcceleratedStep(*PLAIN, float(iterations))]
+
+
+def combined_steps(iterations: int) -> tuple[list[AcceleratedStep], float]:
+    """Return steps that replace up to `COMBINED` iterations each, and how many; the last is plain.
+
+    The list is that of `accelerated_steps` where this is not longer; the number is then 0.
+
+    Notes
+    -----
+    All combined steps are worth the same number of iterations, so that one back projector does.
+
+    Examples
+    --------
+    >>> steps, each = combined_steps(30)
+    >>> len(steps), round(each, 2), [step.is_combined for step in steps]
+    (5, 6.67, [True, True, True, True, False])
+    >>> combined_steps(3)[1]
+    0.0
+    """
+    others = accelerated_steps(iterations)
+    count = math.ceil((iterations - 1) / COMBINED)
+    if iterations < FEWEST or count + 1 >= len(others):
+        return others, 0.0
+    part = (iterations - 1) / count
+    steps = [AcceleratedStep(0.0, 1.0, n * part, True) for n in range(1, count + 1)]
+    return [*steps, AcceleratedStep(*PLAIN, float(iterations))], NOISE_MARGIN * part
 
 
 def worth(progress: float) -> float:

@@ -1,4 +1,4 @@
-"""Back projection by a sharper kernel than the adjoint's, for a preview in two iterations."""
+"""Back projection by sharper kernels than the adjoint's: many iterations at once, and a preview."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ BUTTERWORTH_GAIN = 1e-3
 """Gain of the Butterworth filter at the cutoff frequency, dimensionless."""
 BUTTERWORTH_ORDER = 10
 """Order of the Butterworth filter, dimensionless."""
+MAX_LOST = 0.01
+"""Largest part of the energy of a combined back projector beyond the kernel's support,
+dimensionless. Gaussians cut at three standard deviations have 0.001 to 0.005, disks and motion blur
+0.07 to 0.3."""
+TINY = 1e-12
+"""Smallest squared transfer that is divided by, dimensionless."""
 FWHM = 2.355
 """Full width at half maximum of a Gaussian in standard deviations, which are the unit."""
 
@@ -56,3 +62,42 @@ def wiener_butterworth(kernel: Tensor) -> Tensor:
     wiener = otf / (otf.abs().square() + WIENER_POWER)
     sharp = otf_to_psf(wiener * low_pass, grid, support)
     return sharp / sharp.sum()
+
+
+def combined_back_projector(kernel: Tensor, iterations: float) -> Tensor | None:
+    """Return the back projector whose single step does what many iterations do, if it is compact.
+
+    Near a scene, `n` iterations multiply an error by `(1 - t)^n`, where `t = |H|^2` for a transfer
+    function `H`. So does one step with `H* (1 - (1 - t)^n) / t` in place of `H*`, which has no more
+    noise: the number of iterations is the regularisation, as before. It is cut to the kernel's
+    support; what its sum then lacks of 1 is that part of the kernel.
+
+    Parameters
+    ----------
+    kernel : (*k)
+        Kernel of sum 1.
+    iterations : float
+        The number `n`, above 1.
+
+    Returns
+    -------
+    (*k) or None
+        To be correlated in place of the kernel, of sum 1; `None` if more than `MAX_LOST` of its
+        energy lies beyond the support.
+
+    References
+    ----------
+    L. Landweber, "An iteration formula for Fredholm integral equations of the first kind", Am. J.
+    Math. 73, 1951; filter factors: P. C. Hansen, "Rank-Deficient and Discrete Ill-Posed Problems",
+    SIAM, 1998.
+    """
+    support = kernel.shape
+    grid = [fast_length(2 * n) for n in support]
+    otf = psf_to_otf(kernel, grid)
+    squared = otf.abs().square().clamp_(TINY, 1)
+    factors = torch.log1p(-squared).mul_(iterations).expm1_().neg_().div_(squared)
+    whole = otf_to_psf(otf * factors, grid, grid)
+    sharp = otf_to_psf(otf * factors, grid, support)
+    if sharp.square().sum() < (1 - MAX_LOST) * whole.square().sum():
+        return None
+    return sharp + (1 - sharp.sum()) * kernel

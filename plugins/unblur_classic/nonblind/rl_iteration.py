@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ updated, dimensionless."""
 MAX_LOG_CHANGE = 4.6
 """Largest change of the logarithm of a scene pixel in an accelerated step, dimensionless (100
 times brighter or darker)."""
+MAX_WEIGHT = 1.0
+"""Largest weight `1 / K' 1` of a scene pixel in a combined step, dimensionless. With larger ones,
+which count outside the image, stacks of cells are noisier at the border."""
 MIN_FACTOR = 0.01
 """Smallest factor of a scene pixel in an accelerated step, or by an unmatched back projector,
 dimensionless; a pixel that were 0 would stay so."""
@@ -54,6 +58,8 @@ class RichardsonLucyIteration:
         Where it finds no agreement in a step, the scene stays as it is.
     back_kernel : (*k), optional
         Kernel of an unmatched back projection in place of the adjoint's, of sum 1.
+    combined_kernel : (*k), optional
+        Kernel of the back projection in combined steps, of sum 1.
     is_guarded : bool
         Whether accelerated steps after which the likelihood is lower are taken back.
     weight : (C, *domain), optional
@@ -77,6 +83,7 @@ class RichardsonLucyIteration:
         consensus: GradientConsensus | None = None,
         *,
         back_kernel: Tensor | None = None,
+        combined_kernel: Tensor | None = None,
         is_guarded: bool = False,
         weight: Tensor | None = None,
         lower_bound: Tensor | None = None,
@@ -92,12 +99,14 @@ class RichardsonLucyIteration:
         margin = tuple(n - 1 for n in kernel.shape)
         self._forward = BlockFilter(kernel, blur.shape, repetitions=repetitions * len(data))
         # The adjoint of a convolution that keeps valid pixels is a correlation, 0 beyond them.
-        self._adjoint = BlockFilter(
-            back.flip(tuple(range(blur.ndim))),
-            blur.domain,
-            zero_margin=True,
-            repetitions=repetitions * len(data),
+        correlation = partial(
+            BlockFilter, extent=blur.domain, zero_margin=True, repetitions=repetitions * len(data)
         )
+        axes = tuple(range(blur.ndim))
+        self._adjoint = correlation(back.flip(axes))
+        self._combined: BlockFilter | None = None
+        if combined_kernel is not None:
+            self._combined = correlation(combined_kernel.flip(axes))
         forward, adjoint = self._forward, self._adjoint
         channels = len(data)
 
@@ -143,7 +152,12 @@ class RichardsonLucyIteration:
         self._mask_tiles = mask_tiles.expand(channels, *mask_tiles.shape[1:])
 
     def __call__(
-        self, momentum: float = 0.0, relaxation: float = 1.0, divisor: Tensor | None = None
+        self,
+        momentum: float = 0.0,
+        relaxation: float = 1.0,
+        divisor: Tensor | None = None,
+        *,
+        is_combined: bool = False,
     ) -> bool:
         """Update the scene in place.
 
@@ -154,6 +168,9 @@ class RichardsonLucyIteration:
             iteration.
         divisor : (C, *domain), optional
             Of a penalised likelihood; divides the factor.
+        is_combined : bool
+            Whether to add the quotient's back projection by `combined_kernel` to the logarithm of
+            the scene instead. The other arguments do not count then.
 
         Returns
         -------
@@ -167,15 +184,16 @@ class RichardsonLucyIteration:
             self._log_change, self._loss = None, float("inf")
             return False
         self._loss = loss
+        if is_combined and self._combined is not None:
+            self._add_combined(self._combined)
+            return True
         divisors = None
         if divisor is not None:
             wide = torch.ones_like(self._wide_scene)
             _corner(wide, divisor.shape[1:]).copy_(divisor)
             divisors = self._adjoint.tiles(wide)
         is_plain = (momentum, relaxation) == PLAIN
-        if not is_plain and self._log_change is None:
-            self._log_change = zeros_in_huge_pages(self._wide_scene, self._wide_scene.shape)
-        changes = None if self._log_change is None else self._adjoint.tiles(self._log_change)
+        changes = None if is_plain else self._changes()
         lower = self._lower_tiles
         is_simple = divisor is None and lower is None and self._consensus is None
         if self._adjoint.is_compiled and is_simple:
@@ -211,6 +229,36 @@ class RichardsonLucyIteration:
 
         self._for_each_change(update)
         return True
+
+    def _changes(self) -> Tensor:
+        """Return the last changes of the logarithm of the scene, by blocks; 0 at first."""
+        if self._log_change is None:
+            self._log_change = zeros_in_huge_pages(self._wide_scene, self._wide_scene.shape)
+        return self._adjoint.tiles(self._log_change)
+
+    def _add_combined(self, combined: BlockFilter) -> None:
+        """Add the quotient's back projection by a filter to the logarithm of the scene."""
+        changes = self._changes()
+        if combined.is_compiled:
+            from unblur_classic.nonblind.rl_loops import raise_run
+
+            run = raise_run(source_version())
+            bounds = np.float32(MAX_WEIGHT), np.float32(MAX_LOG_CHANGE)
+
+            def add(pairs: Any, weight: Any, scene: Any, steps: Any, *arrays: Any) -> None:
+                run(pairs, weight, scene, steps, bounds, *arrays)
+
+            images = [self._inverse_sensitivity, self._scene_tiles, changes]
+            combined.map_runs(self._wide_quotient, images, add)
+            return
+
+        def update(index: Index, change: Tensor) -> None:
+            step = changes[index]
+            weight = self._inverse_sensitivity[(0, *index[1:])].clamp_max(MAX_WEIGHT)
+            torch.mul(change, weight, out=step)
+            self._scene_tiles[index].mul_(step.clamp_(-MAX_LOG_CHANGE, MAX_LOG_CHANGE).exp())
+
+        combined.for_each(self._wide_quotient, update)
 
     def _divide(self) -> float:
         """Set the quotient of image and prediction, minus 1; 0 at pixels that are not valid.

@@ -172,3 +172,49 @@ def extrapolate_run(version: int) -> Loops:
                         _extrapolate_row(out[end - width : end], w, s, t, sizes)
 
     return run
+
+
+@subroutine
+def _raise_row(change: Any, weight: Any, scene: Any, steps: Any, bounds: Any) -> None:
+    heaviest, largest = bounds
+    for k in range(len(change)):
+        factor = weight[k]
+        factor = heaviest if factor > heaviest else factor
+        step = change[k] * factor
+        step = -largest if step < -largest else step
+        step = largest if step > largest else step
+        steps[k] = step
+        scene[k] *= exponential(step)
+
+
+@cache
+def raise_run(version: int) -> Loops:
+    """Return a function that adds back-projected quotients to the logarithm of the scene.
+
+    `weight` is the inverse sensitivity, which counts up to `bounds[0]`; `steps` are set to what was
+    added, at most `bounds[1]` up or down.
+    """
+
+    @compiled
+    def run(
+        pairs: Any, weight: Any, scene: Any, steps: Any, bounds: Any, work: Any, out: Any
+    ) -> None:
+        _ = version
+        source, starts, strides, advance, count, plan, margins = pairs
+        planes, rows, columns = plan[0], plan[1], plan[2] * 8
+        samples, width = planes * rows * columns, columns - margins[2]
+        for n in range(count):
+            shift = n * advance
+            first, second = starts[0] + shift, starts[1] + shift
+            filter_pair(source, first, second, strides, plan, margins, work, out)
+            for half in range(2):
+                for i in range(margins[0], planes):
+                    for j in range(margins[1], rows):
+                        u, v = i - margins[0], j - margins[1]
+                        end = half * samples + (i * rows + j + 1) * columns
+                        w = _row(weight, half, shift, u, v, width)
+                        s = _row(scene, half, shift, u, v, width)
+                        t = _row(steps, half, shift, u, v, width)
+                        _raise_row(out[end - width : end], w, s, t, bounds)
+
+    return run

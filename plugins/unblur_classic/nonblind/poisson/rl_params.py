@@ -38,7 +38,8 @@ class RichardsonLucyParams(Params):
     accelerate: bool = Field(
         True,
         description="Take fewer, larger steps that give the sharpness and noise of that many "
-        "iterations: 10 steps for 30 iterations, 18 for 100.",
+        "iterations: 10 steps for 30 iterations, 18 for 100; of volumes with a compact PSF 5 and "
+        "14.",
     )
     back_projector: Literal["adjoint", "wiener-butterworth"] = Field(
         "adjoint",
