@@ -14,7 +14,7 @@ from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
-from unblur_classic.map.search import kernel_refinement
+from unblur_classic.map.search import candidates, kernel_refinement
 from unblur_classic.map.search import kernel_search as search_module
 from unblur_classic.map.search.candidates import Candidate, best_candidate
 from unblur_classic.map.search.hypotheses import HYPOTHESES
@@ -203,6 +203,34 @@ def test_of_two_refined_kernels_the_one_of_the_sharper_image_is_chosen(shaken, i
     best = best_candidate(both, given, lambda f: true if (f is both) == is_first else wrong)
     assert torch.equal(best.kernel, true)
     assert best.found is (both if is_first else both.alternative)
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(0.9, 9), (1.1, 27)])
+def test_a_larger_kernel_is_chosen_only_for_a_much_sparser_image(monkeypatch, shaken, gain, chosen):
+    _, given, found = shaken
+    kernels = [torch.nn.functional.pad(torch.ones(n, n), [2] * 4) for n in (27, 9)]
+    difference = gain * candidates.EXTENT_WEIGHT * np.log(27 / 9)
+    sparsities = {31: -0.3 - difference, 13: -0.3}
+    monkeypatch.setattr(
+        candidates, "relative_sparsity", lambda given, kernel: sparsities[kernel.shape[-1]]
+    )
+    both = replace(found, alternative=replace(found, agreement=0.0))
+    best = best_candidate(both, given, lambda f: kernels[f is not both])
+    # The empty border of an array does not count.
+    assert best.kernel.shape[-1] == chosen + 4
+
+
+def test_of_like_kernels_the_one_of_the_sparser_image_is_chosen_whatever_its_extent(
+    monkeypatch, shaken
+):
+    _, given, found = shaken
+    kernels = [torch.ones(n, n) for n in (29, 27)]
+    monkeypatch.setattr(
+        candidates, "relative_sparsity", lambda given, kernel: -0.001 * kernel.shape[-1]
+    )
+    both = replace(found, alternative=replace(found, agreement=0.0))
+    best = best_candidate(both, given, lambda f: kernels[f is not both])
+    assert best.kernel.shape[-1] == 29
 
 
 def test_the_refined_kernel_is_the_true_one_in_an_array_that_follows_its_support(shaken):

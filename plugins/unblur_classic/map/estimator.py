@@ -29,15 +29,15 @@ from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
-from unblur_classic.map.search.candidates import Candidate, best_candidate
+from unblur_classic.map.search.candidates import RESULT_TAIL, Candidate, best_candidate
 from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 
 RESULT_THRESHOLD = 0.01
 """Samples of the result below this fraction of the peak are set to 0, dimensionless."""
-RESULT_TAIL, RESULT_MARGIN = 0.02, 1.25
-"""Array of a result whose size is not stated: at each side, the fraction of the mass beyond the box
-that holds the others; and its extent relative to that of the box, dimensionless."""
+RESULT_MARGIN = 1.25
+"""Extent of the array of a result whose size is not stated, relative to that of the box that holds
+its mass (`RESULT_TAIL`), dimensionless."""
 
 
 class MapEstimator(stages.KernelEstimator):

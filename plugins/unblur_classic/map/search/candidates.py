@@ -10,6 +10,8 @@ from torch import Tensor
 
 from unblur.accel.parallel import map_on_threads
 from unblur.model.context import Context
+from unblur.numerics.kernel_ops import crop_to_mass
+from unblur.numerics.metrics import kernel_similarity
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import KernelScorer, sparsity_of
 from unblur_classic.map.search.kernel_confidence import (
@@ -19,8 +21,16 @@ from unblur_classic.map.search.kernel_confidence import (
     confidence_of,
     measure_evidence,
 )
-from unblur_classic.map.search.kernel_search import FoundKernel
+from unblur_classic.map.search.kernel_search import UNLIKE_KERNEL, FoundKernel
 from unblur_classic.map.search.search_track import textured_window
+
+RESULT_TAIL = 0.02
+"""Largest fraction of a kernel's mass beyond each side of the box that holds the others,
+dimensionless."""
+EXTENT_WEIGHT = 0.225
+"""Difference of the logarithms of the normalised sparsities that weighs as much as a kernel `e`
+times as large, dimensionless. A kernel that is too large has more samples with which the restored
+image becomes sparse, most of all with much noise."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,16 @@ class Candidate:
         """Confidence of the kernel, in [0, 1]; 0 where it restores a constant image."""
         return confidence_of(self.evidence) if isfinite(self.sparsity) else 0.0
 
+    @property
+    def score(self) -> float:
+        """Score among the kernels of a search, lower is better.
+
+        It is `sparsity` plus `EXTENT_WEIGHT` times the logarithm of the extent, in pixels, of the
+        box that holds the kernel's mass.
+        """
+        extent = crop_to_mass(self.kernel, RESULT_TAIL).shape[-1]
+        return self.sparsity + EXTENT_WEIGHT * log(extent)
+
 
 def relative_sparsity(given: EstimationInput, kernel: Tensor) -> float:
     """Return the sparsity of a restored image, see `Candidate`, of its most textured window."""
@@ -76,8 +96,10 @@ def best_candidate(
 ) -> Candidate:
     """Return the better of the kernel of a search and its alternative, both refined.
 
-    The better one restores the image with the lesser normalised sparsity. They are refined on
-    threads of their own.
+    The better one restores the image with the lesser normalised sparsity. Of kernels that are
+    unlike after the refinement too, the larger one is better only if its image is clearly sparser
+    (`Candidate.score`); extents of like ones differ by chance. They are refined on threads of
+    their own.
 
     Parameters
     ----------
@@ -95,4 +117,7 @@ def best_candidate(
     candidates = map_on_threads(
         lambda f: Candidate.of(f, refine(f), given, has_rival), kernels, device
     )
-    return min(candidates, key=lambda c: c.sparsity)
+    pair = (candidates[i].kernel.cpu().numpy() for i in (0, -1))
+    if kernel_similarity(*pair) >= UNLIKE_KERNEL:
+        return min(candidates, key=lambda c: c.sparsity)
+    return min(candidates, key=lambda c: c.score)
