@@ -174,12 +174,14 @@ def _with_suffix_in_stem(output: Path) -> Path:
 def _check_no_input_replaced(jobs: Sequence[FileJob], protected: Sequence[Path]) -> None:
     read = [split_part(path)[0] for path in (*(job.source for job in jobs), *protected)]
     inputs = {_real(path): path for path in read}
+    folders: dict[Path, Path] = {}
+    for real, path in inputs.items():
+        for folder in real.parents:
+            folders.setdefault(folder, path)
     for job in jobs:
         for file in job.outputs:
             target = _real(file)
-            replaced = inputs.get(target) or next(
-                (path for real, path in inputs.items() if target in real.parents), None
-            )
+            replaced = inputs.get(target) or folders.get(target)
             if replaced is not None:
                 raise UsageError(
                     f"{file}: writing it would replace the input {replaced}; "
