@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unblur.accel.huge_pages import zeros_in_huge_pages
 from unblur.numerics.overlap_save import BlockFilter, Index
 
 
@@ -47,7 +48,7 @@ def inverse_sensitivity(
         table = sums.index_select(axis, last) - sums.index_select(axis, first)
         sections.append(places)
     inverse = torch.where(table > smallest, 1 / table, 0).to(kernel.dtype)
-    result = kernel.new_zeros(tuple(extent))
+    result = zeros_in_huge_pages(kernel, extent)
     for section in itertools.product(*sections):
         into, source = zip(*section, strict=True)
         result[into] = inverse[source]

@@ -72,7 +72,7 @@ class CountsModel:
         relative = gain / gain.max() if isinstance(gain, Tensor) else None
         offset = read_noise_offset(params, context, blurred, gain)
         if not params.min_significance:
-            data = (blurred + offset).clamp_min(0)
+            data = (blurred + offset).clamp_min_(0)
             return cls(background, data, background + offset, None, relative)
         variance = sky_variance(blurred, context, mask)
         if isinstance(gain, Tensor) or gain:
@@ -85,7 +85,7 @@ class CountsModel:
 
     def first_scene(self, blur: Blur) -> Tensor:
         """Return the first scene without a pedestal, (C, *domain), positive."""
-        excess = (self.data - self.level).clamp_min(MIN_PREDICTION)
+        excess = (self.data - self.level).clamp_min_(MIN_PREDICTION)
         scene = fill_and_extend(blur, excess)
         return scene if self.weight is None else (scene * self.weight).clamp_min_(MIN_PREDICTION)
 
