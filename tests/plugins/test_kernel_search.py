@@ -220,6 +220,15 @@ def test_a_larger_kernel_is_chosen_only_for_a_much_sparser_image(monkeypatch, sh
     assert best.kernel.shape[-1] == chosen + 4
 
 
+def test_a_kernel_of_one_pixel_counts_as_large_as_the_least_blur(shaken):
+    _, given, found = shaken
+    single, least = (
+        Candidate.of(found, torch.ones(n, n), given, has_rival=True)
+        for n in (1, candidates.MIN_EXTENT)
+    )
+    assert single.score - single.sparsity == pytest.approx(least.score - least.sparsity)
+
+
 def test_of_like_kernels_the_one_of_the_sparser_image_is_chosen_whatever_its_extent(
     monkeypatch, shaken
 ):

@@ -31,6 +31,9 @@ EXTENT_WEIGHT = 0.225
 """Difference of the logarithms of the normalised sparsities that weighs as much as a kernel `e`
 times as large, dimensionless. A kernel that is too large has more samples with which the restored
 image becomes sparse, most of all with much noise."""
+MIN_EXTENT = 5
+"""Extent of a kernel below which a smaller one counts no more, in pixels: a kernel of one pixel, which
+leaves the image as it is, is not chosen for its extent."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ class Candidate:
         """Score among the kernels of a search, lower is better.
 
         It is `sparsity` plus `EXTENT_WEIGHT` times the logarithm of the extent, in pixels, of the
-        box that holds the kernel's mass.
+        box that holds the kernel's mass, at least `MIN_EXTENT`.
         """
-        extent = crop_to_mass(self.kernel, RESULT_TAIL).shape[-1]
+        extent = max(crop_to_mass(self.kernel, RESULT_TAIL).shape[-1], MIN_EXTENT)
         return self.sparsity + EXTENT_WEIGHT * log(extent)
 
 
