@@ -32,8 +32,8 @@ EXTENT_WEIGHT = 0.225
 times as large, dimensionless. A kernel that is too large has more samples with which the restored
 image becomes sparse, most of all with much noise."""
 MIN_EXTENT = 5
-"""Extent of a kernel below which a smaller one counts no more, in pixels: a kernel of one pixel, which
-leaves the image as it is, is not chosen for its extent."""
+"""Least extent of a kernel that counts in its score, so that a kernel of one pixel, which leaves
+the image as it is, is not chosen for its extent, in pixels."""
 
 
 @dataclass(frozen=True)
