@@ -42,7 +42,13 @@ def dense_minimiser(blurred, kernel, weight, mask):
 
 @pytest.mark.parametrize(
     ("extent", "support"),
-    [((12, 11), (3, 4)), ((10, 13), (5, 5)), ((9, 8), (9, 8)), ((6, 5, 7), (2, 3, 3))],
+    [
+        ((12, 11), (3, 4)),
+        ((12, 11), (1, 4)),
+        ((10, 13), (5, 5)),
+        ((9, 8), (9, 8)),
+        ((6, 5, 7), (2, 3, 3)),
+    ],
 )
 @pytest.mark.parametrize("masked", [False, True])
 def test_it_is_the_exact_minimiser_with_an_unknown_border(extent, support, masked):
@@ -84,6 +90,8 @@ def test_the_border_solved_directly_agrees_with_conjugate_gradients(kind, size, 
     torch.testing.assert_close(
         Wiener(weight=1e-3).deconvolve(given.blurred, given.kernel, CONTEXT, unmasked), direct
     )
+    double = Wiener(weight=1e-3).deconvolve(given.blurred.double(), given.kernel, CONTEXT)
+    torch.testing.assert_close(double.float(), direct, atol=1e-4, rtol=0)
     for module in ("unblur_classic.nonblind.wiener", "unblur.numerics.boundaries"):
         monkeypatch.setattr(f"{module}.is_direct", lambda *_: False)
     iterated = Wiener(weight=1e-3, iterations=200)

@@ -186,15 +186,22 @@ class BorderBands:
         sweeps : int
             Largest number of times that both bands are solved for. A single one is solved for once.
         """
+        sweeps = sweeps if self.max_sweeps is None else min(sweeps, self.max_sweeps)
+        rounding = ROUNDING * torch.finfo(self.cost.dtype).eps
+        if not len(self.down):
+            product = spectrum * self.cost
+            gradient = self._column_gradient(product)
+            if sweeps and _norm(gradient) > rounding * _norm(product):
+                self._solve_columns(spectrum, gradient)
+            return
         limit, step = 0.0, None
-        for number in range(sweeps if self.max_sweeps is None else min(sweeps, self.max_sweeps)):
+        for number in range(sweeps):
             product = spectrum * self.cost
             gradient = self.down @ product
             size = _norm(gradient)
             if number == 0:
-                rounding = ROUNDING * torch.finfo(self.cost.dtype).eps
                 limit = rounding * _norm(product)
-            if size <= limit:
+            if not size > limit:  # NaN too
                 break
             if number == 0:
                 limit = max(limit, TOLERANCE * size)
@@ -231,12 +238,21 @@ class BorderBands:
 
         `gradient` is the objective's at those rows, (g, W/2+1).
         """
-        height, width = self.grid
-        rows = self.bands[0].solve(gradient.T / -height).T.contiguous()
+        rows = self.bands[0].solve(gradient.T / -self.grid[0]).T.contiguous()
         spectrum.addmm_(self.down.mH, rows)
-        if not self.across.shape[1]:
-            return
-        gradient = self._folded((spectrum * self.cost) @ (self.across * self.doubled[:, None]))
+        if self.across.shape[1]:
+            self._solve_columns(spectrum, self._column_gradient(spectrum * self.cost))
+
+    def _column_gradient(self, product: Tensor) -> Tensor:
+        """Return the objective's gradient at the unobserved columns, (H/2+1, g).
+
+        `product` is that of the spectrum and the cost, (H, W/2+1).
+        """
+        return self._folded(product @ (self.across * self.doubled[:, None]))
+
+    def _solve_columns(self, spectrum: Tensor, gradient: Tensor) -> None:
+        """Minimise over the unobserved columns in place; `gradient` is the objective's there."""
+        height, width = self.grid
         half = self.bands[1].solve(gradient / -width)
         columns = torch.cat([half, half[1 : height - len(half) + 1].flip(0).conj()])
         spectrum.addmm_(columns, self.across.mH)

@@ -101,7 +101,7 @@ class BorderedWiener:
             self.weight == weight
             and self.shape == tuple(shape)
             and self.cut_axes == tuple(cut_axes)
-            and self.kernel.device == kernel.device
+            and (self.kernel.device, self.kernel.dtype) == (kernel.device, kernel.dtype)
             and torch.equal(self.kernel, kernel)
         )
 

@@ -152,7 +152,8 @@ class Wiener(stages.Deconvolver):
     ) -> Tensor:
         """Filter each channel, its unobserved border solved for directly."""
         tick = context.ticker(self.name, len(blurred))
-        psf, cut_axes = kernel.tensor(device=blurred.device), context.cut_axes or (False, False)
+        psf = kernel.tensor(device=blurred.device, dtype=blurred.dtype)
+        cut_axes = context.cut_axes or (False, False)
         sharp = torch.empty_like(blurred)
         is_transposed = cut_axes == (True, False)
         for channel, weight, result in zip(blurred, weights, sharp, strict=True):

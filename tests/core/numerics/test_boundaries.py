@@ -48,6 +48,23 @@ def test_the_border_has_the_values_of_least_cost(weight, monkeypatch):
     torch.testing.assert_close(direct, iterated, atol=5e-3, rtol=0)
 
 
+@pytest.mark.parametrize("support", [(1, 9), (9, 1)])
+def test_the_border_of_one_axis_alone_is_solved_for(support, monkeypatch):
+    blurred = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    blur = Blur(torch.full(support, 1 / 9), (64, 64))
+    assert 64 in blur.domain
+    wiener = WienerFilter.of(blur.otf, blur.domain, 0.01)
+    direct = solve_unobserved(blur, blurred, wiener)
+    monkeypatch.setattr(boundaries, "is_direct", lambda *_: False)
+    iterated = solve_unobserved(blur, blurred, wiener, iterations=200)
+    torch.testing.assert_close(direct, iterated, atol=1e-3, rtol=0)
+
+
+def test_an_image_of_nan_is_nan():
+    blur, blurred, wiener = problem(0.01)
+    assert solve_unobserved(blur, blurred * torch.nan, wiener).isnan().all()
+
+
 def test_saturated_pixels_come_nearer_to_what_was_cut_off():
     blur, blurred, wiener = problem(0.01)
     clipped = blurred.clamp_max(float(blurred.quantile(0.95)))
