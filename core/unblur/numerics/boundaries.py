@@ -19,9 +19,9 @@ from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import conjugate_gradient
 
 SATURATION_UPDATES = 8
-"""Number of times that the set of saturated pixels that count as observed is updated."""
+"""Number of times that the set of saturated pixels that count as observed is updated, a count."""
 UPDATE_ITERATIONS = 5
-"""Number of steps of conjugate gradients after each update, from the result before it."""
+"""Number of steps of conjugate gradients after each update, from the result before it, a count."""
 ROUNDING = 1e-6
 """Distance below the saturation level within which a value counts as saturated, white = 1."""
 
@@ -136,7 +136,8 @@ def solve_unobserved(
     start : (C, *domain), optional
         First values of the unknown pixels; by default the image is filled and extended smoothly.
     on_step : callable, optional
-        Called with the step's number and the iterate, for progress and cancellation.
+        Called with the number of the step, or of the channel where the border is found directly,
+        and the scene, for progress and cancellation.
     """
     is_whole = blur.mask is None or bool(blur.mask.all())
     if start is None and is_whole and is_direct(blur.domain, blur.shape):

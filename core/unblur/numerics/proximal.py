@@ -20,13 +20,13 @@ ROOTS = {0.5: 2, 2 / 3: 3}
 which is found without powers in a third of the time, with errors of at most 1e-6."""
 
 BLOCK = 1 << 15
-"""Values that a processor shrinks at a time, so that all steps find them in its cache,
-dimensionless."""
+"""Number of values that a processor shrinks at a time, so that all steps find them in its cache,
+a count."""
 COMPILED_FROM = 2**20
-"""Number of values from which the map is compiled. To load the compiled code takes as long as some
-fifty times as many save, a count."""
+"""Smallest number of values that are shrunk by compiled loops, a count. Fifty times as many save
+the time that loading the compiled code takes."""
 COMPILED_BLOCK = 2**17
-"""Values that a thread shrinks at a time with the compiled map, a count."""
+"""Number of values that a thread shrinks at a time with the compiled map, a count."""
 
 
 def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tensor:

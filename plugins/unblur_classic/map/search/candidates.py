@@ -28,9 +28,9 @@ RESULT_TAIL = 0.02
 """Largest fraction of a kernel's mass beyond each side of the box that holds the others,
 dimensionless."""
 EXTENT_WEIGHT = 0.225
-"""Difference of the logarithms of the normalised sparsities that weighs as much as a kernel `e`
-times as large, dimensionless. A kernel that is too large has more samples with which the restored
-image becomes sparse, most of all with much noise."""
+"""Difference of the logarithms of the normalised sparsities that outweighs an extent `e` times as
+large, dimensionless. A kernel that is too large has more samples with which the restored image
+becomes sparse, most of all with much noise."""
 MIN_EXTENT = 5
 """Least extent of a kernel that counts in its score, so that a kernel of one pixel, which leaves
 the image as it is, is not chosen for its extent, in pixels."""
@@ -120,7 +120,8 @@ def best_candidate(
     candidates = map_on_threads(
         lambda f: Candidate.of(f, refine(f), given, has_rival), kernels, device
     )
-    pair = (candidates[i].kernel.cpu().numpy() for i in (0, -1))
-    if kernel_similarity(*pair) >= UNLIKE_KERNEL:
+    if not has_rival:
+        return candidates[0]
+    if kernel_similarity(*(c.kernel.cpu().numpy() for c in candidates)) >= UNLIKE_KERNEL:
         return min(candidates, key=lambda c: c.sparsity)
     return min(candidates, key=lambda c: c.score)
