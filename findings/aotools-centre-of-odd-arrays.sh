@@ -14,10 +14,11 @@ import aotools
 import numpy as np
 from scipy.ndimage import convolve
 
-print("python", sys.version.split()[0], *(f"{name} {version(name)}" for name in ("numpy", "scipy", "aotools")))
+print("python", sys.version.split()[0],
+      *(f"{name} {version(name)}" for name in ("numpy", "scipy", "aotools")))
 print("Situation: a Gaussian PSF of 21 x 21 pixels, standard deviation 2 pixels, made by aotools.gaussian2d")
-print("           without a centre, by its documentation in the middle of the array, which is index 10;")
-print("           and the azimuthal average of a Gaussian with its peak, 1, at index 10")
+print("           without a centre, which its documentation places in the middle: of 21 pixels, index 10;")
+print("           and the azimuthal average of a Gaussian whose peak, 1, is at index 10")
 
 
 def centre(image):
@@ -33,8 +34,8 @@ profile = aotools.azimuthal_average(peak)
 true = np.exp(-np.arange(2) ** 2 / 8)
 print(f"Expected:  PSF centred at [10, 10], a point at [30, 30] stays there; the profile begins with "
       f"{np.round(true, 3).tolist()}")
-print(f"Seen:      PSF centred at {centre(psf)}, the blurred point at {centre(blurred)}; the profile begins with "
-      f"{np.round(profile[:2], 3).tolist()}")
+print(f"Seen:      PSF centred at {centre(psf)}, the blurred point at {centre(blurred)}; the profile begins "
+      f"with {np.round(profile[:2], 3).tolist()}")
 assert centre(peak) == [10, 10] and peak.max() == 1
 assert np.allclose(centre(psf), 10.5, atol=1e-3), "the behaviour has changed"
 assert np.allclose(centre(blurred), 30.5, atol=1e-3), "the behaviour has changed"

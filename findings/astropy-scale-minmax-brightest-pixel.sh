@@ -18,9 +18,11 @@ from astropy.io import fits
 
 print("python", sys.version.split()[0], platform.machine(), "numpy", np.__version__,
       "astropy", astropy.__version__, "fitsio", fitsio.__version__)
-print("Situation: float32 images of a sky of 1000 and a star whose peak is about 60000, scaled to integers that")
-print('           fill the range from the lowest to the highest value, by hdu.scale(type, "minmax"), and written')
-print("Expected:  values within one step, 0.9 for int16 and 0.00002 for int32, and the rounding of float32, 0.004")
+print("Situation: float32 images of a sky of 1000 and a star whose peak is about 60000, scaled to integers")
+print('           whose range is that from the lowest to the highest value, by hdu.scale(type, "minmax"),')
+print("           written, and read by astropy and fitsio, which agree")
+print("Expected:  the values as they were, to one step (0.9 for int16, 0.00002 for int32) and the rounding")
+print("           of float32 (0.004)")
 found = {}
 for kind in ("int16", "int32"):
     for seed in range(20):
@@ -36,12 +38,15 @@ for kind in ("int16", "int32"):
         read = fits.getdata(f"{kind}-{seed}.fits")
         assert np.allclose(read, fitsio.read(f"{kind}-{seed}.fits"), atol=0.1)
         at = np.unravel_index(image.argmax(), image.shape)
-        found[kind, seed] = (image[at], image.min(), read[at], np.abs(read - image), [str(w.message) for w in caught])
+        messages = [str(entry.message) for entry in caught]
+        found[kind, seed] = image[at], image.min(), read[at], np.abs(read - image), messages
 for kind in ("int16", "int32"):
     wrong = [seed for seed in range(20) if abs(found[kind, seed][2] - found[kind, seed][0]) > 1]
-    peak, low, read, errors, messages = found[kind, wrong[0] if wrong else 0]
-    print(f"Seen:      {kind}: in {len(wrong)} of 20 images the star's peak is wrong, e.g. {read:.2f} for {peak:.2f} "
-          f"(lowest value {low:.2f}); pixels that are wrong: {(errors > 1).sum()}; warnings: {messages}")
+    first = wrong[0] if wrong else 0
+    peak, low, read, errors, messages = found[kind, first]
+    print(f"Seen:      {kind}: the star's peak is wrong in {len(wrong)} of 20 images; in image {first} it is",
+          f"{read:.2f} for {peak:.2f}, the lowest value {low:.2f}; wrong pixels: {(errors > 1).sum()};",
+          f"warnings: {messages}")
 # The highest value becomes 2147483647, which is 2147483648 in float32 and overflows.
 assert all(abs(found["int16", seed][2] - found["int16", seed][0]) < 1 for seed in range(20))
 overflowed = [abs(found["int32", seed][2] - found["int32", seed][1]) < 1 for seed in range(20)]

@@ -23,7 +23,8 @@ with warnings.catch_warnings():
 print("python", sys.version.split()[0], platform.machine(),
       *(f"{name} {version(name)}" for name in ("numpy", "imageio", "colour-science")))
 print("Situation: a float image with a highlight above 1 and a shadow below 0, as a change of colour space or")
-print("           a sharpening leaves them, written as 8-bit PNG by colour.write_image")
+print('           sharpening leaves them, written as 8-bit PNG by colour.write_image(..., method="Imageio"),')
+print("           and read by Pillow")
 row = np.array([-0.02, 0.0, 0.5, 1.0, 1.01, 1.2], np.float32)
 image = np.tile(row[None, :, None], (4, 1, 3))
 with warnings.catch_warnings(record=True) as caught:

@@ -18,9 +18,9 @@ import zarr
 
 print("python", sys.version.split()[0], "ngff-zarr", version("ngff-zarr"), "ngio", version("ngio"),
       "zarr", version("zarr"))
-print("Situation: an OME-Zarr image of version 0.4 with levels of 16 x 16 and 8 x 8 pixels whose datasets state")
-print("           scale 1 and 2 and a translation, in pixels, and whose multiscales states the pixel size,")
-print("           scale [0.5, 0.1] micrometres, for all of them: the format applies it after those of a dataset")
+print("Situation: an OME-Zarr image of version 0.4 with levels of 16 x 16 and 8 x 8 pixels; the datasets state")
+print("           scale 1 and 2 and a translation, in pixels, and multiscales states the pixel size for all")
+print("           of them, scale [0.5, 0.1] micrometres, which by the format is applied after the former")
 size = np.array([0.5, 0.1])
 levels = {"0": (1.0, (10.0, 20.0)), "1": (2.0, (10.5, 20.5))}
 group = zarr.open_group("image.zarr", mode="w", zarr_format=2)
@@ -38,8 +38,8 @@ group.attrs["multiscales"] = [{"version": "0.4", "name": "image", "axes": axes, 
 expected = [(scale * size, np.array(translation) * size) for scale, translation in levels.values()]
 image = ngff_zarr.from_ngff_zarr("image.zarr")
 store = ngio.open_ome_zarr_container("image.zarr")
-seen = {"ngff-zarr": [tuple(np.array([values["y"], values["x"]]) for values in (level.scale, level.translation))
-                      for level in image.images],
+seen = {"ngff-zarr": [tuple(np.array([values["y"], values["x"]])
+                            for values in (level.scale, level.translation)) for level in image.images],
         "ngio": [tuple(np.array(values) for values in (level.scale, level.translation))
                  for level in (store.get_image(path=path).dataset for path in levels)]}
 for path, (scale, origin) in zip(levels, expected):

@@ -19,7 +19,7 @@ print("python", sys.version.split()[0], "numpy", np.__version__, "npy2bdv", vers
 print("Situation: a recording of three time points, each with the affine that undoes its drift along X,")
 print("           0, 10 and 20 voxels, given by append_view(stack, time=t, m_affine=...)")
 print("Expected:  ViewRegistration has 0, 10 and 20 for time points 0, 1 and 2: BigDataViewer's XML has one")
-print("           per time point and setup, and npy2bdv's page names an affine for each individual view")
+print("           per time point and setup, and npy2bdv's description names one for each individual view")
 stack = np.full((4, 16, 16), 100, np.uint16)
 writer = npy2bdv.BdvWriter("drift.h5")
 for time in range(3):

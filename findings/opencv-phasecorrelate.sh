@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# phaseCorrelate of OpenCV is half a pixel off for odd extents, and multiplies the caller's images by the window.
+# phaseCorrelate of OpenCV is half a pixel off for odd extents, and multiplies its inputs by the window.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -42,12 +42,13 @@ write("fine.fits", 47, 0.07, 0.3)
 write("target.fits", 65, 0.07, 0.4)
 found = {}
 for name in ("source", "fine"):
-    subprocess.run(["venv/bin/pypher", f"{name}.fits", "target.fits", f"kernel_{name}.fits", "-r", "1e-6"],
-                   check=True)
+    subprocess.run(
+        ["venv/bin/pypher", f"{name}.fits", "target.fits", f"kernel_{name}.fits", "-r", "1e-6"], check=True)
     found[name] = deviation(f"kernel_{name}.fits")
 true = np.sqrt(0.4**2 - 0.3**2)
 print(f"Expected:  a kernel of {true:.4f} arcsec for both, since the variances of Gaussians add")
-print(f"Seen:      {found['source']:.4f} arcsec from the PSF of 0.1 arcsec, {found['fine']:.4f} from that of 0.07")
+print(f"Seen:      {found['source']:.4f} arcsec from the PSF with pixels of 0.1 arcsec,",
+      f"{found['fine']:.4f} from that with 0.07")
 # 33 pixels become 49 (47.1, rounded up, odd) between the same outermost samples: 0.1 * 32 / 48 = 0.0667
 # arcsec, which the kernel's header states as 0.07.
 assert abs(found["fine"] / true - 1) < 0.01

@@ -22,7 +22,7 @@ matrix = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
 
 
 def read(dtype, white=None, **options):
-    """Write a colour mosaic of floats as DNG; return the pixels that rawpy reads, relative to white."""
+    """Write a mosaic of floats as DNG; return the pixels that rawpy reads, relative to white."""
     tags = [
         (33421, "H", 2, (2, 2), True), (33422, "B", 4, bytes([0, 1, 1, 2]), True),  # RGGB
         (50706, "B", 4, bytes([1, 4, 0, 0]), True), (50708, "s", 0, "Camera", True),  # DNG 1.4
@@ -35,9 +35,10 @@ def read(dtype, white=None, **options):
         return raw.raw_image_visible / raw.white_level
 
 
-print("Situation: a mosaic of floats between 0.2 and 0.8, written by tifffile as DNG without a WhiteLevel, which")
-print("           is 1.0 by default for floats, read by rawpy; tifffile reads the values as they were written")
-print("Expected:  the same values, for half floats and floats, however they are compressed")
+print("Situation: a mosaic of floats between 0.2 and 0.8, written by tifffile as DNG without a WhiteLevel,")
+print("           which is 1.0 by default for floats, or with 1, read by rawpy and divided by its white level;")
+print("           tifffile reads the values as they were written")
+print("Expected:  the same values, for half floats and floats, however they are compressed, or an error")
 deflate = {"compression": "zlib"}
 cases = {
     "float32": read(np.float32), "float32, Deflate, predictor 3": read(np.float32, predictor=3, **deflate),

@@ -19,7 +19,8 @@ from rsciio.mrc import file_reader
 
 print("python", sys.version.split()[0], "numpy", np.__version__, "rosettasciio", version("rosettasciio"),
       "mrcfile", version("mrcfile"), "SimpleITK", version("SimpleITK"))
-print("Situation: an MRC file of mode 0 by mrcfile, without IMOD's stamp: MRC2014 defines the mode as signed bytes")
+print("Situation: an MRC file of mode 0, which MRC2014 defines as signed bytes, written by mrcfile, without")
+print("           IMOD's stamp")
 values = np.array([[[0, 100, 127], [-1, -56, -128]]] * 2, np.int8)
 with mrcfile.new("bytes.mrc") as file:
     file.set_data(values)
