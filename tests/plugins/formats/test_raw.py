@@ -106,3 +106,12 @@ def test_floats_are_read_or_refused(tmp_path):
     write_dng(path, colours, dtype=np.float32, white=1, compression="zlib")
     with pytest.raises(ImageError, match="Deflate without a predictor"):
         read_image(path)
+
+
+def test_a_file_that_tifffile_cannot_parse_is_left_to_libraw(tmp_path, monkeypatch):
+    def fail(path):
+        raise TypeError("a tag of an unknown type")
+
+    write_dng(tmp_path / "a.dng", np.array([0.8, 0.6, 0.4]))
+    monkeypatch.setattr("tifffile.TiffFile", fail)
+    assert read_image(tmp_path / "a.dng").axes == "CYX"

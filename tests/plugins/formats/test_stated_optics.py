@@ -30,13 +30,14 @@ def test_optics_are_kept(tmp_path, name):
 
 
 @pytest.mark.parametrize("names", [("a.ome.tif", "b.ome.zarr"), ("a.ome.zarr", "b.ome.tif")])
-def test_display_colours_are_kept(tmp_path, names):
+@pytest.mark.parametrize("channels", [("DAPI", "GFP"), ()])
+def test_display_colours_are_kept(tmp_path, names, channels):
     colours = ("FF8000", "00FF40")
     data = np.zeros((2, 20, 24), np.uint8)
-    image = Image(data, "CYX", channels=("DAPI", "GFP"), metadata={"colours": colours})
+    image = Image(data, "CYX", channels=channels, metadata={"colours": colours})
     for name in names:
         image = read_image(write_image(image, tmp_path / name))
-        assert image.metadata["colours"] == colours
+        assert (image.metadata["colours"], image.channels) == (colours, channels)
     with tifffile.TiffFile(next(tmp_path.glob("*.tif"))) as tif:
         stated = ET.fromstring(tif.ome_metadata).findall("{*}Image/{*}Pixels/{*}Channel")
     assert [int(c.get("Color")) % 2**32 for c in stated] == [0xFF8000FF, 0x00FF40FF]

@@ -11,7 +11,7 @@ from unblur.io.files import explained, is_store, remove, suffix_of
 from unblur.io.region_writers import ZarrRegions, check_same, store_dask
 from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
 from unblur.io.zarr.coordinates import Coordinates
-from unblur.io.zarr.ome_reader import labels
+from unblur.io.zarr.ome_reader import display_colours, labels
 from unblur.io.zarr.pyramids import fill_level, halving_steps, level_shapes
 from unblur.io.zarr.result_coordinates import (
     axis_entry,
@@ -155,10 +155,11 @@ def group_attributes(image: Image) -> dict[str, Any]:
     ome["multiscales"] = [multiscale]
     ome.pop("labels", None)
     ome.pop("bioformats2raw.layout", None)
-    if image.channels and not labels({"ome": ome}, len(image.channels)):
-        ome["omero"] = {
-            "channels": [_channel(image, number) for number in range(len(image.channels))]
-        }
+    count = image.extent("C")
+    lacks_names = image.channels and not labels({"ome": ome}, count)
+    has_colours = len(image.metadata.get("colours", ())) == count
+    if lacks_names or (has_colours and not display_colours({"ome": ome}, count)):
+        ome["omero"] = {"channels": [_channel(image, number) for number in range(count)]}
     own: dict[str, Any] = {}
     if image.metadata.get("history"):
         own["history"] = list(image.metadata["history"])
@@ -187,8 +188,11 @@ def _factors(image: Image) -> list[tuple[int, ...]]:
 
 
 def _channel(image: Image, number: int) -> dict[str, Any]:
-    name, stated = image.channels[number], image.metadata.get("colours", ())
-    colour = _COLOUR.get(name, "FFFFFF") if image.channels in COLOURS.values() else "FFFFFF"
-    colour = stated[number] if len(stated) == len(image.channels) else colour
+    label = {"label": image.channels[number]} if image.channels else {}
+    stated, colour = image.metadata.get("colours", ()), "FFFFFF"
+    if len(stated) == image.extent("C"):
+        colour = stated[number]
+    elif image.channels in COLOURS.values():
+        colour = _COLOUR.get(image.channels[number], colour)
     window = {"min": 0.0, "max": image.white, "start": 0.0, "end": image.white}
-    return {"label": name, "color": colour, "window": window, "active": True}
+    return {**label, "color": colour, "window": window, "active": True}
