@@ -146,8 +146,8 @@ def has_other_settings(report: Mapping[str, Any], options: RunOptions) -> bool:
 def changed_sources(report: Mapping[str, Any], files: FileJob, options: RunOptions) -> list[str]:
     """Return what has changed since the result of a report: "the input", "the kernel".
 
-    An input of the same size and time of change is the same. Another one that was hashed whole is
-    read, and is the same if its values are.
+    An input of the same size and time of change is the same. Any other is read if it was hashed
+    whole, and is the same if its values are; else it counts as changed.
     """
     changed = []
     stamp = report.get("input_stamp")

@@ -1,4 +1,4 @@
-"""What a result was made from, and whether it has changed since."""
+"""Size and time of change of the files that results are made from."""
 
 from __future__ import annotations
 
