@@ -7,7 +7,7 @@ cd "$folder"
 python3 -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check numpy==2.3.5 tifffile==2025.10.16 \
   SimpleITK==2.5.7
-venv/bin/python - <<'PYTHON'
+venv/bin/python - 2>errors.txt <<'PYTHON' || { cat errors.txt >&2; exit 1; }
 import sys
 from importlib.metadata import version
 
@@ -49,3 +49,5 @@ for channels in (2, 4):
                       f"first channel has {values[0, :, 0].tolist()}")
 assert len(shapes) == 6
 PYTHON
+echo "           $(grep -c . errors.txt || true) messages on standard error"
+[ ! -s errors.txt ] || { cat errors.txt >&2; echo "there is a warning now: the behaviour has changed" >&2; exit 1; }
