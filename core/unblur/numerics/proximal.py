@@ -107,9 +107,9 @@ def _shrink_compiled(
     x: Tensor, weight: float, exponent: float, least: float, ramp: float, out: Tensor
 ) -> None:
     """Write the shrunk values into `out` by compiled loops, on as many threads as torch has."""
-    from unblur.numerics.shrinkage_loops import shrink_run
+    from unblur.numerics.shrinkage_loops import LOOPS
 
-    run = shrink_run(ROOTS[exponent])
+    run = LOOPS[ROOTS[exponent]]
     numbers = (weight * exponent, least, _threshold(weight, exponent, least), ramp * least)
     constants = [np.float32(number) for number in numbers]
     parts = (torch.split(flat.view(-1), COMPILED_BLOCK) for flat in (x, out))

@@ -11,7 +11,6 @@ the processor between them. The constants of a call are
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ def _ramp(u: Any, x: Any, size: Any, least: Any, threshold: Any, width: Any) -> 
 
 
 @subroutine
-def _shrink_by_square_root(
+def _by_square_root(
     x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any
 ) -> None:
     for i in range(len(x)):
@@ -47,9 +46,7 @@ def _shrink_by_square_root(
 
 
 @subroutine
-def _shrink_by_cube_root(
-    x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any
-) -> None:
+def _by_cube_root(x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any) -> None:
     for i in range(len(x)):
         size = abs(x[i])
         start = threshold if size < threshold else size
@@ -65,17 +62,22 @@ def _shrink_by_cube_root(
         out[i] = _ramp(v * v * v, x[i], size, least, threshold, width)
 
 
-@cache
-def shrink_run(m: int) -> Loops:
-    """Return a function that writes the minimisers for values (N,) of float32 into `out` (N,).
+@compiled
+def shrink_by_square_root(
+    x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any
+) -> None:
+    """Write the minimisers for the exponent 1/2 of values (N,) of float32 into `out` (N,)."""
+    _by_square_root(x, constant, least, threshold, width, out)
 
-    `m` is 2 for the exponent 1/2 and 3 for 2/3; the m-th root of the minimiser is a root of a
-    polynomial, which is found by Newton's method.
-    """
-    shrink = _shrink_by_square_root if m == 2 else _shrink_by_cube_root
 
-    @compiled
-    def run(x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any) -> None:
-        shrink(x, constant, least, threshold, width, out)
+@compiled
+def shrink_by_cube_root(
+    x: Any, constant: Any, least: Any, threshold: Any, width: Any, out: Any
+) -> None:
+    """Write the minimisers for the exponent 2/3 of values (N,) of float32 into `out` (N,)."""
+    _by_cube_root(x, constant, least, threshold, width, out)
 
-    return run
+
+LOOPS: dict[int, Loops] = {2: shrink_by_square_root, 3: shrink_by_cube_root}
+"""Compiled maps for exponents `1 - 1 / m`, by `m`: the m-th root of the minimiser is a root of a
+polynomial, which is found by Newton's method."""
