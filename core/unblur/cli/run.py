@@ -109,7 +109,6 @@ def run(
     Beside OUT.ext it leaves OUT.psf.tif, the kernel used, and OUT.json, the report of the run.
     """
     from unblur.engine import BuiltPipeline
-    from unblur.engine.report import hash_field
     from unblur.engine.running.schedulers import make_scheduler
     from unblur.model.context import Context, resolve_device
     from unblur.pipeline import Pipeline
@@ -141,7 +140,6 @@ def run(
             nonfinite="fill" if fill_nonfinite else "keep",
             psf_resample=psf_resample,
             shared_freeze=SharedFreeze() if freeze else None,
-            given_kernel=None if built.field is None else hash_field(built.field),
             on_message=log.warn,
         )
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +73,6 @@ class RunOptions:
         Where all images of the run use the settings of the first; by default each has its own.
     limits : SizeLimits, optional
         Sizes at which the way of working changes; those of the engine by default.
-    given_kernel : str, optional
-        Hash of the kernel that the user gave, for `changed_sources`.
     on_message : callable
         Receives sentences about the work for the user.
     """
@@ -91,8 +90,15 @@ class RunOptions:
     psf_resample: bool = False
     shared_freeze: SharedFreeze | None = None
     limits: SizeLimits | None = None
-    given_kernel: str | None = None
     on_message: Callable[[str], None] = _ignore
+
+    @cached_property
+    def given_kernel(self) -> str | None:
+        """Hash of the kernel that the user gave, for `changed_sources`; `None` without one."""
+        from unblur.engine.report import hash_field
+
+        field = self.pipeline.field
+        return None if field is None else hash_field(field)
 
 
 def deblur_file(files: FileJob, options: RunOptions) -> Result:

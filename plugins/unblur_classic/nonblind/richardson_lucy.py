@@ -157,7 +157,9 @@ class RichardsonLucy(stages.Deconvolver):
         # the smoothed initial scene takes two.
         beside = 2 if self.params.min_significance else 0
         beside += 2 if self.params.initial == "smoothed" else 0
-        exact = [(len(self._steps()) * per_step + beside) * n for n in kernel.half_width]
+        # A combined step of a volume that accelerated ones follow is one more than theirs.
+        most = len(self._steps()) + (kernel.ndim == 3 and self._is_accelerated)
+        exact = [(most * per_step + beside) * n for n in kernel.half_width]
         if self._is_preview:
             return tuple(exact)
         count = self.params.iterations * per_step

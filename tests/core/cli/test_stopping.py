@@ -105,6 +105,7 @@ def test_a_streamed_image_is_that_done_whole(halve, files, name):
     assert np.array_equal(read_image(whole).data, read_image(tiled).data)
     report = json.loads((files / f"tiled-{Path(name).stem}.json").read_text())
     assert report["tiles"]["count"] == 4
+    assert report["given_kernel"] == RunOptions(*known).given_kernel is not None
     assert not [path for path in files.iterdir() if path.name.startswith(".")]
 
 
