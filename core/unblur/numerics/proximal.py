@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
-
-from unblur.accel.jit import has_compiler
-from unblur.accel.parallel import map_on_threads
 
 NEWTON_STEPS = 4
 """Number of Newton steps, dimensionless.
@@ -20,13 +16,8 @@ ROOTS = {0.5: 2, 2 / 3: 3}
 which is found without powers in a third of the time, with errors of at most 1e-6."""
 
 BLOCK = 1 << 15
-"""Number of values that a processor shrinks at a time, so that all steps find them in its cache,
-a count."""
-COMPILED_FROM = 2**20
-"""Smallest number of values that are shrunk by compiled loops, a count. Fifty times as many save
-the time that loading the compiled code takes."""
-COMPILED_BLOCK = 2**17
-"""Number of values that a thread shrinks at a time with the compiled map, a count."""
+"""Values that a processor shrinks at a time, so that all steps find them in its cache,
+dimensionless."""
 
 
 def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tensor:
@@ -50,8 +41,7 @@ def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tens
     Below a threshold the minimiser is 0. Above it, it is the larger root of
     `u - |x| + weight p u^(p - 1)`, which is convex there, so that Newton's method from `|x|`
     descends to it without overshooting. For the exponents 1/2 and 2/3 the same is done for the
-    root of a polynomial (`ROOTS`); where numba is installed (the extra `fast`), by compiled loops
-    for large images on a CPU.
+    root of a polynomial (`ROOTS`).
 
     References
     ----------
@@ -65,9 +55,6 @@ def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tens
     least = (2 * weight * (1 - exponent)) ** (1 / (2 - exponent))
     x = x.contiguous()
     shrunk = torch.empty_like(x)
-    if _is_compiled(x, exponent):
-        _shrink_compiled(x, weight, exponent, least, ramp, shrunk)
-        return shrunk
     block = BLOCK if x.device.type == "cpu" else max(x.numel(), 1)
     parts = (torch.split(flat, block) for flat in (x.view(-1), shrunk.view(-1)))
     for values, out in zip(*parts, strict=True):
@@ -79,7 +66,7 @@ def _shrink_block(
     x: Tensor, weight: float, exponent: float, least: float, ramp: float, out: Tensor
 ) -> None:
     """Write the shrunk values of a block into `out`, by Newton's method in place."""
-    threshold = _threshold(weight, exponent, least)
+    threshold = least + weight * exponent * least ** (exponent - 1)
     size = x.abs()
     start = size.clamp_min(threshold)
     if exponent in ROOTS:
@@ -90,31 +77,6 @@ def _shrink_block(
     if ramp:
         u.mul_(torch.sub(u, least).div_(ramp * least).clamp_max_(1))
     torch.copysign(u, x, out=out).mul_(size.gt_(threshold))
-
-
-def _threshold(weight: float, exponent: float, least: float) -> float:
-    """Return the size of `x` at which the minimiser jumps from 0 to `least`."""
-    return float(least + weight * exponent * least ** (exponent - 1))
-
-
-def _is_compiled(x: Tensor, exponent: float) -> bool:
-    """Return whether the values are shrunk by compiled loops."""
-    is_large = x.numel() >= COMPILED_FROM and exponent in ROOTS
-    return is_large and x.device.type == "cpu" and x.dtype == torch.float32 and has_compiler()
-
-
-def _shrink_compiled(
-    x: Tensor, weight: float, exponent: float, least: float, ramp: float, out: Tensor
-) -> None:
-    """Write the shrunk values into `out` by compiled loops, on as many threads as torch has."""
-    from unblur.numerics.shrinkage_loops import LOOPS
-
-    run = LOOPS[ROOTS[exponent]]
-    numbers = (weight * exponent, least, _threshold(weight, exponent, least), ramp * least)
-    constants = [np.float32(number) for number in numbers]
-    parts = (torch.split(flat.view(-1), COMPILED_BLOCK) for flat in (x, out))
-    pairs = list(zip(*parts, strict=True))
-    map_on_threads(lambda pair: run(pair[0].numpy(), *constants, pair[1].numpy()), pairs)
 
 
 def _minimiser(start: Tensor, weight: float, exponent: float) -> Tensor:
