@@ -15,8 +15,7 @@ BUTTERWORTH_ORDER = 10
 """Order of the Butterworth filter, dimensionless."""
 MAX_LOST = 0.01
 """Largest part of the energy of a combined back projector beyond the kernel's support,
-dimensionless. Gaussians cut at three standard deviations have 0.001 to 0.005, disks and motion blur
-0.07 to 0.3."""
+dimensionless. Gaussians cut at three standard deviations have less, disks and motion blur more."""
 TINY = 1e-12
 """Smallest squared transfer that is divided by, dimensionless."""
 FWHM = 2.355

@@ -240,9 +240,9 @@ class RichardsonLucyIteration:
         """Add the quotient's back projection by a filter to the logarithm of the scene."""
         changes = self._changes()
         if combined.is_compiled:
-            from unblur_classic.nonblind.rl_loops import raise_run
+            from unblur_classic.nonblind.rl_loops import add_run
 
-            run = raise_run(source_version())
+            run = add_run(source_version())
             bounds = np.float32(MAX_WEIGHT), np.float32(MAX_LOG_CHANGE)
 
             def add(pairs: Any, weight: Any, scene: Any, steps: Any, *arrays: Any) -> None:

@@ -175,11 +175,11 @@ def extrapolate_run(version: int) -> Loops:
 
 
 @subroutine
-def _raise_row(change: Any, weight: Any, scene: Any, steps: Any, bounds: Any) -> None:
-    heaviest, largest = bounds
+def _add_row(change: Any, weight: Any, scene: Any, steps: Any, bounds: Any) -> None:
+    largest_weight, largest = bounds
     for k in range(len(change)):
         factor = weight[k]
-        factor = heaviest if factor > heaviest else factor
+        factor = largest_weight if factor > largest_weight else factor
         step = change[k] * factor
         step = -largest if step < -largest else step
         step = largest if step > largest else step
@@ -188,7 +188,7 @@ def _raise_row(change: Any, weight: Any, scene: Any, steps: Any, bounds: Any) ->
 
 
 @cache
-def raise_run(version: int) -> Loops:
+def add_run(version: int) -> Loops:
     """Return a function that adds back-projected quotients to the logarithm of the scene.
 
     `weight` is the inverse sensitivity, which counts up to `bounds[0]`; `steps` are set to what was
@@ -215,6 +215,6 @@ def raise_run(version: int) -> Loops:
                         w = _row(weight, half, shift, u, v, width)
                         s = _row(scene, half, shift, u, v, width)
                         t = _row(steps, half, shift, u, v, width)
-                        _raise_row(out[end - width : end], w, s, t, bounds)
+                        _add_row(out[end - width : end], w, s, t, bounds)
 
     return run

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 
 from unblur.errors import ImageError
 from unblur.io.axes import COLOURS, canonical, check_given
@@ -81,6 +80,8 @@ class RawReader(Reader):
 
 def _check_floats(path: Path) -> None:
     """Raise `ImageError` for floating-point DNG that LibRaw (0.22.2) does not decode correctly."""
+    import tifffile
+
     try:
         with tifffile.TiffFile(path) as file:
             pages = [page for first in file.pages for page in (first, *(first.pages or ()))]

@@ -164,3 +164,16 @@ def test_every_verb_is_documented_and_has_typed_help():
         assert verb.help or verb.short_help, name
         for option in verb.params:
             assert getattr(option, "help", "x"), f"{name}: {option.name}"
+
+
+def test_readers_are_listed_without_their_libraries():
+    done = python(
+        """
+        import sys
+        from unblur.plugins.manager import registry
+        registry()
+        libraries = {"czifile", "liffile", "nd2", "rawpy", "tifffile"}
+        print("imported:", *sorted(libraries & set(sys.modules)))
+        """
+    )
+    assert re.search(r"^imported:$", done.stdout, re.MULTILINE)
