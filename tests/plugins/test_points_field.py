@@ -15,15 +15,15 @@ from unblur.model.stages import ImageWindow
 from unblur.numerics.filter_flow import kernel_at
 from unblur.testing import star_field
 from unblur_classic.point_sources.estimator import Points
-from unblur_classic.point_sources.field_model import polynomials
-from unblur_classic.point_sources.point_samples import PointSamples
-from unblur_classic.point_sources.stacking import (
+from unblur_classic.point_sources.field.component_fit import (
     GROWTH,
     PENALTY,
-    PsfStacker,
     fit_components,
     roughness_penalty,
 )
+from unblur_classic.point_sources.field.field_model import polynomials
+from unblur_classic.point_sources.point_samples import PointSamples
+from unblur_classic.point_sources.stacking import PsfStacker
 from unblur_classic.point_sources.star_shapes import like_the_others, second_moments
 from unblur_classic.point_sources.wings import Wings
 

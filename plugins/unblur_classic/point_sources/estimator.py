@@ -17,15 +17,15 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.kernel_ops import crop_around
 from unblur.numerics.psf import repair
-from unblur_classic.point_sources.field_model import (
+from unblur_classic.point_sources.field.field_model import (
     MAX_DEGREE,
     Degree,
     choose_degree,
     polynomials,
 )
+from unblur_classic.point_sources.field.psf_field import FieldBuilder
 from unblur_classic.point_sources.frames import read_frame
 from unblur_classic.point_sources.point_samples import PointSamples, View, subtract_background
-from unblur_classic.point_sources.psf_field import FieldBuilder
 from unblur_classic.point_sources.search import FoundPoints, PointSearch
 from unblur_classic.point_sources.stacking import PsfStacker
 

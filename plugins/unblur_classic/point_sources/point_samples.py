@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unblur.model.stages import ImageWindow
 from unblur_classic.point_sources.detection import BackgroundSubtracted
-from unblur_classic.point_sources.field_model import polynomials
+from unblur_classic.point_sources.field.field_model import polynomials
 from unblur_classic.point_sources.search import FoundPoints, PointSearch, windows_around
 from unblur_classic.point_sources.star_shapes import like_the_others, second_moments
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur_classic.point_sources.stacking import PsfStacker, fit_inlying_samples
+from unblur_classic.point_sources.field.component_fit import fit_inlying_samples
+from unblur_classic.point_sources.stacking import PsfStacker
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unblur.model.kernel import Kernel, KernelField
 from unblur.numerics.kernel_ops import crop_around
 from unblur.numerics.psf.properties import PsfProperties
-from unblur_classic.point_sources.field_model import grid_positions, polynomials
+from unblur_classic.point_sources.field.field_model import grid_positions, polynomials
 from unblur_classic.point_sources.stacking import PsfStacker
 from unblur_classic.point_sources.wings import Wings
 

@@ -1,0 +1,1 @@
+"""PSFs that vary over the field."""
