@@ -68,10 +68,10 @@ def blur(
     """
     if boundary not in BOUNDARIES:
         raise UsageError(f"--boundary is one of {', '.join(BOUNDARIES)}, got '{boundary}'.")
-    from unblur.engine.intake.checks import with_image_pixels
     from unblur.io import check_output, read_image, write_image, write_kernel
     from unblur.io.files import check_vacant, written_whole
     from unblur.model.kernel import KernelField
+    from unblur.numerics.psf.image_fit import with_image_pixels
     from unblur.runs import kernel_path, report_path
 
     image = read_image(sharp, axes=axes)
@@ -163,8 +163,8 @@ def degrade(
 
 
 def _kernel(made: str | None, file: str | None, seed: int, image: Image) -> Kernel:
-    from unblur.engine.intake.checks import check_pixel_size
     from unblur.io import read_kernel
+    from unblur.numerics.psf.image_fit import check_pixel_size
     from unblur.numerics.synthesis.synthetic_psf import parse_synthetic_psf
 
     if (made is None) == (file is None):

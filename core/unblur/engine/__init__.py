@@ -1,7 +1,8 @@
 """Running pipelines on images: normalisation, kernels, planes, tiles, memory, reports."""
 
 from unblur.engine.api import deblur, deblur_batch, plan, run_job
-from unblur.engine.job import BuiltPipeline, DeblurJob
+from unblur.engine.intake.built_pipeline import BuiltPipeline
+from unblur.engine.job import DeblurJob
 from unblur.engine.report import Report, Result
 from unblur.engine.running.batch import Frozen, Item, Summary, freeze
 from unblur.engine.steps.sequence import StepResult, run_steps

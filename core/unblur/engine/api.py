@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from unblur.accel.memory import is_out_of_memory, release
-from unblur.engine.intake.checks import with_image_pixels
+from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.normalization import Nonfinite, Saturated
-from unblur.engine.job import BuiltPipeline, DeblurJob, as_image, as_pipeline
+from unblur.engine.job import DeblurJob, as_pipeline
 from unblur.engine.kernels.estimate import KernelResult, find_kernels
 from unblur.engine.report import Result, RunLog, make_report, now
 from unblur.engine.running.batch import Frozen, Item, Summary, run_batch
@@ -19,7 +19,9 @@ from unblur.engine.tiles.decision import choose_way
 from unblur.engine.tiles.expectation import expect, measure_warm_up
 from unblur.engine.tiles.planning import Plan, Way, make_plan, with_assumed_kernel
 from unblur.engine.tiles.runner import prepare_for_tiles, run_lazily, run_tiles, run_whole
+from unblur.model.array_input import as_image
 from unblur.model.context import Context, Progress, resolve_device
+from unblur.numerics.psf.image_fit import with_image_pixels
 from unblur.pipeline import Pipeline
 
 

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from unblur.engine.intake.checks import check_request, fit_psf, spatial_axes
+from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated, ValueSummary
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
-from unblur.errors import ImageError, KernelError
-from unblur.model.array_input import as_image as as_image
 from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.detector import stated_detector
 from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
-from unblur.model.kernel import Kernel, KernelField
-from unblur.model.stages import Deconvolver, KernelEstimator, Stage
+from unblur.model.kernel import KernelField
+from unblur.model.stages import Stage
+from unblur.numerics.psf.image_fit import fit_psf
 from unblur.pipeline import Pipeline
 
 STATISTICS_EDGE, STATISTICS_WINDOWS = 256, 16
 """Edge in pixels and number of the windows on which noise and contrast of a large image are
 measured."""
-
-Arrange = Callable[[Image], Any]
 
 
 @dataclass(frozen=True)
@@ -58,90 +53,6 @@ class SizeLimits:
 
 DEFAULT_LIMITS = SizeLimits()
 """Sizes that are used if a caller gives none."""
-
-
-@dataclass(frozen=True, eq=False)
-class BuiltPipeline:
-    """A pipeline with its stages built and checked, for any number of images.
-
-    Attributes
-    ----------
-    pipeline : Pipeline
-        With every override applied.
-    stages : tuple of Stage
-        Its steps, params validated.
-    field : KernelField, optional
-        The kernel, if it was given, or if its step has it from a file or from metadata.
-    origin : str
-        "given", or the name of the step that computed the kernel from an image's metadata.
-    choices : mapping of str to str
-        The values that such a kernel was computed of.
-    notes : tuple of str
-        Remarks on it.
-    """
-
-    pipeline: Pipeline
-    stages: tuple[Stage, ...]
-    field: KernelField | None
-    origin: str = "given"
-    choices: Mapping[str, str] = field_of(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, pipeline: Pipeline, psf: Any = None) -> BuiltPipeline:
-        """Build the stages of a pipeline and check that it fits the kernel, or the lack of one.
-
-        Raises
-        ------
-        UsageError, KernelError
-            With what does not fit and what to do.
-        """
-        stages, kernels = tuple(pipeline.build()), as_field(psf)
-        check_request(stages, kernels is not None)
-        return cls(pipeline, stages, kernels or _known_kernel(stages))
-
-    def for_image(self, image: Image) -> BuiltPipeline:
-        """Return the pipeline with the kernel that the image's metadata determines, if any.
-
-        A kernel step that uses both metadata and pixels has the metadata then.
-
-        Raises
-        ------
-        UsageError
-            If the kernel step needs values that neither the image nor its params state.
-        """
-        if self.field is not None:
-            return self
-        estimator = next((s for s in self.stages if isinstance(s, KernelEstimator)), None)
-        if estimator is None:
-            return self
-        ndim = spatial_axes(image, self.stages, None)
-        found = estimator.kernel_from_metadata(image, ndim)
-        if found is None:
-            prepared = estimator.prepare_for_image(image, ndim)
-            stages = tuple(prepared if s is estimator else s for s in self.stages)
-            return replace(self, stages=stages)
-        return replace(
-            self,
-            field=found.field,
-            origin=estimator.name,
-            choices=found.choices,
-            notes=tuple(f"kernel '{estimator.name}': {note}" for note in found.notes),
-        )
-
-    def layout(self, image: Image) -> Layout:
-        """Return the blocks of an image that the stages work on.
-
-        Raises
-        ------
-        KernelError, ImageError
-            If the kernel does not fit the image's axes, or alpha is the only channel.
-        """
-        kernel = None if self.field is None else self.field.kernels[0][0]
-        layout = Layout.of(image, spatial_axes(image, self.stages, kernel) == 3)
-        if not layout.colours:
-            raise ImageError(f"{image.source}: alpha is its only channel; there are no colours.")
-        return layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,41 +220,3 @@ def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pi
     """
     pipeline = given if isinstance(given, Pipeline) else Pipeline.load(given)
     return pipeline.override({key.replace("__", "."): value for key, value in settings.items()})
-
-
-def as_field(psf: Any) -> KernelField | None:
-    """Return a kernel, kernel field, image of a PSF, array, or one for each channel, as a field."""
-    if psf is None or isinstance(psf, KernelField):
-        return psf
-    if isinstance(psf, Kernel):
-        return KernelField.single(psf)
-    if isinstance(psf, Mapping):
-        return _channel_fields(psf)
-    if isinstance(psf, str | Path):
-        raise KernelError(f"psf is an array or a Kernel, got a path; unblur.read_kernel({psf!r}).")
-    if isinstance(psf, Image):
-        values = np.asarray(psf.data)
-        while values.ndim > 2 and values.shape[0] == 1:
-            values = values[0]
-        kernel = Kernel.from_samples(values, psf.pixel_size, psf.units)
-        return KernelField.single(kernel, source=psf.source)
-    return KernelField.single(Kernel.from_samples(np.asarray(psf)))
-
-
-def _channel_fields(psfs: Mapping[Any, Any]) -> KernelField:
-    """Return the kernels of channels, given by their numbers."""
-    if sorted(psfs) != list(range(len(psfs))) or not psfs:
-        raise KernelError(
-            f"PSFs of channels are numbered from 0 without gaps, got {sorted(psfs)}; give one for "
-            "each channel."
-        )
-    fields = [as_field(psfs[number]) for number in range(len(psfs))]
-    return KernelField.of_channels([field for field in fields if field is not None])
-
-
-def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:
-    """Return the kernel that a kernel step has without an image, if a step deconvolves with it."""
-    estimator = next((s for s in stages if isinstance(s, KernelEstimator)), None)
-    if estimator is None or not any(isinstance(s, Deconvolver) for s in stages):
-        return None
-    return estimator.known_kernel()

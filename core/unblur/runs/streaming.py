@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from unblur.engine.intake.checks import with_image_pixels
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import KernelResult, find_kernels, stored_kernels
 from unblur.engine.report import Result, RunLog, hash_field, make_report, now
@@ -22,6 +21,7 @@ from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
 from unblur.model.image import AXES
+from unblur.numerics.psf.image_fit import with_image_pixels
 from unblur.runs.journal import Journal
 from unblur.runs.sources import file_stamp
 

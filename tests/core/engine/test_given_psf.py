@@ -10,13 +10,13 @@ import tifffile
 from scipy.ndimage import gaussian_filter, shift
 
 from unblur.engine import deblur, deblur_batch, plan
-from unblur.engine.intake.checks import fit_psf
 from unblur.engine.running.batch import Item
 from unblur.errors import KernelError
 from unblur.io import read_kernel, write_kernel
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.psf.image_fit import fit_psf
 from unblur.numerics.synthesis import gaussian_kernel
 from unblur.pipeline import Pipeline
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unblur.engine.intake.checks import check_pixel_size, with_image_pixels
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import find_kernels
 from unblur.engine.report import Report, Result
@@ -16,6 +15,7 @@ from unblur.errors import Cancelled, describe_exception
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
+from unblur.numerics.psf.image_fit import check_pixel_size, with_image_pixels
 
 Prepare = Callable[[Any], tuple[DeblurJob, Callable[[Result], Result]]]
 """Returns the job of an image, and a function that gives its result the image's kind again."""
@@ -116,7 +116,8 @@ def freeze(job: DeblurJob) -> Frozen:
     -------
     >>> import numpy as np
     >>> from unblur.model.context import Context
-    >>> from unblur.engine.job import DeblurJob, as_image, as_pipeline
+    >>> from unblur.engine.job import DeblurJob, as_pipeline
+    >>> from unblur.model.array_input import as_image
     >>> image, _ = as_image(np.random.default_rng(0).random((32, 32)), None)
     >>> pipeline = as_pipeline("richardson-lucy", {"deconvolve.stop": "discrepancy"})
     >>> frozen = freeze(DeblurJob.of(image, pipeline, np.ones((3, 3)), Context()))

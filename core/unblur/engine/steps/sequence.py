@@ -10,7 +10,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from unblur.engine.intake.checks import check_estimator_fits, check_kernel_fits
+from unblur.engine.intake.built_pipeline import check_estimator_fits, check_kernel_fits
 from unblur.engine.intake.image_statistics import ImageStatistics
 from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context

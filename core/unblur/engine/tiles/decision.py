@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 
 from unblur.accel.memory import available
+from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.normalization import Normalization
-from unblur.engine.job import DEFAULT_LIMITS, BuiltPipeline, SizeLimits
+from unblur.engine.job import DEFAULT_LIMITS, SizeLimits
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint
 from unblur.engine.tiles.planning import (
