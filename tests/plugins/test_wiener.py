@@ -7,7 +7,7 @@ from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.border_bands import is_direct
-from unblur.numerics.bordered_wiener import grid_length, wiener_grid
+from unblur.numerics.bordered_wiener import BorderedWiener, grid_length, wiener_grid
 from unblur.numerics.operators import Blur
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind.wiener import Wiener
@@ -163,6 +163,23 @@ def test_a_tile_extended_smoothly_where_the_image_goes_on_equals_the_whole(kerne
     part[:, *padded] = stage.deconvolve(given.blurred[:, *padded], kernel, context)
     inside = tuple(slice(20 + h, -20 - h) for h in halo)
     assert (part - whole)[:, *inside].abs().max() <= Wiener.tolerance
+
+
+@pytest.mark.parametrize("kernel", [lopsided((5, 8)), disk(3)])
+def test_the_axis_that_is_cut_may_be_either(kernel):
+    image = synthetic_scene((45, 52), kernel, noise=0.005).blurred[0]
+    filters = [
+        BorderedWiener(psf, shape, 0.01, cut_axes)
+        for psf, shape, cut_axes in (
+            (kernel.tensor(), (45, 52), (True, False)),
+            (kernel.tensor().T, (52, 45), (False, True)),
+        )
+    ]
+    assert filters[0].grid == filters[1].grid[::-1]
+    rows, columns = filters[0].apply(image, 8), filters[1].apply(image.T, 8).T
+    torch.testing.assert_close(rows, columns, rtol=0, atol=2e-5)
+    smooth = BorderedWiener(kernel.tensor(), (45, 52), 0.01, (True, True)).apply(image, 0)
+    assert (rows - smooth).abs().max() > 1e-3
 
 
 def test_a_tile_is_not_extended_smoothly_with_a_weight_below_that_of_its_halo():

@@ -124,7 +124,7 @@ class BorderBands:
         Row and column of an image's first pixel on the grid.
     cut_axes : (bool, bool)
         Axes along which the scene beyond the image is not solved for, since the image is a tile
-        whose outermost pixels are discarded. Not the first one alone; transpose the image then.
+        whose outermost pixels are discarded.
 
     Notes
     -----

@@ -58,8 +58,7 @@ class BorderedWiener:
         Weight of the squared gradient.
     cut_axes : (bool, bool)
         Axes along which the scene beyond the image is not solved for, since the image is a tile
-        whose outermost pixels are discarded: it is extended smoothly to the next fast length. Not
-        the first one alone; transpose the image then.
+        whose outermost pixels are discarded: it is extended smoothly to the next fast length.
 
     References
     ----------

@@ -155,14 +155,9 @@ class Wiener(stages.Deconvolver):
         psf = kernel.tensor(device=blurred.device, dtype=blurred.dtype)
         cut_axes = context.cut_axes or (False, False)
         sharp = torch.empty_like(blurred)
-        is_transposed = cut_axes == (True, False)
         for channel, weight, result in zip(blurred, weights, sharp, strict=True):
-            if is_transposed:
-                solver = _kept_solver(psf.T, channel.T.shape, weight, (False, True))
-                result.copy_(solver.apply(channel.T, self.params.iterations).T)
-            else:
-                solver = _kept_solver(psf, channel.shape, weight, cut_axes)
-                result.copy_(solver.apply(channel, self.params.iterations))
+            solver = _kept_solver(psf, channel.shape, weight, cut_axes)
+            result.copy_(solver.apply(channel, self.params.iterations))
             tick(preview=sharp)
         return sharp
 
