@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unblur.runs.file_jobs import FileJob
-from unblur.runs.sidecars import write_sidecars
+from unblur.runs.sidecars import crop_record, write_sidecars
 from unblur.runs.sources import file_stamp
 from unblur.runs.store import alone, deblur_to_store, journal_path
 
@@ -150,15 +150,17 @@ def has_other_settings(report: Mapping[str, Any], options: RunOptions) -> bool:
 
 
 def changed_sources(report: Mapping[str, Any], files: FileJob, options: RunOptions) -> list[str]:
-    """Return what has changed since the result of a report: "the input", "the kernel".
+    """Return what has changed since the result of a report: the crop, the input, the kernel.
 
     An input of the same size and time of change is the same. Any other is read if it was hashed
-    whole, and is the same if its values are; else it counts as changed.
+    whole, and is the same if its values are; else it counts as changed. With another crop the
+    input is not compared, since the hash is of the cropped part.
     """
     changed = []
     stamp = report.get("input_stamp")
-    is_touched = bool(stamp) and stamp != file_stamp(files.source)
-    if is_touched and not _has_values_of(report, files, options):
+    if "crop" in report and report["crop"] != crop_record(options.crop):
+        changed.append("the crop")
+    elif stamp and stamp != file_stamp(files.source) and not _has_values_of(report, files, options):
         changed.append("the input")
     if "given_kernel" in report and report["given_kernel"] != options.given_kernel:
         changed.append("the kernel")

@@ -25,6 +25,10 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 """File of the system that changes when the machine is restarted."""
 
 
+CROP, INPUT = "the crop", "the input"
+"""Names of the cropped part and of its values in the description of a run."""
+
+
 class Journal:
     """The record of one run in a folder beside its output, held under a lock.
 
@@ -92,6 +96,8 @@ class Journal:
         """
         before = self.description or {}
         changed = [name for name, value in description.items() if before.get(name) != value]
+        if CROP in changed and INPUT in changed:
+            changed.remove(INPUT)  # its values are those of the cropped part
         if changed:
             verb = "has" if len(changed) == 1 and not changed[0].endswith("s") else "have"
             raise OutputError(

@@ -70,12 +70,7 @@ def write_sidecars(
     content = {
         "input_file": relative(source, output.parent),
         "output_file": output.name,
-        "crop": None
-        if crop is None
-        else {
-            "rows": [crop[0].start, crop[0].stop],
-            "columns": [crop[1].start, crop[1].stop],
-        },
+        "crop": crop_record(crop),
         "axes": axes,
         "input_stamp": list(stamp),
         "given_kernel": given_kernel,
@@ -83,6 +78,13 @@ def write_sidecars(
     }
     with written_whole(report_path(output), overwrite=overwrite) as draft:
         draft.write_text(_as_json(content) + "\n", "utf-8")
+
+
+def crop_record(crop: tuple[slice, slice] | None) -> dict[str, list[int]] | None:
+    """Return rows and columns of a crop as a report states them, `None` without one."""
+    if crop is None:
+        return None
+    return {key: [s.start, s.stop] for key, s in zip(("rows", "columns"), crop, strict=True)}
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

@@ -20,9 +20,9 @@ from unblur.engine.tiles.task import DeferredTarget, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling
 from unblur.errors import OutputError, UnblurError
 from unblur.model.formats import RegionWriter
-from unblur.model.image import AXES
+from unblur.model.image import AXES, Image
 from unblur.numerics.psf.image_fit import with_image_pixels
-from unblur.runs.journal import Journal
+from unblur.runs.journal import CROP, INPUT, Journal
 from unblur.runs.sources import file_stamp
 
 OpenStore = Callable[[bool], RegionWriter]
@@ -151,8 +151,16 @@ def describe_job(job: DeblurJob) -> dict[str, Any]:
         ],
         "the tiles": job.pipeline.tiles.model_dump(mode="json"),
         "the kernel": "" if job.field is None else hash_field(job.field),
-        "the input": [job.values.sha256, job.image.axes, *file_stamp(job.image.source)],
+        CROP: _cropped_part(job.image),
+        INPUT: [job.values.sha256, job.image.axes, *file_stamp(job.image.source)],
     }
+
+
+def _cropped_part(image: Image) -> list[int] | None:
+    """Return first row, first column and extents of a part of an image; `None` for the whole."""
+    if not image.origin:
+        return None
+    return [*(image.origin.get(axis, 0) for axis in "YX"), image.extent("Y"), image.extent("X")]
 
 
 def _kernels(job: DeblurJob, journal: Journal) -> KernelResult:

@@ -146,6 +146,21 @@ def test_resume_refuses_a_result_of_another_input_or_kernel(unblur, halve, files
     assert "done before" in unblur(*given, "--resume").err
 
 
+def test_resume_names_another_crop(unblur, halve, files):
+    given = ("run", halve, files / "grey.tif", "-o", files / "o.tif", "--psf", files / "psf.tif")
+    unblur(*given, "--crop", "2:26,4:28")
+    made = (files / "o.tif").read_bytes()
+    assert "done before" in unblur(*given, "--crop", "2:26,4:28", "--resume").err
+    for touched in (False, True):
+        if touched:
+            os.utime(files / "grey.tif", (1, 1))
+        for crop in (("--crop", "2:26,5:28"), ()):
+            said = unblur(*given, *crop, "--resume", status=1)
+            assert "kept, but the crop has changed since it was made" in said.err
+    assert (files / "o.tif").read_bytes() == made
+    assert "done before" in unblur(*given, "--crop", "2:26,4:28", "--resume").err
+
+
 def test_the_stamp_of_a_part_is_that_of_its_file(tmp_path):
     (tmp_path / "a.lif").write_bytes(b"1234")
     stamp = file_stamp(tmp_path / "a.lif")
