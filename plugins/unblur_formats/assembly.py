@@ -163,7 +163,7 @@ def assemble(
         sizes,
         {a: u for a, u in facts.units.items() if a in sizes},
         facts.white,
-        channels if "C" in axes else (),
+        channels,
         metadata,
         source,
     )

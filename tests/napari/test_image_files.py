@@ -261,6 +261,25 @@ def test_channels_are_saved_together_with_all_that_their_file_states(tmp_path, o
     assert lengths == [461.0, 525.0]
 
 
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_channels_saved_one_by_one_keep_their_names_and_colours(tmp_path, opened, suffix):
+    stack = stack_of("CYX").with_data(
+        np.zeros((2, 16, 18), np.uint16), metadata={"colours": ("FFFFFF", "FF8000")}
+    )
+    layers = opened(write_image(stack, tmp_path / f"in{suffix}"))
+    assert [layer.colormap.name for layer in layers] == ["gray", "#ff8000"]
+    for layer, name in zip(layers, "ab", strict=True):
+        layer.save(str(tmp_path / f"{name}{suffix}"), plugin="unblur")
+    single = [opened(tmp_path / f"{name}{suffix}")[0] for name in "ab"]
+    assert [layer.name for layer in single] == ["a DAPI", "b GFP"]
+    from napari.plugins.io import save_layers
+
+    (saved,) = save_layers(str(tmp_path / f"out{suffix}"), single, plugin="unblur")
+    found = read_image(saved)
+    assert found.channels == ("DAPI", "GFP")
+    assert found.metadata["colours"] == ("FFFFFF", "FF8000")
+
+
 def test_a_layer_of_any_origin_is_saved_with_its_scale(tmp_path):
     from napari.layers import Image as ImageLayer
 

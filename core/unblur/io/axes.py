@@ -16,6 +16,9 @@ COLOURS = {
 }
 """Channel names of colour samples, by the number of samples."""
 
+WHITE = "FFFFFF"
+"""Display colour of a channel for which none is stated, "RRGGBB"."""
+
 CMYK_CHANNELS = ("cyan", "magenta", "yellow", "black")
 """Channel names of an image in the four inks of a printer."""
 

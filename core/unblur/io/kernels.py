@@ -265,7 +265,7 @@ def _values(image: Image, path: Path, is_stack: bool) -> tuple[NDArray[Any], tup
     """Return the samples of all kernels without colours, and notes on how they were made."""
     values, channels = np.asarray(image.data), image.channels
     notes: tuple[str, ...] = ()
-    if channels:
+    if channels and "C" in image.axes:
         colours = [i for i, name in enumerate(channels) if name != ALPHA]
         kept = np.take(values, colours, axis=image.axes.index("C"))
         axis = image.axes.index("C")

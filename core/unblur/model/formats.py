@@ -13,7 +13,8 @@ icc        ICC colour profile, bytes
 exif       EXIF block, bytes, beginning with the TIFF header
 history    what was done to the pixels, one line each; written where a format has room
 notes      sentences about the file that its reader has for the user; warnings of the report
-colours    colour in which each channel is displayed, "RRGGBB", where the file states them
+colours    colour in which each channel is displayed, "RRGGBB", where the file states them: white
+           for a channel without one beside others
 images     number of images in the file, where there are several and none was asked for; number
            n is `name[n]`, the first `name[0]`
 optics     what a microscope states of its optics; see below

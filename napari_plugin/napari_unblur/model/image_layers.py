@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_unblur.model.file_facts import FILE_KEY, facts_of, metadata_of_part
 from unblur.errors import UsageError
-from unblur.io.axes import CMYK_CHANNELS, COLOURS
+from unblur.io.axes import CMYK_CHANNELS, COLOURS, WHITE
 from unblur.io.exif import as_seen, orientation_of
 from unblur.model.image import ALPHA, AXES, Image, sample_blocks
 from unblur.model.units import is_known, long_name
@@ -28,7 +28,7 @@ _COLORMAPS = ((380, "magenta"), (485, "blue"), (505, "cyan"), (565, "green"), (5
 one."""
 
 _PURE = {"FF0000": "red", "00FF00": "green", "0000FF": "blue", "FF00FF": "magenta",
-         "00FFFF": "cyan", "FFFF00": "yellow"}  # fmt: skip
+         "00FFFF": "cyan", "FFFF00": "yellow", WHITE: "gray"}  # fmt: skip
 """Names of napari for the maps from black to these colours."""
 
 CENTRAL = (0.2, 99.8)
@@ -56,7 +56,8 @@ def image_layers(image: Image, name: str, coarser: Sequence[Any] = ()) -> list[L
     """
     levels = [image.data, *coarser]
     if "C" not in image.axes:
-        return [_layer(image, name, levels, colormap=colormaps(image)[0])]
+        title = " ".join((name, *image.channels))
+        return [_layer(image, title, levels, colormap=colormaps(image)[0])]
     if not _is_split(image):
         return [_layer(image, name, levels)]
     axis = image.axes.index("C")
@@ -118,8 +119,8 @@ def join_channels(images: Sequence[Image]) -> Image:
         listed = tuple(stated[0] if stated else {} for stated in optics)
         metadata["optics"] = {**metadata.get("optics", {}), "channels": listed}
     colours = [image.metadata.get("colours", ()) for image in images]
-    if all(colours):
-        metadata["colours"] = tuple(stated[0] for stated in colours)
+    if any(colours):
+        metadata["colours"] = tuple(stated[0] if stated else WHITE for stated in colours)
     return replace(
         first,
         data=_stack([image.data for image in images], axis),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from unblur.io import read_image, write_image
+from unblur.io import read_image, read_kernel_values, write_image
 from unblur.model.image import Image
 
 OPTICS = {
@@ -44,6 +44,32 @@ def test_display_colours_are_kept(tmp_path, names, channels):
     plain = read_image(write_image(Image(data, "CYX", channels=("a", "b")), tmp_path / names[0],
                                    overwrite=True))  # fmt: skip
     assert "colours" not in plain.metadata
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr"])
+def test_a_white_channel_takes_no_colour_from_the_others(tmp_path, name):
+    colours = ("FFFFFF", "00FF40", "FFFFFF")
+    image = Image(np.zeros((3, 20, 24), np.uint8), "CYX", metadata={"colours": colours})
+    assert read_image(write_image(image, tmp_path / name)).metadata["colours"] == colours
+
+
+def test_a_channel_without_a_colour_is_white_as_ome_defines(tmp_path):
+    image = Image(np.zeros((2, 20, 24), np.uint8), "CYX", metadata={"colours": ("00FF40",) * 2})
+    path = write_image(image, tmp_path / "a.ome.tif")
+    with tifffile.TiffFile(path) as tif:
+        stated = 'Color="16728319"'  # 0x00FF40FF
+        assert tif.ome_metadata.count(stated) == 2
+        xml = tif.ome_metadata.replace(stated, "", 1)
+    tifffile.tiffcomment(path, xml.encode())
+    assert read_image(path).metadata["colours"] == ("FFFFFF", "00FF40")
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr"])
+def test_the_name_of_a_single_channel_is_kept(tmp_path, name):
+    image = Image(np.zeros((20, 24), np.uint8), "YX", channels=("GFP",))
+    found = read_image(write_image(image, tmp_path / name))
+    assert (found.axes, found.channels) == ("YX", ("GFP",))
+    assert read_kernel_values(tmp_path / name).values.shape == (20, 24)
 
 
 def test_a_second_reader_finds_them_where_the_schema_has_them(tmp_path):

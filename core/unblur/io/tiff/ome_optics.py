@@ -8,13 +8,12 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from unblur.io.axes import WHITE
 from unblur.model.image import Image
 from unblur.model.units import length, symbol
 
 _IMMERSIONS = {"air": "Air", "glycerol": "Glycerol", "oil": "Oil", "water": "Water"}
 """OME names of the immersion media."""
-
-_WHITE = "FFFFFF"
 
 _LENGTHS = {
     "excitation_nm": ("ExcitationWavelength", "nm", "nm"),
@@ -62,15 +61,15 @@ def _channel(element: ET.Element) -> dict[str, float]:
 
 
 def read_colours(pixels: ET.Element) -> tuple[str, ...]:
-    """Return the display colour of each channel, "RRGGBB"; empty unless each has one.
+    """Return the display colour of each channel, "RRGGBB"; empty if all are white.
 
-    White, which OME takes for a channel without a colour, is none.
+    OME takes a channel without a colour to be white.
     """
-    stated = [element.get("Color", "") for element in pixels.iterfind("{*}Channel")]
+    stated = [element.get("Color", "-1") for element in pixels.iterfind("{*}Channel")]
     if not all(text.removeprefix("-").isdecimal() and len(text) < 12 for text in stated):
         return ()
     colours = tuple(f"{int(text) >> 8 & 0xFFFFFF:06X}" for text in stated)
-    return () if _WHITE in colours else colours
+    return () if set(colours) <= {WHITE} else colours
 
 
 def write_colours(pixels: ET.Element, colours: Sequence[str]) -> None:

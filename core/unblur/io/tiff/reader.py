@@ -104,7 +104,7 @@ def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: An
         metadata["colours"] = facts.colours
     if facts.history:
         metadata["history"] = facts.history
-    count = data.shape[axes.index("C")] if "C" in axes else 0
+    count = data.shape[axes.index("C")] if "C" in axes else 1
     return Image(
         data,
         axes,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unblur.errors import ImageError, shorten
-from unblur.io.axes import canonical, check_given, reordered
+from unblur.io.axes import WHITE, canonical, check_given, reordered
 from unblur.io.files import is_store
 from unblur.io.zarr.absent_chunks import describe_absent_chunks, stated_nodata
 from unblur.io.zarr.arrays import (
@@ -150,7 +150,8 @@ def _read_multiscale(
     }
     if own.get("history"):
         metadata["history"] = tuple(own["history"])
-    colours = display_colours(attributes, data.shape[order.index("C")] if "C" in order else 1)
+    count = data.shape[order.index("C")] if "C" in order else 1
+    colours = display_colours(attributes, count)
     if colours:
         metadata["colours"] = colours
     if own.get("optics"):
@@ -161,7 +162,7 @@ def _read_multiscale(
         sizes,
         {a: u for a, u in units.items() if a in sizes},
         float(own.get("white", 0.0)),
-        labels(attributes, data.shape[order.index("C")] if "C" in order else 0),
+        labels(attributes, count),
         metadata,
         source,
         nodata=stated_nodata(dict(array.attrs), array.dtype),
@@ -203,10 +204,10 @@ def labels(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
 def display_colours(attributes: Mapping[str, Any], count: int) -> tuple[str, ...]:
     """Return the display colour of each channel of a group, "RRGGBB"; empty unless each has one.
 
-    White, which writers put where they know none, is none.
+    White is what writers put where they know none; the colours are empty if all are white.
     """
     ome = attributes.get("ome", attributes)
     channels = ome.get("omero", {}).get("channels", ())
     colours = tuple(str(c.get("color", "")).upper() for c in channels)
     are_stated = all(re.fullmatch("[0-9A-F]{6}", colour) for colour in colours)
-    return colours if len(colours) == count and are_stated and "FFFFFF" not in colours else ()
+    return colours if len(colours) == count and are_stated and set(colours) != {WHITE} else ()

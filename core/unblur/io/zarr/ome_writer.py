@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unblur.io.axes import COLOURS
+from unblur.io.axes import COLOURS, WHITE
 from unblur.io.files import explained, is_store, remove, suffix_of
 from unblur.io.region_writers import ZarrRegions, check_same, store_dask
 from unblur.io.zarr.arrays import OWN, TYPES, create_like, stored_chunk_shape
@@ -189,7 +189,7 @@ def _factors(image: Image) -> list[tuple[int, ...]]:
 
 def _channel(image: Image, number: int) -> dict[str, Any]:
     label = {"label": image.channels[number]} if image.channels else {}
-    stated, colour = image.metadata.get("colours", ()), "FFFFFF"
+    stated, colour = image.metadata.get("colours", ()), WHITE
     if len(stated) == image.extent("C"):
         colour = stated[number]
     elif image.channels in COLOURS.values():
