@@ -10,20 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.errors import ImageError, KernelError
+from unblur.model.kernel_samples import checked_weights, notes_on_sum
 from unblur.model.units import symbol
 
 Float = NDArray[np.float32]
 
-ROUNDING = 1e-6
-"""Largest deviation of the sum of float32 weights from 1 that rounding explains, dimensionless."""
-
-NEGLIGIBLE = 1e-3
-"""Largest magnitude of negative samples that are set to 0, as a fraction of the peak,
-dimensionless. Larger ones are an error."""
-
-EXPECTED_SUM = (0.95, 1.05)
-"""Range of the sum of a float PSF of which nothing is said, dimensionless. A PSF of 1 that was cut
-off lies within."""
 
 MAX_NOTES = 3
 """Largest number of notes on the kernels of a field that are given each, dimensionless."""
@@ -60,38 +51,8 @@ class Kernel:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        raw = np.asarray(self.weights)
-        if raw.ndim not in (2, 3) or raw.size == 0:
-            raise KernelError(f"a kernel has 2 or 3 axes and at least one sample, got {raw.shape}.")
-        if np.iscomplexobj(raw) or raw.dtype.kind not in "buif":
-            raise KernelError(f"a kernel holds real numbers, got dtype {raw.dtype}.")
-        values = raw.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise KernelError(
-                "the kernel holds NaN or infinite values; "
-                "`unblur psf check FILE --repair OUT` sets them to 0."
-            )
-        total = float(values.sum())
-        if total <= 0:
-            what = "all zeros" if not values.any() else f"of sum {total:.3g}"
-            raise KernelError(f"a kernel has a positive sum, but this one is {what}.")
-        lowest = float(values.min())
-        if lowest < -NEGLIGIBLE * float(values.max()):
-            raise KernelError(
-                f"a kernel is non-negative, but the smallest value is {lowest:.3g}; "
-                "`unblur psf check FILE --repair OUT` subtracts the background and clips."
-            )
-        if lowest < 0:
-            share, count = -lowest / float(values.max()), int((values < 0).sum())
-            note = (
-                f"{count} sample{' is' if count == 1 else 's are'} negative, down to -{share:.1e} "
-                "of the peak; set to 0."
-            )
-            object.__setattr__(self, "notes", (*self.notes, note))
-            values = np.maximum(values, 0)
-            total = float(values.sum())
-        # A stored kernel is read back bit for bit: its sum differs from 1 by rounding only.
-        weights = (values if abs(total - 1) < ROUNDING else values / total).astype(np.float32)
+        weights, notes = checked_weights(np.asarray(self.weights))
+        object.__setattr__(self, "notes", (*self.notes, *notes))
         weights.setflags(write=False)
         object.__setattr__(self, "weights", weights)
         self._set_pixel_size()
@@ -124,12 +85,7 @@ class Kernel:
             See the class.
         """
         array = np.asarray(samples)
-        found = list(notes)
-        if array.dtype.kind == "f":
-            total = float(array.sum(dtype=np.float64))
-            if total > 0 and not EXPECTED_SUM[0] <= total <= EXPECTED_SUM[1]:
-                found.append(f"its samples sum to {total:.4g}, not 1; they were divided by it.")
-        return cls(array, pixel_size or {}, units or {}, tuple(found))
+        return cls(array, pixel_size or {}, units or {}, (*notes, *notes_on_sum(array)))
 
     @classmethod
     def delta(cls, ndim: int = 2) -> Kernel:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from unblur.errors import KernelError
-from unblur.model.kernel import NEGLIGIBLE
+from unblur.model.kernel_samples import NEGLIGIBLE
 from unblur.numerics.psf.diagnostic import Diagnostic
 from unblur.numerics.psf.properties import NOISE_SHARE, PsfProperties, as_array
 from unblur.numerics.psf.size_diagnostics import compare_pixel_sizes, compare_sizes, times
