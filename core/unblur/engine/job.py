@@ -11,7 +11,7 @@ from typing import Any
 
 from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
-from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated, ValueSummary
+from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
@@ -22,6 +22,7 @@ from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
 from unblur.numerics.psf.image_fit import fit_psf
+from unblur.numerics.value_summary import ValueSummary
 from unblur.pipeline import Pipeline
 
 STATISTICS_EDGE, STATISTICS_WINDOWS = 256, 16

@@ -74,6 +74,20 @@ def nearest_valid(valid: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:
     return tuple(np.asarray(index) for index in nearest)
 
 
+def fill_nearest(block: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a block (C, *spatial) whose missing values are those of the nearest valid pixel.
+
+    A channel without any valid value becomes 0.
+    """
+    result = block.copy()
+    for channel, gaps in zip(result, missing, strict=True):
+        if gaps.all():
+            channel[...] = 0
+        elif gaps.any():
+            channel[gaps] = channel[tuple(index[gaps] for index in nearest_valid(~gaps))]
+    return result
+
+
 def _fill_nearest(x: Tensor, valid: Tensor) -> Tensor:
     if not bool((valid > 0).any()):
         raise ImageError("no pixel of the image is valid, so that no blur can be estimated.")

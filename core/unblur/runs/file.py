@@ -168,7 +168,7 @@ def changed_sources(report: Mapping[str, Any], files: FileJob, options: RunOptio
 
 
 def _has_values_of(report: Mapping[str, Any], files: FileJob, options: RunOptions) -> bool:
-    from unblur.engine.intake.normalization import ValueSummary
+    from unblur.numerics.value_summary import ValueSummary
 
     stated = report.get("input", {})
     if stated.get("hashed") != "whole":

@@ -7,10 +7,11 @@ import zarr
 from scipy.ndimage import gaussian_filter
 
 from unblur.engine import deblur, plan
-from unblur.engine.intake.normalization import Normalization, ValueSummary
+from unblur.engine.intake.normalization import Normalization
 from unblur.errors import ImageError
 from unblur.io import read_image
 from unblur.model.image import Image
+from unblur.numerics.value_summary import ValueSummary
 
 RNG = np.random.default_rng(5)
 ABSENT = np.zeros((40, 50), bool)

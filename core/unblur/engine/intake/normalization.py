@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,16 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.model.image import ALPHA, Image
-from unblur.numerics.inpaint import nearest_valid
-from unblur.numerics.statistics import mad_std
+from unblur.numerics.value_summary import ValueSummary
 
 Float = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Nonfinite = Literal["keep", "fill"]
 Saturated = Literal["auto", "mask", "keep"]
 
-MEDIAN_VALUES = 2**16
-"""Largest number of values of each block that enter the median, dimensionless."""
 
 UNUSED_BITS = 2
 """Number of unused upper bits from which an image is scaled by the bits it uses,
@@ -33,115 +28,10 @@ Fewer do no harm. Where there are more (a white page, an overexposed sky), the c
 picture, and masking it would leave most of the scene to the prior.
 """
 
-CLIPPED_COUNT = 5
-"""Smallest number of values at the largest one for these to count as clipped, dimensionless."""
-
-CLIPPED_EXCESS = 20.0
-"""Smallest ratio of the number of values at the largest one to the mean number at each value
-just below it for these to count as clipped, dimensionless.
-
-Where a sensor clips, all brighter light is counted at one value. The brightest of a star's
-pixels, or of a smooth surface, come with others close below.
-"""
-
-NEAR_THE_TOP = 0.02
-"""Width of the range below the largest value in which others are counted, as a fraction of it."""
 
 STRIP_VALUES = 2**16
 """Number of values that are brought back to their type at a time, dimensionless: their float64 fit
 into the second-level cache."""
-
-WHOLE_HASH_BYTES = 2**31
-"""Largest size of an image in memory that is hashed completely, in bytes."""
-
-HASHED_ROWS = 64
-"""Number of entries along the first axis that are hashed of a larger one, dimensionless."""
-
-
-@dataclass(frozen=True)
-class ValueSummary:
-    """Range and hash of an image's values, from one pass: all in memory, else sampled chunks.
-
-    Attributes
-    ----------
-    low, high : float
-        Smallest and largest finite value; 0 where there is none.
-    lower_end : float
-        The smallest value, or ten robust standard deviations below the median if that is
-        larger: noise lies above it, a sentinel such as -99999 below.
-    saturated : float
-        Share of the values at or above white.
-    at_top, near_top : int
-        Number of values at the largest one, and within `NEAR_THE_TOP` below it.
-    count : int
-        Number of finite values in the sample.
-    sha256 : str
-        Hash of type, shape and sampled values.
-    is_hashed_whole : bool
-        Whether the hash covers every value.
-    """
-
-    low: float
-    high: float
-    lower_end: float
-    saturated: float
-    at_top: int
-    near_top: int
-    count: int
-    sha256: str
-    is_hashed_whole: bool
-
-    @classmethod
-    def of(cls, image: Image, blocks: Iterable[NDArray[Any]]) -> ValueSummary:
-        """Summarise blocks of values of `image`: all of them, or a sample of a lazy image."""
-        digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
-        size = image.dtype.itemsize * int(np.prod(image.shape, dtype=np.int64))
-        too_large = not image.is_lazy and size > WHOLE_HASH_BYTES
-        low, high = np.inf, -np.inf
-        saturated = count = at_top = near_top = 0
-        subsets: list[NDArray[np.float64]] = []
-        for block in blocks:
-            if not too_large:
-                digest.update(np.ascontiguousarray(block).data)
-            values = block[np.isfinite(block)] if block.dtype.kind == "f" else block.ravel()
-            if image.nodata is not None:
-                values = values[values != image.nodata]
-            if values.size == 0:
-                continue
-            top = float(values.max())
-            if top > high:
-                at_top = near_top = 0
-            low, high = min(low, float(values.min())), max(high, top)
-            if values.dtype.kind in "ui" and top == high:
-                at_top += int(np.count_nonzero(values == high))
-                near_top += int(np.count_nonzero(values >= high * (1 - NEAR_THE_TOP)))
-            count += values.size
-            if high >= image.white:
-                saturated += int(np.count_nonzero(values >= image.white))
-            stride = -(-values.size // MEDIAN_VALUES)
-            subsets.append(values[::stride].astype(np.float64))
-        if too_large:
-            for row in np.linspace(0, len(image.data) - 1, HASHED_ROWS).astype(int):
-                digest.update(np.ascontiguousarray(image.data[row]).data)
-        hashed = (digest.hexdigest(), not (image.is_lazy or too_large))
-        if not count:
-            return cls(0.0, 0.0, 0.0, 0.0, 0, 0, 0, *hashed)
-        lower_end = low if low >= 0 else max(low, _ten_deviations_below(np.concatenate(subsets)))
-        near_top -= at_top
-        return cls(low, high, lower_end, saturated / count, at_top, near_top, count, *hashed)
-
-    @property
-    def is_clipped_below_white(self) -> bool:
-        """Whether a sensor clipped integers at their largest value, below white.
-
-        More values lie there than at those just below (`CLIPPED_EXCESS`), and either some do lie
-        just below, or the largest value is that of a bit depth, e.g. 4095.
-        """
-        width = max(1.0, np.floor(NEAR_THE_TOP * self.high))
-        is_of_bits = self.high > 1 and (int(self.high) + 1).bit_count() == 1
-        excess = self.at_top > CLIPPED_EXCESS * self.near_top / width
-        spread = self.near_top > 0 or is_of_bits
-        return bool(self.high > 0 and self.at_top >= CLIPPED_COUNT and excess and spread)
 
 
 @dataclass(frozen=True)
@@ -309,25 +199,6 @@ class Normalization:
         if self.saturation_level is not None:
             bad |= (values >= self.saturation_level).any(axis=0)
         return (~bad).astype(np.float32) if bad.any() else None
-
-
-def fill_nearest(block: Float, missing: Flags) -> Float:
-    """Return a block (C, *spatial) whose missing values are those of the nearest valid pixel.
-
-    A channel without any valid value becomes 0.
-    """
-    result = block.copy()
-    for channel, gaps in zip(result, missing, strict=True):
-        if gaps.all():
-            channel[...] = 0
-        elif gaps.any():
-            channel[gaps] = channel[tuple(index[gaps] for index in nearest_valid(~gaps))]
-    return result
-
-
-def _ten_deviations_below(values: NDArray[np.float64]) -> float:
-    median = float(np.median(values))
-    return median - 10 * float(mad_std(values, median))
 
 
 def _integer_range(dtype: np.dtype[Any]) -> tuple[float, float]:

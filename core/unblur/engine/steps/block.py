@@ -16,12 +16,12 @@ from unblur.engine.intake.normalization import (
     Flags,
     Nonfinite,
     Normalization,
-    fill_nearest,
 )
 from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Deconvolver, Postprocessor, Stage
+from unblur.numerics.inpaint import fill_nearest
 
 Array = NDArray[Any]
 
