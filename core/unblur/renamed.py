@@ -98,8 +98,8 @@ name another module.
 
 ATTRIBUTES: dict[str, str] = {
     "unblur.engine.api:deblur.holes": "nonfinite",
-    "unblur.engine.report:KernelRecord.where": "region",
-    "unblur.engine.report:MaskRecord.holes": "nonfinite",
+    "unblur.model.run_report:KernelRecord.where": "region",
+    "unblur.model.run_report:MaskRecord.holes": "nonfinite",
     "unblur.model.context:Context.ceiling": "saturation_level",
     "unblur.model.formats:RegionWriter.grain": "write_alignment",
     "unblur.model.kernel:Kernel.reach": "half_width",

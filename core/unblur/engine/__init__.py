@@ -3,10 +3,11 @@
 from unblur.engine.api import deblur, deblur_batch, plan, run_job
 from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.job import DeblurJob
-from unblur.engine.report import Report, Result
+from unblur.engine.report import Result
 from unblur.engine.running.batch import Frozen, Item, Summary, freeze
 from unblur.engine.steps.sequence import StepResult, run_steps
 from unblur.engine.tiles.planning import Plan
+from unblur.model.run_report import Report
 
 __all__ = [
     "BuiltPipeline",

@@ -9,10 +9,10 @@ from engine_stages import Box
 from unblur.engine import deblur
 from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.kernels.estimate import find_kernels
-from unblur.engine.report import Report
 from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
+from unblur.model.run_report import Report
 from unblur.model.stages import Estimate
 from unblur.report.description import facts, rows
 from unblur.runs.journal import Journal

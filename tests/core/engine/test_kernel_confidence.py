@@ -12,11 +12,11 @@ from test_streaming import Run, lazy, stopping_after
 from unblur.engine import deblur, deblur_batch
 from unblur.engine.job import DeblurJob, SizeLimits
 from unblur.engine.kernels.estimate import find_kernels, low_confidence_warnings
-from unblur.engine.report import Report
 from unblur.errors import Cancelled, UnblurError
 from unblur.model.context import Context
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
+from unblur.model.run_report import Report
 from unblur.model.stages import Estimate, Params
 from unblur.pipeline import Pipeline
 from unblur.runs.journal import Journal

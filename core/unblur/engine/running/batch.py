@@ -9,11 +9,12 @@ from typing import Any
 
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import find_kernels
-from unblur.engine.report import Report, Result
+from unblur.engine.report import Result
 from unblur.engine.tiles.runner import calibrate_on_window
 from unblur.errors import Cancelled, describe_exception
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
+from unblur.model.run_report import Report
 from unblur.model.stages import Stage
 from unblur.numerics.psf.image_fit import check_pixel_size, with_image_pixels
 
