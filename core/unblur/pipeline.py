@@ -19,6 +19,7 @@ from pydantic import (
 
 from unblur.errors import PipelineError, UsageError, suggestion
 from unblur.model.params import PriorChoice, describe_errors
+from unblur.model.plain_yaml import describe_yaml_error, load_plain
 from unblur.model.stages import Kind, Stage
 from unblur.old_names import current_params
 from unblur.plugins.manager import Registry, registry
@@ -31,9 +32,6 @@ RECOMMENDED = "photograph"
 
 MAX_FILE_BYTES = 100_000
 """Largest size of a pipeline file, in characters; larger files are refused unread."""
-
-MAX_DEPTH = 20
-"""Largest depth of nested lists and mappings of a pipeline file, dimensionless."""
 
 
 class Step(BaseModel):
@@ -144,7 +142,7 @@ class Pipeline(BaseModel):
         try:
             content = load_plain(text)
         except yaml.YAMLError as error:
-            raise PipelineError(f"{source}: {_one_line(error)}") from None
+            raise PipelineError(f"{source}: {describe_yaml_error(error)}") from None
         except (ValueError, OverflowError) as error:  # impossible dates, integers of many digits
             raise PipelineError(f"{source}: a value cannot be read ({error}).") from None
         if not isinstance(content, dict):
@@ -275,42 +273,3 @@ def _priors(stage: Stage) -> Iterator[PriorChoice]:
         for choice in value if isinstance(value, tuple) else (value,):
             if isinstance(choice, PriorChoice):
                 yield choice
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML of limited depth without aliases, which could unfold a small file to gigabytes."""
-
-    _depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed here", mark)
-        if self._depth >= MAX_DEPTH:
-            problem = f"more than {MAX_DEPTH} levels of nesting"
-            raise yaml.composer.ComposerError(None, None, problem, mark)
-        self._depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
-
-
-def load_plain(text: str) -> Any:
-    """Return the content of YAML text without tags, aliases and more than `MAX_DEPTH` levels.
-
-    Raises
-    ------
-    yaml.YAMLError
-        If it is not such text.
-    ValueError, OverflowError
-        If a value is none, such as the 13th month or an integer of thousands of digits.
-    """
-    return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 (derives from SafeLoader)
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = (getattr(error, "problem", None) or str(error)).splitlines()[0]
-    place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-    return f"not a plain YAML file: {problem}{place}."

@@ -115,7 +115,7 @@ def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
     """
     import yaml
 
-    from unblur.pipeline import load_plain
+    from unblur.model.plain_yaml import load_plain
 
     found = {}
     for pair in pairs or ():

@@ -13,7 +13,8 @@ from unblur.cli.options import settings
 from unblur.errors import ImageError, OutputError, PipelineError, UsageError, WeightsError
 from unblur.io import read_image, write_image
 from unblur.model.image import Image
-from unblur.pipeline import MAX_DEPTH, Pipeline
+from unblur.model.plain_yaml import MAX_DEPTH
+from unblur.pipeline import Pipeline
 from unblur.plugins.weights import load_weights
 from unblur.report.html_text import escape
 from unblur.runs.file_jobs import expand_patterns, file_jobs
