@@ -13,7 +13,7 @@ from unblur.cli.options import Axes, Json, Overwrite, Quiet, Seed
 from unblur.errors import UsageError
 
 if TYPE_CHECKING:
-    from unblur.io.kernels import KernelFile
+    from unblur.io.kernel_file import KernelFile
     from unblur.model.image import Image
     from unblur.model.kernel import Kernel, KernelField
     from unblur.numerics.psf import Diagnostic

@@ -7,7 +7,8 @@ pixel size, headers, profiles, chunks) is put back when a result is written.
 from __future__ import annotations
 
 from unblur.io.files import partial_path, publish, split_part
-from unblur.io.kernels import read_kernel, read_kernel_values, write_kernel
+from unblur.io.kernel_writer import write_kernel
+from unblur.io.kernels import read_kernel, read_kernel_values
 from unblur.io.open import READERS, read_image
 from unblur.io.save import WRITERS, check_output, create_store, write_image
 
