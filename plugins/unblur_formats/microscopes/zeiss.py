@@ -7,10 +7,8 @@ by every version of czifile; those for Python 3.11 lack Zstandard, which is deco
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,13 @@ from unblur_formats.assembly import (
     choose_part,
     import_package,
 )
+from unblur_formats.microscopes.zeiss_metadata import (
+    scene_names,
+    stated_bits,
+    stated_channels,
+    stated_optics,
+    stated_sizes,
+)
 from unblur_formats.plane_array import PlaneArray
 from unblur_formats.xml_text import parse_xml
 
@@ -37,8 +42,6 @@ logging.getLogger("czifile").addHandler(logging.NullHandler())
 
 _LOOPS = "TCZ"
 _ZSTD, _ZSTD_WITH_HEADER = 5, 6
-_IMMERSIONS = ("air", "water", "glycerol", "oil")
-_MICRO = 1e6
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class CziReader(Reader):
                 tiles = read_tiles(czi, file)
                 root = parse_xml(czi.metadata() or "<ImageDocument/>", str(file))
         scenes = sorted({tile.start.get("S", 0) for tile in tiles})
-        names = _scene_names(root)
+        names = scene_names(root)
         number = choose_part(file, part, [names.get(scene, "") for scene in scenes])
         chosen = [tile for tile in tiles if tile.start.get("S", 0) == scenes[number]]
         facts = _facts(chosen, root)
@@ -224,80 +227,17 @@ def _facts(tiles: list[CziTile], root: ET.Element) -> FileFacts:
     samples = tiles[0].samples
     if samples > 1 and "C" in axes:
         raise ValueError("colour images in several channels")
-    sizes = {
-        a: value * _MICRO
-        for a in "ZYX"
-        if (value := _float(root, f".//Scaling/Items/Distance[@Id='{a}']/Value"))
-    }
-    interval = _float(root, ".//Image/Dimensions/T/Positions/Interval/Increment")
-    if interval:
-        sizes["T"] = interval
-    found = {
-        int(match[1]): channel
-        for channel in root.iterfind(".//Information/Image/Dimensions/Channels/Channel")
-        if (match := re.fullmatch(r"Channel:(\d+)", channel.get("Id", "")))
-    }
-    empty = ET.Element("Channel")
-    channels = [found.get(n, empty) for n in indices["C"]]
-    bits = int(_float(root, ".//Information/Image/ComponentBitCount") or 0)
+    channels = stated_channels(root, indices["C"])
+    bits = stated_bits(root)
     narrow = dtype.kind == "u" and 0 < bits < 8 * dtype.itemsize
     colours = ("red", "green", "blue", "alpha")[:samples]
     return FileFacts(
         _shape(axes, indices, samples),
         np.dtype(dtype),
         axes + ("C" if samples > 1 else ""),
-        sizes,
+        stated_sizes(root),
         {"T": "s", "Z": "µm", "Y": "µm", "X": "µm"},
         colours if samples > 1 else tuple(c.get("Name") or "" for c in channels),
         float(2**bits - 1) if narrow else 0.0,
-        _optics(root, [] if samples > 1 else channels),
+        stated_optics(root, [] if samples > 1 else channels),
     )
-
-
-def _optics(root: ET.Element, channels: list[ET.Element]) -> dict[str, Any]:
-    reference = root.find(".//Information/Image/ObjectiveSettings/ObjectiveRef")
-    objectives = root.findall(".//Information/Instrument/Objectives/Objective")
-    chosen = reference.get("Id") if reference is not None else None
-    objective = next((o for o in objectives if o.get("Id") == chosen), None)
-    if objective is None and len(objectives) == 1:
-        objective = objectives[0]
-    optics: dict[str, Any] = {
-        "refractive_index": _float(root, ".//Information/Image/ObjectiveSettings/RefractiveIndex")
-    }
-    if objective is not None:
-        immersion = (objective.findtext("Immersion") or "").lower()
-        optics |= {
-            "na": _float(objective, "LensNA"),
-            "magnification": _float(objective, "NominalMagnification"),
-            "objective": objective.findtext("Manufacturer/Model") or objective.get("Name"),
-            "immersion": immersion if immersion in _IMMERSIONS else None,
-        }
-    tags = {
-        "excitation_nm": "ExcitationWavelength",
-        "emission_nm": "EmissionWavelength",
-        "pinhole_um": "PinholeSize",
-    }
-    stated = tuple(
-        {key: value for key, tag in tags.items() if (value := _float(channel, tag))}
-        for channel in channels
-    )
-    if any(stated):
-        optics["channels"] = stated
-    return {key: value for key, value in optics.items() if value}
-
-
-def _scene_names(root: ET.Element) -> dict[int, str]:
-    """Return the names of the scenes by their index."""
-    names = {}
-    for scene in root.iterfind(".//Information/Image/Dimensions/S/Scenes/Scene"):
-        with suppress(ValueError):
-            names[int(scene.get("Index", ""))] = scene.get("Name", "")
-    return names
-
-
-def _float(element: ET.Element, place: str) -> float | None:
-    """Return the positive number at a place below an element, if there is one."""
-    with suppress(ValueError):
-        value = float(element.findtext(place) or "")
-        return value if 0 < value < np.inf else None
-    return None
