@@ -28,9 +28,8 @@ from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import psnr
 from unblur.testing import gaussian, synthetic_scene
-from unblur_classic.nonblind import rl_back_projector
-from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
-from unblur_classic.nonblind.rl_iteration import RichardsonLucyIteration
+from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, back_projectors
+from unblur_classic.nonblind.richardson_lucy.iteration import RichardsonLucyIteration
 
 ITERATIONS = (5, 30)
 """Plain iterations, a count."""
@@ -41,7 +40,7 @@ POINTS = 80
 SETTINGS: dict[str, tuple[bool, float]] = {
     "plain": (False, -1.0),
     "accelerated": (True, -1.0),
-    "combined": (True, rl_back_projector.MAX_LOST),
+    "combined": (True, back_projectors.MAX_LOST),
 }
 """Whether to accelerate, and `MAX_LOST`, with which negative no kernel is compact."""
 
@@ -84,7 +83,7 @@ def run(setting: str, iterations: int, image: Tensor, kernel: Kernel) -> tuple[T
         return original(self, *given, **named)
 
     with (
-        patch.object(rl_back_projector, "MAX_LOST", lost),
+        patch.object(back_projectors, "MAX_LOST", lost),
         patch.object(RichardsonLucyIteration, "__call__", count),
     ):
         stage = RichardsonLucy(iterations=iterations, accelerate=accelerate)

@@ -41,7 +41,7 @@ SHARED_CLASSES = {"Params": "nested in every stage"}
 SHARED_MODULES = {
     "estimator": "of each kind of kernel estimation",
     "model": "of each plugin with one, and the core's package",
-    "params": "of each estimator, and their base",
+    "params": "of each estimator and of Richardson-Lucy, and their base",
     "report": "the record of a run, and the verb that shows it",
     "stage": "of each plugin",
     "trainer": "of each training, and their base",

@@ -10,7 +10,10 @@ from unblur.numerics import overlap_save
 from unblur.numerics.block_grid import CACHE_SAMPLES, BlockGrid, block_cost
 from unblur.numerics.operators import Blur
 from unblur.numerics.overlap_save import BlockFilter
-from unblur_classic.nonblind.rl_iteration import MIN_SENSITIVITY, RichardsonLucyIteration
+from unblur_classic.nonblind.richardson_lucy.iteration import (
+    MIN_SENSITIVITY,
+    RichardsonLucyIteration,
+)
 
 CASES = [
     ((7, 8), (3, 4)),

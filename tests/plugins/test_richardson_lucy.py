@@ -11,10 +11,14 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.pipeline import Pipeline
 from unblur.testing import gaussian, lopsided, synthetic_scene
-from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, smoothed, tv_divisor
-from unblur_classic.nonblind.rl_acceleration import PLAIN, accelerated_steps, combined_steps
-from unblur_classic.nonblind.rl_back_projector import combined_back_projector
-from unblur_classic.nonblind.rl_iteration import RichardsonLucyIteration
+from unblur_classic.nonblind.richardson_lucy.back_projectors import combined_back_projector
+from unblur_classic.nonblind.richardson_lucy.iteration import RichardsonLucyIteration
+from unblur_classic.nonblind.richardson_lucy.stage import RichardsonLucy, smoothed, tv_divisor
+from unblur_classic.nonblind.richardson_lucy.step_sizes import (
+    PLAIN,
+    accelerated_steps,
+    combined_steps,
+)
 
 CONTEXT = Context(noise=0.005, contrast=0.2)
 
@@ -207,7 +211,7 @@ def test_where_a_combined_step_lowers_the_likelihood_accelerated_ones_follow(mon
     blur = Blur(COMPACT.tensor(), (16, 16, 16))
     blurred = blur.forward(blur.extend(sharp[:, 3:-3, 3:-3, 3:-3])).clamp_min(0)
     found = RichardsonLucy(iterations=30).deconvolve(blurred, COMPACT, CONTEXT)
-    monkeypatch.setattr("unblur_classic.nonblind.rl_back_projector.MAX_LOST", -1.0)
+    monkeypatch.setattr("unblur_classic.nonblind.richardson_lucy.back_projectors.MAX_LOST", -1.0)
     without = RichardsonLucy(iterations=30).deconvolve(blurred, COMPACT, CONTEXT)
     torch.testing.assert_close(found, without, rtol=1e-3, atol=1e-3)
 

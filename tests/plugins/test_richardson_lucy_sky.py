@@ -16,10 +16,10 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.pipeline import Pipeline
 from unblur.testing import moffat
-from unblur_classic.nonblind.poisson.counts_model import read_noise_offset
-from unblur_classic.nonblind.poisson.detector_maps import detector_values
-from unblur_classic.nonblind.poisson.significance import damping_weight
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
+from unblur_classic.nonblind.richardson_lucy.poisson.counts_model import read_noise_offset
+from unblur_classic.nonblind.richardson_lucy.poisson.detector_maps import detector_values
+from unblur_classic.nonblind.richardson_lucy.poisson.significance import damping_weight
 
 PSF = moffat((2.6, 0.0, 0.0), 12)
 CONTEXT = Context(gain=2.0, read_noise=6.0, span=4000.0)

@@ -33,7 +33,7 @@ class AcceleratedStep(NamedTuple):
         Number of plain iterations that all steps up to this one are worth.
     is_combined : bool
         Whether the back projection is that of `COMBINED` iterations or fewer, see
-        `unblur_classic.nonblind.rl_back_projector`; momentum and relaxation do not count then.
+        `back_projectors`; momentum and relaxation do not count then.
     """
 
     momentum: float

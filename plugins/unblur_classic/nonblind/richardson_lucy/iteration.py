@@ -15,8 +15,8 @@ from unblur.accel.huge_pages import zeros_in_huge_pages
 from unblur.numerics.operators import Blur
 from unblur.numerics.overlap_save import BlockFilter, Index
 from unblur.numerics.sensitivity import inverse_masked_sensitivity, inverse_sensitivity
-from unblur_classic.nonblind.rl_acceleration import PLAIN
-from unblur_classic.nonblind.rl_consensus import GradientConsensus
+from unblur_classic.nonblind.richardson_lucy.gradient_consensus import GradientConsensus
+from unblur_classic.nonblind.richardson_lucy.step_sizes import PLAIN
 
 MIN_SENSITIVITY = 0.01
 """Smallest fraction `K' 1` of a scene pixel's flux inside the image for which the pixel is
@@ -164,8 +164,7 @@ class RichardsonLucyIteration:
         Parameters
         ----------
         momentum, relaxation : float
-            See `unblur_classic.nonblind.rl_acceleration.AcceleratedStep`; 0 and 1 for a plain
-            iteration.
+            See `AcceleratedStep` in `step_sizes`; 0 and 1 for a plain iteration.
         divisor : (C, *domain), optional
             Of a penalised likelihood; divides the factor.
         is_combined : bool
@@ -240,7 +239,7 @@ class RichardsonLucyIteration:
         """Add the quotient's back projection by a filter to the logarithm of the scene."""
         changes = self._changes()
         if combined.is_compiled:
-            from unblur_classic.nonblind.rl_loops import add_run
+            from unblur_classic.nonblind.richardson_lucy.compiled_updates import add_run
 
             run = add_run(source_version())
             bounds = np.float32(MAX_WEIGHT), np.float32(MAX_LOG_CHANGE)
@@ -290,7 +289,7 @@ class RichardsonLucyIteration:
 
     def _divide_compiled(self, background: float) -> float:
         """Do the same in compiled functions."""
-        from unblur_classic.nonblind.rl_loops import divide_run
+        from unblur_classic.nonblind.richardson_lucy.compiled_updates import divide_run
 
         run = divide_run(source_version())
         bounds = np.float32(background), np.float32(MIN_PREDICTION)
@@ -305,7 +304,10 @@ class RichardsonLucyIteration:
 
     def _update_compiled(self, steps: Tensor | None, momentum: float, relaxation: float) -> None:
         """Multiply the scene by the factor, or extrapolate with `steps`, the last changes."""
-        from unblur_classic.nonblind.rl_loops import extrapolate_run, multiply_run
+        from unblur_classic.nonblind.richardson_lucy.compiled_updates import (
+            extrapolate_run,
+            multiply_run,
+        )
 
         images = [self._inverse_sensitivity, self._scene_tiles]
         if steps is None:

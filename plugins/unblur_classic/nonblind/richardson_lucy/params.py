@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from unblur.model.params import Params
-from unblur_classic.nonblind.stopping import Stop
+from unblur_classic.nonblind.richardson_lucy.stopping import Stop
 
 
 class RichardsonLucyParams(Params):

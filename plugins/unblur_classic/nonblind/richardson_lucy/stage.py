@@ -14,19 +14,25 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur, gradient, gradient_adjoint
-from unblur_classic.nonblind.poisson.counts_model import CountsModel
-from unblur_classic.nonblind.poisson.rl_params import RichardsonLucyParams
 from unblur_classic.nonblind.regularization import measure_contrast
-from unblur_classic.nonblind.rl_acceleration import (
+from unblur_classic.nonblind.richardson_lucy.back_projectors import (
+    combined_back_projector,
+    wiener_butterworth,
+)
+from unblur_classic.nonblind.richardson_lucy.gradient_consensus import GradientConsensus
+from unblur_classic.nonblind.richardson_lucy.iteration import (
+    MIN_PREDICTION,
+    RichardsonLucyIteration,
+)
+from unblur_classic.nonblind.richardson_lucy.params import RichardsonLucyParams
+from unblur_classic.nonblind.richardson_lucy.poisson.counts_model import CountsModel
+from unblur_classic.nonblind.richardson_lucy.step_sizes import (
     AcceleratedStep,
     accelerated_steps,
     combined_steps,
     plain_steps,
 )
-from unblur_classic.nonblind.rl_back_projector import combined_back_projector, wiener_butterworth
-from unblur_classic.nonblind.rl_consensus import GradientConsensus
-from unblur_classic.nonblind.rl_iteration import MIN_PREDICTION, RichardsonLucyIteration
-from unblur_classic.nonblind.stopping import StoppingRule
+from unblur_classic.nonblind.richardson_lucy.stopping import StoppingRule
 
 TV_SMOOTHING = 0.02
 """Length of a gradient below which total variation is smoothed, as a fraction of the contrast; the
@@ -103,15 +109,15 @@ class RichardsonLucy(stages.Deconvolver):
     L. B. Lucy, "An iterative technique for the rectification of observed distributions",
     Astron. J. 79, 1974. TV: N. Dey et al., "Richardson-Lucy algorithm with total variation
     regularization for 3D confocal microscope deconvolution", Microsc. Res. Tech. 69, 2006.
-    Acceleration: see `unblur_classic.nonblind.rl_acceleration`; of the logarithm of the scene:
-    D. S. C. Biggs, M. Andrews, "Acceleration of iterative image restoration algorithms", Appl.
-    Opt. 36, 1997. Combined steps and preview: see `unblur_classic.nonblind.rl_back_projector`.
+    Acceleration: see `step_sizes` beside this file; of the logarithm of the scene: D. S. C. Biggs,
+    M. Andrews, "Acceleration of iterative image restoration algorithms", Appl. Opt. 36, 1997.
+    Combined steps and preview: see `back_projectors`.
     Read noise: D. L. Snyder, A. M. Hammoud, R. L. White, "Image recovery from data acquired with a
     charge-coupled-device camera", JOSA A 10(5), 1993.
     Pedestal: J. A. Fessler, A. O. Hero, "Penalized maximum-likelihood image reconstruction using
     space-alternating generalized EM algorithms", IEEE TIP 4(10), 1995. Significance: see
-    `unblur_classic.nonblind.poisson.significance`.
-    Consensus: see `unblur_classic.nonblind.rl_consensus`.
+    `poisson.significance`.
+    Consensus: see `gradient_consensus`.
     Borders: M. Bertero, P. Boccacci, "A simple method for the reduction of boundary effects in
     the Richardson-Lucy approach to image deconvolution", Astron. Astrophys. 437, 2005.
     """
