@@ -38,6 +38,7 @@ from unblur.testing import SyntheticScene, gaussian
 from unblur.training.images import read_luma
 from unblur.training.plot import write_plot
 from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
+from unblur_classic.nonblind.richardson_lucy.scene_estimation import fastest_steps
 
 ITERATIONS = (2, 4, 6, 9, 13, 20, 30)
 """Numbers of iterations of each result, dimensionless."""
@@ -139,7 +140,8 @@ def work(label: str, iterations: int, kernel: Kernel) -> int:
     """Return the number of steps that a tool computes for a number of iterations."""
     if label != "unblur":
         return iterations
-    return len(RichardsonLucy(iterations=iterations)._fastest_steps(kernel.tensor())[0])
+    params = RichardsonLucy.Params(iterations=iterations)
+    return len(fastest_steps(params, kernel.tensor())[0])
 
 
 def processor_seconds(run: Callable[..., Tensor], scene: SyntheticScene) -> float:

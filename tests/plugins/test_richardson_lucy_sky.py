@@ -20,6 +20,7 @@ from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
 from unblur_classic.nonblind.richardson_lucy.poisson.counts_model import read_noise_offset
 from unblur_classic.nonblind.richardson_lucy.poisson.detector_maps import detector_values
 from unblur_classic.nonblind.richardson_lucy.poisson.significance import damping_weight
+from unblur_classic.nonblind.richardson_lucy.scene_estimation import estimate_scene
 
 PSF = moffat((2.6, 0.0, 0.0), 12)
 CONTEXT = Context(gain=2.0, read_noise=6.0, span=4000.0)
@@ -175,6 +176,6 @@ def test_noisy_pixels_count_less():
             64, 64
         )
         counts = replace(counts, data=(blurred + shift).clamp_min(0), level=shift)
-        scene, blur, _ = stage._iterate(blurred, Kernel(PSF), context, None, counts)
-        found.append(float(blur.crop(scene).std()))
+        estimate = estimate_scene(stage.params, blurred, Kernel(PSF), context, None, counts)
+        found.append(float(estimate.blur.crop(estimate.scene).std()))
     assert found[1] < 0.5 * found[0]

@@ -12,10 +12,8 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.operators import Blur
 from unblur.numerics.regions import gradient_energy, most_textured_windows
-from unblur_classic.nonblind.richardson_lucy.iteration import (
-    MIN_PREDICTION,
-    RichardsonLucyIteration,
-)
+from unblur_classic.nonblind.richardson_lucy.image_quotient import MIN_PREDICTION
+from unblur_classic.nonblind.richardson_lucy.iteration import RichardsonLucyIteration
 from unblur_classic.nonblind.richardson_lucy.step_sizes import accelerated_steps, plain_steps
 
 LEFT_OUT = 0.1

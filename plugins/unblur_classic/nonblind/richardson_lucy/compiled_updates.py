@@ -101,11 +101,24 @@ def _multiply_row(change: Any, weight: Any, scene: Any, smallest: Any) -> None:
 
 @subroutine
 def _extrapolate_row(change: Any, weight: Any, scene: Any, steps: Any, sizes: Any) -> None:
-    momentum, relaxation, smallest, largest = sizes
+    momentum, relaxation, smallest, largest, _ = sizes
     for k in range(len(change)):
         factor = change[k] * weight[k] + _1
         factor = smallest if factor < smallest else factor
         step = momentum * steps[k] + relaxation * logarithm(factor)
+        step = -largest if step < -largest else step
+        step = largest if step > largest else step
+        steps[k] = step
+        scene[k] *= exponential(step)
+
+
+@subroutine
+def _add_row(change: Any, weight: Any, scene: Any, steps: Any, sizes: Any) -> None:
+    _, _, _, largest, largest_weight = sizes
+    for k in range(len(change)):
+        factor = weight[k]
+        factor = largest_weight if factor > largest_weight else factor
+        step = change[k] * factor
         step = -largest if step < -largest else step
         step = largest if step > largest else step
         steps[k] = step
@@ -143,15 +156,23 @@ def multiply_run(version: int) -> Loops:
 
 @cache
 def extrapolate_run(version: int) -> Loops:
-    """Return a function that does the same with accelerated steps.
+    """Return a function that does the same with accelerated steps, or with combined ones.
 
     `steps` are the last changes of the logarithm of the scene; `sizes` are momentum, relaxation,
-    smallest factor, and largest change of the logarithm.
+    smallest factor, largest change of the logarithm, and largest weight in a combined step, which
+    adds the back-projected quotients to the logarithm.
     """
 
     @compiled
     def run(
-        pairs: Any, weight: Any, scene: Any, steps: Any, sizes: Any, work: Any, out: Any
+        pairs: Any,
+        weight: Any,
+        scene: Any,
+        steps: Any,
+        sizes: Any,
+        is_combined: bool,
+        work: Any,
+        out: Any,
     ) -> None:
         _ = version
         source, starts, strides, advance, count, plan, margins = pairs
@@ -169,52 +190,9 @@ def extrapolate_run(version: int) -> Loops:
                         w = _row(weight, half, shift, u, v, width)
                         s = _row(scene, half, shift, u, v, width)
                         t = _row(steps, half, shift, u, v, width)
-                        _extrapolate_row(out[end - width : end], w, s, t, sizes)
-
-    return run
-
-
-@subroutine
-def _add_row(change: Any, weight: Any, scene: Any, steps: Any, bounds: Any) -> None:
-    largest_weight, largest = bounds
-    for k in range(len(change)):
-        factor = weight[k]
-        factor = largest_weight if factor > largest_weight else factor
-        step = change[k] * factor
-        step = -largest if step < -largest else step
-        step = largest if step > largest else step
-        steps[k] = step
-        scene[k] *= exponential(step)
-
-
-@cache
-def add_run(version: int) -> Loops:
-    """Return a function that adds back-projected quotients to the logarithm of the scene.
-
-    `weight` is the inverse sensitivity, which counts up to `bounds[0]`; `steps` are set to what was
-    added, at most `bounds[1]` up or down.
-    """
-
-    @compiled
-    def run(
-        pairs: Any, weight: Any, scene: Any, steps: Any, bounds: Any, work: Any, out: Any
-    ) -> None:
-        _ = version
-        source, starts, strides, advance, count, plan, margins = pairs
-        planes, rows, columns = plan[0], plan[1], plan[2] * 8
-        samples, width = planes * rows * columns, columns - margins[2]
-        for n in range(count):
-            shift = n * advance
-            first, second = starts[0] + shift, starts[1] + shift
-            filter_pair(source, first, second, strides, plan, margins, work, out)
-            for half in range(2):
-                for i in range(margins[0], planes):
-                    for j in range(margins[1], rows):
-                        u, v = i - margins[0], j - margins[1]
-                        end = half * samples + (i * rows + j + 1) * columns
-                        w = _row(weight, half, shift, u, v, width)
-                        s = _row(scene, half, shift, u, v, width)
-                        t = _row(steps, half, shift, u, v, width)
-                        _add_row(out[end - width : end], w, s, t, bounds)
+                        if is_combined:
+                            _add_row(out[end - width : end], w, s, t, sizes)
+                        else:
+                            _extrapolate_row(out[end - width : end], w, s, t, sizes)
 
     return run

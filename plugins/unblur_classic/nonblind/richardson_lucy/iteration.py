@@ -12,10 +12,12 @@ from torch import Tensor
 
 from unblur.accel.fourier.pair_filter import source_version
 from unblur.accel.huge_pages import zeros_in_huge_pages
+from unblur.numerics.fourier import corner
 from unblur.numerics.operators import Blur
 from unblur.numerics.overlap_save import BlockFilter, Index
 from unblur.numerics.sensitivity import inverse_masked_sensitivity, inverse_sensitivity
 from unblur_classic.nonblind.richardson_lucy.gradient_consensus import GradientConsensus
+from unblur_classic.nonblind.richardson_lucy.image_quotient import ImageQuotient, make_zeros
 from unblur_classic.nonblind.richardson_lucy.step_sizes import PLAIN
 
 MIN_SENSITIVITY = 0.01
@@ -33,8 +35,6 @@ dimensionless; a pixel that were 0 would stay so."""
 ROUNDING = 1e-6
 """Increase of the negative log-likelihood that counts as rounding, relative to the sum of the
 data."""
-MIN_PREDICTION = 1e-6
-"""Lower bound on the predicted image, white = 1; keeps data / prediction finite."""
 
 
 class RichardsonLucyIteration:
@@ -96,60 +96,38 @@ class RichardsonLucyIteration:
         self._log_change: Tensor | None = None
         kernel = blur.kernel
         back = kernel if back_kernel is None else back_kernel
-        margin = tuple(n - 1 for n in kernel.shape)
-        self._forward = BlockFilter(kernel, blur.shape, repetitions=repetitions * len(data))
+        channels, count = len(data), repetitions * len(data)
+        forward = BlockFilter(kernel, blur.shape, repetitions=count)
         # The adjoint of a convolution that keeps valid pixels is a correlation, 0 beyond them.
-        correlation = partial(
-            BlockFilter, extent=blur.domain, zero_margin=True, repetitions=repetitions * len(data)
-        )
+        correlation = partial(BlockFilter, extent=blur.domain, zero_margin=True, repetitions=count)
         axes = tuple(range(blur.ndim))
-        self._adjoint = correlation(back.flip(axes))
+        adjoint = self._adjoint = correlation(back.flip(axes))
         self._combined: BlockFilter | None = None
         if combined_kernel is not None:
             self._combined = correlation(combined_kernel.flip(axes))
-        forward, adjoint = self._forward, self._adjoint
-        channels = len(data)
 
-        scene = _zeros(data, channels, blur.domain, forward.needed, adjoint.covered)
-        self.scene = _corner(scene, blur.domain)
+        scene = make_zeros(data, channels, blur.domain, forward.needed, adjoint.covered)
+        self.scene = scene[corner(blur.domain)]
         self._wide_scene, self._scene_tiles = scene, adjoint.tiles(scene)
         self._lower_tiles: Tensor | None = None
         if lower_bound is not None:
-            lowest = _zeros(data, channels, adjoint.covered, blur.domain)
-            _corner(lowest, blur.domain)[:] = lower_bound
+            lowest = make_zeros(data, channels, adjoint.covered, blur.domain)
+            lowest[corner(blur.domain)] = lower_bound
             self._lower_tiles = adjoint.tiles(lowest)
-
-        extended = tuple(n + k for n, k in zip(forward.covered, margin, strict=True))
-        quotient = _zeros(data, channels, extended, adjoint.needed)
-        inner = quotient[(..., *(slice(k, None) for k in margin))]
-        self._wide_quotient, self._quotient_tiles = quotient, forward.tiles(inner)
-
-        masked = _zeros(data, channels, forward.covered)
-        _corner(masked, blur.shape)[:] = data if blur.mask is None else data * blur.mask
-        self._data_tiles = forward.tiles(masked)
-        observed = _zeros(data, 1, forward.covered)
-        _corner(observed, blur.shape)[:] = 1 if blur.mask is None else blur.mask
-
-        self._background: float | Tensor = 0.0
-        if isinstance(background, Tensor):
-            pedestal = _zeros(data, channels, forward.covered)
-            _corner(pedestal, blur.shape)[:] = background
-            self._background = forward.tiles(pedestal)
-        else:
-            self._background = background
+        self._quotient = ImageQuotient(blur, data, background, forward, adjoint.needed)
 
         # 1 / K' 1; where that is nearly 0, the scene keeps its initial value.
         if blur.mask is None:
             inverse = inverse_sensitivity(back, blur.shape, adjoint.covered, MIN_SENSITIVITY)[None]
         else:
-            _corner(inner, blur.shape)[:] = blur.mask
-            inverse = inverse_masked_sensitivity(adjoint, quotient[:1], MIN_SENSITIVITY)
+            self._quotient.inner[corner(blur.shape)] = blur.mask
+            inverse = inverse_masked_sensitivity(
+                adjoint, self._quotient.values[:1], MIN_SENSITIVITY
+            )
         if weight is not None:
             inverse = inverse.repeat(channels, *[1] * blur.ndim)
-            _corner(inverse, blur.domain).mul_(weight)
+            inverse[corner(blur.domain)].mul_(weight)
         self._inverse_sensitivity = adjoint.tiles(inverse)
-        mask_tiles = forward.tiles(observed)
-        self._mask_tiles = mask_tiles.expand(channels, *mask_tiles.shape[1:])
 
     def __call__(
         self,
@@ -176,27 +154,37 @@ class RichardsonLucyIteration:
         bool
             False if the likelihood was found to be lower than before the last step: the scene is
             then the one before that step, and no momentum is left.
+
+        Raises
+        ------
+        ValueError
+            If a step is to be combined without a `combined_kernel`.
         """
-        loss = self._divide()
+        if is_combined and self._combined is None:
+            raise ValueError("a combined step needs a combined_kernel; it was left out.")
+        loss = self._quotient.update(self._wide_scene, with_loss=self._is_guarded)
         if loss > self._loss + self._rounding and self._log_change is not None:
-            self.scene.mul_(_corner(self._log_change, self.scene.shape[1:]).neg().exp_())
+            self.scene.mul_(self._log_change[corner(self.scene.shape[1:])].neg().exp_())
             self._log_change, self._loss = None, float("inf")
             return False
         self._loss = loss
-        if is_combined and self._combined is not None:
+        if self._combined is not None and is_combined:
             self._add_combined(self._combined)
             return True
         divisors = None
         if divisor is not None:
             wide = torch.ones_like(self._wide_scene)
-            _corner(wide, divisor.shape[1:]).copy_(divisor)
+            wide[corner(divisor.shape[1:])].copy_(divisor)
             divisors = self._adjoint.tiles(wide)
         is_plain = (momentum, relaxation) == PLAIN
         changes = None if is_plain else self._changes()
         lower = self._lower_tiles
         is_simple = divisor is None and lower is None and self._consensus is None
         if self._adjoint.is_compiled and is_simple:
-            self._update_compiled(None if is_plain else changes, momentum, relaxation)
+            if changes is None:
+                self._multiply_compiled()
+            else:
+                self._extrapolate_compiled(self._adjoint, changes, momentum, relaxation)
             return True
 
         def update(index: Index, change: Tensor) -> None:
@@ -239,16 +227,7 @@ class RichardsonLucyIteration:
         """Add the quotient's back projection by a filter to the logarithm of the scene."""
         changes = self._changes()
         if combined.is_compiled:
-            from unblur_classic.nonblind.richardson_lucy.compiled_updates import add_run
-
-            run = add_run(source_version())
-            bounds = np.float32(MAX_WEIGHT), np.float32(MAX_LOG_CHANGE)
-
-            def add(pairs: Any, weight: Any, scene: Any, steps: Any, *arrays: Any) -> None:
-                run(pairs, weight, scene, steps, bounds, *arrays)
-
-            images = [self._inverse_sensitivity, self._scene_tiles, changes]
-            combined.map_runs(self._wide_quotient, images, add)
+            self._extrapolate_compiled(combined, changes, is_combined=True)
             return
 
         def update(index: Index, change: Tensor) -> None:
@@ -257,94 +236,53 @@ class RichardsonLucyIteration:
             torch.mul(change, weight, out=step)
             self._scene_tiles[index].mul_(step.clamp_(-MAX_LOG_CHANGE, MAX_LOG_CHANGE).exp())
 
-        combined.for_each(self._wide_quotient, update)
+        combined.for_each(self._quotient.values, update)
 
-    def _divide(self) -> float:
-        """Set the quotient of image and prediction, minus 1; 0 at pixels that are not valid.
+    def _multiply_compiled(self) -> None:
+        """Multiply the scene by the factor, in compiled functions."""
+        from unblur_classic.nonblind.richardson_lucy.compiled_updates import multiply_run
 
-        Return the negative log-likelihood but for a constant, if steps are guarded, else 0.
-        """
-        if self._forward.is_compiled and not isinstance(self._background, Tensor):
-            return self._divide_compiled(self._background)
-        losses: dict[Any, Tensor] = {}
+        run, smallest = multiply_run(source_version()), np.float32(self._min_factor)
 
-        def divide(index: Index, prediction: Tensor) -> None:
-            if isinstance(self._background, Tensor):
-                prediction.add_(self._background[index])
-            elif self._background:
-                prediction.add_(self._background)
-            data, quotient = self._data_tiles[index], self._quotient_tiles[index]
-            mask = self._mask_tiles[index]
-            prediction = prediction.clamp_min(MIN_PREDICTION)
-            torch.div(data, prediction, out=quotient)
-            quotient.sub_(mask)
-            if self._is_guarded:
-                logarithm = prediction.log().mul_(data)
-                losses[str(index)] = prediction.mul_(mask).sub_(logarithm).sum()
-
-        self._forward.for_each(self._wide_scene, divide)
-        # In the order of the blocks, which threads finish in any.
-        in_order = [losses[key] for key in sorted(losses)]
-        return float(torch.stack(in_order).double().sum()) if in_order else 0.0
-
-    def _divide_compiled(self, background: float) -> float:
-        """Do the same in compiled functions."""
-        from unblur_classic.nonblind.richardson_lucy.compiled_updates import divide_run
-
-        run = divide_run(source_version())
-        bounds = np.float32(background), np.float32(MIN_PREDICTION)
-
-        def divide(pairs: Any, data: Any, mask: Any, quotient: Any, *arrays: Any) -> float:
-            loss = np.zeros(1)
-            run(pairs, data, mask, quotient, bounds, self._is_guarded, *arrays, loss)
-            return float(loss[0])
-
-        images = self._data_tiles, self._mask_tiles, self._quotient_tiles
-        return sum(self._forward.map_runs(self._wide_scene, images, divide))
-
-    def _update_compiled(self, steps: Tensor | None, momentum: float, relaxation: float) -> None:
-        """Multiply the scene by the factor, or extrapolate with `steps`, the last changes."""
-        from unblur_classic.nonblind.richardson_lucy.compiled_updates import (
-            extrapolate_run,
-            multiply_run,
-        )
+        def update(pairs: Any, weight: Any, scene: Any, *arrays: Any) -> None:
+            run(pairs, weight, scene, smallest, *arrays)
 
         images = [self._inverse_sensitivity, self._scene_tiles]
-        if steps is None:
-            run, smallest = multiply_run(source_version()), np.float32(self._min_factor)
+        self._adjoint.map_runs(self._quotient.values, images, update)
 
-            def update(pairs: Any, weight: Any, scene: Any, *arrays: Any) -> None:
-                run(pairs, weight, scene, smallest, *arrays)
-        else:
-            run, images = extrapolate_run(source_version()), [*images, steps]
-            sizes = tuple(map(np.float32, (momentum, relaxation, MIN_FACTOR, MAX_LOG_CHANGE)))
+    def _extrapolate_compiled(
+        self,
+        back_projection: BlockFilter,
+        changes: Tensor,
+        momentum: float = 0.0,
+        relaxation: float = 1.0,
+        is_combined: bool = False,
+    ) -> None:
+        """Do an accelerated or a combined step in compiled functions."""
+        from unblur_classic.nonblind.richardson_lucy.compiled_updates import extrapolate_run
 
-            def update(pairs: Any, weight: Any, scene: Any, *arrays: Any) -> None:
-                run(pairs, weight, scene, arrays[0], sizes, *arrays[1:])
+        run = extrapolate_run(source_version())
+        bounds = MIN_FACTOR, MAX_LOG_CHANGE, MAX_WEIGHT
+        sizes = tuple(map(np.float32, (momentum, relaxation, *bounds)))
 
-        self._adjoint.map_runs(self._wide_quotient, images, update)
+        def update(pairs: Any, weight: Any, scene: Any, steps: Any, *arrays: Any) -> None:
+            run(pairs, weight, scene, steps, sizes, is_combined, *arrays)
+
+        images = [self._inverse_sensitivity, self._scene_tiles, changes]
+        back_projection.map_runs(self._quotient.values, images, update)
 
     def _for_each_change(self, work: Callable[[Index, Tensor], None]) -> None:
         """Call a function with blocks of the change, which is 0 where there is no consensus."""
-        half = None
+        half, quotient = None, self._quotient.values
         if self._consensus is not None:
-            half = self._consensus.half(self._steps, self._wide_quotient)
+            half = self._consensus.half(self._steps, quotient)
             self._steps += 1
         if self._consensus is None or half is None:
-            self._adjoint.for_each(self._wide_quotient, work)
+            self._adjoint.for_each(quotient, work)
             return
-        total, agrees = self._consensus.agreed_change(self._adjoint, self._wide_quotient, half)
+        total, agrees = self._consensus.agreed_change(self._adjoint, quotient, half)
         if self._log_change is not None:
-            _corner(self._log_change, self.scene.shape[1:]).mul_(agrees)
+            self._log_change[corner(self.scene.shape[1:])].mul_(agrees)
         tiles = self._adjoint.tiles(total)
         for index in self._adjoint.indices(len(total)):
             work(index, tiles[index])
-
-
-def _zeros(like: Tensor, channels: int, *extents: tuple[int, ...]) -> Tensor:
-    """Return zeros of the elementwise largest of several extents."""
-    return zeros_in_huge_pages(like, (channels, *map(max, zip(*extents, strict=True))))
-
-
-def _corner(x: Tensor, extent: tuple[int, ...]) -> Tensor:
-    return x[(..., *(slice(0, n) for n in extent))]

@@ -73,3 +73,18 @@ class RichardsonLucyParams(Params):
         "photons where the gain is known: a number, or a file with that of each pixel; that of the "
         "FITS header (RDNOISE, READNOIS) if left out.",
     )
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether larger steps replace the iterations; an unmatched back projector allows none."""
+        return self.accelerate and not self.is_preview
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the back projector is not the adjoint."""
+        return self.back_projector != "adjoint"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether each iteration leaves the pixels without consensus as they are."""
+        return self.stop == "local-gradient-consensus"

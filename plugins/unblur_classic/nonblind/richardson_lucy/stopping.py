@@ -11,7 +11,7 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.numerics.noise import estimate_noise
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.richardson_lucy.iteration import MIN_PREDICTION
+from unblur_classic.nonblind.richardson_lucy.image_quotient import MIN_PREDICTION
 
 Stop = Literal["fixed", "discrepancy", "gradient-consensus", "local-gradient-consensus"]
 

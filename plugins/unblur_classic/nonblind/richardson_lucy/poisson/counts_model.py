@@ -13,7 +13,7 @@ from unblur.model.context import Context
 from unblur.numerics.boundaries import fill_and_extend
 from unblur.numerics.noise import estimate_noise
 from unblur.numerics.operators import Blur
-from unblur_classic.nonblind.richardson_lucy.iteration import MIN_PREDICTION
+from unblur_classic.nonblind.richardson_lucy.image_quotient import MIN_PREDICTION
 from unblur_classic.nonblind.richardson_lucy.params import RichardsonLucyParams
 from unblur_classic.nonblind.richardson_lucy.poisson.detector_maps import detector_values
 from unblur_classic.nonblind.richardson_lucy.poisson.significance import damping_weight
