@@ -42,6 +42,11 @@ def subroutine(function: Loops) -> Loops:
     """Compile a function for use in `compiled` ones, which keep its code together with theirs.
 
     A division by 0 gives infinity or NaN, as in numpy.
+
+    Functions that are made by one function, with other values enclosed, need a `__qualname__` each:
+    code from two files on disk, which two processes compiled, is linked by that name and a number
+    that counts functions in a process, so that one would be called in place of the other
+    (https://github.com/numba/numba/issues/10486).
     """
     from numba import njit
 

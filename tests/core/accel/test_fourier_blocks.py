@@ -7,6 +7,7 @@ import torch
 pytest.importorskip("numba")
 
 from unblur.accel.elementary import exponential, logarithm
+from unblur.accel.fourier import vector_transforms
 from unblur.accel.fourier.pair_filter import PairFilter
 from unblur.accel.fourier.vector_transforms import factorize
 from unblur.accel.jit import subroutine
@@ -51,3 +52,9 @@ def test_logarithm_and_exponential_agree_with_the_library():
     assert np.isnan(logarithms[0])
     assert np.isnan(powers[0])
     assert logarithms[1] == np.inf
+
+
+def test_passes_of_each_radix_have_a_name_of_their_own_by_which_code_on_disk_is_linked():
+    passes = [value for name, value in vars(vector_transforms).items()
+              if name.startswith(("_split", "_join"))]  # fmt: skip
+    assert len({found.py_func.__qualname__ for found in passes}) == len(passes) == 8

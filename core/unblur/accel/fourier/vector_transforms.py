@@ -49,7 +49,6 @@ def _make_pass(radix: int, is_inverse: bool) -> Any:
     plain = make_butterfly(radix, is_inverse, True)
     factors = 2 * (radix - 1)
 
-    @subroutine
     def apply_pass(
         data: Numbers, at: int, stride: int, length: int, span: int, twiddles: Numbers, first: int
     ) -> None:
@@ -64,7 +63,8 @@ def _make_pass(radix: int, is_inverse: bool) -> Any:
                     position = begin + k * stride * ELEMENT
                     butterfly(data, position, step, twiddles, first + k * factors)
 
-    return apply_pass
+    apply_pass.__qualname__ += f"_{radix}_{'back' if is_inverse else 'forth'}"
+    return subroutine(apply_pass)
 
 
 _split5, _split3, _split4, _split2 = (_make_pass(radix, False) for radix in RADICES)
