@@ -162,6 +162,30 @@ def test_a_tile_of_a_volume_equals_the_whole_with_combined_steps():
     torch.testing.assert_close(part, whole[..., 40:50], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("brightness", "combines"), [(40.0, False), (10.0, True)])
+def test_tiles_with_and_without_points_take_the_steps_of_the_whole(brightness, combines):
+    kernel = gaussian((5, 5, 5), 0.8)
+    blurred = volume(kernel, (12, 20, 90), noise=0.005)[1].clamp_min(0)
+    blurred[..., :47] *= 0.1
+    points = torch.zeros(1, 1, *blurred.shape[1:])
+    points[..., 4:9:4, 4:17:4, 20:24:3] = brightness
+    blurred[:] += torch.nn.functional.conv3d(points, kernel.tensor()[None, None], padding=2)[0]
+    stage = RichardsonLucy(iterations=5)
+    margin = stage.halo(kernel)[2]
+    whole = stage.deconvolve(blurred, kernel, CONTEXT)
+    calibrated = stage.calibrate(blurred, kernel, CONTEXT)
+    assert calibrated._combines == combines
+    differences = []
+    for start in (margin, 50):
+        tile = blurred[..., start - margin : start + 10 + margin].contiguous()
+        for each in (calibrated, stage):
+            part = each.deconvolve(tile, kernel, CONTEXT)[..., margin:-margin]
+            differences.append(float((part - whole[..., start : start + 10]).abs().max()))
+    with_points, own, without_points, own_without = differences
+    assert max(with_points, without_points) <= 1e-5
+    assert (own if combines else own_without) > 1e-3  # where each tile decides
+
+
 def test_only_compact_kernels_have_a_combined_back_projector():
     disk = torch.tensor(np.hypot(*np.ogrid[-4:5, -4:5]) <= 3.5).float()
     assert combined_back_projector(disk / disk.sum(), 6) is None

@@ -60,31 +60,22 @@ def estimate_scene(
     context: Context,
     mask: Tensor | None,
     counts: CountsModel,
+    combines: bool | None = None,
 ) -> SceneEstimate:
-    """Return the scene of an image (C, *spatial), white = 1, after all steps or a stop."""
+    """Return the scene of an image (C, *spatial), white = 1, after all steps or a stop.
+
+    `combines` is what `combined_step_helps` found. Without it combined steps are taken, where there
+    are any, until the likelihood is lower after one.
+    """
     psf = kernel.tensor(device=blurred.device)
     blur = Blur(psf, blurred.shape[1:], mask)
-    pedestal, level = counts.lower_bound(blur)
+    steps, combined_kernel = fastest_steps(params, psf, combines)
+    is_guarded = params.is_accelerated and not params.tv
+    if combines and combined_kernel is not None:
+        is_guarded = False  # tiles take the same steps
+    iterate = _begin(params, blur, counts, combined_kernel, is_guarded, len(steps))
+    scene, (pedestal, level) = iterate.scene, counts.lower_bound(blur)
     stopping_rule = StoppingRule.of(params.stop, blurred, context, mask)
-    steps, combined_kernel = fastest_steps(params, psf)
-    iterate = RichardsonLucyIteration(
-        counts.observed(blur),
-        counts.data,
-        level,
-        GradientConsensus(blur) if params.is_local else None,
-        back_kernel=wiener_butterworth(psf) if params.is_preview else None,
-        combined_kernel=combined_kernel,
-        is_guarded=params.is_accelerated and not params.tv,
-        weight=counts.weight,
-        lower_bound=pedestal,
-        repetitions=len(steps),
-    )
-    scene = iterate.scene
-    scene[:] = counts.first_scene(blur)
-    if params.initial == "smoothed":
-        scene[:] = smoothed(blur, scene)
-    if pedestal is not None:
-        scene.add_(pedestal)
     background = level - counts.level + counts.background
     if params.tv:
         contrast = measure_contrast(blurred, context, mask).reshape([-1] + [1] * blur.ndim)
@@ -110,6 +101,57 @@ def estimate_scene(
     return SceneEstimate(scene if pedestal is None else scene - pedestal, blur, iterations)
 
 
+def combined_step_helps(
+    params: RichardsonLucyParams,
+    blurred: Tensor,
+    kernel: Kernel,
+    mask: Tensor | None,
+    counts: CountsModel,
+) -> bool | None:
+    """Return whether the likelihood is higher after a first combined step, None if there is none.
+
+    It is found on a part of an image, for all its tiles: where the likelihood is lower, it is so
+    after the first of them (`benchmarks/richardson_lucy_volumes.py`).
+    """
+    psf = kernel.tensor(device=blurred.device)
+    steps, combined_kernel = fastest_steps(params, psf)
+    if combined_kernel is None:
+        return None
+    blur = Blur(psf, blurred.shape[1:], mask)
+    iterate = _begin(params, blur, counts, combined_kernel, True, 2)
+    return iterate(is_combined=True) and iterate(*steps[-1][:2])
+
+
+def _begin(
+    params: RichardsonLucyParams,
+    blur: Blur,
+    counts: CountsModel,
+    combined_kernel: Tensor | None,
+    is_guarded: bool,
+    repetitions: int,
+) -> RichardsonLucyIteration:
+    """Return the iteration at its first scene."""
+    pedestal, level = counts.lower_bound(blur)
+    iterate = RichardsonLucyIteration(
+        counts.observed(blur),
+        counts.data,
+        level,
+        GradientConsensus(blur) if params.is_local else None,
+        back_kernel=wiener_butterworth(blur.kernel) if params.is_preview else None,
+        combined_kernel=combined_kernel,
+        is_guarded=is_guarded,
+        weight=counts.weight,
+        lower_bound=pedestal,
+        repetitions=repetitions,
+    )
+    iterate.scene[:] = counts.first_scene(blur)
+    if params.initial == "smoothed":
+        iterate.scene[:] = smoothed(blur, iterate.scene)
+    if pedestal is not None:
+        iterate.scene.add_(pedestal)
+    return iterate
+
+
 def fewest_steps(params: RichardsonLucyParams) -> list[AcceleratedStep]:
     """Return the steps that do what `iterations` plain ones do, without combined ones."""
     if params.is_accelerated:
@@ -118,14 +160,15 @@ def fewest_steps(params: RichardsonLucyParams) -> list[AcceleratedStep]:
 
 
 def fastest_steps(
-    params: RichardsonLucyParams, kernel: Tensor
+    params: RichardsonLucyParams, kernel: Tensor, combines: bool | None = None
 ) -> tuple[list[AcceleratedStep], Tensor | None]:
     """Return the steps with a kernel, and the back projector of combined ones if there are any.
 
-    Of volumes with a compact kernel they are fewer.
+    Of volumes with a compact kernel they are fewer, unless `combines` is False.
     """
     is_local = params.is_local or bool(params.tv) or bool(params.min_significance)
-    if params.is_accelerated and kernel.ndim == 3 and not is_local:
+    is_possible = params.is_accelerated and kernel.ndim == 3 and not is_local
+    if is_possible and combines is not False:
         steps, count = combined_steps(params.iterations)
         back = combined_back_projector(kernel, count) if count else None
         if back is not None:
