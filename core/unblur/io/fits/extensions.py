@@ -61,6 +61,27 @@ def is_offset_plio(hdu: Any) -> bool:
     )
 
 
+def describe_lost_fractions(hdu: Any, number: int, path: Path) -> tuple[str, ...]:
+    """Return a note if floats were compressed as whole numbers, or none.
+
+    Only GZIP compresses floats themselves. The others compress integers, to which a scale per tile
+    belongs; without one (`quantize_level=0`), astropy (8.0.2) casts floats to integers.
+    """
+    from astropy.io import fits
+
+    name = str(getattr(hdu, "compression_type", ""))
+    if int(hdu.header["BITPIX"]) > 0 or name not in ("RICE_1", "HCOMPRESS_1", "PLIO_1"):
+        return ()
+    with fits.open(path, disable_image_compression=True) as tables:
+        stored = tables[number]
+        if "ZSCALE" in stored.columns.names or "ZSCALE" in stored.header:
+            return ()
+    return (
+        f"its floats were compressed by {name} without quantization, which keeps whole numbers "
+        "only: the decimals are lost; compress the original anew, with GZIP or quantization.",
+    )
+
+
 def _is_named(hdu: Any, number: int, part: str) -> bool:
     """Return whether `part` is the number of an extension, its name, or its name and version."""
     if part.isdecimal():

@@ -21,7 +21,7 @@ from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
 from unblur.io.fits.companions import describe_companions, find_companions
-from unblur.io.fits.extensions import find_image, is_offset_plio
+from unblur.io.fits.extensions import describe_lost_fractions, find_image, is_offset_plio
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
@@ -85,6 +85,7 @@ class FitsReader(Reader):
                 data = np.array(hdu.data if by_astropy else pixels[...], dtype=dtype)
             sizes, units = pixel_scale(header, names)
             companions = find_companions(hdus, number, file)
+            notes = describe_lost_fractions(hdu, number, file)
             kept = {
                 "header": header.tostring(sep="\n"),
                 "primary": None if primary is None else primary.tostring(sep="\n"),
@@ -94,7 +95,7 @@ class FitsReader(Reader):
         metadata: dict[str, Any] = {
             "format": "fits",
             "file_axes": names,
-            "notes": describe_companions(companions),
+            "notes": (*notes, *describe_companions(companions)),
             "fits": kept,
         }
         return Image(

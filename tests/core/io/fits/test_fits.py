@@ -149,6 +149,23 @@ def test_compressed_images_are_read(tmp_path):
     np.testing.assert_array_equal(fits.getdata(tmp_path / "out.fits"), data)
 
 
+def test_floats_that_were_compressed_as_whole_numbers_are_noted(tmp_path):
+    data = RNG.normal(1, 1, (60, 70)).astype(np.float32)
+    for name, level, noted in (
+        ("RICE_1", 0, True),
+        ("HCOMPRESS_1", 0, True),
+        ("RICE_1", 16, False),
+        ("GZIP_1", 0, False),
+    ):
+        packed = fits.CompImageHDU(data, compression_type=name, quantize_level=level)
+        packed.writeto(tmp_path / "in.fits", overwrite=True)
+        image = read_image(tmp_path / "in.fits")
+        assert bool((image.data % 1 == 0).all()) == noted
+        notes = [n for n in image.metadata["notes"] if f"{name} without quantization" in n]
+        assert len(notes) == noted
+        assert image.dtype == np.float32
+
+
 def test_cubes_are_bands_and_unnamed_single_axes_fall_away(tmp_path):
     data = RNG.normal(0, 1, (1, 5, 20, 30)).astype(np.float32)
     header = fits.Header([("CTYPE3", "FREQ"), ("CTYPE4", "STOKES")])
