@@ -268,9 +268,13 @@ def test_the_translation_of_an_ome_zarr_moves_with_a_crop(tmp_path):
 
 def test_the_first_image_of_an_ome_tiff_is_read_with_a_note(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
-        for _ in range(3):
-            tif.write(STACK, metadata={"axes": "ZYX"})
+        for number in range(3):
+            sizes = {"PhysicalSizeX": 0.1 + number, "PhysicalSizeXUnit": "µm"}
+            tif.write(STACK + number, metadata={"axes": "ZYX", **sizes})
     (note,) = unblur.read_image(tmp_path / "a.ome.tif").metadata["notes"]
     assert "holds 3 images, of which this is the first" in note
     assert note.endswith("a.ome.tif[1].")
-    assert unblur.read_image(tmp_path / "a.ome.tif[1]").metadata["notes"] == ()
+    second = unblur.read_image(tmp_path / "a.ome.tif[1]")
+    assert second.metadata["notes"] == ()
+    assert second.pixel_size["X"] == pytest.approx(1.1)
+    np.testing.assert_array_equal(second.data, STACK + 1)
