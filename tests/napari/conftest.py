@@ -168,3 +168,20 @@ def wait_until_idle(qtbot: Any) -> Callable[[Any], None]:
         )
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def manifests():
+    """Register the manifests of the installed plugins, as a start of napari does."""
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
+
+
+@pytest.fixture
+def opened(manifests):
+    """Open a file in a viewer without a window, by the reader of the package."""
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    return lambda path, **options: viewer.open(str(path), plugin="unblur", **options)
