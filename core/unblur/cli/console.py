@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +41,8 @@ def print_status(text: str) -> None:
 
 def print_json(content: Any) -> None:
     """Print a machine-readable result on stdout."""
+    import json
+
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if printable(text) != text:  # names that are not text keep their escapes
         text = json.dumps(content, indent=2, default=str)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,6 +95,8 @@ def _formats(known: Registry) -> list[dict[str, Any]]:
 
 
 def _plugins(known: Registry) -> list[dict[str, Any]]:
+    from importlib import metadata
+
     causes = {broken.name: broken.cause for broken in known.broken}
     homes = {
         entry.name: entry.dist.name + " " + entry.dist.version

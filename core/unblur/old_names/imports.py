@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unblur.old_names.attributes import add_old_attributes, attributes_of
 from unblur.old_names.warning import warn_renamed
 from unblur.renamed import ATTRIBUTES, MODULES, NAMES
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    # The base classes add nothing that is used here, and take a third of `import unblur`: they
+    # import tempfile, shutil and random.
+    Loader = MetaPathFinder = object
+
+_CHANGED_MODULES = frozenset(key.partition(":")[0] for key in (*NAMES, *ATTRIBUTES))
+"""Modules some of whose contents were renamed."""
 
 
 def _names_of(module: str) -> dict[str, str]:
@@ -92,7 +101,7 @@ class OldNames(MetaPathFinder):
             return ModuleSpec(fullname, _RenamedModule(MODULES[fullname]))
         if head in MODULES:
             return ModuleSpec(fullname, _RenamedModule(MODULES[head] + fullname[len(head) :]))
-        if fullname in self._searched or fullname not in set(_modules_with_old_names()):
+        if fullname in self._searched or fullname not in _CHANGED_MODULES:
             return None
         spec = self._spec_of_others(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -112,10 +121,6 @@ class OldNames(MetaPathFinder):
             self._searched.discard(fullname)
 
 
-def _modules_with_old_names() -> Iterator[str]:
-    yield from (key.partition(":")[0] for key in (*NAMES, *ATTRIBUTES))
-
-
 def install() -> None:
     """Make modules and their contents importable under their old names.
 
@@ -124,6 +129,5 @@ def install() -> None:
     if any(isinstance(finder, OldNames) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, OldNames())
-    for name in dict.fromkeys(_modules_with_old_names()):
-        if name in sys.modules:
-            add_old_names(sys.modules[name])
+    for name in _CHANGED_MODULES & sys.modules.keys():
+        add_old_names(sys.modules[name])

@@ -81,6 +81,19 @@ def test_help_imports_nothing_heavy_and_starts_at_once():
     assert float(done.stdout.rpartition("seconds:")[2]) < 0.5
 
 
+def test_the_package_itself_imports_little():
+    done = python(
+        """
+        import sys
+        before = set(sys.modules)
+        import unblur
+        unneeded = {"importlib.metadata", "importlib.resources", "json", "numpy", "tempfile"}
+        print("loaded:", *sorted((set(sys.modules) - before) & unneeded))
+        """
+    )
+    assert re.search(r"^loaded:$", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.serial
 def test_a_run_imports_torch_and_what_its_pipeline_uses(files):
     done = python(
