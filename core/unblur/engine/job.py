@@ -70,8 +70,6 @@ class DeblurJob:
         The blocks that the stages work on.
     values : ValueSummary
         Range and hash of the image's values.
-    reader : RegionReader
-        Reads the image by regions.
     processor : BlockProcessor
         Processes one block or tile; with the kernel if it was given.
     origin : str
@@ -90,7 +88,6 @@ class DeblurJob:
     pipeline: Pipeline
     layout: Layout
     values: ValueSummary
-    reader: RegionReader
     processor: BlockProcessor
     origin: str = "given"
     confidence: float | None = None
@@ -159,13 +156,11 @@ class DeblurJob:
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context
         )
-        reader = RegionReader.of(image)
         return cls(
             image,
             built.pipeline,
             layout,
             values,
-            reader,
             processor,
             built.origin,
             choices=built.choices,
@@ -205,6 +200,11 @@ class DeblurJob:
         index = (0,) if window.z_slice is None else (0, slice(None), 0)
         unreadable = None if region.unreadable is None else region.unreadable[(0, *index[2:])]
         return self.processor.tensors(region.values[index], unreadable)[:2]
+
+    @cached_property
+    def reader(self) -> RegionReader:
+        """Reads the image by regions."""
+        return RegionReader.of(self.image)
 
     @cached_property
     def statistics(self) -> ImageStatistics:

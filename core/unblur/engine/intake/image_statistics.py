@@ -78,15 +78,13 @@ class ImageStatistics:
         )
 
 
-def gradient_energy(
-    blurred: torch.Tensor, mask: torch.Tensor | None, volumetric: bool = False
-) -> float:
+def gradient_energy(blurred: torch.Tensor, mask: torch.Tensor | None) -> float:
     """Return the mean squared gradient of a block (C, *spatial): its information on the blur.
 
-    Averaging 2x2 pixels first keeps noise from counting as texture. The energy is multiplied by
-    the share of valid pixels.
+    Of a volume it is that of the largest values along its depth. Averaging 2x2 pixels first keeps
+    noise from counting as texture. The energy is multiplied by the share of valid pixels.
     """
-    plane = blurred.amax(1) if volumetric else blurred
+    plane = blurred.amax(1) if blurred.ndim == 4 else blurred
     coarse = torch.nn.functional.avg_pool2d(plane, 2) if min(plane.shape[-2:]) > 3 else plane
     energy = coarse.diff(dim=-1)[..., :-1, :].square() + coarse.diff(dim=-2)[..., :-1].square()
     valid = 1.0 if mask is None else float(mask.mean())

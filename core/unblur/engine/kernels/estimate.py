@@ -137,7 +137,7 @@ def _kernel_of_block(job: DeblurJob, log: RunLog) -> KernelResult:
     blocks = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
     best = blocks[0]
     if len(blocks) > 1:
-        best = max(blocks, key=lambda block: gradient_energy(*job.read(block), layout.volumetric))
+        best = max(blocks, key=lambda block: gradient_energy(*job.read(block)))
     blurred, mask = job.read(best)
     result = run_until_kernel(blurred, job.stages, job.context, mask)
     log.add_steps(result)

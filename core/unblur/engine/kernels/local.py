@@ -119,9 +119,7 @@ def local_kernels(
     found: Grid = {}
     confidences: dict[Cell, float | None] = {}
     choices: dict[Cell, Choices] = {}
-    texture = {
-        cell: gradient_energy(*read(tile), layout.volumetric) for cell, tile in grid.tiles.items()
-    }
+    texture = {cell: gradient_energy(*read(tile)) for cell, tile in grid.tiles.items()}
     threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
     textured = [cell for cell, energy in texture.items() if energy > threshold]
     silent = context.silent()

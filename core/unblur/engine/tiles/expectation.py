@@ -266,7 +266,7 @@ def _piece(job: DeblurJob, edge: int) -> Tile:
     windows = spread_windows(job.layout, edge, CANDIDATES)
     if len(windows) == 1:
         return windows[0]
-    return max(windows, key=lambda tile: gradient_energy(*job.read(tile), job.layout.volumetric))
+    return max(windows, key=lambda tile: gradient_energy(*job.read(tile)))
 
 
 def _run(job: DeblurJob, processor: BlockProcessor, piece: Tile) -> None:

@@ -13,7 +13,7 @@ from unblur.accel.memory import available
 from unblur.engine.job import SizeLimits
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint, profile_memory
-from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit
+from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit, round_down_size
 from unblur.engine.tiles.tiling import Tiling
 from unblur.model.block_layout import Layout
 from unblur.model.image import Image
@@ -214,7 +214,8 @@ def make_plan(
     tz_group = (1, 1)
     if chunk_shape is not None:
         spatial_chunk = chunk_shape[-len(size) :]
-        size = align_size(size, layout.spatial, spatial_chunk, keep=stated != "auto")
+        align = align_size if stated == "auto" else round_down_size
+        size = align(size, layout.spatial, spatial_chunk)
         tz_group = group_blocks(chunk_shape, layout, size, job.image.dtype.itemsize)
     tiling = Tiling(layout, size, halo, tz_group)
     workers = min(workers, len(tiling))

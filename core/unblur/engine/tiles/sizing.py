@@ -49,17 +49,29 @@ def largest_fit(
 
 
 def align_size(
-    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int], keep: bool = False
+    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int]
 ) -> tuple[int, ...]:
-    """Return a tile size whose extents are multiples of a chunk's, where that is no larger.
+    """Return extents of tiles of about one size, multiples of a chunk's and no larger than `size`.
 
-    With `keep`, extents are only rounded down to a multiple.
+    An extent that is the whole image's, or smaller than a chunk's, stays.
     """
-    found = []
-    for s, n, chunk in zip(size, spatial, chunk_shape, strict=True):
-        fits = s >= n or chunk > s
-        found.append(s if fits else s // chunk * chunk if keep else balanced_size(n, s, chunk))
-    return tuple(found)
+    return tuple(
+        s if s >= n or chunk > s else balanced_size(n, s, chunk)
+        for s, n, chunk in zip(size, spatial, chunk_shape, strict=True)
+    )
+
+
+def round_down_size(
+    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int]
+) -> tuple[int, ...]:
+    """Return extents of a tile rounded down to multiples of a chunk's.
+
+    An extent that is the whole image's, or smaller than a chunk's, stays.
+    """
+    return tuple(
+        s if s >= n or chunk > s else s // chunk * chunk
+        for s, n, chunk in zip(size, spatial, chunk_shape, strict=True)
+    )
 
 
 def group_blocks(

@@ -210,7 +210,7 @@ def most_textured_windows(layout: Layout, edge: int, read: Read, count: int) -> 
     """
     scored = []
     for window in spread_windows(layout, edge):
-        energy = gradient_energy(*read(window), layout.volumetric)
+        energy = gradient_energy(*read(window))
         if energy > 0:
             scored.append((energy, window.number, window))
     scored.sort(key=lambda entry: (-entry[0], entry[1]))
