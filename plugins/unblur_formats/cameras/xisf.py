@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -55,9 +56,11 @@ class XisfReader(Reader):
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; lazy ones read regions on demand if the block is not compressed."""
         file, part = split_part(path)
-        found = read_images(file)
+        header = read_header(file)
+        found = find_images(header)
         number = choose_part(file, part, [image.get("id", "") for image in found])
         facts, block = describe_image(found[number], file)
+        facts = replace(facts, notes=describe_order(header, facts))
         if not lazy:
             block.verify(file)
         return assemble(
@@ -66,8 +69,8 @@ class XisfReader(Reader):
         )  # fmt: skip
 
 
-def read_images(path: Path) -> list[ET.Element]:
-    """Return the elements of the images in the header of a file."""
+def read_header(path: Path) -> ET.Element:
+    """Return the root element of the header of a file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         prefix = file.read(_PREFIX)
@@ -77,12 +80,41 @@ def read_images(path: Path) -> list[ET.Element]:
         if length > min(size - _PREFIX, _MAX_HEADER):
             raise ImageError(f"{path} is cut short or damaged: its header states {length} bytes.")
         text = file.read(length).decode("utf-8", "replace").rstrip("\0")
-    return list(parse_xml(text, str(path)).iterfind("{*}Image"))
+    return parse_xml(text, str(path))
+
+
+def find_images(header: ET.Element) -> list[ET.Element]:
+    """Return the elements of the images in a header."""
+    return list(header.iterfind("{*}Image"))
+
+
+def describe_order(header: ET.Element, facts: FileFacts) -> tuple[str, ...]:
+    """Return a note if the program that wrote the file may have scrambled the pixels, or none.
+
+    The Python package xisf (0.9.7) takes arrays of 1 or 3 channels to have them last, and stores
+    all others as they lie, below a geometry that is their shape.
+    """
+    writer = next(
+        (
+            element.text or ""
+            for element in header.iterfind("{*}Metadata/{*}Property")
+            if element.get("id") == "XISF:CreatorModule"
+        ),
+        "",
+    )
+    count = facts.shape[facts.axes.index("C")] if "C" in facts.axes else 1
+    if count in (1, 3) or not writer.startswith("XISF Python Module"):
+        return ()
+    return (
+        f"the file was written by the Python package xisf, which (version 0.9.7) stores images of "
+        f"{count} channels in another order than the file states: see whether its pixels are in "
+        "their places.",
+    )
 
 
 def open_image(path: Path, part: str) -> Any:
     """Return an array-like over the pixels of the image with the number `part`."""
-    facts, block = describe_image(read_images(path)[int(part)], path)
+    facts, block = describe_image(find_images(read_header(path))[int(part)], path)
     return open_block(path, block, facts.dtype, facts.shape)
 
 

@@ -126,6 +126,19 @@ def test_each_image_can_be_asked_for(tmp_path):
         read_image(tmp_path / "a.xisf[2]")
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("writer", ["XISF Python Module v0.9.7", "PixInsight"])
+def test_an_order_that_the_file_may_not_have_is_noted(tmp_path, writer, count):
+    values = RNG.integers(0, 60000, (count, 8, 9), dtype=np.uint16)
+    attributes, data, _ = image_element(values)
+    properties = f'<Property id="XISF:CreatorModule" type="String">{writer}</Property>'
+    text = f'<Image {attributes} location="attachment:4096:{len(data)}"/>'
+    header = with_header(f"{text}<Metadata>{properties}</Metadata>")
+    (tmp_path / "a.xisf").write_bytes(header.ljust(4096, b"\0") + data)
+    notes = read_image(tmp_path / "a.xisf").metadata["notes"]
+    assert any(f"of {count} channels" in n for n in notes) == (writer[0] == "X" and count != 3)
+
+
 def test_what_is_wrong_with_an_xisf_file_is_said(tmp_path):
     values = RNG.integers(0, 65536, (1, 20, 24), dtype=np.uint16)
     write_xisf(tmp_path / "a.xisf", image_element(values))
