@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unblur.accel.memory import is_out_of_memory, release
 from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.normalization import Nonfinite, Saturated
 from unblur.engine.job import DeblurJob, as_pipeline
-from unblur.engine.kernels.estimate import KernelResult, find_kernels
-from unblur.engine.report import Result, RunLog, make_report, now
+from unblur.engine.report import Result
 from unblur.engine.running.batch import Frozen, Item, Summary, run_batch
-from unblur.engine.tiles.decision import choose_way
+from unblur.engine.running.one_image import choose_way, run_job
 from unblur.engine.tiles.expectation import expect, measure_warm_up
-from unblur.engine.tiles.planning import Plan, Way, make_plan, with_assumed_kernel
-from unblur.engine.tiles.runner import prepare_for_tiles, run_lazily, run_tiles, run_whole
+from unblur.engine.tiles.planning import Plan, make_plan, with_assumed_kernel
 from unblur.model.array_input import as_image
 from unblur.model.context import Context, Progress, resolve_device
-from unblur.numerics.psf.image_fit import with_image_pixels
 from unblur.pipeline import Pipeline
 
 
@@ -243,70 +238,6 @@ def deblur_batch(
         return job, lambda result: replace(result, image=arrange(result.image))
 
     return run_batch(items, prepare, run_job, context, frozen)
-
-
-def run_job(job: DeblurJob, way: Way | None = None) -> Result:
-    """Deblur an image whole, in tiles, or lazily, as it is given and as memory allows.
-
-    Parameters
-    ----------
-    job : DeblurJob
-        Image, pipeline and kernel; its context reports the progress and requests cancellation.
-    way : {"whole", "tiled", "lazy"}, optional
-        How to process it, where that is decided; `choose_way` decides otherwise.
-
-    Returns
-    -------
-    Result
-        With `image` an `Image`, lazy if the job's is.
-
-    Raises
-    ------
-    UnblurError
-        With what does not fit and what to do.
-    Cancelled
-        If the user requested it.
-    """
-    began, started = time.perf_counter(), now()
-    way = way or choose_way(job)
-    kernel = find_kernels(job)
-    values, kernel, log = _run(job, kernel, way)
-    report = make_report(job, kernel, log, started, time.perf_counter() - began)
-    latent = None if kernel.estimate is None else kernel.estimate.latent
-    return Result(
-        image=job.image.with_data(values),
-        kernel=None if kernel.field is None else with_image_pixels(kernel.field, job.image),
-        report=report,
-        latent=None if latent is None or job.layout.count > 1 else latent.cpu().numpy(),
-    )
-
-
-def _run(job: DeblurJob, kernel: KernelResult, way: Way) -> tuple[Any, KernelResult, RunLog]:
-    """Return the deblurred values, the kernels, and the log of the whole run."""
-    log = RunLog.of(job.stages)
-    log.add(kernel.log)
-    processor = replace(job.processor, field=kernel.field)
-    if way == "whole":
-        try:
-            values, kernel, later = run_whole(job, processor, kernel)
-        except Exception as error:
-            if not is_out_of_memory(error) or _needs_whole(job, kernel):
-                raise
-            release(job.context.device)
-            log.warn("memory ran out on the whole image; it was cut into tiles.")
-        else:
-            log.add(later)
-            return values, kernel, log
-    processor = prepare_for_tiles(job, processor, log)
-    run = run_lazily if way == "lazy" else run_tiles
-    values, later = run(job, processor, make_plan(job, processor, way))
-    log.add(later)
-    return values, kernel, log
-
-
-def _needs_whole(job: DeblurJob, kernel: KernelResult) -> bool:
-    """Return whether each block finds its own kernel, which takes the whole of it."""
-    return kernel.field is None and any(stage.kind == "kernel" for stage in job.stages)
 
 
 def _context(

@@ -213,6 +213,38 @@ class DeblurJob:
         return ImageStatistics.of(map(self.read, windows), self.context.noise)
 
 
+@dataclass(frozen=True, eq=False)
+class PlanRequest:
+    """An image and a pipeline of which a decision is wanted before any value is read."""
+
+    image: Image
+    pipeline: Pipeline
+    layout: Layout
+    processor: BlockProcessor
+    limits: SizeLimits
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        built: BuiltPipeline,
+        context: Context,
+        limits: SizeLimits = DEFAULT_LIMITS,
+    ) -> PlanRequest:
+        """Return the request; `image` may be lazy."""
+        built = built.for_image(image)
+        layout = built.layout(image)
+        scale = Normalization(0.0, image.white, image.dtype)
+        processor = BlockProcessor(
+            built.stages, built.field, scale, "keep", layout.channels, context
+        )
+        return cls(image, built.pipeline, layout, processor, limits)
+
+
+Plannable = DeblurJob | PlanRequest
+"""What a plan and the decision how an image is processed depend on."""
+
+
 def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pipeline:
     """Return the pipeline of that name or file, with params overridden.
 

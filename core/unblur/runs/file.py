@@ -189,7 +189,8 @@ def _read(source: Path, options: RunOptions, *, lazy: Lazy) -> Image:
 
 def _way(image: Image, files: FileJob, options: RunOptions) -> Way:
     """Return how an image is processed: whole, in tiles, or in recorded tiles."""
-    from unblur.engine.tiles.decision import PlanRequest, choose_way
+    from unblur.engine.job import PlanRequest
+    from unblur.engine.running.one_image import choose_way
 
     is_resumed = options.resume and journal_path(files.output).exists()
     request = PlanRequest.of(image, options.pipeline, options.context, _limits(options))

@@ -11,8 +11,8 @@ from engine_stages import Sharpen
 from unblur.accel.memory import AllocationCounter, available, is_out_of_memory
 from unblur.engine import deblur, run_job
 from unblur.engine.job import DeblurJob, SizeLimits
+from unblur.engine.running.one_image import choose_way
 from unblur.engine.tiles import planning
-from unblur.engine.tiles.decision import choose_way
 from unblur.engine.tiles.footprint import profile_memory
 from unblur.errors import UnblurError
 from unblur.model.context import Context

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 
 from unblur.accel.memory import available
-from unblur.engine.job import SizeLimits
+from unblur.engine.job import Plannable
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint, profile_memory
 from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit, round_down_size
 from unblur.engine.tiles.tiling import Tiling
-from unblur.model.block_layout import Layout
-from unblur.model.image import Image
 from unblur.model.kernel import KernelField
 from unblur.numerics.synthesis import gaussian_kernel
-from unblur.pipeline import Pipeline
 
 Way = Literal["whole", "tiled", "streamed", "lazy"]
 """How an image is processed: whole; in tiles in memory; in tiles into a file, each recorded as it
@@ -37,35 +34,6 @@ PER_WORKER = 125 * 10**6
 
 ASSUMED_SIZE = 31
 """Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
-
-
-class Plannable(Protocol):
-    """What a decision depends on, of a `DeblurJob` or a `PlanRequest`."""
-
-    @property
-    def image(self) -> Image:
-        """The image, of which no value is read."""
-        ...
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """With every override applied."""
-        ...
-
-    @property
-    def layout(self) -> Layout:
-        """The blocks that the stages work on."""
-        ...
-
-    @property
-    def processor(self) -> BlockProcessor:
-        """Processes one block or tile; with the kernel if it was given."""
-        ...
-
-    @property
-    def limits(self) -> SizeLimits:
-        """Sizes at which the engine changes its way of working."""
-        ...
 
 
 @dataclass(frozen=True)
