@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field
 from torch import Tensor
@@ -19,44 +18,47 @@ from unblur.numerics.optics.optical_params import OpticalParams
 from unblur.numerics.optics.optics_kernels import optics_kernels
 from unblur.numerics.regions import gradient_energy
 from unblur_classic.optics.held_out_prediction import HeldOutPrediction
-from unblur_classic.optics.parameter_fit import FittedParameter, fit_parameter
+from unblur_classic.optics.line_search import Deviance, Values
+from unblur_classic.optics.parameter_fit import fit_parameters
+from unblur_classic.optics.searched_parameters import (
+    WORDS,
+    FittedName,
+    describe_fit,
+    searched_parameter,
+)
 
 FEWEST_PLANES = 5
 """Smallest number of planes of a stack on which optics are fitted, dimensionless."""
-
-SPHERICAL_STEP, SPHERICAL_LIMIT, SPHERICAL_RANGE = 0.1, 0.08, 0.6
-"""Step of the search for the spherical aberration, largest standard deviation of one that counts
-as determined, and largest change from the initial value: root mean square in wavelengths."""
-
-NA_STEP, NA_LIMIT, NA_RANGE = 0.05, 0.03, 0.25
-"""The same of the numerical aperture, as fractions of the initial value, dimensionless."""
-
-MAX_DEVIATIONS = 2.0
-"""Largest distance of the value of the optics from a fitted one that agrees with it, in standard
-deviations."""
-
-LARGEST_NA = 0.99
-"""Largest numerical aperture, as a fraction of the refractive index of the immersion."""
 
 
 class FittedOptics(stages.KernelEstimator):
     """The theoretical PSF of a microscope, refined on a stack of unknown content.
 
-    The spherical aberration and the numerical aperture of `optics` are changed until the PSF
-    explains the stack best: a tenth of the voxels are left out, the others are deconvolved by
-    Richardson-Lucy, and the Poisson likelihood of those left out is maximised. It assumes counted
-    photons and a non-negative scene, and nothing else of the scene. All channels have the same
-    values.
+    The spherical aberration and the numerical aperture of `optics`, or the depth or the refractive
+    index of the sample, are changed until the PSF explains the stack best: a tenth of the voxels
+    are left out, the others are deconvolved by Richardson-Lucy, and the Poisson likelihood of those
+    left out is maximised. It assumes counted photons and a non-negative scene, and nothing else of
+    the scene. All channels have the same values.
+
+    A deconvolution that has not converged explains less aberration best than there is, and one that
+    fits noise explains more. The number of iterations is that which predicts best, and the bias
+    that is left is measured on a stack that is simulated from the scene that was found (a
+    parametric bootstrap). Parameters are added one after the other and fitted together; a further
+    one is used where all are determined and it differs from the value of the optics by more than
+    two deviations.
 
     A fitted value has a standard deviation. Where it is too large (for the spherical aberration
-    above 0.08 wavelengths and above the change, for the NA above 3 % of it), or where the
-    likelihood has no maximum in the range that is searched, the stack does not determine the
-    value, and that of the optics is kept. The report (`kernel.choices`) states value and deviation,
-    whether the value is determined, and whether that of the optics lies within two deviations.
-    Spherical aberration is often determined, a numerical aperture seldom: a scene of finer
-    structure explains a larger aperture as well. A displacement along the axis is that of the
-    scene and cannot be determined; the PSF is centred on its best focus. On fewer than 5 planes
-    nothing is fitted.
+    above 0.08 wavelengths, for depth and index above what changes it by as much, for the NA above
+    3 % of it, and above half of the change), or where the likelihood has no maximum in the range
+    that is searched, the stack does not determine the value, and that of the optics is kept. The
+    report (`kernel.choices`) states value and deviation, whether the value is determined, and
+    whether that of the optics lies within
+    two deviations. Spherical aberration is often determined, a numerical aperture seldom: a scene
+    of finer structure explains a larger aperture as well. A mismatch of indices adds mostly
+    spherical aberration too, in proportion to depth: of spherical aberration, depth and index one
+    can be determined, where the others are known. A displacement of the focus is one of the scene
+    and cannot be determined; the PSF is centred on its best focus. On fewer than 5 planes nothing
+    is fitted.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ class FittedOptics(stages.KernelEstimator):
     .. [1] E. F. Y. Hom et al., "AIDA: an adaptive image deconvolution algorithm with application to
        multi-frame and three-dimensional data", JOSA A 24, 2007 (deconvolution with a PSF that is
        refined on the image).
-    .. [2] J. Markham, J.-A. Conchello, "Parametric blind deconvolution: a robust method for the
+    .. [2] B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 10.
+    .. [3] J. Markham, J.-A. Conchello, "Parametric blind deconvolution: a robust method for the
        simultaneous estimation of image and blur", JOSA A 16, 1999.
 
     Examples
@@ -91,9 +94,11 @@ class FittedOptics(stages.KernelEstimator):
     class Params(OpticalParams):
         """Optics of the microscope, from which the fit starts, and what is fitted."""
 
-        fit: tuple[Literal["spherical", "na"], ...] = Field(
+        fit: tuple[FittedName, ...] = Field(
             ("spherical", "na"),
-            description="What is fitted: the spherical aberration, the numerical aperture.",
+            description="What is fitted, the most certain first: spherical aberration, numerical "
+            "aperture, depth_um where sample_index is another than the immersion's, or "
+            "sample_index where depth_um is stated.",
         )
 
     def prepare_for_image(self, image: Image, ndim: int) -> Self:
@@ -153,36 +158,38 @@ class FittedOptics(stages.KernelEstimator):
         self, blurred: Tensor, stated: StatedOptics, context: Context, mask: Tensor | None
     ) -> tuple[Any, dict[str, str], list[str]]:
         """Return params with the fitted values, each value in words, and notes."""
-        optics = resolve_optics(self.params, stated, 3)
-        beam = optics[0].microscope.beams[0]
+        beam = resolve_optics(self.params, stated, 3)[0].microscope.beams[0]
+        names = list(dict.fromkeys(self.params.fit))
+        searched = [searched_parameter(name, self.params, beam) for name in names]
         prediction = HeldOutPrediction(blurred, context, mask)
-        spherical = self.params.spherical
-        searched = {
-            "spherical": (spherical, SPHERICAL_STEP, SPHERICAL_LIMIT, SPHERICAL_RANGE, None),
-            "na": (beam.na, NA_STEP * beam.na, NA_LIMIT * beam.na, NA_RANGE * beam.na,
-                   LARGEST_NA * beam.immersion_index),
-        }  # fmt: skip
-        params, choices, notes = self.params, {}, []
-        for name in dict.fromkeys(self.params.fit):
-            start, step, limit, reach, largest = searched[name]
-            bounds = start - reach, min(start + reach, largest or start + reach)
 
-            def deviance(value: float, params: Any = params, name: str = name) -> Tensor:
-                changed = params.model_copy(update={name: value})
-                return prediction.deviance(self._kernels(changed, stated, prediction.shape))
+        def deviance_of(prediction: HeldOutPrediction) -> Deviance:
+            return lambda values: prediction.deviance(kernels(values))
 
-            fitted = fit_parameter(deviance, start, step, bounds, limit)
-            if name == "spherical":  # found too small rather than too large; see docs/psf.md
-                fitted = replace(fitted, limit=max(limit, abs(fitted.value - start)))
-            if fitted.is_determined:
-                params = params.model_copy(update={name: fitted.value})
-            else:
+        def kernels(values: Values) -> list[Kernel]:
+            changed = self.params.model_copy(update=dict(zip(names, values, strict=True)))
+            return self._kernels(changed, stated, prediction.shape)
+
+        prediction = prediction.with_best_iterations(
+            kernels(tuple(parameter.start for parameter in searched))
+        )
+        fits = fit_parameters(
+            deviance_of(prediction),
+            lambda values: deviance_of(prediction.simulated(kernels(values))),
+            searched,
+        )
+        changes, choices, notes = {}, {}, []
+        for one, fitted in zip(searched, fits, strict=True):
+            word, unit = WORDS[one.name]
+            if fitted.is_used:
+                changes[one.name] = fitted.value
+            elif not fitted.is_determined:
                 notes.append(
-                    f"the stack does not determine the {WORDS[name][0]}; that of the optics, "
-                    f"{start:.3g}{WORDS[name][1]}, is used."
+                    f"the stack does not determine the {word}; that of the optics, "
+                    f"{one.start:.3g}{unit}, is used."
                 )
-            choices[f"fitted {name}"] = describe_fit(fitted, start, WORDS[name][1])
-        return params, choices, notes
+            choices[f"fitted {one.name}"] = describe_fit(fitted, one.start, unit)
+        return self.params.model_copy(update=changes), choices, notes
 
     def _kernels(self, params: Any, stated: StatedOptics, shape: tuple[int, ...]) -> list[Kernel]:
         """Return a kernel for each channel, or one, of an extent that no fitted value changes.
@@ -203,38 +210,3 @@ class FittedOptics(stages.KernelEstimator):
             )
             for one in resolve_optics(params, stated, 3)
         ]
-
-
-WORDS = {
-    "spherical": ("spherical aberration", " wavelengths"),
-    "na": ("numerical aperture", ""),
-}
-"""What each fitted value is called, and its unit."""
-
-
-def describe_fit(fitted: FittedParameter, start: float, unit: str) -> str:
-    """Return a fitted value, its deviation, whether it is determined and differs from the optics'.
-
-    A value may be determined well and yet be that of the optics.
-
-    Example
-    -------
-    >>> describe_fit(FittedParameter(0.0831, 0.02, 0.05), 0.0, " wavelengths")
-    '0.083 ± 0.020 wavelengths, determined: yes; that of the optics, 0, is 4.2 deviations away'
-    >>> describe_fit(FittedParameter(0.049, 0.036, 0.08), 0.0, " wavelengths")
-    '0.049 ± 0.036 wavelengths, determined: yes; that of the optics, 0, lies within 2 deviations'
-    """
-    spread = fitted.standard_deviation
-    answer = "yes" if fitted.is_determined else "no, that of the optics is used"
-    if spread == float("inf"):
-        return f"{fitted.value:.3f}{unit}, deviation unknown, determined: {answer} ({start:.3g})"
-    distance = abs(fitted.value - start) / max(spread, 1e-12)
-    place = (
-        f"lies within {MAX_DEVIATIONS:g} deviations"
-        if distance <= MAX_DEVIATIONS
-        else f"is {distance:.1f} deviations away"
-    )
-    return (
-        f"{fitted.value:.3f} ± {spread:.3f}{unit}, determined: {answer}; that of the optics, "
-        f"{start:.3g}, {place}"
-    )
