@@ -2,6 +2,7 @@
 
     python benchmarks/blind.py lai map-hyper-laplacian
     python benchmarks/blind.py kodak-blind map-hyper-laplacian schuler-svmap --half tune
+    python benchmarks/blind.py lai map-hyper-laplacian --cases manmade_01_kernel_04
 
 The sets and their halves are described in `blind_cases.py`. Images are scored at the best shift of
 at most 20 pixels, which is also how the blurred image is scored. `size` is the extent of the array
@@ -45,11 +46,13 @@ def main() -> None:
     parser.add_argument("set", choices=SETS)
     parser.add_argument("pipelines", nargs="*", default=["map-hyper-laplacian"])
     parser.add_argument("--half", choices=("tune", "report"), help="both if left out")
+    parser.add_argument("--cases", nargs="+", help="names of cases; all if left out")
     parser.add_argument("--limit", type=int, help="at most as many cases, evenly spread")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--dry", action="store_true", help="print, and write no results")
     options = parser.parse_args()
     cases = load_cases(options.set, DATA, options.half)
+    cases = [case for case in cases if not options.cases or case.name in options.cases]
     if options.limit:
         cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
     rows: list[dict[str, Any]] = []

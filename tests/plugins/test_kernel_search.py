@@ -17,7 +17,7 @@ from unblur_classic.map.preprocessing import preprocess
 from unblur_classic.map.search import candidates, kernel_refinement
 from unblur_classic.map.search import kernel_search as search_module
 from unblur_classic.map.search.candidates import Candidate, best_candidate
-from unblur_classic.map.search.hypotheses import HYPOTHESES
+from unblur_classic.map.search.hypotheses import HYPOTHESES, STRONG_HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
 from unblur_classic.map.search.kernel_refinement import refine_kernel
 from unblur_classic.map.search.kernel_search import (
@@ -86,18 +86,19 @@ def test_every_hypothesis_starts_at_several_levels_and_equal_tracks_become_one(c
     assert counts[-1][1] < 2 * len(HYPOTHESES)
 
 
-def test_a_doubtful_search_is_continued_from_one_more_level(counts):
+def test_a_doubtful_search_is_continued_from_one_more_level_and_by_strong_hypotheses(counts):
     noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
     found = search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
-    assert found.sparsity > DOUBTFUL_SPARSITY or found.agreement < DOUBTFUL_AGREEMENT
-    assert (counts[0][0], counts[-1][0]) == (2, 3)
+    assert found.sparsity > DOUBTFUL_SPARSITY
+    assert (counts[0][0], counts[-1][0]) == (2, 3 + len(STRONG_HYPOTHESES))
 
 
 def test_no_alternation_is_repeated_from_a_level_where_it_has_started(counts, monkeypatch):
     monkeypatch.setattr(search_module, "FURTHER_SIDE", search_module.COARSEST_SIDES[1])
     noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
     search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
-    assert {total for total, _ in counts} == {2}
+    strong = len(STRONG_HYPOTHESES)
+    assert {total for total, _ in counts} == {2, strong, 2 + strong}
 
 
 @pytest.mark.parametrize("shape", [(72, 80), (160, 210)])

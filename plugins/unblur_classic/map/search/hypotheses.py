@@ -55,3 +55,7 @@ def _page(direction: int) -> Hypothesis:
 HYPOTHESES = (_photograph(4e-3, 0), _photograph(8e-3, 1), _page(0), _page(1))
 """Hypotheses of a search: two weights of the prior of photographs, and the priors of pages of text,
 from two initial directions. Each starts at several levels (`COARSEST_SIDES`)."""
+
+STRONG_HYPOTHESES = (_photograph(3.2e-2, 1), _photograph(4.8e-2, 0))
+"""Hypotheses that follow where the best kernel hardly sharpens the image: of eight and twelve times
+the weight of the first, which keeps only the strongest edges of a scene full of repeated ones."""

@@ -14,7 +14,7 @@ from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import sparsity_of
-from unblur_classic.map.search.hypotheses import HYPOTHESES, Hypothesis
+from unblur_classic.map.search.hypotheses import HYPOTHESES, STRONG_HYPOTHESES, Hypothesis
 from unblur_classic.map.search.light_streaks import find_light_streaks
 from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, support_extent
 
@@ -26,7 +26,7 @@ kernel is doubtful, in pixels. Of a small image a coarse level may show nothing 
 a large one a finer level may be too fine to begin with."""
 DOUBTFUL_SPARSITY, DOUBTFUL_AGREEMENT = -0.2, 0.8
 """Sparsity above which, and agreement below which, the best kernel is doubtful; see `FoundKernel`,
-dimensionless."""
+dimensionless. Above that sparsity the image is still blurred, and `STRONG_HYPOTHESES` follow."""
 MIN_FURTHER_SIDE = 160
 """Smallest side of an image in which `FURTHER_SIDE` is tried, in pixels; a smaller one has few
 levels. In an image of more than 640 pixels it leads to a level where alternations have started
@@ -103,9 +103,10 @@ def search_kernel(
     support that was found, so that it grows as the blur is resolved, or shrinks. Where no blur was
     found the next level starts anew. An alternation ends when its support measures 14 pixels, in an
     image of ten times that, or at full size. Alternations of one hypothesis that have come to the
-    same kernel go on as one. The common shape of light streaks, if the image has any
-    (`find_light_streaks`), is one more kernel, and preferred if it is nearly as good as the best:
-    the one whose restored image has the least normalised sparsity.
+    same kernel go on as one. Where even the best kernel hardly sharpens the image, the strong
+    hypotheses (`STRONG_HYPOTHESES`) follow from the coarsest level. The common shape of light
+    streaks, if the image has any (`find_light_streaks`), is one more kernel, and preferred if it
+    is nearly as good as the best: the one whose restored image has the least normalised sparsity.
     """
     side = min(given.y.shape)
     max_size = max(min(size or MAX_SIZE, side // 2), 3)
@@ -116,13 +117,16 @@ def search_kernel(
     if streak is not None:
         tracks.append(SearchTrack.of_streaks(streak, hypotheses[0], given, context))
     best = _best_of(tracks, context)
-    is_doubtful = best.sparsity > DOUBTFUL_SPARSITY or best.agreement < DOUBTFUL_AGREEMENT
+    is_still_blurred = best.sparsity > DOUBTFUL_SPARSITY
+    is_doubtful = is_still_blurred or best.agreement < DOUBTFUL_AGREEMENT
+    more: list[SearchTrack] = []
+    if is_still_blurred:
+        more += _run_tracks(starts[-1:], given, context, STRONG_HYPOTHESES, max_size)
     further = _first_level(max_size, FURTHER_SIDE / side)
     is_new = further not in starts
     if size is None and is_doubtful and is_new and side >= MIN_FURTHER_SIDE:
-        tracks = tracks + _run_tracks([further], given, context, hypotheses, max_size)
-        best = _best_of(_without_duplicates(tracks), context)
-    return best
+        more += _run_tracks([further], given, context, hypotheses, max_size)
+    return _best_of(_without_duplicates(tracks + more), context) if more else best
 
 
 def _run_tracks(
