@@ -75,6 +75,13 @@ TARGETS = [
         *("--only", "hyper-laplacian, best weight", "plug-and-play", "plug-and-play, denoiser"),
     ),
     script(
+        "plug-and-play-low-noise",
+        "plug-and-play with next to no noise",
+        "plug_and_play_table.py",
+        *("low-noise", str(DATA / "bsds500/val"), "--every", "10", "--noise", "0.001"),
+        *("--only", "hyper-laplacian, best weight", "plug-and-play"),
+    ),
+    script(
         "plug-and-play-speed",
         "seconds per megapixel of plug-and-play beside svmap",
         "plug_and_play_table.py",

@@ -109,6 +109,14 @@ def test_noise_levels_fall_geometrically_from_the_wiener_error_to_the_noise():
     assert units == sorted(units, reverse=True)
 
 
+@pytest.mark.parametrize(("noise", "used"), [(0.0, 0.001), (0.001, 0.001), (0.002, 0.002)])
+def test_noise_counts_down_to_a_tenth_of_a_percent(noise, used):
+    """A larger bound smooths images of little noise: 1.8 dB on photographs with 0.1 %."""
+    made = make_schedule(gaussian((5, 5), 1.0), noise, 0.2, 4, None, 1.5, 0.2)
+    assert made.sigmas[-1] == pytest.approx(1.5 * used)
+    assert made.penalties[-1] == pytest.approx(0.2 / 1.5**2)
+
+
 def test_the_wiener_error_is_the_noise_for_a_point_and_grows_with_blur_and_noise():
     point, weight = Kernel(np.ones((1, 1))), 1e-9
     assert wiener_error(point, 0.01, weight) == pytest.approx(0.01, rel=1e-3)
