@@ -95,6 +95,14 @@ TARGETS = [
         *("--methods", "hyper-laplacian", "plug-and-play", "--name", "plug-and-play-estimated"),
     ),
     script(
+        "plug-and-play-estimated-bsd",
+        "plug-and-play with kernels estimated on BSD's validation pictures",
+        "svmap_estimated.py",
+        *(str(DATA / "bsds500/val"), "--noise", "0.01", "--every", "7", "--estimators", "map"),
+        *("--methods", "hyper-laplacian", "plug-and-play"),
+        *("--name", "plug-and-play-estimated-bsd"),
+    ),
+    script(
         "svmap-night",
         "svmap beside hyper-laplacian on night scenes with clipped lights",
         "svmap_table.py",
