@@ -78,7 +78,7 @@ def main() -> None:
     for seed, photo in enumerate(options.photos):
         pair, path = shaken(photo, options, seed)
         truth = pair.sharp.numpy()
-        row = {"photograph": Path(photo).stem, "blurred": score(pair.blurred.numpy(), truth)}
+        row = {"image": Path(photo).stem, "blurred": score(pair.blurred.numpy(), truth)}
         for name in options.pipelines:
             pipeline = Pipeline.load(name).override({"kernel.size": options.kernel, **settings})
             began = time.perf_counter()
@@ -91,7 +91,7 @@ def main() -> None:
         row["true poses"] = score(known.image, truth)
         rows.append(row)
     means = {k: round(float(np.mean([row[k] for row in rows])), 2) for k in list(rows[0])[1:]}
-    rows.append({"photograph": "mean", **means})
+    rows.append({"image": "mean", **means})
     title = (
         f"Camera shake of {options.span:g} pixels and {options.rotation_deg:g} degrees of rotation"
     )

@@ -13,9 +13,8 @@ from unblur.numerics.operators import laplacian_otf
 
 MIN_NOISE = 0.001
 """Lower bound on the noise, standard deviation for white = 1; keeps the penalties finite. It is
-below the least noise of the training, 0.003, since the trained steps still work there: on crops of
-six pictures of BSD's training part with 0.05 % of noise and the true kernel, 38.08 dB with a bound
-of 0.003, 40.17 dB with 0.0015, 40.90 dB with 0.001 and 40.99 dB with 0.0005."""
+below the least noise of the training, 0.003, since the trained steps still work there
+(`benchmarks/results/plug-and-play-low-noise.md`)."""
 MAX_SIGMA = 0.1
 """Upper bound on the noise level of the first step, standard deviation for white = 1; with larger
 ones the first images lose detail that is not recovered."""

@@ -111,7 +111,7 @@ def test_noise_levels_fall_geometrically_from_the_wiener_error_to_the_noise():
 
 @pytest.mark.parametrize(("noise", "used"), [(0.0, 0.001), (0.001, 0.001), (0.002, 0.002)])
 def test_noise_counts_down_to_a_tenth_of_a_percent(noise, used):
-    """A larger bound smooths images of little noise: 1.8 dB on photographs with 0.1 %."""
+    """A larger bound smooths images of little noise."""
     made = make_schedule(gaussian((5, 5), 1.0), noise, 0.2, 4, None, 1.5, 0.2)
     assert made.sigmas[-1] == pytest.approx(1.5 * used)
     assert made.penalties[-1] == pytest.approx(0.2 / 1.5**2)

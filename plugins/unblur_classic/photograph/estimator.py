@@ -45,7 +45,7 @@ and 6 of the 88 above.
 MIN_MOTION_CONFIDENCE = 0.2
 """Smallest confidence in the one kernel at which a rotation of the camera is tried, dimensionless.
 
-Below it the kernels of the quarters are no evidence: 10 of the 14 cases there gained less than
+Below it the kernels of its parts are no evidence: 10 of the 14 cases there gained less than
 0.5 dB.
 """
 TEXT_PARAMS = {
@@ -89,10 +89,10 @@ class Photograph(stages.KernelEstimator):
     starts of the pipeline `text` are tried too, and the kernel that restores the better tones is
     kept.
 
-    The alternation of the search is continued in each quarter of the image. If the kernels found
-    there differ, and those of a rotating camera that are nearest to them make the quarters sharper,
-    `camera-shake` is run, and its kernels are kept if they do so too (`variation`). The confidence
-    is that of the one kernel.
+    The alternation of the search is continued in nine overlapping parts of the image. If the
+    kernels found there differ, and each is predicted better by a rotating camera that is fitted to
+    the others than by their mean, `camera-shake` is run, and its kernels are kept if they make the
+    quarters sharper (`variation`). The confidence is that of the one kernel.
 
     What was chosen is in the report (`kernel.choices`), with the evidence.
 
@@ -202,8 +202,8 @@ class Photograph(stages.KernelEstimator):
             with no_malloc_trim():
                 variation = measure_variation(given, found, context)
             if variation is None:
-                return _chosen(estimate, "one kernel", "the quarters are too small to compare")
-            differ = f"the kernels of the quarters differ by {variation.spread:.0%}"
+                return _chosen(estimate, "one kernel", "its parts are too small to compare")
+            differ = str(variation)
             sure = (estimate.confidence or 0.0) >= MIN_MOTION_CONFIDENCE
             if not (variation.is_clear and sure):
                 return _chosen(estimate, "one kernel", differ)
@@ -214,7 +214,7 @@ class Photograph(stages.KernelEstimator):
             kernel = estimate.kernel.tensor(device=given.y.device)
             gain = gain_of_field(given, field, kernel)
         if gain < MIN_GAIN:
-            evidence = f"{differ}, with those of a camera they are {gain:+.1%} sharper"
+            evidence = f"{differ}, and with its kernels the quarters are {gain:+.1%} sharper"
             return _chosen(estimate, "one kernel", evidence)
         evidence = f"the quarters are {gain:+.1%} sharper than with one kernel"
         return _chosen(replace(estimate, field=field), "camera shake", evidence)

@@ -1,4 +1,4 @@
-"""How much a blur varies over an image: kernels of its quarters, and what they gain."""
+"""How a blur varies over an image: kernels of its parts, and whether a camera predicts them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ from unblur.accel.parallel import map_on_threads, one_thread
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.params import PriorChoice
-from unblur.numerics.camera import (
-    CameraBasis,
-    PoseGrid,
-    camera_field,
-    project_kernels,
-    zero_mean_rotation,
-)
+from unblur.numerics.camera import CameraBasis, PoseGrid, project_kernels
 from unblur.numerics.camera.projection import shift_towards
 from unblur.numerics.kernel_ops import pad_to, recentre
 from unblur.numerics.pyramid import PyramidLevel, odd, rescale_kernel, shrink_image
 from unblur.numerics.regions import Window, spans
+from unblur_classic.camera_shake.model import Patch, half_overlapping
 from unblur_classic.map.alternating import Alternation
 from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.preprocessing import EstimationInput
@@ -37,16 +32,20 @@ from unblur_classic.map.search.search_track import (
     textured_window,
 )
 
-MIN_SPREAD, MIN_CAMERA_GAIN = 0.06, 0.01
-"""Smallest spread of the kernels of the quarters, and smallest gain by those of a camera, that are
-evidence of a rotation, dimensionless. On crops of five photographs and the sample photograph, a
-rotation of 1 or 2 degrees exceeded both in 9 of 10 cases, and one kernel in none of 6."""
+MIN_SPREAD = 0.06
+"""Smallest spread of the kernels of the parts that is worth a comparison, dimensionless."""
+MAX_PREDICTION_ERROR = 1.0
+"""Error of a camera's predictions of the kernels, relative to that of their mean, below which they
+are evidence of a rotation, dimensionless (`benchmarks/results/blur-variation.md`)."""
 MAX_ROTATION = math.radians(3.0)
 """Largest rotation of the camera to either side, in radians."""
 PARTS = 2
-"""Number of parts of the image along each axis, dimensionless."""
+"""Extent of the image divided by that of a part, along each axis, dimensionless."""
 MIN_PART = 8
 """Smallest side of a part, in extents of the kernel, dimensionless."""
+POSE_STEP, FITS = 3.0, 2
+"""Displacement of a corner of the image between neighbouring angles of the camera that predicts
+the kernels, in pixels at the level of the search, and number of its fits, dimensionless."""
 MARGIN, PADDING = 1.3, 2
 """Extent of the kernels of the parts: factor on the support of the kernel of the whole image, and
 pixels added to that."""
@@ -66,39 +65,45 @@ class PartParams(SearchParams):
 
 @dataclass(frozen=True)
 class Variation:
-    """How the kernels of the quarters of an image differ.
+    """How the kernels of parts of an image differ.
 
     Attributes
     ----------
     spread : float
         Sum of squared differences of the kernels from their mean, each shifted to fit it best,
         relative to the sum of their squares, in [0, 1].
-    gain : float
-        What the quarters gain in sharpness, at the level of the search, by the kernels of a
-        rotating camera that are nearest to these, see `gain_of_field`; 0 where the kernels hardly
-        differ.
+    prediction_error : float
+        Squared error of what a rotating camera predicts, relative to that of the mean, see
+        `prediction_error`; infinite where the kernels hardly differ.
     """
 
     spread: float
-    gain: float
+    prediction_error: float
 
     @property
     def is_clear(self) -> bool:
         """Whether the kernels differ, and do so as a rotation of the camera makes them."""
-        return self.spread >= MIN_SPREAD and self.gain >= MIN_CAMERA_GAIN
+        return self.spread >= MIN_SPREAD and self.prediction_error < MAX_PREDICTION_ERROR
+
+    def __str__(self) -> str:
+        differ = f"the kernels of parts of the image differ by {self.spread:.0%}"
+        if math.isinf(self.prediction_error):
+            return differ
+        error = f"with {self.prediction_error:.2f} times the error of their mean"
+        return f"{differ}, a rotating camera predicts them {error}"
 
 
 def measure_variation(
     given: EstimationInput, found: FoundKernel, context: Context
 ) -> Variation | None:
-    """Measure how the kernels of the quarters of an image differ.
+    """Measure how the kernels of nine overlapping parts of an image differ.
 
     Parameters
     ----------
     given : EstimationInput
         The image.
     found : FoundKernel
-        What a search on the whole of it found. In each quarter the alternation goes on from its
+        What a search on the whole of it found. In each part the alternation goes on from its
         kernel, at its level.
     context : Context
         Cancellation.
@@ -118,36 +123,80 @@ def measure_variation(
     start = rescale_kernel(found.kernel, size, 1.0)
     priors = weighted_priors(PRIORS)
 
-    def estimate(part: Window) -> Tensor:
+    def estimate(part: Patch) -> Tensor:
         alternation = Alternation(
             priors, PartParams(found.hypothesis.ridge), given.noise, lambda _: context.checkpoint()
         )
         alternation.start(start, found.ratio)
-        window = textured_window(image[part], valid[part], WINDOW)
-        alternation.run_level(PyramidLevel(found.ratio, size), *window)
+        values = (x[part.rows, part.columns] for x in (image, valid))
+        alternation.run_level(PyramidLevel(found.ratio, size), *textured_window(*values, WINDOW))
         return alternation.kernel
 
-    kernels = map_on_threads(estimate, image_parts(image.shape), context.device)
+    parts = half_overlapping(tuple(image.shape), [ceil(n / PARTS) for n in image.shape])
+    kernels = torch.stack(map_on_threads(estimate, parts, context.device))
     with one_thread():
-        spread = spread_of_kernels(torch.stack(kernels))
+        spread = spread_of_kernels(kernels)
         if spread < MIN_SPREAD:
-            return Variation(spread, 0.0)
+            return Variation(spread, math.inf)
+        middles = [part.middle for part in parts]
+        return Variation(spread, prediction_error(kernels, middles, image.shape, context))
+
+
+def prediction_error(
+    kernels: Tensor,
+    positions: Sequence[tuple[float, float]],
+    shape: Sequence[int],
+    context: Context,
+) -> float:
+    """Return how well a rotating camera predicts kernels, relative to their mean.
+
+    Each kernel is predicted from all others: by the camera whose kernels are nearest to them
+    (`project_kernels`), and by their mean. Kernels that are estimated in parts of an image differ
+    by their errors too, and the poses of a camera can imitate these; it predicts what it was
+    not fitted to only where it did move so.
+
+    Parameters
+    ----------
+    kernels : (R, n, n)
+        Kernels of sum 1; their shifts do not matter.
+    positions : sequence of (row, column)
+        Where they hold, in pixels.
+    shape : (rows, columns)
+        Extent of the image, in pixels.
+    context : Context
+        Cancellation, before each kernel.
+
+    Returns
+    -------
+    float
+        Sum of squared errors of the camera's predictions relative to that of the means; below 1
+        where the camera predicts better.
+
+    Example
+    -------
+    >>> from unblur.numerics.camera import CameraBasis, PoseGrid
+    >>> positions = [(r, c) for r in (0, 100, 200) for c in (0, 100, 200)]
+    >>> grid = PoseGrid.over((201, 201), 15, MAX_ROTATION)
+    >>> poses = torch.zeros(len(grid.angles), 15, 15)
+    >>> poses[:, 7, 7] = 1 / len(grid.angles)
+    >>> kernels = CameraBasis.at(grid, positions, poses).forward(poses)
+    >>> prediction_error(kernels, positions, (201, 201), Context()) < 0.5
+    True
+    """
+    given = _centred(kernels)
+    grid = PoseGrid.over(shape, given.shape[-1], MAX_ROTATION, step=POSE_STEP)
+    errors = torch.zeros(2)
+    for held_out in range(len(given)):
         context.checkpoint()
-        shrunk = EstimationInput(image, valid, given.noise)
-        return Variation(spread, gain_of_field(shrunk, nearest_field(kernels, shrunk), start))
-
-
-def nearest_field(kernels: Sequence[Tensor], given: EstimationInput) -> KernelField:
-    """Return the kernels of a rotating camera that are nearest to those (n, n) of the quarters."""
-    size = kernels[0].shape[-1] + 2 * SHIFT
-    centred = [recentre(pad_to(k, (size, size)), by="subpixel-mass") for k in kernels]
-    shape = (int(given.y.shape[0]), int(given.y.shape[1]))
-    grid = PoseGrid.over(shape, size, MAX_ROTATION)
-    parts = image_parts(shape)
-    middles = [tuple((span.start + span.stop - 1) / 2 for span in part) for part in parts]
-    basis = CameraBasis.at(grid, middles, given.y)
-    weights = project_kernels(torch.stack(centred).to(given.y), basis)
-    return camera_field(*zero_mean_rotation(grid, weights))
+        rest = [index for index in range(len(given)) if index != held_out]
+        basis = CameraBasis.at(grid, [positions[index] for index in rest], given)
+        poses = project_kernels(given[rest], basis, n_fits=FITS)
+        by_camera = CameraBasis.at(grid, [positions[held_out]], given).forward(poses)
+        by_mean = _aligned(given[rest]).mean(0, keepdim=True)
+        for place, predicted in enumerate((by_camera, by_mean)):
+            moved = shift_towards(given[held_out : held_out + 1], predicted, SHIFT)
+            errors[place] += (moved - predicted).square().sum()
+    return float(errors[0] / errors[1].clamp_min(1e-12))
 
 
 def spread_of_kernels(kernels: Tensor) -> float:
@@ -162,12 +211,23 @@ def spread_of_kernels(kernels: Tensor) -> float:
     >>> round(spread_of_kernels(torch.stack([kernel, kernel.roll(1, 0)])), 6)
     0.0
     """
+    moved = _aligned(_centred(kernels))
+    return float((moved - moved.mean(0)).square().sum() / moved.square().sum())
+
+
+def _centred(kernels: Tensor) -> Tensor:
+    """Return kernels (R, n, n) with their centre of mass in the middle, with room for shifts."""
     size = kernels.shape[-1] + 2 * SHIFT
-    moved = torch.stack([recentre(pad_to(k, (size, size)), by="subpixel-mass") for k in kernels])
+    return torch.stack([recentre(pad_to(k, (size, size)), by="subpixel-mass") for k in kernels])
+
+
+def _aligned(kernels: Tensor) -> Tensor:
+    """Return kernels (R, n, n), each shifted to fit their mean best."""
+    moved = kernels
     for _ in range(ALIGNMENTS):
         common = moved.mean(0, keepdim=True)
         moved = shift_towards(moved, common.expand_as(moved), SHIFT)
-    return float((moved - moved.mean(0)).square().sum() / moved.square().sum())
+    return moved
 
 
 def gain_of_field(given: EstimationInput, field: KernelField, kernel: Tensor) -> float:
