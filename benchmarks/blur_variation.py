@@ -104,8 +104,9 @@ def main() -> None:
     title = "Evidence of a rotating camera"
     remark = (
         "Squared error with which a rotating camera predicts the kernel of a part of the image "
-        "from those of the others, relative to that of their mean; the threshold was chosen on "
-        "the half to tune on."
+        "from those of the others, relative to that of their mean. Its threshold, 1, was compared "
+        "with oakland-zoo-otters, roman-colosseum, casa-mila and the-spices-of-life, which are not "
+        "in the table."
     )
     write_table("blur-variation", title, [*earlier, *rows], remark, "sum of the name's characters")
 

@@ -185,7 +185,7 @@ def prediction_error(
     """
     given = _centred(kernels)
     grid = PoseGrid.over(shape, given.shape[-1], MAX_ROTATION, step=POSE_STEP)
-    errors = torch.zeros(2)
+    errors = kernels.new_zeros(2)
     for held_out in range(len(given)):
         context.checkpoint()
         rest = [index for index in range(len(given)) if index != held_out]
