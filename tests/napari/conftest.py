@@ -172,10 +172,14 @@ def wait_until_idle(qtbot: Any) -> Callable[[Any], None]:
 
 @pytest.fixture(scope="module")
 def manifests():
-    """Register the manifests of the installed plugins, as a start of napari does."""
-    from napari.plugins import _initialize_plugins
+    """Register the manifests of the installed plugins; again in another module, it does nothing.
 
-    _initialize_plugins()
+    napari's own start also registers their commands, which raises an error the second time in one
+    process, as happens after a test that opened a window in between.
+    """
+    from npe2 import PluginManager
+
+    PluginManager.instance().discover()
 
 
 @pytest.fixture
