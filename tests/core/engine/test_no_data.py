@@ -10,6 +10,7 @@ from unblur.engine import deblur, plan
 from unblur.engine.intake.normalization import Normalization
 from unblur.errors import ImageError
 from unblur.io import read_image
+from unblur.io.fits.lost_floats import lost_float_value
 from unblur.model.image import Image
 from unblur.numerics.value_summary import ValueSummary
 
@@ -28,7 +29,15 @@ def sky(dtype):
 
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize(
-    ("dtype", "nodata"), [("uint8", 0), ("uint16", 65535), ("int16", -32768), ("float32", -9999.0)]
+    ("dtype", "nodata"),
+    [
+        ("uint8", 0),
+        ("uint16", 65535),
+        ("int16", -32768),
+        ("float32", -9999.0),
+        ("float32", lost_float_value(np.dtype("float32"))),
+        ("float64", lost_float_value(np.dtype("float64"))),
+    ],
 )
 def test_a_value_that_marks_pixels_without_data(pipeline, box, dtype, nodata, lazy):
     values, reference = sky(dtype)

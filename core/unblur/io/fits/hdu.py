@@ -23,6 +23,7 @@ from unblur.io.files import split_part
 from unblur.io.fits.companions import describe_companions, find_companions
 from unblur.io.fits.extensions import describe_lost_fractions, find_image, is_offset_plio
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
+from unblur.io.fits.lost_floats import describe_lost_floats, lost_float_value
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
 from unblur.io.size_limits import check_expansion
@@ -76,16 +77,20 @@ class FitsReader(Reader):
             pixels = hdu.section if by_astropy else open_section(file, str(number))
             first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])
             dtype = first.dtype.newbyteorder("=")
+            notes = describe_lost_fractions(hdu, number, file)
+            lost = lost_float_value(dtype)
             if is_read_lazily(lazy, shape, dtype) and file.suffix.lower() != ".gz":
                 stored = StoredPixels(open_section, file, str(number), shape, dtype)
                 native = [256 if a in "YX" else 1 for a in names]
                 data = stored.to_dask(native, [names.index(a) for a in "YX"])
+                nodata = lost if nodata is None else nodata
             else:
                 check_fits_memory(shape, dtype, file)
                 data = np.array(hdu.data if by_astropy else pixels[...], dtype=dtype)
+                if lost is not None and (lost_note := describe_lost_floats(data, lost)):
+                    nodata, notes = lost, (*notes, *lost_note)
             sizes, units = pixel_scale(header, names)
             companions = find_companions(hdus, number, file)
-            notes = describe_lost_fractions(hdu, number, file)
             kept = {
                 "header": header.tostring(sep="\n"),
                 "primary": None if primary is None else primary.tostring(sep="\n"),

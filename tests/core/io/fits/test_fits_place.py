@@ -194,3 +194,19 @@ def test_unsigned_integers_compressed_by_plio_are_the_stored_ones(tmp_path, lazy
     with fits.open(tmp_path / "b.fits", uint=True) as out:
         np.testing.assert_array_equal(out["SCI"].section[:], data)
         np.testing.assert_array_equal(out["DQ"].section[:], data)
+
+
+@pytest.mark.parametrize(("dtype", "smallest"), [("f4", 4.6e-41), ("f8", 3.04e-319)])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_floats_that_fitsio_lost_are_no_data(tmp_path, dtype, smallest, lazy):
+    values = np.arange(30, dtype=f">{dtype}").reshape(5, 6) - 3
+    whole = unblur.read_image(written(tmp_path / "whole.fits", values), lazy=lazy)
+    assert not any("fitsio" in note for note in whole.metadata["notes"])
+    assert (np.asarray(whole.data) != whole.nodata).all()
+    values[1, 2:4] = np.array(np.inf, f">{dtype}").view(f"<{dtype}")
+    np.testing.assert_allclose(float(values[1, 2]), smallest, rtol=0.01)
+    image = unblur.read_image(written(tmp_path / "lost.fits", values), lazy=lazy)
+    absent = np.asarray(image.data) == image.nodata
+    assert np.argwhere(absent).tolist() == [[1, 2], [1, 3]]
+    noted = [note for note in image.metadata["notes"] if "2 of its 30 pixels" in note]
+    assert len(noted) == (not lazy)
