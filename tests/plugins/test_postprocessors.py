@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
 from unblur.errors import ParamsError
@@ -24,6 +25,7 @@ from unblur.numerics.synthesis import (
 )
 from unblur.testing import check_stage, laws_of
 from unblur_classic.nonblind.wiener import Wiener
+from unblur_classic.postprocess import dct_blocks
 from unblur_classic.postprocess.clip import Clip
 from unblur_classic.postprocess.dct_blocks import BlockDct
 from unblur_classic.postprocess.denoise import Denoise, deconvolved_noise
@@ -156,8 +158,29 @@ class TestBlockDct:
         blocks = BlockDct(ndim)
         assert torch.allclose(blocks.basis @ blocks.basis.T, torch.eye(64), atol=1e-5)
         x = torch.rand(2, *(13,) * ndim, generator=seeded())
-        same = blocks.filtered(x, x, lambda c, _: (c, torch.ones_like(c[:1])))
+        same = blocks.filtered(x, x, lambda c, _: (c, torch.ones_like(c[:, :1])))
         assert torch.allclose(same, x, atol=1e-5)
+
+    @pytest.mark.parametrize("per_tile", [2**14, 2 * 50])
+    def test_filtering_equals_that_of_each_block_by_scipy(self, per_tile, monkeypatch):
+        monkeypatch.setattr(dct_blocks, "BLOCKS_PER_TILE", per_tile)
+        x, guide = torch.rand(2, 2, 11, 14, generator=seeded())
+        blocks = BlockDct(2)
+        assert blocks.coefficients(x, 3).shape == (2, 64, 2, 3)
+
+        def shrink(c, guiding):
+            return c * guiding, 0.1 + guiding[:, :1] ** 2
+
+        padded, guiding = (np.pad(a, ((0, 0), (7, 7), (7, 7)), mode="reflect") for a in (x, guide))
+        total, norm = np.zeros((2, *padded.shape))
+        for channel, i, j in np.ndindex(2, 11 + 7, 14 + 7):
+            block = channel, slice(i, i + 8), slice(j, j + 8)
+            gain = dctn(guiding[block], norm="ortho")
+            weight = 0.1 + gain[0, 0] ** 2
+            total[block] += weight * idctn(dctn(padded[block], norm="ortho") * gain, norm="ortho")
+            norm[block] += weight
+        expected = (total / norm)[:, 7:-7, 7:-7]
+        assert blocks.filtered(x, guide, shrink).numpy() == pytest.approx(expected, abs=1e-4)
 
     def test_noise_through_a_filter_has_the_predicted_energy(self):
         kernel = gaussian_kernel(0.7)
@@ -167,7 +190,7 @@ class TestBlockDct:
         noise = torch.randn(1, 512, 512, generator=seeded(), dtype=torch.float64)
         otf = psf_to_otf(kernel.tensor(dtype=torch.float64), (512, 512))
         filtered = inverse_fft(fft(noise, 2) / otf.abs().clamp_min(1e-3**0.5), (512, 512))
-        measured = BlockDct(2).coefficients(filtered.float(), 5).flatten(1).std(1)
+        measured = BlockDct(2).coefficients(filtered.float(), 5)[0].flatten(1).std(1)
         assert measured.double() / predicted == pytest.approx(np.ones(64), abs=0.05)
 
 

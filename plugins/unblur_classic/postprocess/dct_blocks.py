@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from typing import Any
 
@@ -13,8 +13,11 @@ import torch
 from scipy.fft import dct
 from torch import Tensor
 
-BLOCKS_PER_STRIP = 2**16
-"""Number of blocks that are transformed at a time, which bounds the memory, dimensionless."""
+BLOCKS_PER_TILE, BLOCKS_PER_TILE_OF_GPU = 2**14, 2**16
+"""Number of blocks of all channels that are transformed at a time, on a CPU and on a GPU,
+dimensionless: so few that their coefficients stay in the cache between the steps."""
+MAX_BLOCKS_ALONG = 2**10
+"""Largest number of blocks of a tile along the last axis, dimensionless."""
 
 Shrink = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Map from the coefficients of an image and of a guide to new ones and the blocks' weights."""
@@ -44,13 +47,14 @@ class BlockDct:
         return self.edge - 1
 
     @cached_property
+    def along(self) -> Tensor:
+        """Orthonormal DCT basis of one axis, (edge, edge): rows are frequencies."""
+        return torch.tensor(dct(np.eye(self.edge), axis=0, norm="ortho"))
+
+    @cached_property
     def basis(self) -> Tensor:
         """Orthonormal DCT basis, (64, 64): rows are coefficients, columns samples of a block."""
-        along = dct(np.eye(self.edge), axis=0, norm="ortho")
-        basis = np.ones((1, 1))
-        for _ in range(self.ndim):
-            basis = np.kron(basis, along)
-        return torch.tensor(basis, dtype=torch.float32)
+        return reduce(torch.kron, [self.along] * self.ndim).float()
 
     @cached_property
     def order(self) -> Tensor:
@@ -59,10 +63,16 @@ class BlockDct:
         return torch.tensor(index)
 
     def coefficients(self, x: Tensor, step: int = 1) -> Tensor:
-        """Return the transform of every block of (C, *n): (64, C, *m), every `step`-th block."""
-        offsets = product(range(self.edge), repeat=self.ndim)
-        samples = torch.stack([self._samples(x, offset, step) for offset in offsets])
-        return (self.basis.to(x) @ samples.flatten(1)).reshape(samples.shape)
+        """Return the transform of every block of (C, *n): (C, 64, *m), every `step`-th block."""
+        c, along = x[:, None], self.along.to(x)
+        for axis in range(2, 2 + self.ndim):
+            number = c.shape[axis] - self.radius
+            before = [slice(None)] * axis
+            samples = torch.stack(
+                [c[(*before, slice(o, o + number, step))] for o in range(self.edge)], dim=2
+            )
+            c = (along @ samples.flatten(3)).reshape(samples.shape).flatten(1, 2)
+        return c
 
     def filtered(self, x: Tensor, guide: Tensor, shrink: Shrink) -> Tensor:
         """Return `x` with every block's coefficients shrunk, overlaps averaged by weight.
@@ -72,43 +82,60 @@ class BlockDct:
         x, guide : (C, *n)
             The image, and the one from which `shrink` derives its gains.
         shrink : callable
-            Maps the coefficients (64, C, *m) of both to new ones and to weights (1, C, *m).
+            Maps the coefficients (C, 64, blocks) of both, which it may overwrite, to new ones and
+            to the blocks' weights (C, 1, blocks).
         """
         p = self.radius
-        x, guide = pad_reflect(x, p), pad_reflect(guide, p)
-        strips = [
-            self._filtered_strip(x[:, rows], guide[:, rows], shrink) for rows in self._strips(x)
-        ]
-        return torch.cat(strips, dim=1)
-
-    def _samples(self, x: Tensor, offset: Sequence[int], step: int = 1) -> Tensor:
-        """Return a view of the sample at `offset` of every block, (C, *m)."""
-        starts = [
-            slice(o, n - self.radius + o, step) for o, n in zip(offset, x.shape[1:], strict=True)
-        ]
-        return x[(slice(None), *starts)]
-
-    def _strips(self, padded: Tensor) -> Iterator[slice]:
-        """Yield the rows of the padded image that adjoining strips of the result are made from."""
-        extent = padded.shape[1] - 2 * self.radius
-        rows = max(
-            BLOCKS_PER_STRIP * padded.shape[1] // padded[0].numel() // len(padded), self.edge
-        )
-        for start in range(0, extent, rows):
-            yield slice(start, min(start + rows, extent) + 2 * self.radius)
-
-    def _filtered_strip(self, x: Tensor, guide: Tensor, shrink: Shrink) -> Tensor:
-        coefficients = self.coefficients(x)
-        guiding = coefficients if guide is x else self.coefficients(guide)
-        kept, weight = shrink(coefficients, guiding)
-        samples = (self.basis.to(x).T @ (kept * weight).flatten(1)).reshape(kept.shape)
+        is_guided = guide is not x
+        x = pad_reflect(x, p)
+        guide = pad_reflect(guide, p) if is_guided else x
         total, norm = torch.zeros_like(x), torch.zeros_like(x)
-        offsets = product(range(self.edge), repeat=self.ndim)
-        for part, offset in zip(samples, offsets, strict=True):
-            target, target_norm = self._samples(total, offset), self._samples(norm, offset)
-            target += part
-            target_norm += weight[0]
-        return trim(total / norm, self.radius)
+        for tile in self._tiles(x):
+            c = self.coefficients(x[tile])
+            extent = c.shape[2:]
+            guiding = self.coefficients(guide[tile]) if is_guided else c
+            kept, weight = shrink(c.flatten(2), guiding.flatten(2))
+            weights = weight.unflatten(2, extent)
+            total[tile] += self._overlapped((kept * weight).unflatten(2, extent))
+            for axis in range(2, 2 + self.ndim):
+                weights = self._summed([weights] * self.edge, axis)
+            norm[tile] += weights[:, 0]
+        return trim(total / norm, p)
+
+    def _tiles(self, padded: Tensor) -> Iterator[tuple[slice, ...]]:
+        """Yield the samples of adjoining tiles of blocks of the padded image (C, *n)."""
+        budget = (BLOCKS_PER_TILE_OF_GPU if padded.is_cuda else BLOCKS_PER_TILE) // len(padded)
+        extents: list[int] = []
+        for n in reversed(padded.shape[1:]):
+            blocks = max(1, min(n - self.radius, budget, MAX_BLOCKS_ALONG))
+            budget //= blocks
+            extents.insert(0, blocks)
+        starts = [
+            range(0, n - self.radius, extent)
+            for n, extent in zip(padded.shape[1:], extents, strict=True)
+        ]
+        for corner in product(*starts):
+            placed = zip(corner, extents, strict=True)
+            yield slice(None), *(slice(start, start + e + self.radius) for start, e in placed)
+
+    def _overlapped(self, c: Tensor) -> Tensor:
+        """Return the sum of the blocks with the coefficients (C, 64, *m): (C, *n)."""
+        inverse = self.along.T.to(c)
+        for axis in reversed(range(2, 2 + self.ndim)):
+            parts = c.unflatten(1, (-1, self.edge))
+            samples = (inverse @ parts.flatten(3)).reshape(parts.shape)
+            c = self._summed(samples.unbind(2), axis)
+        return c[:, 0]
+
+    def _summed(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        """Return the sum of the parts, each displaced along `axis` by its number."""
+        extent = list(parts[0].shape)
+        number = extent[axis]
+        extent[axis] += self.radius
+        total = parts[0].new_zeros(extent)
+        for offset, part in enumerate(parts):
+            total.narrow(axis, offset, number).add_(part)
+        return total
 
 
 def pad_reflect(x: Tensor, width: int) -> Tensor:

@@ -134,18 +134,20 @@ class Denoise(stages.Postprocessor):
         if not bool(noise.any()):
             return image
         blocks = BlockDct(image.ndim - 1)
-        noise = noise.reshape(*noise.shape, *[1] * blocks.ndim)
+        noise = noise.T[:, :, None].contiguous()
         variance = noise**2 + 1e-14
+        variances = variance.transpose(1, 2)
 
         def threshold(c: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-            kept = c.abs() > THRESHOLD * noise
-            kept[0] = True
-            return c * kept, 1 / (kept * variance).sum(0, keepdim=True)
+            kept = c.abs().gt_(THRESHOLD * noise)
+            kept[:, 0] = 1
+            return c.mul_(kept), 1 / (variances @ kept)
 
         def shrink(c: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
-            gain = guide**2 / (guide**2 + variance)
-            gain[0] = 1
-            return c * gain, 1 / (gain**2 * variance).sum(0, keepdim=True)
+            power = guide.square_()
+            gain = power.div_(power + variance)
+            gain[:, 0] = 1
+            return c.mul_(gain), 1 / (variances @ gain.square_())
 
         first = blocks.filtered(image, image, threshold)
         context.checkpoint()
@@ -200,9 +202,9 @@ def _measure_flat_blocks(image: Tensor, blurred: Tensor) -> Tensor:
     levels = []
     for x, y in zip(image, blurred, strict=True):
         gradient_energy = (
-            (blocks.coefficients(y[None], step)[lowest.to(y.device)] ** 2).sum(0).flatten()
+            (blocks.coefficients(y[None], step)[0, lowest.to(y.device)] ** 2).sum(0).flatten()
         )
-        coefficients = blocks.coefficients(x[None], step).flatten(1)
+        coefficients = blocks.coefficients(x[None], step)[0].flatten(1)
         varying = (coefficients[1:] != 0).any(0)  # clipped areas are constant: no noise to measure
         if not bool(varying.any()):
             levels.append(coefficients.new_zeros(64))
