@@ -19,7 +19,10 @@ PYTHON_311 ?= python3.11
 VENV_OLDEST := .venv-oldest
 READY_OLDEST := $(VENV_OLDEST)/ready
 
-.PHONY: demo test test-3.13 test-oldest test-conda check format bench docs gpu gpu-pack clean
+.PHONY: demo environments test test-3.13 test-oldest test-conda check format bench docs gpu gpu-pack clean
+
+# With -j3 at the same time.
+environments: $(READY) $(READY_OLDEST) $(if $(PYTHON_313),$(READY_313))  ## Make all environments of the tests.
 
 demo: $(READY)  ## Deblur the photographs that ship with the project.
 	$(BIN)/python examples/demo.py

@@ -41,8 +41,12 @@ from unblur.testing import gaussian, synthetic_scene
 
 TEN_STEPS = 'richardson-lucy {"iterations": 10, "accelerate": false}'
 """Ten plain iterations, with which streamed Richardson-Lucy is timed."""
-BUSY = ("hyper-laplacian", "map", "richardson-lucy", "tv", "wiener")
-"""Stages that are timed beside busy processes."""
+BUSY_ESTIMATORS = ("camera-shake", "map", "schuler")
+BUSY = (
+    *BUSY_ESTIMATORS,
+    *("hyper-laplacian", "plug-and-play", "richardson-lucy", "svmap", "tv", "wiener"),
+)
+"""Estimators and deconvolvers that are timed beside busy processes."""
 STACK_SECONDS = 15.0
 """Time of a stack from which it has fewer planes than were asked for, in seconds."""
 FEWEST_PLANES = 12
@@ -126,14 +130,14 @@ def busy_processes(count: int) -> Iterator[None]:
 
 
 def stage_seconds(name: str, shape: tuple[int, ...], repetitions: int) -> float:
-    """Return the median seconds of a deconvolver or of `map` on a scene, after one run."""
-    stage: Any = registry().stage("kernel" if name == "map" else "deconvolve", name)()
+    """Return the median seconds of a deconvolver or an estimator on a scene, after one run."""
+    stage: Any = registry().stage("kernel" if name in BUSY_ESTIMATORS else "deconvolve", name)()
     given = synthetic_scene(shape, gaussian((9, 9), 1.5), noise=0.005)
     context = Context(noise=0.005)
     found = []
     for _ in range(repetitions + 1):
         began = time.perf_counter()
-        if name == "map":
+        if name in BUSY_ESTIMATORS:
             stage.estimate(given.blurred, context)
         else:
             stage.deconvolve(given.blurred, given.kernel, context)
@@ -145,7 +149,7 @@ def shared(name: str) -> Callable[..., Any]:
     """Return a row: how many times longer a stage takes with busy processes beside it."""
 
     def measure(options: argparse.Namespace) -> tuple[float, str]:
-        repetitions = 3 if name == "map" else 3 * options.repetitions
+        repetitions = 3 if name in BUSY_ESTIMATORS else 3 * options.repetitions
         alone = stage_seconds(name, (200, 200), repetitions)
         with busy_processes(options.busy):
             beside = stage_seconds(name, (200, 200), repetitions)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -188,7 +189,7 @@ class PlugAndPlay(stages.Deconvolver):
         if saturated is not None and luma_only:
             saturated = saturated.amax(0, keepdim=True)
         tick = context.ticker(self.name, len(plan.sigmas))
-        with torch.no_grad(), no_malloc_trim():
+        with torch.no_grad(), no_malloc_trim(), one_thread_if_small(planes[0].numel()):
             if trained is None:
                 scene = split(blur, planes, plan, priors, saturated, context.origin, tick)
             else:

@@ -11,6 +11,7 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
+from unblur.accel.parallel import one_thread_if_small
 from unblur.numerics.kernel_ops import recentre
 from unblur.numerics.pyramid import PyramidLevel, shrink_image
 from unblur_schuler.quotient import Spectra
@@ -163,9 +164,12 @@ def accumulate_spectra(
     if y.shape[0] > 1:
         return reduce(add, (Spectra.of(*predict(y[..., r, c])) for r, c in windows))
     rows, columns = windows[0]
-    batch = max(BATCH_PIXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)), 1)
-    groups = (windows[i : i + batch] for i in range(0, len(windows), batch))
-    return reduce(add, (Spectra.of(*predict(stack_windows(y, group))).total() for group in groups))
+    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    batch = max(BATCH_PIXELS // pixels, 1)
+    groups = [windows[i : i + batch] for i in range(0, len(windows), batch)]
+    with one_thread_if_small(len(groups[0]) * pixels):
+        found = (Spectra.of(*predict(stack_windows(y, group))).total() for group in groups)
+        return reduce(add, found)
 
 
 def initial_kernel(size: int, like: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from unblur.accel.parallel import one_thread_if_small
 from unblur.errors import ImageError
 from unblur.model import stages
 from unblur.model.context import Context
@@ -129,7 +130,7 @@ class Schuler(stages.KernelEstimator):
         contrast_of(y)
         noise = context.noise if context.noise is not None else estimate_noise(y, mask)
         noises = torch.full((1,), noise, device=y.device)
-        with torch.no_grad():
+        with torch.no_grad(), one_thread_if_small(y.numel()):
             if self.params.size == "auto":
                 kernel = self._estimate_with_size(network, y[None], noises, context)
             else:

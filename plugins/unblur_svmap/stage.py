@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -149,10 +150,12 @@ class Svmap(stages.Deconvolver):
         tone_mapping = self._tone_mapping(blurred, noise, context)
         run = _Run(model, kernel, noise, tone_mapping, self._trace_for(kernel), tick)
         clipped_planes = [None] * len(planes) if clipped is None else clipped
-        sharp = [run(plane, valid, at) for plane, at in zip(planes, clipped_planes, strict=True)]
+        pairs = list(zip(planes, clipped_planes, strict=True))
+        with one_thread_if_small(blurred[0].numel()):
+            sharp = [run(plane, valid, at) for plane, at in pairs]
+            colours = [run(plane, mask, None, steps=0) for plane in chroma]
         if not luma_only:
             return torch.stack(sharp)
-        colours = [run(plane, mask, None, steps=0) for plane in chroma]
         return merge_luma(torch.stack(sharp), torch.stack(colours))
 
     def calibrate(

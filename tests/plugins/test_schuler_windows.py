@@ -83,7 +83,8 @@ def test_spectra_of_a_batch_of_windows_are_the_sum_of_those_of_each(shaken):
 
 def test_textured_windows_give_as_good_a_kernel_as_all(shaken):
     for selection in ("textured", "all"):
-        found = Schuler(size=11, windows=selection).estimate(shaken.blurred, LOW_NOISE).kernel
+        stage = Schuler(size=11, windows=selection, refinements=4)
+        found = stage.estimate(shaken.blurred, LOW_NOISE).kernel
         assert kernel_similarity(found, shaken.kernel) > 0.85
 
 
@@ -98,3 +99,15 @@ def test_the_kernel_depends_little_on_the_extent_of_the_windows(shaken):
             for selection in (small, AllWindows())
         )
     assert kernel_similarity(tiled, whole) > 0.9
+
+
+@pytest.mark.parametrize(("extent", "used"), [(100, {1}), (320, {2})])
+def test_a_small_image_is_estimated_on_one_thread(shaken, extent, used):
+    counts, own = set(), torch.get_num_threads()
+    context = Context(noise=0.005, on_progress=lambda _: counts.add(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        Schuler(size=5, refinements=1).estimate(shaken.blurred[..., :extent, :extent], context)
+    finally:
+        torch.set_num_threads(own)
+    assert counts == used

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unblur.accel.parallel import one_thread_if_small
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.params import KernelSize
@@ -113,8 +114,9 @@ class CameraShake(stages.KernelEstimator):
         given = preprocess(blurred, context, mask, p.median)
         size = resolve_kernel_size(p.size, given, context)
         grid = PoseGrid.over(tuple(given.y.shape), size, float(np.deg2rad(p.max_rotation_deg)))
-        weights = initial_poses(given, grid, p.local_estimator, context)
-        weights = self._refine(weights, given, CameraModel(grid, given.y), context)
+        with one_thread_if_small(given.y.numel()):
+            weights = initial_poses(given, grid, p.local_estimator, context)
+            weights = self._refine(weights, given, CameraModel(grid, given.y), context)
         weights = torch.where(weights < RESULT_THRESHOLD * weights.max(), 0, weights)
         return Estimate(camera_field(*zero_mean_rotation(grid, weights)))
 

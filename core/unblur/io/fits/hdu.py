@@ -72,7 +72,7 @@ class FitsReader(Reader):
             bits = abs(int(header.get("BITPIX", 8)))
             if packed or hasattr(hdu, "compression_type"):
                 check_expansion(float(prod(shape)) * bits / 8, file.stat().st_size, source)
-            nodata = blank_value(header)
+            nodata: float | None = blank_value(header)
             by_astropy = nodata is None and not is_offset_plio(hdu)
             pixels = hdu.section if by_astropy else open_section(file, str(number))
             first = np.asarray(pixels[(*(0,) * (len(shape) - 1), slice(0, 1))])
