@@ -97,7 +97,7 @@ def _plane_noise(plane: Tensor, valid: Tensor | None) -> float:
     if min(plane.shape) < PATCH:
         return _laplacian_noise(plane)
     plane = plane.to(torch.float64 if plane.dtype == torch.float64 else torch.float32)
-    energy = _gradient_energy(plane)
+    energy = _patch_gradient_energy(plane)
     usable = energy > 0
     if valid is not None:
         usable &= _whole(valid)
@@ -130,7 +130,7 @@ def _laplacian_noise(plane: Tensor, usable: Tensor | None = None) -> float:
     return float(both.abs().median()) / 0.6745 / 6 if both.numel() else 0.0
 
 
-def _gradient_energy(plane: Tensor) -> Tensor:
+def _patch_gradient_energy(plane: Tensor) -> Tensor:
     """Return the sum of squared differences inside each patch: (H - 6, W - 6)."""
     down, right = plane.diff(dim=0) ** 2, plane.diff(dim=1) ** 2
     box = PATCH**2 - PATCH

@@ -13,6 +13,7 @@ from unblur.engine.intake.normalization import Flags, Normalization
 from unblur.model.context import Context
 from unblur.model.stages import Deconvolver, Stage
 from unblur.numerics.noise import estimate_noise
+from unblur.numerics.regions import gradient_energy
 
 LARGEST_ERROR = 0.02
 """Largest change of the sum of values by a method that keeps it, as a fraction of the input's."""
@@ -78,7 +79,7 @@ class ImageStatistics:
         )
 
 
-def gradient_energy(blurred: torch.Tensor, mask: torch.Tensor | None) -> float:
+def mean_gradient_energy(blurred: torch.Tensor, mask: torch.Tensor | None) -> float:
     """Return the mean squared gradient of a block (C, *spatial): its information on the blur.
 
     Of a volume it is that of the largest values along its depth. Averaging 2x2 pixels first keeps
@@ -86,9 +87,8 @@ def gradient_energy(blurred: torch.Tensor, mask: torch.Tensor | None) -> float:
     """
     plane = blurred.amax(1) if blurred.ndim == 4 else blurred
     coarse = torch.nn.functional.avg_pool2d(plane, 2) if min(plane.shape[-2:]) > 3 else plane
-    energy = coarse.diff(dim=-1)[..., :-1, :].square() + coarse.diff(dim=-2)[..., :-1].square()
     valid = 1.0 if mask is None else float(mask.mean())
-    return valid * float(energy.mean())
+    return valid * float(gradient_energy(coarse).mean())
 
 
 def _moments(block: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float64]:

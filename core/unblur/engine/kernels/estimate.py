@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 
-from unblur.engine.intake.image_statistics import gradient_energy
+from unblur.engine.intake.image_statistics import mean_gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.local import local_kernels, window_edge
 from unblur.engine.report import RunLog
@@ -137,7 +137,7 @@ def _kernel_of_block(job: DeblurJob, log: RunLog) -> KernelResult:
     blocks = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
     best = blocks[0]
     if len(blocks) > 1:
-        best = max(blocks, key=lambda block: gradient_energy(*job.read(block)))
+        best = max(blocks, key=lambda block: mean_gradient_energy(*job.read(block)))
     blurred, mask = job.read(best)
     result = run_until_kernel(blurred, job.stages, job.context, mask)
     log.add_steps(result)

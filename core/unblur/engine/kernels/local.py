@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from unblur.engine.intake.image_statistics import gradient_energy
+from unblur.engine.intake.image_statistics import mean_gradient_energy
 from unblur.engine.steps.sequence import run_until_kernel
 from unblur.engine.tiles.tiling import Read, Tile, Tiling
 from unblur.errors import ImageError
@@ -119,7 +119,7 @@ def local_kernels(
     found: Grid = {}
     confidences: dict[Cell, float | None] = {}
     choices: dict[Cell, Choices] = {}
-    texture = {cell: gradient_energy(*read(tile)) for cell, tile in grid.tiles.items()}
+    texture = {cell: mean_gradient_energy(*read(tile)) for cell, tile in grid.tiles.items()}
     threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
     textured = [cell for cell, energy in texture.items() if energy > threshold]
     silent = context.silent()

@@ -16,7 +16,7 @@ from unblur.accel.chunk_cache import KEPT_BYTES
 from unblur.accel.malloc import trim_memory
 from unblur.accel.memory import AllocationCounter, resident_memory
 from unblur.accel.trials import Trial, extrapolate_by_power, extrapolate_linearly
-from unblur.engine.intake.image_statistics import gradient_energy
+from unblur.engine.intake.image_statistics import mean_gradient_energy
 from unblur.engine.job import DeblurJob
 from unblur.engine.kernels.estimate import WINDOWS, kernel_step
 from unblur.engine.kernels.local import window_edge, window_grid
@@ -266,7 +266,7 @@ def _piece(job: DeblurJob, edge: int) -> Tile:
     windows = spread_windows(job.layout, edge, CANDIDATES)
     if len(windows) == 1:
         return windows[0]
-    return max(windows, key=lambda tile: gradient_energy(*job.read(tile)))
+    return max(windows, key=lambda tile: mean_gradient_energy(*job.read(tile)))
 
 
 def _run(job: DeblurJob, processor: BlockProcessor, piece: Tile) -> None:

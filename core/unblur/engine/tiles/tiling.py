@@ -9,7 +9,7 @@ from math import ceil, prod
 
 import numpy as np
 
-from unblur.engine.intake.image_statistics import Block, gradient_energy
+from unblur.engine.intake.image_statistics import Block, mean_gradient_energy
 from unblur.model.block_layout import Layout
 
 Box = tuple[slice, ...]
@@ -210,7 +210,7 @@ def most_textured_windows(layout: Layout, edge: int, read: Read, count: int) -> 
     """
     scored = []
     for window in spread_windows(layout, edge):
-        energy = gradient_energy(*read(window))
+        energy = mean_gradient_energy(*read(window))
         if energy > 0:
             scored.append((energy, window.number, window))
     scored.sort(key=lambda entry: (-entry[0], entry[1]))
