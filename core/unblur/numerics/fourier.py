@@ -17,11 +17,16 @@ from torch import Tensor
 
 @lru_cache(maxsize=1024)
 def fast_length(length: int) -> int:
-    """Return the smallest length of at least `length` whose real FFT is fast (5-smooth)."""
-    best = 1
+    """Return the smallest length of at least `length` that is 5-smooth and even, or 1.
+
+    A real transform of an odd length takes about twice the time of one of an even length.
+    """
+    if length <= 1:
+        return 1
+    best = 2
     while best < length:
         best *= 2
-    fives = 1
+    fives = 2
     while fives < best:
         product = fives
         while product < best:
