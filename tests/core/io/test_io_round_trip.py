@@ -52,6 +52,17 @@ def test_a_stack_keeps_dtype_axes_sizes_channels(tmp_path, name, dtype, lazy):
     assert_same(read_image(write_image(given, tmp_path / name), lazy=lazy), image)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.zarr", "a.npy", "a.png", "a.fits"])
+def test_views_of_arrays_are_written_as_they_are(tmp_path, name):
+    if name == "a.fits":
+        pytest.importorskip("astropy")
+    data = values((40, 48, 3), "uint16")
+    views = (data[..., 1], data[..., 0].T, data[::-1, ::2, 2], data[..., 1].astype(">u2"))
+    for number, view in enumerate(views):
+        path = write_image(Image(view, "YX"), tmp_path / f"{number}{name}")
+        np.testing.assert_array_equal(np.asarray(read_image(path).data), view)
+
+
 @pytest.mark.parametrize("dtype", ["uint64", "int64", "float16", "bool"])
 @pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.ome.zarr", "a.npy"])
 def test_rarer_dtypes_of_a_volume(tmp_path, name, dtype):
