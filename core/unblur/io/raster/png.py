@@ -138,7 +138,8 @@ def _encode(values: Any) -> bytes:
     import imagecodecs
 
     if values.dtype.kind != "b":
-        return bytes(imagecodecs.png_encode(values))
+        native = values.astype(values.dtype.newbyteorder("="), copy=False)
+        return bytes(imagecodecs.png_encode(native))
     from io import BytesIO
 
     from PIL import Image as pil
