@@ -11,9 +11,10 @@ given Gaussian noise. Every method gets the true kernel and noise level; hyper-l
 weight, one for all images, of the highest PSNR on every fifth of them, or with `--stored` that of
 `results/svmap-bsd.json`, chosen so on all of BSD's validation pictures. Seconds are processor time
 of one thread per megapixel. Of plug-and-play there are two rows: with the trained steps, and with
-the prior `denoiser` in steps by rule. `--set` changes params of both, `--model` the weights of the
-trained steps. `--keep` measures the methods of `--only` anew and keeps the other rows of the stored
-table, which has to be of the same images.
+the prior `denoiser` in steps by rule; `--steps` adds rows for other numbers of trained steps.
+`--set` changes params of all, `--model` the weights of the trained steps. `--keep` measures the
+methods of `--only` anew and keeps the other rows of the stored table, which has to be of the same
+images.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,9 @@ from unblur.training.blurred_samples import BlurredSample
 BASELINE = "hyper-laplacian, best weight"
 
 
-def variants(noise: float, params: dict[str, Any], model: str | None) -> list[StageVariant]:
+def variants(
+    noise: float, params: dict[str, Any], model: str | None, steps: Sequence[int] = ()
+) -> list[StageVariant]:
     """Return the methods that are compared."""
     own = {**EXACT, **params}
     trained = own if model is None else {**own, "model": model}
@@ -47,6 +51,10 @@ def variants(noise: float, params: dict[str, Any], model: str | None) -> list[St
     baseline, svmap = methods(noise, {})
     return [
         baseline,
+        *(
+            StageVariant(f"plug-and-play, {n} steps", "plug-and-play", {**trained, "steps": n})
+            for n in steps
+        ),
         StageVariant("plug-and-play", "plug-and-play", trained),
         StageVariant("plug-and-play, denoiser", "plug-and-play", by_rule),
         svmap,
@@ -90,7 +98,7 @@ def rows_of(given: list[BlurredSample], options: argparse.Namespace) -> list[dic
     params = {key: yaml.safe_load(value) for key, value in options.set}
     baseline: list[float] = []
     rows = []
-    for method in variants(noise, params, options.model):
+    for method in variants(noise, params, options.model, options.steps):
         if options.only and method.label not in options.only:
             continue
         weight = stored_weight(name, method) if options.stored else best_weight(method, given)
@@ -103,10 +111,10 @@ def rows_of(given: list[BlurredSample], options: argparse.Namespace) -> list[dic
     return rows
 
 
-def merge(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def merge(rows: list[dict[str, Any]], name: str, steps: Sequence[int] = ()) -> list[dict[str, Any]]:
     """Return the rows in place of those of a stored table, and its other ones, with gains anew."""
     stored = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
-    order = [method.label for method in variants(0.01, {}, None)]
+    order = [method.label for method in variants(0.01, {}, None, steps)]
     table = {(r["noise"], r["method"]): r for r in [*stored, *rows]}
     for (noise, _), row in table.items():
         row["gain"] = row["psnr"] - table[noise, BASELINE]["psnr"]
@@ -129,6 +137,9 @@ def main() -> None:
     parser.add_argument("--stored", action="store_true", help="take the stored best weights")
     parser.add_argument("--only", nargs="*", help="rows to measure, by their labels")
     parser.add_argument("--keep", action="store_true", help="keep the other rows of the table")
+    parser.add_argument(
+        "--steps", type=int, nargs="*", default=[], help="add rows of so many steps"
+    )
     parser.add_argument("--set", type=pair, action="append", default=[], metavar="PARAM=VALUE")
     parser.add_argument("--model", help="weights of the denoiser, a name or a file")
     options = parser.parse_args()
@@ -146,7 +157,7 @@ def main() -> None:
     write_table(
         name,
         "Plug-and-play deconvolution with the true kernel",
-        merge(rows, name) if options.keep else rows,
+        merge(rows, name, options.steps) if options.keep else rows,
         remark,
         "number of the picture",
     )

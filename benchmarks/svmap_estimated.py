@@ -2,12 +2,14 @@
 
     python benchmarks/svmap_estimated.py ../shared/data/kodak
     python benchmarks/svmap_estimated.py ../shared/data/kodak --noise 0.01 --limit 6 \
-        --estimators map --methods hyper-laplacian plug-and-play --name plug-and-play-estimated
+        --estimators map --methods hyper-laplacian plug-and-play 'plug-and-play, mixed' \
+        --name plug-and-play-estimated
 
 Image number i is blurred by stored kernel number i as in `svmap_table.py`, with noise; the kernel
 is estimated blind by each of `--estimators`, with an odd kernel size six or seven pixels larger,
 and the image is deconvolved with it and with the true kernel, by hyper-laplacian, svmap with the
-weights `gaussian`, svmap with `tolerant`, and plug-and-play. PSNR at the best shift, means, and
+weights `gaussian`, svmap with `tolerant`, and plug-and-play, alone and mixed with hyper-laplacian
+as in the pipeline map-plug-and-play. PSNR at the best shift, means, and
 the number of images on which a method is below the first one.
 `--kernels FOLDER` stores the estimated kernels there and reads those that it holds. Results:
 `results/svmap-estimated`.
@@ -37,6 +39,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "svmap, gaussian": ("svmap", {"model": "gaussian"}),
     "svmap, tolerant": ("svmap", {"model": "tolerant"}),
     "plug-and-play": ("plug-and-play", {}),
+    "plug-and-play, mixed": ("plug-and-play", {"hyper_laplacian_weight": 0.6}),
 }
 
 

@@ -61,6 +61,11 @@ TARGETS = [
         "Levin's 32 pairs, blind, by the trained kernel estimator",
         *("levin09", "schuler-hyper-laplacian"),
     ),
+    bench(
+        "levin-plug-and-play-blind",
+        "Levin's 32 pairs, blind, by plug-and-play mixed with hyper-laplacian",
+        *("levin09", "map-plug-and-play"),
+    ),
     script(
         "svmap-bsd",
         "svmap beside hyper-laplacian on BSD's validation pictures",
@@ -88,18 +93,27 @@ TARGETS = [
         *("speed", str(DATA / "bsds500/val"), "--every", "20", "--stored", "--noise", "0.01"),
     ),
     script(
+        "plug-and-play-steps",
+        "plug-and-play in fewer steps beside svmap",
+        "plug_and_play_table.py",
+        *("steps", str(DATA / "bsds500/val"), "--every", "5", "--stored", "--steps", "4", "5", "6"),
+        *("--only", "hyper-laplacian, best weight", "plug-and-play", "svmap"),
+        *("plug-and-play, 4 steps", "plug-and-play, 5 steps", "plug-and-play, 6 steps"),
+    ),
+    script(
         "plug-and-play-estimated",
         "plug-and-play with estimated kernels",
         "svmap_estimated.py",
         *(str(DATA / "kodak"), "--noise", "0.01", "--limit", "6", "--estimators", "map"),
-        *("--methods", "hyper-laplacian", "plug-and-play", "--name", "plug-and-play-estimated"),
+        *("--methods", "hyper-laplacian", "plug-and-play", "plug-and-play, mixed"),
+        *("--name", "plug-and-play-estimated"),
     ),
     script(
         "plug-and-play-estimated-bsd",
         "plug-and-play with kernels estimated on BSD's validation pictures",
         "svmap_estimated.py",
         *(str(DATA / "bsds500/val"), "--noise", "0.01", "--every", "7", "--estimators", "map"),
-        *("--methods", "hyper-laplacian", "plug-and-play"),
+        *("--methods", "hyper-laplacian", "plug-and-play", "plug-and-play, mixed"),
         *("--name", "plug-and-play-estimated-bsd"),
     ),
     script(

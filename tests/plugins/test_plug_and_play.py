@@ -13,6 +13,7 @@ from unblur.model.stages import Prior
 from unblur.numerics.operators import Blur
 from unblur.plugins.weights import save_weights
 from unblur.testing import gaussian, lopsided, synthetic_scene
+from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 from unblur_denoiser import denoiser_prior as prior_module
 from unblur_denoiser.denoiser_prior import HIGHEST, LOWEST, DenoiserPrior, denoise
 from unblur_denoiser.sigma_schedule import MAX_SIGMA, PENALTY_RATIO, make_schedule, wiener_error
@@ -294,6 +295,25 @@ def test_the_model_error_adds_to_the_noise():
     stage = PlugAndPlay(noise=0.03, model_error=0.2)
     noise = stage._noise(torch.zeros(1, 4, 4), 0.2, Context(), None)
     assert noise == pytest.approx(math.hypot(0.03, 0.04))
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_the_image_by_hyper_laplacian_is_mixed_in_with_its_weight(weight):
+    """Noise and model error are those of the stage, and masked pixels are masked in both."""
+    given = synthetic_scene((32, 28), lopsided((5, 6)))
+    mask = torch.ones(32, 28)
+    mask[8:10, 9:12] = 0
+    own = {"noise": 0.02, "model_error": 0.05}
+    priors = [{"prior": "l0-gradient", "weight": 1.0}]
+    alone, mixed = (
+        PlugAndPlay(**own, priors=priors, steps=2, hyper_laplacian_weight=w) for w in (0.0, weight)
+    )
+    a, b, found = (
+        stage.deconvolve(given.blurred, given.kernel, Context(contrast=0.3), mask)
+        for stage in (alone, HyperLaplacian(**own), mixed)
+    )
+    torch.testing.assert_close(found, (1 - weight) * a + weight * b)
+    assert float((a - b).abs().max()) > 0.01
 
 
 def test_weights_are_loaded_once(model):
