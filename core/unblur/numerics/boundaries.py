@@ -16,12 +16,12 @@ from unblur.numerics.fourier import apply_otf, fft, inverse_fft
 from unblur.numerics.inpaint import fill
 from unblur.numerics.inverse_filters import WienerFilter
 from unblur.numerics.operators import Blur
-from unblur.numerics.solvers import conjugate_gradient
+from unblur.numerics.solvers import conjugate_gradient, inner
 
-SATURATION_UPDATES = 8
+SATURATION_UPDATES = 16
 """Number of times that the set of saturated pixels that count as observed is updated, a count."""
-UPDATE_ITERATIONS = 5
-"""Number of steps of conjugate gradients after each update, from the result before it, a count."""
+UPDATE_ITERATIONS = 2
+"""Number of steps of conjugate gradients after each update, a count."""
 ROUNDING = 1e-6
 """Distance below the saturation level within which a value counts as saturated, white = 1."""
 
@@ -197,17 +197,37 @@ def solve_unobserved_saturated(
     """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
     `saturated` (C, *spatial) is 1 where a pixel is saturated. Such a pixel counts as observed at
-    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times; each time
-    the solution is continued from the one before.
+    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times. The steps
+    of conjugate gradients go on across the updates, with the weights of directions by Polak and
+    Ribiere; a pixel that counts as observed again has its recorded value.
     """
     scene = solve_unobserved(blur, blurred, wiener, on_step=on_step)
-    if saturated is None:
+    if saturated is None or not bool(saturated.any()):
         return scene
-    reblurring = wiener.restore * blur.otf
-    for _ in range(SATURATION_UPDATES):
-        predicted = blur.crop(apply_otf(scene, reblurring, blur.ndim))
+    tiny, ndim = torch.finfo(scene.dtype).tiny, blur.ndim
+    recorded = blur.place(blurred)
+    gradient = apply_otf(scene, wiener.cost, ndim)
+    residual, power = torch.zeros_like(scene), scene.new_ones(())
+    direction = residual
+    for update in range(SATURATION_UPDATES):
+        predicted = blur.crop(scene - gradient)  # as restore * otf = 1 - cost
         observing = blur.with_mask(saturation_mask(blur, blurred, predicted, saturated))
-        scene = solve_unobserved(
-            observing, blurred, wiener, iterations=UPDATE_ITERATIONS, start=scene, on_step=on_step
-        )
+        unknown = unobserved_mask(observing, blurred)
+        completed = torch.where(unknown > 0, scene, recorded)
+        if not torch.equal(completed, scene):
+            scene, gradient = completed, apply_otf(completed, wiener.cost, ndim)
+        direction = unknown * direction
+        for step in range(UPDATE_ITERATIONS):
+            before, residual = residual, -unknown * gradient
+            change = inner(residual, residual - before, ndim)
+            direction = residual + (change / power).clamp_min(0) * direction
+            power = inner(residual, residual, ndim).clamp_min(tiny)
+            image = apply_otf(direction, wiener.cost, ndim)
+            length = inner(direction, residual, ndim) / inner(direction, image, ndim).clamp_min(
+                tiny
+            )
+            scene = scene.addcmul(length, direction)
+            gradient.addcmul_(length, image)
+            if on_step is not None:
+                on_step(update * UPDATE_ITERATIONS + step, scene)
     return scene

@@ -74,3 +74,17 @@ def test_saturated_pixels_come_nearer_to_what_was_cut_off():
     torch.testing.assert_close(
         found * (1 - saturated), clipped * (1 - saturated), atol=1e-5, rtol=0
     )
+
+
+def test_saturated_pixels_that_exceed_the_record_have_the_values_of_least_cost():
+    blur, blurred, wiener = problem(0.01)
+    clipped = blurred.clamp_max(float(blurred.quantile(0.95)))
+    saturated = (clipped < blurred).float()
+    found = solve_unobserved_saturated(blur, clipped, wiener, saturated)
+    free = blur.place(saturated) * (found > blur.place(clipped))
+    assert free.sum() > 0.8 * saturated.sum()
+    gradient = apply_otf(found, wiener.cost, 2)
+    start = apply_otf(solve_unobserved(blur, clipped, wiener), wiener.cost, 2)
+    assert (free * gradient).norm() < 0.02 * (free * start).norm()
+    none = solve_unobserved_saturated(blur, clipped, wiener, torch.zeros_like(saturated))
+    torch.testing.assert_close(none, solve_unobserved(blur, clipped, wiener))
