@@ -20,7 +20,8 @@ from unblur.numerics.pyramid import (
 from unblur_kotera.generator_fit import fit_generators, gaussian_kernel
 from unblur_selfdeblur.dip_params import DipParams, Preset, kernel_size
 from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
-from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel, fit_kernel
+from unblur_selfdeblur.initial_image import initialise
+from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import DipResult, Observation, optimise
 from unblur_selfdeblur.schedule import LossPhase, Schedule, fix_kernel_first
@@ -61,8 +62,10 @@ class Kotera(stages.KernelEstimator):
     network to its initial value ends at a root mean square error of 10 / 255 (Kotera Eq. 8).
 
     With an `initial_estimator` the networks are optimised at full size alone, from the kernel that
-    it finds: with the second loss, in the first third of the iterations over the image network,
-    then over both. With several `scales` the coarsest one begins with that kernel at its size.
+    it finds and the image that `hyper-laplacian` deconvolves with it, which is one of the inputs of
+    the image network: with the second loss, in the first third of the iterations over the image
+    network, then over both. With several `scales` the coarsest one begins with that kernel at its
+    size.
 
     Seeds, failed attempts, colour and registration are as in `selfdeblur`.
 
@@ -140,7 +143,7 @@ class Kotera(stages.KernelEstimator):
                 )
                 if found is None and initial:
                     kernel = rescale_kernel(initial.weights, level.size, level.ratio)
-                    fit_kernel(generators, kernel, context.checkpoint)
+                    initialise(generators, kernel, data, target.context(context))
                 elif found is None:
                     fit_generators(generators, gaussian_kernel(level.size, data.blurred))
                 else:

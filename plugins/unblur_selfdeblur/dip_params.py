@@ -23,9 +23,9 @@ PUBLISHED_ITERATIONS = 5000
 """Number of iterations of the paper (Ren Sec. 4)."""
 FAST_ITERATIONS, FAST_WIDTH = 1000, 32
 """Iterations and channels that take a quarter of an hour on two cores at 255 x 255 pixels."""
-FAST_INITIALISED_ITERATIONS = 500
-"""Number of iterations with these channels from an initial kernel, dimensionless; with 300 the
-image of one of four of Levin's pairs was 0.6 dB below that of 1000 from random weights."""
+FAST_INITIALISED_ITERATIONS = 100
+"""Number of iterations with these channels from an initial kernel, dimensionless; chosen on
+central parts of two of Levin's pairs, im2_kernel5 and im3_kernel7."""
 SIZE_ESTIMATOR = "map"
 """Name of the kernel estimator whose `kernel_size` gives a size of auto."""
 FAST_INITIAL_ESTIMATOR = "map"
@@ -42,7 +42,7 @@ class DipParams(stages.Params):
     )
     preset: Preset = Field(
         "published",
-        description="published: 5000 iterations of networks 128 wide, for a GPU; fast: 500 of "
+        description="published: 5000 iterations of networks 128 wide, for a GPU; fast: 100 of "
         "networks 32 wide from an initial kernel (1000 without), for a CPU. The params iterations, "
         "width and initial_estimator override it.",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.colour import merge_luma, split_luma, to_luma
 from unblur.numerics.inpaint import fill
@@ -72,6 +73,12 @@ class FitTarget:
             gain = (RANGE_HIGH - RANGE_LOW) / (high - low)
             offset = RANGE_LOW - gain * low
         return cls(Observation(gain * values + offset, valid), chroma, gain, offset)
+
+    def context(self, context: Context) -> Context:
+        """Return a silent context for a stage that is given the data: noise in their unit."""
+        noise = None if context.noise is None else self.gain * context.noise
+        measured = {"contrast": None, "brightness": None, "saturation_level": None}
+        return context.silent().with_(noise=noise, **measured)
 
     def kernel(self, found: DipResult) -> Kernel:
         """Return the kernel, moved to have its centre of mass in the middle."""

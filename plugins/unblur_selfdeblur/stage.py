@@ -13,7 +13,8 @@ from unblur.model.stages import Estimate
 from unblur.numerics.noise import estimate_noise
 from unblur_selfdeblur.dip_params import DipParams, kernel_size
 from unblur_selfdeblur.fit_target import FitTarget, crop_to_region, progress_with_preview
-from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel, fit_kernel
+from unblur_selfdeblur.initial_image import initialise
+from unblur_selfdeblur.initial_kernel import estimate_from, find_initial_kernel
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import DipResult, optimise
 from unblur_selfdeblur.schedule import LossPhase, Schedule, fix_kernel_first
@@ -52,10 +53,11 @@ class SelfDeblur(stages.KernelEstimator):
     replaced by one with another seed, with a note in the result. The same seed on the same device
     with the same number of threads gives the same bits.
 
-    With an `initial_estimator` the kernel network is first fitted to the kernel that it finds. The
-    image network alone is then updated in the first third of the iterations, and both networks in
-    the others; 1 - SSIM is the loss of `code` from the first iteration. The confidence is that of
-    the initial kernel.
+    With an `initial_estimator` the kernel network is first fitted to the kernel that it finds, and
+    one of the eight noise inputs of the image network is replaced by the image as
+    `hyper-laplacian` deconvolves it with that kernel. The image network alone is then updated in
+    the first third of the iterations, and both networks in the others; 1 - SSIM is the loss of
+    `code` from the first iteration. The confidence is that of the initial kernel.
 
     A colour image is deblurred on its luma and keeps its chroma, or all channels at once with
     `colour: joint`.
@@ -113,7 +115,7 @@ class SelfDeblur(stages.KernelEstimator):
                 device=context.device,
             )
             if initial:
-                fit_kernel(generators, initial.weights, context.checkpoint)
+                initialise(generators, initial.weights, target.data, target.context(context))
             return optimise(generators, target.data, schedule, progress_with_preview(tick, target))
 
         choice = best_of(self.params.restarts, context.seed, target.data, attempt)

@@ -12,10 +12,20 @@ from unblur.model.stages import Estimate, KernelEstimator, Params
 from unblur.numerics.metrics import kernel_similarity
 from unblur.plugins.markers import hook
 from unblur.testing import synthetic_scene
+from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 from unblur_kotera import generator_fit
 from unblur_kotera.stage import Kotera
-from unblur_selfdeblur import initial_kernel
+from unblur_selfdeblur import initial_image, initial_kernel
+from unblur_selfdeblur.fit_target import FitTarget
+from unblur_selfdeblur.initial_image import (
+    IMAGE_INPUTS,
+    MIN_RELATIVE_NOISE,
+    deconvolve_cautiously,
+    extend_to_scene,
+    initialise,
+)
 from unblur_selfdeblur.initial_kernel import KERNEL_TOLERANCE, find_initial_kernel, fit_kernel
+from unblur_selfdeblur.loss_terms import blur_valid
 from unblur_selfdeblur.networks.generators import Generators
 from unblur_selfdeblur.optimisation import Observation, optimise
 from unblur_selfdeblur.schedule import LossPhase, Schedule, fix_kernel_first
@@ -46,14 +56,15 @@ class Plugin:
     @staticmethod
     @hook
     def unblur_stages():
-        return [Bent]
+        return [Bent, HyperLaplacian]
 
 
 @pytest.fixture(autouse=True)
 def stages(monkeypatch, registry_with):
     """Let `bent` be the one estimator of initial kernels."""
     known = registry_with(Plugin())
-    monkeypatch.setattr(initial_kernel, "registry", lambda: known)
+    for module in (initial_image, initial_kernel):
+        monkeypatch.setattr(module, "registry", lambda: known)
     monkeypatch.setattr(generator_fit, "MAX_FIT_ITERATIONS", 6)
 
 
@@ -80,6 +91,71 @@ def test_the_kernel_network_is_fitted_to_the_initial_kernel(shaken):
     fit_kernel(generators, initial.weights)
     error = (generators.kernel() - initial.weights).detach().square().mean().sqrt()
     assert float(error) <= KERNEL_TOLERANCE * float(initial.weights.max())
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_the_image_network_is_given_the_deconvolved_image(shaken, size):
+    """That input, blurred by the kernel, is the data, wherever the kernel's middle lies."""
+    initial = find_initial_kernel("bent", size, shaken.blurred, None, Context())
+    generators, data = drawn(shaken.blurred.shape, size), Observation(shaken.blurred)
+    noise = generators.image_noise.clone()
+    initialise(generators, initial.weights, data, Context())
+    given = generators.image_noise[0]
+    assert torch.equal(given[IMAGE_INPUTS:], noise[0, IMAGE_INPUTS:])
+    residual = blur_valid(given[:1], initial.weights) - shaken.blurred
+    inside = residual[..., 8:-8, 8:-8]
+    assert float(inside.square().mean().sqrt()) < 0.02
+    moved = blur_valid(given[:1].roll(1, -1), initial.weights) - shaken.blurred
+    assert float(moved[..., 8:-8, 8:-8].square().mean().sqrt()) > 0.03
+
+
+@pytest.mark.parametrize("shape", [(1, 60, 64), (3, 60, 64), (5, 60, 64)])
+def test_the_given_image_is_luma_and_skips_invalid_pixels(shaken, shape):
+    values = shaken.blurred.expand(shape).clone()
+    values[:, 30, 30] = 1
+    valid = torch.ones(shape[-2:], dtype=torch.bool)
+    valid[30, 30] = False
+    generators = drawn(shape, 7)
+    kernel = torch.as_tensor(BENT[1:8, 1:8])
+    kernel = kernel / kernel.sum()
+    initialise(generators, kernel, Observation(values, valid), Context())
+    plain = drawn(shape, 7)
+    initialise(plain, kernel, Observation(shaken.blurred.expand(shape)), Context())
+    difference = (generators.image_noise - plain.image_noise)[0, 0]
+    assert float(difference.abs().max()) < 0.1
+
+
+def test_little_noise_counts_as_more(shaken):
+    """So that an error of the kernel rings less; more noise than that is taken as it is."""
+    data, kernel = Observation(shaken.blurred), torch.as_tensor(BENT)
+    contrast = float(shaken.blurred.std())
+    results = [
+        deconvolve_cautiously(data, kernel, Context(noise=share * contrast))
+        for share in (0.001, MIN_RELATIVE_NOISE, 2 * MIN_RELATIVE_NOISE)
+    ]
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], deconvolve_cautiously(data, kernel, Context()))
+    assert results[2].diff().abs().mean() < results[1].diff().abs().mean()
+
+
+def test_an_image_is_extended_by_its_edges():
+    image = torch.arange(6.0).reshape(1, 2, 3)
+    for size in (1, 4, 5):
+        scene = extend_to_scene(image, size)
+        assert scene.shape == (1, 2 + size - 1, 3 + size - 1)
+        delta = torch.zeros(size, size)
+        delta[size // 2, size // 2] = 1
+        assert torch.allclose(blur_valid(scene, delta), image, atol=1e-5)
+        assert (scene.min(), scene.max()) == (0, 5)
+
+
+def test_noise_is_in_the_unit_of_the_data():
+    dim = 0.1 * torch.rand(1, 40, 40)
+    target = FitTarget.of(dim, None, joint=False)
+    context = target.context(Context(noise=0.01, contrast=0.2, saturation_level=1.0))
+    assert context.noise == pytest.approx(0.01 * float(target.data.blurred.std() / dim.std()))
+    assert (context.contrast, context.saturation_level) == (None, None)
+    assert target.context(Context()).noise is None
 
 
 def test_the_kernel_stays_in_the_first_phase_alone(shaken):
@@ -155,7 +231,7 @@ def test_none_is_the_method_as_published(shaken, cls):
         ({}, None, 5000),
         ({"initial_estimator": "map"}, "map", 5000),
         ({"preset": "fast", "initial_estimator": "none"}, None, 1000),
-        ({"preset": "fast"}, "map", 500),
+        ({"preset": "fast"}, "map", 100),
         ({"preset": "fast", "iterations": 7}, "map", 7),
     ],
 )
