@@ -90,15 +90,35 @@ def test_a_doubtful_search_is_continued_from_one_more_level_and_by_strong_hypoth
     noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
     found = search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
     assert found.sparsity > DOUBTFUL_SPARSITY
-    assert (counts[0][0], counts[-1][0]) == (2, 3 + len(STRONG_HYPOTHESES))
+    # Two levels, one more, all three, and the strong ones by themselves.
+    totals = list(dict.fromkeys(total for total, _ in counts))
+    assert totals == [2, 1, 3]
+    assert counts[-1][0] == len(STRONG_HYPOTHESES)
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "strong_sparsity", "is_strong"),
+    [(-0.1, -0.25, True), (-0.1, -0.15, False), (-0.25, -0.5, False)],
+)
+def test_a_strong_hypothesis_wins_only_by_a_clearly_sparser_image_where_others_leave_it_blurred(
+    monkeypatch, shaken, sparsity, strong_sparsity, is_strong
+):
+    _, given, found = shaken
+    usual = replace(found, sparsity=sparsity, agreement=1.0)
+    strong = replace(found, sparsity=strong_sparsity)
+    monkeypatch.setattr(search_module, "_run_tracks", lambda starts, given, context, h, size: [*h])
+    monkeypatch.setattr(search_module, "_without_duplicates", lambda tracks: tracks)
+    monkeypatch.setattr(
+        search_module, "_best_of", lambda t, context: strong if t[0] in STRONG_HYPOTHESES else usual
+    )
+    assert search_kernel(given, Context()) is (strong if is_strong else usual)
 
 
 def test_no_alternation_is_repeated_from_a_level_where_it_has_started(counts, monkeypatch):
     monkeypatch.setattr(search_module, "FURTHER_SIDE", search_module.COARSEST_SIDES[1])
     noise = torch.rand(1, 160, 160, generator=torch.Generator().manual_seed(1))
     search_kernel(preprocess(noise, Context()), Context(), hypotheses=HYPOTHESES[:1])
-    strong = len(STRONG_HYPOTHESES)
-    assert {total for total, _ in counts} == {2, strong, 2 + strong}
+    assert {total for total, _ in counts} == {2, len(STRONG_HYPOTHESES)}
 
 
 @pytest.mark.parametrize("shape", [(72, 80), (160, 210)])
@@ -187,6 +207,7 @@ def test_a_scattered_kernel_has_less_support_per_extent_and_a_rival_less_confide
 def test_the_alternative_of_a_search_is_unlike_its_kernel_and_nearly_as_good(monkeypatch, shaken):
     _, given, _ = shaken
     monkeypatch.setattr(search_module, "CLOSE_SPARSITY", 1.0)
+    monkeypatch.setattr(search_module, "UNLIKE_KERNEL", 0.99)
     found = search_kernel(given, Context())
     other = found.alternative
     assert other is not None

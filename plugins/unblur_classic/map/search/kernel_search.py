@@ -104,9 +104,11 @@ def search_kernel(
     found the next level starts anew. An alternation ends when its support measures 14 pixels, in an
     image of ten times that, or at full size. Alternations of one hypothesis that have come to the
     same kernel go on as one. Where even the best kernel hardly sharpens the image, the strong
-    hypotheses (`STRONG_HYPOTHESES`) follow from the coarsest level. The common shape of light
-    streaks, if the image has any (`find_light_streaks`), is one more kernel, and preferred if it
-    is nearly as good as the best: the one whose restored image has the least normalised sparsity.
+    hypotheses (`STRONG_HYPOTHESES`) follow from the coarsest level; a kernel of theirs replaces
+    the best one only where it restores a clearly sparser image (`CLOSE_SPARSITY`), and is never its
+    alternative. The common shape of light streaks, if the image has any (`find_light_streaks`), is
+    one more kernel, and preferred if it is nearly as good as the best: the one whose restored image
+    has the least normalised sparsity.
     """
     side = min(given.y.shape)
     max_size = max(min(size or MAX_SIZE, side // 2), 3)
@@ -117,16 +119,17 @@ def search_kernel(
     if streak is not None:
         tracks.append(SearchTrack.of_streaks(streak, hypotheses[0], given, context))
     best = _best_of(tracks, context)
-    is_still_blurred = best.sparsity > DOUBTFUL_SPARSITY
-    is_doubtful = is_still_blurred or best.agreement < DOUBTFUL_AGREEMENT
-    more: list[SearchTrack] = []
-    if is_still_blurred:
-        more += _run_tracks(starts[-1:], given, context, STRONG_HYPOTHESES, max_size)
+    is_doubtful = best.sparsity > DOUBTFUL_SPARSITY or best.agreement < DOUBTFUL_AGREEMENT
     further = _first_level(max_size, FURTHER_SIDE / side)
     is_new = further not in starts
     if size is None and is_doubtful and is_new and side >= MIN_FURTHER_SIDE:
-        more += _run_tracks([further], given, context, hypotheses, max_size)
-    return _best_of(_without_duplicates(tracks + more), context) if more else best
+        more = _run_tracks([further], given, context, hypotheses, max_size)
+        best = _best_of(_without_duplicates(tracks + more), context)
+    if best.sparsity <= DOUBTFUL_SPARSITY:
+        return best
+    strong = _run_tracks(starts[-1:], given, context, STRONG_HYPOTHESES, max_size)
+    best_strong = _best_of(strong, context)
+    return best_strong if best_strong.sparsity < best.sparsity - CLOSE_SPARSITY else best
 
 
 def _run_tracks(
