@@ -7,10 +7,10 @@
 
 `measure` deblurs cases of the sets of `blind_cases.py` with `map-hyper-laplacian` and stores their
 gain in PSNR and the measures of `kernel_confidence.Evidence` in `results/confidence`; cases that
-are not run stay. `collect` takes them from the results of `blind.py`, where those are of these
-measures. `fit` is a logistic regression, on the halves to tune on, of whether the gain is at least
-0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use, how many
-of the results of a confidence below 0.5 failed, and how many of the failures have such a
+are not run stay. `collect` takes the others from the results of `blind.py`, where those are of
+these measures. `fit` is a logistic regression, on the halves to tune on, of whether the gain is at
+least 0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use, how
+many of the results of a confidence below 0.5 failed, and how many of the failures have such a
 confidence, and writes the table. The uses are "fit" (the halves to tune on), "choice" (cases of the
 halves to report on with whose help the measures were chosen) and "check" (the others of these).
 """
@@ -35,6 +35,8 @@ from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
 NAME, PIPELINE = "confidence", "map-hyper-laplacian"
 USES = ("fit", "choice", "check")
+SEARCH = "strong hypotheses by a margin"
+"""What the search of the measured cases has last gained; cases without it are of earlier ones."""
 RIDGE = 1.0
 """Weight of the squared weights of the standardised measures, relative to one case."""
 
@@ -55,8 +57,10 @@ def main() -> None:
     if options.verb == "measure":
         measure_cases(options)
     elif options.verb == "collect":
+        anew = {(case["set"], case["case"]) for case in stored_cases() if "search" in case}
         for name in SETS:
-            store_cases(name, earlier_rows(name, [], [], "cases"))
+            rows = earlier_rows(name, [], [], "cases")
+            store_cases(name, [row for row in rows if (name, row["case"]) not in anew])
     elif options.verb == "fit":
         fit_weights()
     else:
@@ -70,12 +74,13 @@ def measure_cases(options: argparse.Namespace) -> None:
     if options.limit:
         cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
     with ProcessPoolExecutor(options.workers, get_context("spawn"), prepare_worker) as pool:
-        store_cases(options.set, list(pool.map(partial(run_case, PIPELINE), cases)))
+        found = pool.map(partial(run_case, PIPELINE), cases)
+        store_cases(options.set, [{**row, "search": SEARCH} for row in found])
 
 
 def store_cases(name: str, found: Sequence[dict[str, Any]]) -> None:
     """Store rows of `blind.run_case` of a set, those of other pipelines and measures left out."""
-    keys = ("case", "half", "blurred", "psnr", "evidence")
+    keys = ("case", "half", "blurred", "psnr", "evidence", "search")
     uses = {(case["set"], case["case"]): case["use"] for case in stored_cases()}
     measures = {field.name for field in fields(Evidence)}
     rows = []
@@ -83,7 +88,7 @@ def store_cases(name: str, found: Sequence[dict[str, Any]]) -> None:
         evidence = row["evidence"] if row["pipeline"] == PIPELINE else None
         if isinstance(evidence, dict) and set(evidence) == measures:
             use = "fit" if row["half"] == "tune" else uses.get((name, row["case"]), "check")
-            rows.append({"set": name, "use": use, **{key: row[key] for key in keys}})
+            rows.append({"set": name, "use": use, **{k: row[k] for k in keys if k in row}})
     write_results([*earlier_rows(NAME, ["set", "case"], rows, "cases"), *rows])
 
 
@@ -99,7 +104,9 @@ def write_results(cases: Sequence[Any]) -> None:
                 rows.append({"use": use, "set": name, **counts})
     remark = (
         "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
-        "The weights were fitted to the cases `fit`, the measures chosen with `choice` too."
+        "The weights were fitted to 65 of the cases `fit`, the measures chosen with `choice` too. "
+        f"{sum('search' in c for c in cases)} of the {len(cases)} cases are of the search as it is "
+        f"({SEARCH}), the others of the one before."
     )
     write_table(NAME, "Calibration of the confidence", rows, remark, "number of the case", cases)
 
