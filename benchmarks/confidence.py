@@ -35,8 +35,6 @@ from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
 NAME, PIPELINE = "confidence", "map-hyper-laplacian"
 USES = ("fit", "choice", "check")
-SEARCH = "strong hypotheses by a margin"
-"""What the search of the measured cases has last gained; cases without it are of earlier ones."""
 RIDGE = 1.0
 """Weight of the squared weights of the standardised measures, relative to one case."""
 
@@ -57,7 +55,7 @@ def main() -> None:
     if options.verb == "measure":
         measure_cases(options)
     elif options.verb == "collect":
-        anew = {(case["set"], case["case"]) for case in stored_cases() if "search" in case}
+        anew = {(case["set"], case["case"]) for case in stored_cases() if "measured_by" in case}
         for name in SETS:
             rows = earlier_rows(name, [], [], "cases")
             store_cases(name, [row for row in rows if (name, row["case"]) not in anew])
@@ -75,12 +73,12 @@ def measure_cases(options: argparse.Namespace) -> None:
         cases = [cases[i * len(cases) // options.limit] for i in range(options.limit)]
     with ProcessPoolExecutor(options.workers, get_context("spawn"), prepare_worker) as pool:
         found = pool.map(partial(run_case, PIPELINE), cases)
-        store_cases(options.set, [{**row, "search": SEARCH} for row in found])
+        store_cases(options.set, [{**row, "measured_by": "confidence.py"} for row in found])
 
 
 def store_cases(name: str, found: Sequence[dict[str, Any]]) -> None:
     """Store rows of `blind.run_case` of a set, those of other pipelines and measures left out."""
-    keys = ("case", "half", "blurred", "psnr", "evidence", "search")
+    keys = ("case", "half", "blurred", "psnr", "evidence", "measured_by")
     uses = {(case["set"], case["case"]): case["use"] for case in stored_cases()}
     measures = {field.name for field in fields(Evidence)}
     rows = []
@@ -105,8 +103,8 @@ def write_results(cases: Sequence[Any]) -> None:
     remark = (
         "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
         "The weights were fitted to 65 of the cases `fit`, the measures chosen with `choice` too. "
-        f"{sum('search' in c for c in cases)} of the {len(cases)} cases are of the search as it is "
-        f"({SEARCH}), the others of the one before."
+        f"{sum('measured_by' in c for c in cases)} of the {len(cases)} cases were measured by this "
+        "script, the others are the results of blind.py."
     )
     write_table(NAME, "Calibration of the confidence", rows, remark, "number of the case", cases)
 
