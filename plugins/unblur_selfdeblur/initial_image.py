@@ -47,12 +47,12 @@ def initialise(generators: Generators, kernel: Tensor, data: Observation, contex
         If there is no stage `hyper-laplacian`.
     """
     fit_kernel(generators, kernel, context.checkpoint)
-    image = to_luma(deconvolve_cautiously(data, kernel, context))
+    image = to_luma(deconvolve_assuming_noise(data, kernel, context))
     scene = extend_to_scene(image, kernel.shape[-1])
     generators.image_noise[:, :IMAGE_INPUTS] = scene.to(generators.image_noise)
 
 
-def deconvolve_cautiously(data: Observation, kernel: Tensor, context: Context) -> Tensor:
+def deconvolve_assuming_noise(data: Observation, kernel: Tensor, context: Context) -> Tensor:
     """Return the data (C, H, W) deconvolved as if they had noise of at least 6 % of their contrast.
 
     Raises
@@ -65,8 +65,8 @@ def deconvolve_cautiously(data: Observation, kernel: Tensor, context: Context) -
     mask = None if data.valid is None else data.valid.to(data.blurred)
     noise = context.noise if context.noise is not None else estimate_noise(data.blurred, mask)
     assumed = max(float(noise), MIN_RELATIVE_NOISE * float(data.blurred.std()))
-    told = context.with_(noise=assumed)
-    image: Tensor = deconvolver().deconvolve(data.blurred, weights, told, mask)
+    context = context.with_(noise=assumed)
+    image: Tensor = deconvolver().deconvolve(data.blurred, weights, context, mask)
     return image
 
 
