@@ -9,8 +9,8 @@ megapixels in colour, twelve photographs side by side, blurred alike by a larger
 a float FITS frame of a megapixel for `points-richardson-lucy`, `stack` a 16-bit TIFF of
 32 x 256 x 256 voxels for `richardson-lucy` with its PSF. Each pipeline is a process of its own,
 `unblur run`, and the time is the processor time of the whole command on one thread, with loading,
-reading and writing; other work on the machine changes it little. Pipelines without an estimator
-get the true kernel. The memory is the highest of the process.
+reading and writing; beside many other processes, which share the caches, it is up to 1.7 times as
+long. Pipelines without an estimator get the true kernel. The memory is the highest of the process.
 
 Results: `results/pipeline-times`; the rows of other pipelines stay as they were last measured.
 """
