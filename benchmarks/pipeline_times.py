@@ -5,7 +5,7 @@
 
 A free colour photograph of a megapixel is blurred by the motion of a shaken camera, given noise and
 stored as PNG. `large-photograph` and `large-map-hyper-laplacian` run these pipelines on 12
-megapixels in colour, twelve photographs side by side, blurred alike by a larger kernel. `stars` is
+megapixels in colour, twelve photographs side by side, blurred by one larger kernel. `stars` is
 a float FITS frame of a megapixel for `points-richardson-lucy`, `stack` a 16-bit TIFF of
 32 x 256 x 256 voxels for `richardson-lucy` with its PSF. Each pipeline is a process of its own,
 `unblur run`, and the time is the processor time of the whole command on one thread, with loading,

@@ -112,7 +112,6 @@ def solve_unobserved(
     wiener: WienerFilter,
     *,
     iterations: int = 20,
-    start: Tensor | None = None,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Return the blurred scene (C, *domain) of minimum cost that agrees with the image.
@@ -133,20 +132,15 @@ def solve_unobserved(
         Filter on the grid of the scene.
     iterations : int
         Steps of conjugate gradients; largest number of sweeps over the border.
-    start : (C, *domain), optional
-        First values of the unknown pixels; by default the image is filled and extended smoothly.
     on_step : callable, optional
         Called with the number of the step, or of the channel where the border is found directly,
         and the scene, for progress and cancellation.
     """
     is_whole = blur.mask is None or bool(blur.mask.all())
-    if start is None and is_whole and is_direct(blur.domain, blur.shape):
+    if is_whole and is_direct(blur.domain, blur.shape):
         return _solve_border(blur, blurred, wiener, iterations, on_step)
     unknown = unobserved_mask(blur, blurred)
-    if start is None:
-        start = fill_and_extend(blur, blurred)
-    else:
-        start = torch.where(unknown > 0, start, blur.place(blurred))
+    start = fill_and_extend(blur, blurred)
 
     def cost(u: Tensor) -> Tensor:
         return unknown * apply_otf(u, wiener.cost, blur.ndim)
