@@ -108,6 +108,7 @@ class PlugAndPlay(stages.Deconvolver):
     summary = "Splitting in trained steps, or with any priors: for photographs."
     cites = "Zhang et al., TPAMI 2022"
     dimensions = frozenset({2})
+    bounds_saturated = True
 
     class Params(stages.Params):
         """Settings of plug-and-play deconvolution."""

@@ -91,6 +91,7 @@ class Svmap(stages.Deconvolver):
     summary = "Learned data term and regulariser for every pixel: best for photographs."
     cites = "Dong, Roth, Schiele, CVPR 2021"
     dimensions = frozenset({2})
+    bounds_saturated = True
 
     class Params(stages.Params):
         """Settings of `svmap`."""

@@ -1,13 +1,22 @@
-"""Saturated pixels in hyper-Laplacian deconvolution."""
+"""Saturated pixels in hyper-Laplacian deconvolution and kernel estimation."""
 
+import numpy as np
+import pytest
 import torch
 
+from unblur.engine.intake.image_statistics import ImageStatistics
+from unblur.engine.intake.normalization import Normalization
+from unblur.engine.steps.sequence import run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import lower_bound_projection
+from unblur.numerics.boundaries import lower_bound_projection, split_mask_by_channel
 from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, synthetic_scene
+from unblur_classic.map.preprocessing import preprocess
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
+from unblur_classic.nonblind.richardson_lucy.stage import RichardsonLucy
+from unblur_classic.nonblind.total_variation import TotalVariation
+from unblur_classic.nonblind.wiener import Wiener
 
 
 def saturated_scene(seed=0):
@@ -48,3 +57,65 @@ def test_the_lower_bound_raises_saturated_pixels_alone():
     torch.testing.assert_close(blur.crop(raised(dark)), (blurred >= 1).float())
     torch.testing.assert_close(raised(bright), bright)
     assert lower_bound_projection(blur, blurred, None)(dark) is dark
+
+
+def red_lights():
+    """A blurred colour scene whose lights are clipped in red alone, its mask, its kernel."""
+    blurred, _, kernel = saturated_scene()
+    colours = torch.cat([blurred, 0.3 * blurred, 0.3 * blurred])
+    mask = (colours < 1).all(0).float()
+    assert 0.05 < float(1 - mask.mean()) < 0.5
+    return colours, mask, kernel
+
+
+def test_channels_that_are_deconvolved_one_by_one_are_each_masked_where_they_are_clipped():
+    blurred, mask, kernel = red_lights()
+    context = Context(noise=0.002, saturation_level=1.0)
+    statistics = ImageStatistics.of([(blurred, mask)], 0.002)
+    stage = HyperLaplacian()
+    made = run_steps(blurred, [stage], kernel, context, mask, statistics=statistics).image
+    alone = context.with_(contrast=statistics.contrast[1])
+    observed = stage.deconvolve(blurred[1:2], kernel, alone, None)
+    torch.testing.assert_close(made[1:2], observed, atol=1e-4, rtol=0)
+    red = context.with_(contrast=statistics.contrast[0])
+    clipped = stage.deconvolve(blurred[:1], kernel, red, mask)
+    torch.testing.assert_close(made[:1], clipped, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("stage", [Wiener(), TotalVariation(), RichardsonLucy(iterations=5)])
+def test_a_method_without_lower_bounds_uses_what_a_channel_observed_beside_clipped_ones(stage):
+    blurred, mask, kernel = red_lights()
+    context = Context(noise=0.002, saturation_level=1.0)
+    made = run_steps(blurred, [stage], kernel, context, mask).image
+    for channel, valid in [(0, mask), (1, torch.ones_like(mask))]:
+        alone = stage.deconvolve(blurred[channel : channel + 1], kernel, context, valid)
+        torch.testing.assert_close(made[channel : channel + 1], alone, atol=1e-6, rtol=0)
+
+
+def test_a_pixel_that_clips_in_one_channel_does_not_count_for_the_kernel():
+    blurred, _, _ = red_lights()
+    values = (255 * blurred).round().clamp(0, 255).to(torch.uint8).numpy()
+    changed = values.copy()
+    changed[1:, values[0] == 255] = 120
+    normalization = Normalization(0.0, 255.0, np.dtype(np.uint8), saturation_level=255.0)
+
+    def estimation_input(colours):
+        unit = torch.from_numpy(normalization.normalize(colours))
+        mask = torch.from_numpy(normalization.valid(colours))
+        return preprocess(unit, Context(noise=0.01), mask)
+
+    given, other = estimation_input(values), estimation_input(changed)
+    assert torch.equal(given.valid == 0, torch.from_numpy(values[0] == 255))
+    assert torch.equal(given.y, other.y)
+
+
+def test_an_unreadable_pixel_is_masked_in_every_channel():
+    blurred, mask, _ = red_lights()
+    blurred[:, 0, 0], mask[0, 0] = 0.1, 0.0
+    red, green, blue = split_mask_by_channel(blurred, mask, 1.0)
+    torch.testing.assert_close(red, mask)
+    torch.testing.assert_close(green, blue)
+    assert green[0, 0] == 0
+    assert green.sum() == green.numel() - 1
+    assert split_mask_by_channel(blurred, mask, None) == [mask] * 3
+    assert split_mask_by_channel(blurred, None, 1.0) == [None] * 3

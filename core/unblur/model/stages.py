@@ -164,11 +164,16 @@ class Deconvolver(Stage):
         Largest difference, white = 1, between a tile with its `halo` and the whole image.
     keeps_light : bool
         Whether the sum of an image's values stays as it is; a run warns where it does not.
+    bounds_saturated: bool
+        Whether saturated pixels (`Context.saturation_level`) are lower bounds on the blurred
+        result. Other stages leave them out, and are given each channel with a mask of its own
+        where pixels are saturated in some channels alone.
     """
 
     kind = "deconvolve"
     tolerance: ClassVar[float] = 1e-3
     keeps_light: ClassVar[bool] = False
+    bounds_saturated: ClassVar[bool] = False
 
     @abstractmethod
     def deconvolve(

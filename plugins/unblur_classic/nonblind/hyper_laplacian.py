@@ -111,6 +111,7 @@ class HyperLaplacian(stages.Deconvolver):
     summary = "Sparse gradients: sharp edges, flat regions without noise, for photographs."
     cites = "D. Krishnan, R. Fergus, Fast image deconvolution using hyper-Laplacian priors, 2009"
     dimensions = frozenset({2, 3})
+    bounds_saturated = True
 
     class Params(RegularizedParams):
         """Settings of hyper-Laplacian deconvolution."""

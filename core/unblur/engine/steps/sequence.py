@@ -16,6 +16,7 @@ from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
+from unblur.numerics.boundaries import split_mask_by_channel
 from unblur.numerics.filter_flow import deconvolve_varying
 
 WINDOW_HALO = 1
@@ -167,20 +168,27 @@ def _deconvolve(
         piece: Tensor, kernel: Kernel, valid: Tensor | None, position: tuple[int, int]
     ) -> Tensor:
         placed = [context.with_(origin=position) for context in contexts]
-        if len(placed) == 1:
+        masks = split_mask_by_channel(piece, valid, placed[0].saturation_level)
+        if len(placed) == 1 and (stage.bounds_saturated or _are_equal(masks)):
             return stage.deconvolve(piece, kernel, placed[0], valid)
         # Channels of different brightness are each regularised by its own noise and contrast.
+        own_contexts = placed if len(placed) > 1 else placed * len(piece)
         alone = [
-            stage.deconvolve(channel[None], kernel, context, valid)
-            for channel, context in zip(piece, placed, strict=True)
+            stage.deconvolve(channel[None], kernel, context, own)
+            for channel, context, own in zip(piece, own_contexts, masks, strict=True)
         ]
         return torch.cat(alone)
 
     if field.channels:
+        masks = split_mask_by_channel(before, mask, contexts[0].saturation_level)
         made = torch.cat(
             [
-                stage.deconvolve(channel[None], own.mean, contexts[min(i, len(contexts) - 1)], mask)
-                for i, (channel, own) in enumerate(zip(before, field.channels, strict=True))
+                stage.deconvolve(
+                    channel[None], own.mean, contexts[min(i, len(contexts) - 1)], valid
+                )
+                for i, (channel, own, valid) in enumerate(
+                    zip(before, field.channels, masks, strict=True)
+                )
             ]
         )
     elif field.is_uniform:
@@ -197,6 +205,11 @@ def _deconvolve(
             f"deconvolve '{stage.name}' returned its input unchanged; its params may be too "
             "strong a prior for this image."
         )
+
+
+def _are_equal(masks: Sequence[Tensor | None]) -> bool:
+    first = masks[0]
+    return first is None or all(torch.equal(first, mask) for mask in masks[1:] if mask is not None)
 
 
 def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
