@@ -82,7 +82,6 @@ def read_mrc(path: Path, header: bytes) -> tuple[FileFacts, int]:
         raise ImageError(f"{path} is cut short: it states {extended} bytes of further header.")
     with mrcfile.open(path, mode="r", header_only=True) as mrc:
         found = mrc.header.copy()
-        voxel = mrc.voxel_size
         dtype = mrcfile.utils.data_dtype_from_header(found)
     columns, rows, sections = (int(found[n]) for n in ("nx", "ny", "nz"))
     extended = int(found["nsymbt"])
@@ -105,7 +104,12 @@ def read_mrc(path: Path, header: bytes) -> tuple[FileFacts, int]:
         axes = "TYX"
     else:
         axes = "".join(_LETTERS[n] for n in order)
-    sizes = {a: float(voxel[a.lower()]) for a in "ZYX"}
+    extents = dict(zip(order, (sections, rows, columns), strict=True))
+    sizes = {
+        letter: float(found["cella"][letter.lower()])
+        / (int(found[f"m{letter.lower()}"]) or extents[n])  # mrcz leaves the intervals 0
+        for n, letter in _LETTERS.items()
+    }
     labels = [bytes(s).decode("ascii", "replace").strip(" \0") for s in found["label"]]
     facts = FileFacts(
         shape,

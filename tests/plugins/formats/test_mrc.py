@@ -51,6 +51,24 @@ def test_sections_of_a_stack_of_images_are_times(tmp_path):
     assert read_image(tmp_path / "c.mrc").axes == "TZYX"
 
 
+def test_a_cell_without_a_number_of_intervals_is_that_of_the_pixels(tmp_path):
+    # mrcz 0.6.0 writes its files so; readers that divide by the intervals find infinite voxels
+    values = RNG.random((4, 20, 24)).astype(np.float32)
+    for order in ((1, 2, 3), (3, 2, 1)):
+        path = tmp_path / f"{order[0]}.mrc"
+        write_mrc(path, values, voxel=(1.5, 2.0, 3.0))
+        with path.open("r+b") as file:
+            file.seek(28)
+            file.write(struct.pack("<3i", 0, 0, 0))
+            file.seek(64)
+            file.write(struct.pack("<3i", *order))
+        image = read_image(path)
+        cell = {"X": 1.5 * 24, "Y": 2.0 * 20, "Z": 3.0 * 4}
+        extents = dict(zip(image.axes, image.data.shape, strict=True))
+        expected = {axis: cell[axis] / extents[axis] for axis in "ZYX"}
+        assert image.pixel_size == pytest.approx(expected)
+
+
 def test_permuted_axes_and_bytes_of_imod(tmp_path):
     values = RNG.integers(0, 255, (4, 20, 24), dtype=np.uint8)
     write_mrc(tmp_path / "a.mrc", values.view(np.int8))
