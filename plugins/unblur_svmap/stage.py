@@ -133,6 +133,11 @@ class Svmap(stages.Deconvolver):
     trace: tuple[Kernel, SolverTrace] | None = None
     """Kernel and recorded quantities of its solve, after `calibrate`."""
 
+    @property
+    def couples_channels(self) -> bool:
+        """Whether luma and chroma are deblurred, which all three colours are needed for."""
+        return bool(self.params.colour == "luma")
+
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:

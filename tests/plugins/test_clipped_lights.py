@@ -9,7 +9,8 @@ from unblur.engine.intake.normalization import Normalization
 from unblur.engine.steps.sequence import run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
-from unblur.numerics.boundaries import lower_bound_projection, split_mask_by_channel
+from unblur.numerics.boundaries import lower_bound_projection
+from unblur.numerics.channel_masks import can_share, channel_masks, joint_mask
 from unblur.numerics.operators import Blur
 from unblur.testing import lopsided, synthetic_scene
 from unblur_classic.map.preprocessing import preprocess
@@ -60,34 +61,34 @@ def test_the_lower_bound_raises_saturated_pixels_alone():
 
 
 def red_lights():
-    """A blurred colour scene whose lights are clipped in red alone, its mask, its kernel."""
+    """A blurred colour scene whose lights are clipped in red alone, its masks, its kernel."""
     blurred, _, kernel = saturated_scene()
     colours = torch.cat([blurred, 0.3 * blurred, 0.3 * blurred])
-    mask = (colours < 1).all(0).float()
-    assert 0.05 < float(1 - mask.mean()) < 0.5
-    return colours, mask, kernel
+    masks = (colours < 1).float()
+    assert 0.05 < float(1 - masks[0].mean()) < 0.5
+    return colours, masks, kernel
 
 
 def test_channels_that_are_deconvolved_one_by_one_are_each_masked_where_they_are_clipped():
-    blurred, mask, kernel = red_lights()
+    blurred, masks, kernel = red_lights()
     context = Context(noise=0.002, saturation_level=1.0)
-    statistics = ImageStatistics.of([(blurred, mask)], 0.002)
+    statistics = ImageStatistics.of([(blurred, masks[0])], 0.002)
     stage = HyperLaplacian()
-    made = run_steps(blurred, [stage], kernel, context, mask, statistics=statistics).image
+    made = run_steps(blurred, [stage], kernel, context, masks, statistics=statistics).image
     alone = context.with_(contrast=statistics.contrast[1])
     observed = stage.deconvolve(blurred[1:2], kernel, alone, None)
     torch.testing.assert_close(made[1:2], observed, atol=1e-4, rtol=0)
     red = context.with_(contrast=statistics.contrast[0])
-    clipped = stage.deconvolve(blurred[:1], kernel, red, mask)
+    clipped = stage.deconvolve(blurred[:1], kernel, red, masks[0])
     torch.testing.assert_close(made[:1], clipped, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("stage", [Wiener(), TotalVariation(), RichardsonLucy(iterations=5)])
 def test_a_method_without_lower_bounds_uses_what_a_channel_observed_beside_clipped_ones(stage):
-    blurred, mask, kernel = red_lights()
+    blurred, masks, kernel = red_lights()
     context = Context(noise=0.002, saturation_level=1.0)
-    made = run_steps(blurred, [stage], kernel, context, mask).image
-    for channel, valid in [(0, mask), (1, torch.ones_like(mask))]:
+    made = run_steps(blurred, [stage], kernel, context, masks).image
+    for channel, valid in enumerate(masks):
         alone = stage.deconvolve(blurred[channel : channel + 1], kernel, context, valid)
         torch.testing.assert_close(made[channel : channel + 1], alone, atol=1e-6, rtol=0)
 
@@ -101,7 +102,7 @@ def test_a_pixel_that_clips_in_one_channel_does_not_count_for_the_kernel():
 
     def estimation_input(colours):
         unit = torch.from_numpy(normalization.normalize(colours))
-        mask = torch.from_numpy(normalization.valid(colours))
+        mask = joint_mask(torch.from_numpy(normalization.valid(colours)), unit)
         return preprocess(unit, Context(noise=0.01), mask)
 
     given, other = estimation_input(values), estimation_input(changed)
@@ -109,13 +110,12 @@ def test_a_pixel_that_clips_in_one_channel_does_not_count_for_the_kernel():
     assert torch.equal(given.y, other.y)
 
 
-def test_an_unreadable_pixel_is_masked_in_every_channel():
-    blurred, mask, _ = red_lights()
-    blurred[:, 0, 0], mask[0, 0] = 0.1, 0.0
-    red, green, blue = split_mask_by_channel(blurred, mask, 1.0)
-    torch.testing.assert_close(red, mask)
-    torch.testing.assert_close(green, blue)
-    assert green[0, 0] == 0
-    assert green.sum() == green.numel() - 1
-    assert split_mask_by_channel(blurred, mask, None) == [mask] * 3
-    assert split_mask_by_channel(blurred, None, 1.0) == [None] * 3
+def test_channels_are_given_at_once_where_they_differ_in_bounds_alone():
+    blurred, masks, _ = red_lights()
+    own = channel_masks(masks, blurred)
+    assert own[1] is own[2] is None
+    assert can_share(blurred, own, saturation_level=1.0)
+    assert not can_share(blurred, own)
+    assert can_share(blurred, [masks[0]] * 3)
+    blurred[1, 0, 0], masks[1, 0, 0] = 0.1, 0.0
+    assert not can_share(blurred, channel_masks(masks, blurred), saturation_level=1.0)

@@ -199,7 +199,7 @@ class DeblurJob:
         region = self.reader.read(window.region(window.padded))
         index = (0,) if window.z_slice is None else (0, slice(None), 0)
         unreadable = None if region.unreadable is None else region.unreadable[(0, *index[2:])]
-        return self.processor.tensors(region.values[index], unreadable)[:2]
+        return self.processor.read(region.values[index], unreadable)
 
     @cached_property
     def reader(self) -> RegionReader:

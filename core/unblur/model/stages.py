@@ -175,6 +175,15 @@ class Deconvolver(Stage):
     keeps_light: ClassVar[bool] = False
     bounds_saturated: ClassVar[bool] = False
 
+    @property
+    def couples_channels(self) -> bool:
+        """Whether channels depend on one another, by the params; False by default.
+
+        The engine then gives all channels at once, with the pixels that are valid in all of them.
+        Otherwise it may give each alone, with its own valid pixels, noise and contrast.
+        """
+        return False
+
     @abstractmethod
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None

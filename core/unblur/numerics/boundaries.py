@@ -57,31 +57,6 @@ def split_mask(
     return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, saturated.to(blurred.dtype)
 
 
-def split_mask_by_channel(
-    blurred: Tensor, mask: Tensor | None, saturation_level: float | None
-) -> list[Tensor | None]:
-    """Return the mask of each channel alone, for channels that are processed one by one.
-
-    A channel that is not saturated was observed where another one is. Without a saturation level
-    the mask is that of all channels.
-
-    Parameters
-    ----------
-    blurred, mask, saturation_level
-        As for `split_mask`; `blurred` (C, *spatial).
-
-    Returns
-    -------
-    list of (*spatial) or `None`
-        1 = valid pixel of the channel, 0 = saturated there, or invalid in another way.
-    """
-    unobserved, saturated = split_mask(blurred, mask, saturation_level)
-    if mask is None or saturated is None:
-        return [mask] * len(blurred)
-    known = torch.ones_like(mask) if unobserved is None else unobserved
-    return [known * (1 - channel) for channel in saturated]
-
-
 def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:
     """Fill invalid pixels of an image and continue it over the whole scene, (C, *domain).
 

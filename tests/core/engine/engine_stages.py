@@ -54,6 +54,29 @@ class Sharpen(Deconvolver):
         return tuple(2 * r for r in kernel.half_width)
 
 
+class Blackout(Sharpen):
+    """As `sharpen`, after invalid pixels are set to 0."""
+
+    name = "blackout"
+    summary = "Sharpen what is valid."
+
+    def deconvolve(self, blurred, kernel, context, mask=None):
+        valid = blurred if mask is None else blurred * mask
+        return super().deconvolve(valid, kernel, context)
+
+
+class Luma(Blackout):
+    """The mean of the valid channels in each of them."""
+
+    name = "luma"
+    summary = "Sharpen the mean of the channels."
+    couples_channels = True
+
+    def deconvolve(self, blurred, kernel, context, mask=None):
+        sharp = super().deconvolve(blurred, kernel, context, mask)
+        return sharp.mean(0, keepdim=True).expand_as(sharp)
+
+
 class Box(KernelEstimator):
     name = "box"
     summary = "Says that the blur is a box of 3 pixels, and notes what it was shown."
@@ -165,7 +188,7 @@ class Broken(Sharpen):
 
 
 ALL = (
-    *(Inverse, Slow, Broken, Hungry, Failing, Counted, Sharpen),
+    *(Inverse, Slow, Broken, Hungry, Failing, Counted, Sharpen, Blackout, Luma),
     *(Box, SmallRegionBox, Spoil, Zero, Lazy),
 )
 

@@ -4,6 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from engine_stages import Box
 from scipy.ndimage import gaussian_filter
 
 from unblur.engine import deblur, plan
@@ -56,6 +57,67 @@ def test_a_value_that_marks_pixels_without_data(pipeline, box, dtype, nodata, la
     )
     if not lazy:
         assert result.report.mask.nonfinite == ABSENT.sum()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("gap", [ABSENT, slice(None)])
+def test_a_channel_is_unaffected_by_gaps_in_others(pipeline, box, gap, lazy):
+    channels = np.stack([sky("float32")[0] for _ in range(3)])
+    channels[1, gap] = np.nan
+    data = da.from_array(channels, chunks=(3, 20, 25)) if lazy else channels
+    steps = pipeline("deconvolve:blackout")
+    result = deblur(Image(data, "CYX"), steps, box)
+    made = np.asarray(result.image.data)
+    for intact in (0, 2):
+        alone = deblur(channels[intact], steps, box).image
+        np.testing.assert_allclose(made[intact], alone, rtol=1e-5)
+    np.testing.assert_array_equal(np.isnan(made), np.isnan(channels))
+    assert result.report.warnings == ()
+
+
+def test_a_channel_is_unaffected_by_saturation_in_others(pipeline, box):
+    channels = np.stack([sky("uint16")[0] for _ in range(2)]) * 200
+    channels[1, :4, :9] = 65535
+    steps = pipeline("deconvolve:blackout")
+    result = deblur(Image(channels, "CYX"), steps, box)
+    assert result.report.mask.saturated_masked
+    alone = deblur(channels[0], steps, box).image
+    np.testing.assert_array_equal(result.image.data[0], alone)
+    assert (result.image.data[1, 0, :6] == 0).all()
+
+
+def test_a_kernel_is_estimated_on_what_is_valid_in_all_channels(pipeline):
+    channels = np.stack([sky("float32")[0] for _ in range(3)])
+    channels[0] = np.nan
+    channels[1, ABSENT] = np.nan
+    deblur(Image(channels, "CYX"), pipeline("kernel:box", "deconvolve:blackout"))
+    assert Box.seen == [((3, 40, 50), pytest.approx(1 - ABSENT.mean()))]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_coupled_channels_are_given_at_once(pipeline, box, lazy):
+    channels = RNG.random((2, 40, 50)).astype(np.float32)
+    channels[1, ABSENT] = np.nan
+    data = da.from_array(channels, chunks=(2, 20, 25)) if lazy else channels
+    made = np.asarray(deblur(Image(data, "CYX"), pipeline("deconvolve:luma"), box).image.data)
+    np.testing.assert_allclose(made[0, ~ABSENT], made[1, ~ABSENT], rtol=1e-6)
+    assert (made[0, 12:18, 17:28] == 0).all()
+
+
+def test_a_tile_that_is_all_saturated_stays_as_it_is(pipeline, box):
+    data = np.full((32, 1024), 100, np.uint16)
+    data[:, 930:] = 4095
+    steps = pipeline("deconvolve:blackout", size=32)
+    result = deblur(Image(da.from_array(data, chunks=32), "YX", white=4095), steps, box)
+    assert (np.asarray(result.image.data)[:, 992:] == 4095).all()
+
+
+@pytest.mark.parametrize("scale", [1, 1e-9, 1e9])
+def test_values_none_of_which_exceeds_0_are_scaled_by_their_range(scale):
+    values = (-np.linspace(1, 2, 64).reshape(8, 8) * scale).astype(np.float32)
+    unit = normalization(values).normalize(values)
+    assert 0 <= unit.min() < 0.01
+    assert 0.4 < unit.max() < 0.6
 
 
 def test_colours_under_no_alpha_are_no_data(pipeline, box):

@@ -75,7 +75,8 @@ class Normalization:
         White is the image's own, halved as often as the values fit below it, once they fit
         twice: a camera of 10 bits writes `uint16`, and methods whose weights expect contrasts
         near 1 would otherwise be given an almost black picture. Black is 0, or for values below
-        0 (a background was subtracted) their lower end without outliers.
+        0 (a background was subtracted) their lower end without outliers. White of floats none of
+        which exceeds 0 (decibels, magnitudes) is 0.
 
         Only integers have a saturation level that a sensor could have reached: white, or the
         largest value where clipped light has gathered. "auto" masks saturated values while
@@ -90,6 +91,8 @@ class Normalization:
             white = (white + 1) / 2**unused - 1 if image.dtype.kind in "ui" else white / 2**unused
             white = max(white, top)
         black = min(values.lower_end, 0.0)
+        if top <= 0 and black < 0 and image.dtype.kind == "f":
+            white = 0.0
         if image.dtype.kind not in "ui":
             return cls(black, white, image.dtype, **absent)
         low, high = SATURATED_SHARE
@@ -186,18 +189,18 @@ class Normalization:
         return absent if absent.any() else None
 
     def valid(self, values: NDArray[Any], missing: Flags | None = None) -> Float | None:
-        """Return the mask (*spatial) of colours (C, *spatial), 1 = valid; `None` if all are.
+        """Return the mask of colours (C, *spatial), of their shape, 1 = valid; `None` if all are.
 
-        A pixel is invalid if any of its channels is missing or saturated.
+        A value is invalid if it is missing or saturated. Each channel has its own mask: one that
+        has no data, or is saturated, says nothing of the others.
         """
         level = self.saturation_level
-        if missing is None and (level is None or not values.size or values.max() < level):
+        is_clipped = level is not None and values.size and values.max() >= level
+        if missing is None and not is_clipped:
             return None
-        bad = np.zeros(values.shape[1:], bool)
-        if missing is not None:
-            bad |= missing.any(axis=0)
-        if self.saturation_level is not None:
-            bad |= (values >= self.saturation_level).any(axis=0)
+        bad = np.zeros(values.shape, bool) if missing is None else missing
+        if is_clipped:
+            bad = bad | (values >= level)
         return (~bad).astype(np.float32) if bad.any() else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unblur.engine.intake.image_statistics import ImageStatistics, Light
+from unblur.engine.intake.image_statistics import Block, ImageStatistics, Light
 from unblur.engine.intake.normalization import (
     Flags,
     Nonfinite,
@@ -21,6 +21,7 @@ from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Deconvolver, Postprocessor, Stage
+from unblur.numerics.channel_masks import joint_mask
 from unblur.numerics.inpaint import fill_nearest
 
 Array = NDArray[Any]
@@ -91,22 +92,29 @@ class BlockProcessor:
         """Return the processor for another device."""
         return replace(self, context=self.context.with_(device=device))
 
+    def read(self, block: Array, unreadable: Flags | None = None) -> Block:
+        """Return a block (C, *spatial) with white = 1, and the pixels valid in all channels.
+
+        A channel without any valid pixel does not count.
+        """
+        values, valid, _ = self.tensors(block, unreadable)
+        return values, joint_mask(valid, values)
+
     def tensors(
         self, block: Array, unreadable: Flags | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, Flags | None]:
-        """Return a block (C, *spatial) with white = 1, its valid pixels, and its missing values.
+        """Return a block (C, *spatial) with white = 1, its valid values, and its missing ones.
 
         Missing values are filled with the nearest valid one, for stages that read masked pixels.
-        `unreadable` (*spatial) marks pixels that could not be read.
+        `unreadable` (*spatial) marks pixels that could not be read. The mask of valid values has
+        the shape of the block.
         """
         colours = block[self.colours]
         missing = self.normalization.missing(block, self.colours)
-        valid = self.normalization.valid(colours, missing)
         if unreadable is not None:
             missing = unreadable | (False if missing is None else missing)
             missing = np.broadcast_to(missing, colours.shape)
-            readable = (~unreadable).astype(np.float32)
-            valid = readable if valid is None else valid * readable
+        valid = self.normalization.valid(colours, missing)
         unit = self.normalization.normalize(colours)
         if missing is not None:
             unit = fill_nearest(unit, missing)

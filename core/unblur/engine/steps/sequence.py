@@ -16,7 +16,7 @@ from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
-from unblur.numerics.boundaries import split_mask_by_channel
+from unblur.numerics.channel_masks import can_share, channel_masks, joint_mask
 from unblur.numerics.filter_flow import deconvolve_varying
 
 WINDOW_HALO = 1
@@ -78,9 +78,10 @@ def run_steps(
         The blur, if known: the kernel step is then left out.
     context : Context
         Device, seed, noise, progress, cancellation.
-    mask : (*spatial) float32, optional
-        1 = valid pixel. It is given to the kernel step and to the first deconvolution, which
-        fills the other pixels; later steps are given a complete image.
+    mask : (*spatial) or (C, *spatial) float32, optional
+        1 = valid pixel. It is given to the first deconvolution, which fills the other pixels, each
+        channel with its own mask, and to the kernel step with the pixels valid in all channels;
+        later steps are given a complete image.
     origin : (int, int)
         Row and column of the tensor's first pixel in the image to which a kernel field refers.
     statistics : ImageStatistics, optional
@@ -109,9 +110,12 @@ def run_steps(
         began = time.perf_counter()
         if isinstance(stage, KernelEstimator):
             if kernel is None:
-                _estimate(result, stage, pooled, mask, keeps_latent)
+                _estimate(result, stage, pooled, joint_mask(mask, blurred), keeps_latent)
         elif isinstance(stage, Deconvolver):
-            _deconvolve(result, stage, alone or [pooled], mask, origin)
+            if stage.couples_channels:
+                _deconvolve(result, stage, [pooled], joint_mask(mask, blurred), origin)
+            else:
+                _deconvolve(result, stage, alone or [pooled], mask, origin)
             mask = None
         elif isinstance(stage, Postprocessor):
             made = stage.process(result.image, blurred, result.kernel, pooled)
@@ -168,27 +172,26 @@ def _deconvolve(
         piece: Tensor, kernel: Kernel, valid: Tensor | None, position: tuple[int, int]
     ) -> Tensor:
         placed = [context.with_(origin=position) for context in contexts]
-        masks = split_mask_by_channel(piece, valid, placed[0].saturation_level)
-        if len(placed) == 1 and (stage.bounds_saturated or _are_equal(masks)):
-            return stage.deconvolve(piece, kernel, placed[0], valid)
+        masks = channel_masks(valid, piece)
+        level = placed[0].saturation_level if stage.bounds_saturated else None
+        if len(placed) == 1 and can_share(piece, masks, level):
+            return _deblur_valid(stage, piece, kernel, placed[0], joint_mask(valid, piece))
         # Channels of different brightness are each regularised by its own noise and contrast.
-        own_contexts = placed if len(placed) > 1 else placed * len(piece)
-        alone = [
-            stage.deconvolve(channel[None], kernel, context, own)
-            for channel, context, own in zip(piece, own_contexts, masks, strict=True)
-        ]
-        return torch.cat(alone)
+        return torch.cat(
+            [
+                _deblur_valid(stage, channel[None], kernel, placed[min(i, len(placed) - 1)], own)
+                for i, (channel, own) in enumerate(zip(piece, masks, strict=True))
+            ]
+        )
 
     if field.channels:
-        masks = split_mask_by_channel(before, mask, contexts[0].saturation_level)
+        own = zip(before, field.channels, channel_masks(mask, before), strict=True)
         made = torch.cat(
             [
-                stage.deconvolve(
-                    channel[None], own.mean, contexts[min(i, len(contexts) - 1)], valid
+                _deblur_valid(
+                    stage, channel[None], kernels.mean, contexts[min(i, len(contexts) - 1)], valid
                 )
-                for i, (channel, own, valid) in enumerate(
-                    zip(before, field.channels, masks, strict=True)
-                )
+                for i, (channel, kernels, valid) in enumerate(own)
             ]
         )
     elif field.is_uniform:
@@ -200,16 +203,21 @@ def _deconvolve(
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)
     _accept(result, stage, made)
     points = all(kernel.weights.max() > POINT for kernel in field.every_kernel)
-    if not points and _is_unchanged(result.image, before):
+    is_valid = mask is None or bool(mask.any())
+    if is_valid and not points and _is_unchanged(result.image, before):
         result.warnings.append(
             f"deconvolve '{stage.name}' returned its input unchanged; its params may be too "
             "strong a prior for this image."
         )
 
 
-def _are_equal(masks: Sequence[Tensor | None]) -> bool:
-    first = masks[0]
-    return first is None or all(torch.equal(first, mask) for mask in masks[1:] if mask is not None)
+def _deblur_valid(
+    stage: Deconvolver, piece: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
+) -> Tensor:
+    """Deconvolve channels that share a mask; they stay as they are if no pixel is valid."""
+    if mask is not None and not bool(mask.any()):
+        return piece
+    return stage.deconvolve(piece, kernel, context, mask)
 
 
 def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
