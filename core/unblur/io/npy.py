@@ -16,7 +16,7 @@ from unblur.io.axes import COLOURS, canonical, check_given, guess_axes, in_file_
 from unblur.io.files import split_part
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.size_limits import check_expansion
-from unblur.model.formats import Reader, Writer
+from unblur.model.formats import Reader, Writer, describe_others
 from unblur.model.image import Image
 
 
@@ -33,8 +33,9 @@ class NpyReader(Reader):
     def read(self, path: Path, *, axes: str | None = None, lazy: Lazy = False) -> Image:
         """Return the image; a lazy .npy is mapped, not read."""
         file, part = split_part(path)
+        others: list[str] = []
         if file.suffix.lower() == ".npz":
-            values = _member(file, part)
+            values, others = _member(file, part)
         else:
             values = np.load(file, mmap_mode="r", allow_pickle=False)
             if not lazy:
@@ -55,7 +56,8 @@ class NpyReader(Reader):
             data = np.array(values, dtype=native)
         data, order = canonical(data, names)
         count = data.shape[order.index("C")] if names.endswith("C") else 0
-        metadata = {"format": "npy", "file_axes": names}
+        notes = describe_others(file, len(others) + 1, others[0] if others else "")
+        metadata = {"format": "npy", "file_axes": names, "notes": notes}
         return Image(data, order, channels=COLOURS.get(count, ()), metadata=metadata, source=source)
 
 
@@ -128,11 +130,13 @@ def _stated_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
     return None if found is None else (found[0], found[2])
 
 
-def _member(path: Path, part: str | None) -> NDArray[Any]:
+def _member(path: Path, part: str | None) -> tuple[NDArray[Any], list[str]]:
+    """Return an array, and if it is chosen as the first, the names of the others like it."""
     check_members(path)
+    others: list[str] = []
     with np.load(path, allow_pickle=False) as held:
         if part is None:
-            part = next((n for n in held.files if held[n].ndim >= 2), None)
+            part, *others = [n for n in held.files if held[n].ndim >= 2] or [None]
             if part is None:
                 raise ImageError(f"{path} holds no array of two axes or more.")
         if part not in held.files:
@@ -140,7 +144,7 @@ def _member(path: Path, part: str | None) -> NDArray[Any]:
             raise ImageError(
                 f"{path} holds no array '{part}'{near} There are: {', '.join(held.files)}."
             )
-        return np.asarray(held[part])
+        return np.asarray(held[part]), others
 
 
 def _reserve(file: Any, size: int) -> None:

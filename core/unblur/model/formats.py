@@ -204,11 +204,26 @@ class Writer(ABC):
 
 
 def describe_images(path: Path, count: int, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the entries `images` and `notes` of the first of `count` images in a file."""
+    """Return the entries `images` and `notes` of the first of `count` images in a file.
+
+    The images are `path[0]`, `path[1]`, and so on.
+    """
     if count < 2:
         return {"notes": tuple(notes)}
-    beside = f"{path} holds {count} images, of which this is the first; the next is {path}[1]."
-    return {"images": count, "notes": (beside, *notes)}
+    return {"images": count, "notes": (*describe_others(path, count, "1"), *notes)}
+
+
+def describe_others(path: Path, count: int, following: str) -> tuple[str, ...]:
+    """Return a note on the other images of a file of `count`, whose next is `path[following]`.
+
+    There is none if there are no others.
+    """
+    if count < 2:
+        return ()
+    return (
+        f"{path} holds {count} images, of which this is the first; the next is "
+        f"{path}[{following}].",
+    )
 
 
 def require_dtype(image: Image, allowed: Sequence[str], holder: str, instead: str) -> None:

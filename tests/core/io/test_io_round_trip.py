@@ -175,3 +175,11 @@ def test_arrays_without_names_are_guessed_by_shape(tmp_path):
     for shape, axes in cases.items():
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
         assert read_image(tmp_path / "a.npy").axes == axes
+
+
+def test_other_arrays_of_an_archive_are_noted(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, time=np.zeros(3), a=np.zeros((4, 5)), b=np.ones((4, 5)))
+    (note,) = read_image(path).metadata["notes"]
+    assert note == f"{path} holds 2 images, of which this is the first; the next is {path}[b]."
+    assert read_image(f"{path}[b]").metadata["notes"] == ()

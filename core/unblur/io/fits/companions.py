@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from unblur.errors import OutputError
 from unblur.io.fits.extensions import is_offset_plio
 from unblur.io.fits.wcs import move_lookup_table, move_reference_pixels
+from unblur.model.formats import describe_others
 
 BLOCK = 2880
 """Unit of a FITS file's length, in bytes."""
@@ -21,6 +23,20 @@ _SIGN = -(2**15)
 """Bit that signed and unsigned 16-bit integers of FITS differ in, dimensionless."""
 _LOOKUP_TABLES = ("WCSDVARR", "D2IMARR", "CPDISARR", "DQDISARR")
 """Names of extensions that hold the distortion of world coordinates."""
+_COMPANIONS = ("ERR", "DQ", "VAR", "STAT", "WHT", "CTX", "MASK", "VARIANCE")
+"""Names of extensions that hold errors, weights or flags of an image of whatever shape."""
+_DETECTOR_KEYS = (
+    "DETSEC",
+    "CCDNUM",
+    "CCDNAME",
+    "CHIPID",
+    "IMAGEID",
+    "CRPIX1",
+    "CRPIX2",
+    "CRVAL1",
+    "CRVAL2",
+)
+"""Keywords that state the detector or its place, where two images have them."""
 _NOTE = "This extension is the input's; it was not recomputed for the deblurred image."
 
 
@@ -93,8 +109,8 @@ class Companion:
 def find_companions(hdus: Any, number: int, file: Path) -> tuple[Companion, ...]:
     """Return the extensions that belong to image HDU `number`.
 
-    Those are images of the same shape and version (EXTVER), such as ERR and DQ, and the tables
-    of a distortion that the header refers to.
+    Those are images of the same shape and version (EXTVER), such as ERR and DQ, unless they are of
+    another detector, and the tables of a distortion that the header refers to.
     """
     image = hdus[number]
     found = []
@@ -104,9 +120,44 @@ def find_companions(hdus: Any, number: int, file: Path) -> tuple[Companion, ...]
         if hdu.name in _LOOKUP_TABLES:
             if _refers_to_tables(image.header):
                 found.append(Companion(file, index, True, hdu.name))
-        elif hdu.shape == image.shape and hdu.ver == image.ver and hdu.name not in ("", image.name):
+        elif (
+            hdu.shape == image.shape
+            and hdu.ver == image.ver
+            and hdu.name not in ("", image.name)
+            and not _is_of_other_detector(hdu, image)
+        ):
             found.append(Companion(file, index, False, hdu.name))
     return tuple(found)
+
+
+def describe_further_images(
+    hdus: Any, number: int, companions: Sequence[Companion], file: Path
+) -> tuple[str, ...]:
+    """Return a note on images beside HDU `number`, its companions and those like them."""
+    names = {companion.name for companion in companions} | set(_LOOKUP_TABLES) | set(_COMPANIONS)
+    others = [
+        index
+        for index, hdu in enumerate(hdus)
+        if index != number
+        and hdu.is_image
+        and len(hdu.shape) >= 2
+        and 0 not in hdu.shape
+        and hdu.name not in names
+    ]
+    return describe_others(file, len(others) + 1, str(others[0]) if others else "")
+
+
+def _is_of_other_detector(hdu: Any, image: Any) -> bool:
+    """Return whether two images are of different detectors, which a mosaic camera has many of.
+
+    Their headers state another detector or another place on the sky, or their names differ in
+    numbers only (CCD1, CCD2).
+    """
+    own, other = image.header, hdu.header
+    if any(key in own and key in other and own[key] != other[key] for key in _DETECTOR_KEYS):
+        return True
+    name, beside = (re.sub(r"\d+", "", str(h.name)) for h in (image, hdu))
+    return name == beside and str(image.name) != name
 
 
 def describe_companions(companions: Sequence[Companion]) -> tuple[str, ...]:

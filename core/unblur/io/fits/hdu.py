@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unblur.errors import ImageError, OutputError
 from unblur.io.axes import canonical, check_given
 from unblur.io.files import split_part
-from unblur.io.fits.companions import describe_companions, find_companions
+from unblur.io.fits.companions import describe_companions, describe_further_images, find_companions
 from unblur.io.fits.extensions import describe_lost_fractions, find_image, is_offset_plio
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.fits.lost_floats import describe_lost_floats, lost_float_value
@@ -91,6 +91,7 @@ class FitsReader(Reader):
                     nodata, notes = lost, (*notes, *lost_note)
             sizes, units = pixel_scale(header, names)
             companions = find_companions(hdus, number, file)
+            notes += () if part else describe_further_images(hdus, number, companions, file)
             kept = {
                 "header": header.tostring(sep="\n"),
                 "primary": None if primary is None else primary.tostring(sep="\n"),

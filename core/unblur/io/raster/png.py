@@ -55,6 +55,12 @@ class PngReader(Reader):
             )
         chunks = split_chunks(raw, path)
         width, height, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[0][1])
+        frames = next((data for kind, data in chunks if kind == b"acTL"), b"")
+        if int.from_bytes(frames[:4], "big") > 1:
+            raise ImageError(
+                f"{path} holds an animation of {int.from_bytes(frames[:4], 'big')} pictures; save "
+                "one of them as PNG."
+            )
         pixel_bytes = _SAMPLES.get(colour, 1) * max(1, depth // 8)
         check_bomb(width, height, pixel_bytes, len(raw), str(path))
         values = np.asarray(imagecodecs.png_decode(raw))

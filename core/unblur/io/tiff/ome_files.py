@@ -112,6 +112,16 @@ def check_files_of_set(tif: Any, series: Any, number: int, path: Path) -> None:
         )
 
 
-def count_images(tif: Any) -> int:
-    """Return the number of images in an OME-TIFF, 1 for any other file."""
-    return max(1, sum(series.kind == "ome" for series in tif.series)) if tif.is_ome else 1
+def image_parts(tif: Any) -> list[int]:
+    """Return the numbers of the series that are images, not thumbnails or masks of others."""
+    if tif.is_ome and any(series.kind == "ome" for series in tif.series):
+        return [n for n, series in enumerate(tif.series) if series.kind == "ome"]
+    return [
+        n
+        for n, series in enumerate(tif.series)
+        if series.kind != "unknown" and not series.keyframe.is_reduced and not _is_mask(series)
+    ]
+
+
+def _is_mask(series: Any) -> bool:
+    return bool(int(series.keyframe.subfiletype) & 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -25,9 +26,9 @@ from unblur.io.lazy_pixels import (
 )
 from unblur.io.size_limits import check_expansion
 from unblur.io.tiff.metadata import colour_space, colour_table, is_mosaic, is_signed, read_tags
-from unblur.io.tiff.ome_files import check_files_of_set, count_images, open_tiff
+from unblur.io.tiff.ome_files import check_files_of_set, image_parts, open_tiff
 from unblur.io.tiff.tag_checks import check_layout, describe_absent_segments
-from unblur.model.formats import Reader, describe_images
+from unblur.model.formats import Reader, describe_images, describe_others
 from unblur.model.image import Image
 
 # tifffile logs defects of files; those that matter raise errors below.
@@ -56,7 +57,7 @@ class TiffReader(Reader):
             _check_series(series, file)
             check_layout(series.keyframe, file)
             check_files_of_set(tif, series, number, file)
-            count = count_images(tif) if part is None else 1
+            parts = image_parts(tif) if part is None else [number]
             notes = describe_absent_segments(series.keyframe, file)
             facts = read_tags(tif, series, number)
             names = _file_axes(series, axes, str(path))
@@ -75,8 +76,19 @@ class TiffReader(Reader):
                 data = np.asarray(series.asarray())
                 data = data.astype(data.dtype.newbyteorder("="), copy=False)
         image = _image(path, data, names, facts, table, native)
-        found = {**image.metadata, **describe_images(file, count, notes)}
-        return replace(image, metadata=found)
+        metadata = {**image.metadata, **_describe_parts(file, parts, number, notes)}
+        return replace(image, metadata=metadata)
+
+
+def _describe_parts(
+    file: Path, parts: Sequence[int], number: int, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the entries on images beside that of series `number`, which is the first."""
+    if list(parts) == list(range(len(parts))):
+        return describe_images(file, len(parts), notes)
+    others = [part for part in parts if part != number]
+    following = str(others[0]) if others else ""
+    return {"notes": (*describe_others(file, len(others) + 1, following), *notes)}
 
 
 def _image(path: Path, data: Any, names: str, facts: Any, table: Any, native: Any) -> Image:

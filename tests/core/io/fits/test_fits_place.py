@@ -132,7 +132,8 @@ def test_companions_of_an_image_follow_it_and_say_whose_they_are(tmp_path):
 
 
 def test_a_note_says_which_companions_are_the_inputs(tmp_path):
-    (note,) = unblur.read_image(hubble_like(tmp_path / "a.fits")).metadata["notes"]
+    other, note = unblur.read_image(hubble_like(tmp_path / "a.fits")).metadata["notes"]
+    assert other.endswith("a.fits[4].")
     assert note.startswith("the extensions ERR and DQ are the input's, not recomputed")
     fits.HDUList(
         [fits.PrimaryHDU(np.ones((4, 5))), fits.ImageHDU(np.ones((4, 5)), name="ERR")]
@@ -141,6 +142,42 @@ def test_a_note_says_which_companions_are_the_inputs(tmp_path):
     assert note.startswith("the extension ERR is the input's")
     fits.writeto(tmp_path / "c.fits", np.ones((4, 5)))
     assert unblur.read_image(tmp_path / "c.fits").metadata["notes"] == ()
+
+
+def mosaic(path, names, **cards):
+    """Write an image for each detector, with cards that differ; return the path."""
+    hdus = [
+        fits.ImageHDU(np.full((8, 9), n, np.float32), name=name) for n, name in enumerate(names)
+    ]
+    for key, values in cards.items():
+        for hdu, value in zip(hdus, values, strict=True):
+            hdu.header[key] = value
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "cards"),
+    [
+        (["CCD1", "CCD2", "CCD3"], {}),
+        (["N1", "S1", "S2"], {"CCDNUM": [1, 2, 3]}),
+        (["A", "B", "C"], {"CRPIX1": [1.0, -2000.0, -4000.0]}),
+        (["SCI", "SCI", "SCI"], {"EXTVER": [1, 2, 3]}),
+        (["", "", ""], {}),
+    ],
+)
+def test_other_detectors_are_noted_and_not_copied(tmp_path, names, cards):
+    path = mosaic(tmp_path / "a.fits", names, **cards)
+    image = unblur.read_image(path)
+    assert image.metadata["notes"] == (
+        f"{path} holds 3 images, of which this is the first; the next is {path}[2].",
+    )
+    unblur.write_image(image, tmp_path / "b.fits")
+    with fits.open(tmp_path / "b.fits") as out:
+        assert len(out) == 2
+    second = unblur.read_image(f"{path}[2]")
+    assert (np.asarray(second.data) == 1).all()
+    assert second.metadata["notes"] == ()
 
 
 def test_companions_are_cut_to_the_same_part(tmp_path):

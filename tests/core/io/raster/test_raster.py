@@ -273,3 +273,10 @@ def test_webp_that_is_cut_short_animated_or_misnamed_is_refused(tmp_path):
     frames[0].save(path, "PNG")
     with pytest.raises(ImageError, match="is a PNG file; rename it"):
         read_image(path)
+
+
+def test_an_animated_png_is_refused(tmp_path):
+    frames = [PIL.Image.fromarray(np.full((6, 8), level, np.uint8)) for level in (10, 200)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="an animation of 2 pictures; save one of them as PNG"):
+        read_image(tmp_path / "a.png")

@@ -236,6 +236,21 @@ def test_each_series_can_be_asked_for(tmp_path):
         read_image(tmp_path / "in.tif[2]")
 
 
+def test_other_images_are_noted_but_no_thumbnails_and_masks(tmp_path):
+    path, other = tmp_path / "in.tif", np.ones((9, 8), np.uint16)
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.zeros((5, 6), np.uint8), subfiletype=1)
+        tif.write(np.zeros((20, 30), np.uint8))
+        tif.write(np.ones((20, 30), bool), photometric="mask", subfiletype=4)
+        tif.write(other)
+    image = read_image(path)
+    assert image.shape == (20, 30)
+    (note,) = image.metadata["notes"]
+    assert note == f"{path} holds 2 images, of which this is the first; the next is {path}[3]."
+    np.testing.assert_array_equal(read_image(f"{path}[3]").data, other)
+    assert read_image(f"{path}[3]").metadata["notes"] == ()
+
+
 def test_a_camera_mosaic_is_refused(tmp_path):
     tifffile.imwrite(
         tmp_path / "raw.tif", counts(20, 30), photometric="cfa",
