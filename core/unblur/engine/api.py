@@ -54,7 +54,8 @@ def deblur(
         one from `read_kernel` may, this has to be the image's. A mapping `{0: psf, 1: psf}` has
         one for each channel.
     axes : str, optional
-        Axes of an array, e.g. "ZYX", "CYX", or "YXC" for a colour picture.
+        Axes of an array, e.g. "ZYX", "CYX", or "YXC" for a colour picture, whose alpha is copied if
+        it has four channels of uint8 or uint16.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     seed : int

@@ -15,6 +15,7 @@ from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturat
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
+from unblur.errors import UsageError
 from unblur.model.block_layout import Layout
 from unblur.model.context import Context
 from unblur.model.detector import stated_detector
@@ -251,5 +252,10 @@ def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pi
     In Python a param is written with two underscores, `kernel__size=31`, or as a string,
     `**{"kernel.size": 31}`.
     """
+    if not isinstance(given, str | Path | Pipeline):
+        raise UsageError(
+            "a pipeline is the name of one, a path to a file, or an unblur.Pipeline, got a "
+            f"{type(given).__name__}; make one of keys and values by unblur.Pipeline(**given)."
+        )
     pipeline = given if isinstance(given, Pipeline) else Pipeline.load(given)
     return pipeline.override({key.replace("__", "."): value for key, value in settings.items()})

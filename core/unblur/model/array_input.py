@@ -8,8 +8,11 @@ from typing import Any
 
 from unblur.errors import UsageError
 from unblur.model.data_arrays import axes_of, is_data_array, pixel_size_of, read_data_array
-from unblur.model.image import AXES, Image
+from unblur.model.image import ALPHA, AXES, Image
 from unblur.model.masked_arrays import read_masked
+
+RGBA = ("red", "green", "blue", ALPHA)
+"""Names of the channels of a colour picture with alpha."""
 
 Arrange = Callable[[Image], Any]
 """Turns a result into the kind of array that was given."""
@@ -25,7 +28,8 @@ def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
         name. Masked pixels are no data.
     axes : str, optional
         Axes of an array in its own order, each a letter of TCZYX, e.g. "YXC" for a colour
-        picture. The result has the same order.
+        picture. The result has the same order. Four channels of uint8 or uint16 that come last are
+        red, green, blue and alpha; others are bands, unless an `Image` names them.
 
     Raises
     ------
@@ -65,6 +69,15 @@ def as_image(given: Any, axes: str | None) -> tuple[Image, Arrange]:
         raise UsageError(f"axes are letters of {AXES}, got '{axes}'.")
     order = sorted(range(len(axes)), key=lambda i: AXES.index(axes[i]))
     letters = "".join(axes[i] for i in order)
-    image = Image(array.transpose(order), letters, sizes, units, source="the array", nodata=nodata)
+    is_rgba = axes[-1] == "C" and array.shape[-1] == 4 and array.dtype.name in ("uint8", "uint16")
+    image = Image(
+        array.transpose(order),
+        letters,
+        sizes,
+        units,
+        channels=RGBA if is_rgba and not is_data_array(given) else (),
+        source="the array",
+        nodata=nodata,
+    )
     back = tuple(order.index(axis) for axis in range(len(order)))
     return image, lambda result: restore(result.data.transpose(back))

@@ -33,15 +33,15 @@ def read_masked(given: Any) -> tuple[Any, float | None, Restore]:
     Raises
     ------
     ImageError
-        If every value of an integer type is in use, or for a dask array of masked integers,
-        whose values in use are not known.
+        If every value of an integer type is in use, for a dask array of masked integers, whose
+        values in use are not known, or of unknown extents, or for what numpy takes for no array.
     """
     if hasattr(given, "uncertainty") and hasattr(given, "mask"):
         return _read_nddata(given)
     if hasattr(given, "dask"):
         return _read_dask(given)
     if not isinstance(given, np.ma.MaskedArray):
-        return np.asarray(given), None, lambda result: result
+        return _to_numpy(given), None, lambda result: result
     flags = np.ma.getmaskarray(given)
     array, nodata = _replace_masked(given.data, flags)
 
@@ -77,7 +77,22 @@ def _unused_value(values: NDArray[Any], dtype: np.dtype[Any]) -> int:
     )
 
 
+def _to_numpy(given: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except Exception as error:  # a tensor on a GPU or with gradients, rows of differing length
+        raise ImageError(
+            f"the image, a {type(given).__name__}, cannot be turned into a numpy array ({error}); "
+            "give one that can, e.g. tensor.detach().cpu().float()."
+        ) from None
+
+
 def _read_dask(given: Any) -> tuple[Any, float | None, Restore]:
+    if any(n != n for n in getattr(given, "shape", ())):
+        raise ImageError(
+            f"the dask array has unknown extents {given.shape}; "
+            "call its compute_chunk_sizes() first."
+        )
     if not isinstance(getattr(given, "_meta", None), np.ma.MaskedArray):
         return given, None, lambda result: result
     if given.dtype.kind not in "f":

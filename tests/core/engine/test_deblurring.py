@@ -227,6 +227,16 @@ def test_refusals(pipeline, box):
         deblur(np.ones((9, 9)), pipeline("kernel:box", "deconvolve:sharpen"))
     with pytest.raises(UsageError, match="cannot use a given kernel"):
         deblur(y, pipeline("kernel:box"), box)
+    with pytest.raises(UsageError, match=r"got a dict; make one .* unblur\.Pipeline\(\*\*given\)"):
+        deblur(y, {"steps": [{"deconvolve": "sharpen"}]}, box)
+
+
+def test_an_array_of_four_colours_has_alpha_as_its_file_has(pipeline, box):
+    given = (RNG.random((16, 18, 4)) * 255).astype(np.uint8)
+    made = deblur(given, pipeline("deconvolve:sharpen"), box, axes="YXC").image
+    np.testing.assert_array_equal(made[..., 3], given[..., 3])
+    bands = deblur(given.astype(np.float32), pipeline("deconvolve:sharpen"), box, axes="YXC").image
+    assert (bands[..., 3] != given[..., 3]).any()
 
 
 def test_cancelling_stops(pipeline, box):

@@ -1,10 +1,11 @@
 """Arrays of other libraries in, the same kind out."""
 
+import dask.array as da
 import numpy as np
 import pytest
 
 import unblur
-from unblur.errors import UsageError
+from unblur.errors import ImageError, UsageError
 from unblur.model.array_input import as_image
 
 RNG = np.random.default_rng(2)
@@ -57,3 +58,27 @@ def test_a_data_array_is_deblurred_to_a_data_array():
     assert made.attrs == given.attrs
     expected = unblur.deblur(given.values, "wiener", box, device="cpu").image
     np.testing.assert_array_equal(made.values, expected)
+
+
+class OnAnotherDevice:
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("it is on another device")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (OnAnotherDevice(), "a OnAnotherDevice, cannot be turned .*it is on another device"),
+        ([[1.0, 2.0], [3.0]], "a list, cannot be turned into a numpy array"),
+    ],
+)
+def test_what_is_no_array_is_refused_by_its_type(given, what):
+    with pytest.raises(ImageError, match=what):
+        as_image(given, None)
+
+
+def test_a_dask_array_of_unknown_extents_is_refused():
+    rows = da.from_array(np.arange(20))
+    given = da.from_array(RNG.random((20, 30)), chunks=10)[rows > 4]
+    with pytest.raises(ImageError, match=r"unknown extents .* call its compute_chunk_sizes\(\)"):
+        as_image(given, None)

@@ -116,7 +116,7 @@ def check_kernel_fits(kernel: Kernel, shape: Sequence[int], stage: Stage) -> Non
     if any(k > n for k, n in zip(kernel.shape, shape, strict=True)):
         raise KernelError(
             f"the kernel ({_size(kernel.shape)} pixels) is larger than the image "
-            f"({_size(shape)}); crop the kernel to its support (`unblur psf check FILE "
+            f"({_size(shape)}); crop the kernel (`unblur psf check PSF --image IMAGE "
             "--repair OUT`) or give a larger image."
         )
 
