@@ -17,7 +17,9 @@ from unblur.numerics.operators import Blur
 from unblur.numerics.proximal import shrink
 from unblur.numerics.synthesis import blur_image, crop_valid
 from unblur.testing import gaussian, lopsided, synthetic_scene
-from unblur_classic.nonblind.hyper_laplacian import Differences, HyperLaplacian
+from unblur_classic.nonblind import differences
+from unblur_classic.nonblind.differences import Differences
+from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 from unblur_classic.nonblind.wiener import Wiener
 
 CONTEXT = Context(noise=0.005, contrast=0.2)
@@ -45,6 +47,38 @@ def test_without_shrinkage_the_differences_equal_their_transfer_function(shape, 
     torch.testing.assert_close(direct, filtered)
     pairs = len(shape) * (len(shape) + 1) // 2 if curvature else 0
     assert len(differences.terms) == len(shape) + pairs
+
+
+@pytest.mark.parametrize("shape", [(2, 41, 57), (3, 2, 9), (1, 3, 2), (1, 1, 1)])
+@pytest.mark.parametrize("weight", [1e-4, 0.02, 1.5])
+def test_compiled_differences_are_the_same(shape, weight, monkeypatch):
+    pytest.importorskip("numba")
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(shape, generator=generator) * 3 - 1
+    term = Differences(2, 0.25)
+    expected = term.shrink_sum(x, weight, 2 / 3)
+    monkeypatch.setattr(differences, "COMPILED_FROM", 1)
+    monkeypatch.setattr(differences, "shrink", None)  # so that the test fails without the loops
+    torch.set_num_threads(2)
+    found = term.shrink_sum(x, weight, 2 / 3)
+    torch.set_num_threads(1)
+    # On the ramp rounding is enlarged by its slope, 10, and by the adjoints.
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert torch.equal(term.shrink_sum(x, weight, 2 / 3), found)
+
+
+def test_compiled_differences_keep_nan_and_need_plain_planes(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(differences, "COMPILED_FROM", 1)
+    x = torch.rand(1, 12, 16)
+    x[0, 4, 5] = torch.nan
+    found = Differences(2, 0.25).shrink_sum(x, 0.02, 2 / 3)
+    assert found[0, 2:7, 3:8].isnan()[[0, 2, 2, 4], [2, 0, 4, 2]].all()
+    assert found[0, 8:].isfinite().all()
+    plain = torch.rand(1, 12, 16)
+    for other in (plain.double(), plain.mT, plain[None]):
+        assert not differences.is_compiled(other, 2 / 3)
+    assert not differences.is_compiled(plain, 0.5)
 
 
 def test_at_exponent_one_it_approaches_the_minimum_that_scipy_finds():

@@ -24,11 +24,13 @@ def compiled(function: Loops) -> Loops:
     """Compile a function of arrays and numbers at its first call, and keep the code on disk.
 
     It runs without the interpreter's lock. Plain Python numbers would turn float32 into
-    float64: constants are `numpy.float32`.
+    float64: constants are `numpy.float32`. A division by 0 gives infinity or NaN, as in numpy;
+    a check of each divisor would keep loops from being compiled to vector instructions.
     """
     from numba import njit
 
-    return cast(Loops, njit(nogil=True, fastmath=_ARITHMETIC, cache=True)(function))
+    options: dict[str, Any] = {"nogil": True, "fastmath": _ARITHMETIC, "error_model": "numpy", "cache": True}
+    return cast(Loops, njit(**options)(function))
 
 
 def inlined(function: Loops) -> Loops:

@@ -52,21 +52,24 @@ def shrink(x: Tensor, weight: float, exponent: float, ramp: float = 0.0) -> Tens
         return torch.sign(x) * (x.abs() - weight).clamp_min(0)
     if weight == 0:
         return x
-    least = (2 * weight * (1 - exponent)) ** (1 / (2 - exponent))
     x = x.contiguous()
     shrunk = torch.empty_like(x)
     block = BLOCK if x.device.type == "cpu" else max(x.numel(), 1)
     parts = (torch.split(flat, block) for flat in (x.view(-1), shrunk.view(-1)))
     for values, out in zip(*parts, strict=True):
-        _shrink_block(values, weight, exponent, least, ramp, out)
+        _shrink_block(values, weight, exponent, ramp, out)
     return shrunk
 
 
-def _shrink_block(
-    x: Tensor, weight: float, exponent: float, least: float, ramp: float, out: Tensor
-) -> None:
+def least_minimiser(weight: float, exponent: float) -> tuple[float, float]:
+    """Return the least minimiser that is not 0, and the size of `x` from which it is reached."""
+    least = float((2 * weight * (1 - exponent)) ** (1 / (2 - exponent)))
+    return least, float(least + weight * exponent * least ** (exponent - 1))
+
+
+def _shrink_block(x: Tensor, weight: float, exponent: float, ramp: float, out: Tensor) -> None:
     """Write the shrunk values of a block into `out`, by Newton's method in place."""
-    threshold = least + weight * exponent * least ** (exponent - 1)
+    least, threshold = least_minimiser(weight, exponent)
     size = x.abs()
     start = size.clamp_min(threshold)
     if exponent in ROOTS:

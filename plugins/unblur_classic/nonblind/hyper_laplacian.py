@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from math import hypot, prod
+from math import hypot
 from typing import Self
 
 import torch
@@ -26,9 +25,9 @@ from unblur.numerics.boundaries import (
 from unblur.numerics.colour import to_luma
 from unblur.numerics.fourier import apply_otf, fft, inverse_fft
 from unblur.numerics.inverse_filters import WienerFilter, response_radius
-from unblur.numerics.operators import Blur, laplacian_otf
-from unblur.numerics.proximal import shrink
+from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import continuation
+from unblur_classic.nonblind.differences import Differences
 from unblur_classic.nonblind.regularization import (
     HALO_DESIGN_NOISE,
     Auto,
@@ -50,9 +49,6 @@ dimensionless."""
 JPEG_SHARE = 0.6
 """Share of the errors of JPEG compression that counts as noise, dimensionless; best on photographs
 of qualities 75 and 90. They have little of the high frequencies that a deconvolution amplifies."""
-RAMP = 0.1
-"""Width of the ramp that replaces the jump of the shrinkage, as a fraction of its threshold; with
-it, tiles agree to 1e-3."""
 
 
 class HyperLaplacian(stages.Deconvolver):
@@ -223,46 +219,3 @@ class HyperLaplacian(stages.Deconvolver):
         return response_radius(
             kernel, quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
         )
-
-
-class Differences:
-    """First and second differences of a periodic scene, pure and mixed.
-
-    Parameters
-    ----------
-    ndim : int
-        Number of spatial axes.
-    curvature : float
-        Weight of the second differences; 0 omits them.
-    """
-
-    def __init__(self, ndim: int, curvature: float) -> None:
-        axes = range(-ndim, 0)
-        self.terms: list[tuple[float, tuple[int, ...]]] = [(1.0, (a,)) for a in axes]
-        if curvature:
-            self.terms += [(curvature, (a, b)) for a in axes for b in axes if a <= b]
-
-    def shrink_sum(self, x: Tensor, weight: float, exponent: float) -> Tensor:
-        """Return the sum of `s D'(shrink(D x))` over the differences: (C, *spatial)."""
-        total = torch.zeros_like(x)
-        for factor, axes in self.terms:
-            difference = x
-            for axis in axes:
-                difference = torch.roll(difference, -1, axis) - difference
-            difference = shrink(difference, weight, exponent, RAMP)
-            for axis in axes:
-                difference = torch.roll(difference, 1, axis) - difference
-            total.add_(difference, alpha=factor)
-        return total
-
-    def power(self, shape: Sequence[int], like: Tensor) -> Tensor:
-        """Return the transfer function of the sum of `s D' D` on a grid of extent `shape`."""
-        # The Laplacian of a grid of extent 1 along all other axes is the term of one axis.
-        per_axis = [
-            laplacian_otf([n if a == axis else 1 for a, n in enumerate(shape)], like)
-            for axis in range(len(shape))
-        ]
-        total = like.new_zeros(())
-        for factor, axes in self.terms:
-            total = total + factor * prod(per_axis[axis] for axis in axes)
-        return total
