@@ -29,7 +29,12 @@ def compiled(function: Loops) -> Loops:
     """
     from numba import njit
 
-    options: dict[str, Any] = {"nogil": True, "fastmath": _ARITHMETIC, "error_model": "numpy", "cache": True}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": _ARITHMETIC,
+        "error_model": "numpy",
+        "cache": True,
+    }
     return cast(Loops, njit(**options)(function))
 
 

@@ -19,7 +19,11 @@ from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import conjugate_gradient, inner
 
 SATURATION_UPDATES = 16
-"""Number of times that the set of saturated pixels that count as observed is updated, a count."""
+"""Largest number of times that the set of saturated pixels that count as observed is updated, a
+count."""
+UPDATE_TOLERANCE = 0.004
+"""Largest change of a pixel in an update, relative to the saturation level, after which no other
+update follows, dimensionless. In photographs by day the first changes less than that."""
 UPDATE_ITERATIONS = 2
 """Number of steps of conjugate gradients after each update, a count."""
 ROUNDING = 1e-6
@@ -191,9 +195,9 @@ def solve_unobserved_saturated(
     """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
     `saturated` (C, *spatial) is 1 where a pixel is saturated. Such a pixel counts as observed at
-    first, then as `saturation_mask` has it, which is updated `SATURATION_UPDATES` times. The steps
-    of conjugate gradients go on across the updates, with the weights of directions by Polak and
-    Ribiere; a pixel that counts as observed again has its recorded value.
+    first, then as `saturation_mask` has it, which is updated until the scene changes little. The
+    steps of conjugate gradients go on across the updates, with the weights of directions by Polak
+    and Ribiere; a pixel that counts as observed again has its recorded value.
     """
     scene = solve_unobserved(blur, blurred, wiener, on_step=on_step)
     if saturated is None or not bool(saturated.any()):
@@ -203,7 +207,9 @@ def solve_unobserved_saturated(
     gradient = apply_otf(scene, wiener.cost, ndim)
     residual, power = torch.zeros_like(scene), scene.new_ones(())
     direction = residual
+    tolerance = UPDATE_TOLERANCE * recorded.abs().amax()
     for update in range(SATURATION_UPDATES):
+        previous = scene
         predicted = blur.crop(scene - gradient)  # as restore * otf = 1 - cost
         observing = blur.with_mask(saturation_mask(blur, blurred, predicted, saturated))
         unknown = unobserved_mask(observing, blurred)
@@ -224,4 +230,6 @@ def solve_unobserved_saturated(
             gradient.addcmul_(length, image)
             if on_step is not None:
                 on_step(update * UPDATE_ITERATIONS + step, scene)
+        if bool((scene - previous).abs().amax() <= tolerance):
+            break
     return scene

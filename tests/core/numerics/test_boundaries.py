@@ -88,3 +88,25 @@ def test_saturated_pixels_that_exceed_the_record_have_the_values_of_least_cost()
     assert (free * gradient).norm() < 0.02 * (free * start).norm()
     none = solve_unobserved_saturated(blur, clipped, wiener, torch.zeros_like(saturated))
     torch.testing.assert_close(none, solve_unobserved(blur, clipped, wiener))
+
+
+def test_the_updates_end_when_saturated_pixels_hardly_exceed_the_record(monkeypatch):
+    blur, blurred, wiener = problem(0.01)
+
+    def updates(level):
+        clipped, steps = blurred.clamp_max(level), []
+        saturated = (clipped < blurred).float()
+        found = solve_unobserved_saturated(
+            blur, clipped, wiener, saturated, lambda *step: steps.append(step)
+        )
+        return len(steps), found
+
+    border = len(blurred)  # steps of the border, one for each channel
+    highest = float(blurred.max())
+    few, found = updates(0.995 * highest)
+    many, _ = updates(0.5 * highest)
+    assert few - border < 6 < 12 < many - border
+    monkeypatch.setattr(boundaries, "UPDATE_TOLERANCE", 0.0)
+    most, exact = updates(0.995 * highest)
+    assert most - border == 32
+    torch.testing.assert_close(found, exact, atol=0.01 * highest, rtol=0)
