@@ -18,9 +18,9 @@ RAMP = 0.1
 it, tiles agree to 1e-3."""
 COMPILED_EXPONENT = 2 / 3
 """Exponent of the gradient for which there are compiled loops, dimensionless."""
-COMPILED_FROM = 2**20
-"""Smallest number of values of a scene whose differences are shrunk by compiled loops, a count. On
-half as many, loading the loops takes as long as they save."""
+COMPILED_FROM = 2**19
+"""Smallest number of values of a scene whose differences are shrunk by compiled loops, a count; to
+load the loops takes about as long as they save on one such scene."""
 
 
 class Differences:

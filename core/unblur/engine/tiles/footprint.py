@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 
 from unblur.accel.memory import AllocationCounter, is_out_of_memory
+from unblur.engine.intake.image_statistics import ImageStatistics
 from unblur.engine.steps.block import BlockProcessor, halo_of
 from unblur.engine.steps.sequence import run_steps
 from unblur.model.stages import KernelEstimator, Stage
@@ -128,7 +129,11 @@ class Footprint:
 
 
 def profile_memory(
-    processor: BlockProcessor, shape: Sequence[int], channels: int, itemsize: int
+    processor: BlockProcessor,
+    shape: Sequence[int],
+    channels: int,
+    itemsize: int,
+    by_channel: bool = False,
 ) -> Footprint:
     """Run each step on two small tiles and fit memory against pixels.
 
@@ -142,7 +147,12 @@ def profile_memory(
         Channels of the image.
     itemsize : int
         Bytes of one of its values.
+    by_channel : bool
+        Whether channels are deconvolved one by one, as those of tiles are.
     """
+    if by_channel and channels > 1:
+        noise, contrast, brightness = ((value,) * channels for value in (0.01, 0.03, 0.5))
+        processor = replace(processor, statistics=ImageStatistics(noise, contrast, brightness))
     kernel = _kernel_shape(processor, len(shape))
     found = []
     for number, stage in enumerate(processor.stages):
@@ -230,7 +240,7 @@ def _count(stage: Stage, processor: BlockProcessor, shape: tuple[int, ...]) -> A
     kernel = None if processor.field is None else processor.field.mean
     context = processor.portable().context.with_(device="cpu", noise=0.01, contrast=0.03)
     with AllocationCounter(blurred) as counter:
-        run_steps(blurred, (stage,), kernel, context)
+        run_steps(blurred, (stage,), kernel, context, statistics=processor.statistics)
     return counter
 
 

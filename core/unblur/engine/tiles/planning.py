@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ from unblur.accel.memory import available
 from unblur.engine.job import Plannable
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint, profile_memory
-from unblur.engine.tiles.sizing import align_size, group_blocks, largest_fit, round_down_size
+from unblur.engine.tiles.sizing import group_blocks, largest_fit, round_down_size
 from unblur.engine.tiles.tiling import Tiling
 from unblur.model.kernel import KernelField
 from unblur.numerics.synthesis import gaussian_kernel
@@ -161,7 +162,7 @@ def make_plan(
     """
     device, layout = processor.context.device, job.layout
     on_gpu = is_gpu(device)
-    footprint, halo = footprint_of(job, processor), processor.halo
+    footprint, halo = footprint_of(job, processor, by_channel=way != "whole"), processor.halo
     free = available(device) if free is None else free
     if way == "whole":
         tiling = Tiling(layout, layout.spatial, (0,) * len(layout.spatial))
@@ -170,20 +171,21 @@ def make_plan(
     workers = workers or default_workers(device)
     budget = largest_memory(device, free, workers)
     stated = job.pipeline.tiles.size
+    spatial_chunk = None if chunk_shape is None else chunk_shape[-len(layout.spatial) :]
+    fit = partial(largest_fit, footprint, layout.spatial, halo, on_gpu=on_gpu)
     if stated == "auto":
-        size = largest_fit(footprint, layout.spatial, halo, budget // workers, on_gpu)
+        size = fit(budget // workers, chunk_shape=spatial_chunk)
         while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
             # Fewer, larger tiles waste less on halos than more workers save.
             workers -= 1
-            size = largest_fit(footprint, layout.spatial, halo, budget // workers, on_gpu)
+            size = fit(budget // workers, chunk_shape=spatial_chunk)
     else:
         depth = layout.spatial[:-2]
         size = (*depth, *(min(stated, n) for n in layout.spatial[-2:]))
+        if spatial_chunk is not None:
+            size = round_down_size(size, layout.spatial, spatial_chunk)
     tz_group = (1, 1)
     if chunk_shape is not None:
-        spatial_chunk = chunk_shape[-len(size) :]
-        align = align_size if stated == "auto" else round_down_size
-        size = align(size, layout.spatial, spatial_chunk)
         tz_group = group_blocks(chunk_shape, layout, size, job.image.dtype.itemsize)
     tiling = Tiling(layout, size, halo, tz_group)
     workers = min(workers, len(tiling))
@@ -206,10 +208,10 @@ def with_assumed_kernel(job: Plannable) -> tuple[BlockProcessor, tuple[str, ...]
     return replace(processor, field=KernelField.single(kernel)), (remark,)
 
 
-def footprint_of(job: Plannable, processor: BlockProcessor) -> Footprint:
-    """Return the memory of the steps on an image's blocks."""
-    channels = len(job.layout.colours)
-    return profile_memory(processor, job.layout.spatial, channels, job.image.dtype.itemsize)
+def footprint_of(job: Plannable, processor: BlockProcessor, by_channel: bool = False) -> Footprint:
+    """Return the memory of the steps on an image's blocks; see `profile_memory`."""
+    channels, itemsize = len(job.layout.colours), job.image.dtype.itemsize
+    return profile_memory(processor, job.layout.spatial, channels, itemsize, by_channel)
 
 
 def largest_memory(device: str, free: int, workers: int = 1) -> int:

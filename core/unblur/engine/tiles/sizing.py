@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from itertools import product
+from math import ceil, prod
 
 from unblur.engine.tiles.footprint import Footprint
 from unblur.engine.tiles.tiling import Tiling, balanced_size
@@ -30,22 +31,47 @@ def largest_fit(
     halo: Sequence[int],
     budget: int,
     on_gpu: bool = False,
+    chunk_shape: Sequence[int] | None = None,
 ) -> tuple[int, ...]:
-    """Return the largest tile whose predicted memory stays within `budget` bytes.
+    """Return the tile that reads the fewest pixels of an image within `budget` bytes of memory.
 
-    Starting from the whole block, or the largest useful tile, the longest axis is halved until
-    it fits or would fall below the smallest useful size.
+    Candidates are the whole block or the largest useful edge, and fractions of that down to the
+    smallest useful one, each in whole chunks of the output if `chunk_shape` is given. If none
+    fits, the one that needs the least memory is returned.
     """
-    size = [*spatial[:-2], *(balanced_size(n, _largest_edge(halo)) for n in spatial[-2:])]
+    edges = [_candidate_edges(n, _largest_edge(halo)) for n in spatial[-2:]]
+    sizes = {(*spatial[:-2], *pair) for pair in product(*edges)}
+    if chunk_shape is not None:
+        sizes = {align_size(size, spatial, chunk_shape) for size in sizes}
 
-    def need() -> int:
+    def need(size: tuple[int, ...]) -> int:
         padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
         return footprint.predict(padded, on_gpu)
 
-    while need() > budget and max(size) > SMALLEST_TILE:
-        axis = size.index(max(size))
-        size[axis] = -(-size[axis] // 2)
-    return tuple(size)
+    def cost(size: tuple[int, ...]) -> tuple[int, ...]:
+        read = prod(map(_pixels_read, size, halo, spatial))
+        return (read, *(-s for s in sorted(size)), *size)
+
+    for size in sorted(sizes, key=cost):
+        if need(size) <= budget:
+            return size
+    return min(sizes, key=lambda size: (need(size), cost(size)))
+
+
+def _candidate_edges(extent: int, largest: int) -> set[int]:
+    """Return edges of tiles that divide an extent evenly, from the largest to the smallest."""
+    caps = [
+        max(largest * share // 4 >> halvings, SMALLEST_TILE)
+        for halvings in range(6)
+        for share in (4, 3)
+    ]
+    return {balanced_size(extent, cap) for cap in caps}
+
+
+def _pixels_read(size: int, halo: int, extent: int) -> int:
+    """Return the pixels along an axis that all tiles read together."""
+    count = ceil(extent / size)
+    return min(size + 2 * halo, extent) if count == 1 else extent + 2 * halo * (count - 1)
 
 
 def align_size(
