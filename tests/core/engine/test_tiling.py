@@ -1,10 +1,14 @@
 """Tiles, whoever computes them, make the whole image."""
 
+from itertools import product
+from math import prod
+
 import dask.array as da
 import numpy as np
 import pytest
 
 from unblur.engine import deblur
+from unblur.engine.tiles.sizing import largest_fit
 from unblur.engine.tiles.tiling import Tiling, balanced_size, split_tile, spread_windows
 from unblur.model.block_layout import Layout
 from unblur.model.image import Image
@@ -165,3 +169,36 @@ def test_cancelling_between_tiles(pipeline, box):
 def test_an_error_in_a_tile_is_raised(pipeline, box):
     with pytest.raises(ValueError, match="no"):
         deblur(RNG.random((90, 90)), pipeline("deconvolve:failing"), box, tile=32)
+
+
+class OneBytePerPixel:
+    """A memory of one byte for each pixel of a tile with its halo."""
+
+    def predict(self, padded_size, on_gpu=False):
+        return prod(padded_size)
+
+
+@pytest.mark.parametrize("spatial", [(3200, 3750), (700, 9000), (5000, 1100)])
+@pytest.mark.parametrize("chunk", [1, 512])
+@pytest.mark.parametrize("budget", [10**6, 4 * 10**6, 10**9])
+def test_the_tile_reads_about_the_fewest_pixels_of_all_that_fit(spatial, chunk, budget):
+    halo = (80, 80)
+
+    def padded(size):
+        return [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
+
+    def pixels_read(size):
+        tiles = Tiling(layout("YX", spatial), size, halo)
+        return sum(prod(part.stop - part.start for part in tile.padded) for tile in tiles)
+
+    found = largest_fit(OneBytePerPixel(), spatial, halo, budget, chunk_shape=(chunk, chunk))
+    assert prod(padded(found)) <= budget
+    assert all(s % chunk == 0 or s == n for s, n in zip(found, spatial, strict=True))
+    edges = [[*range(512, min(n, 2048) + 1, 512), *([n] if n < 2048 else [])] for n in spatial]
+    fitting = [size for size in product(*edges) if prod(padded(size)) <= budget]
+    assert pixels_read(found) <= 1.02 * min(map(pixels_read, fitting))
+
+
+def test_where_no_tile_fits_the_smallest_is_taken():
+    size = largest_fit(OneBytePerPixel(), (3000, 3000), (80, 80), 100)
+    assert max(size) <= 64

@@ -39,10 +39,13 @@ def largest_fit(
     smallest useful one, each in whole chunks of the output if `chunk_shape` is given. If none
     fits, the one that needs the least memory is returned.
     """
-    edges = [_candidate_edges(n, _largest_edge(halo)) for n in spatial[-2:]]
+    chunks = [1] * len(spatial) if chunk_shape is None else chunk_shape
+    largest = _largest_edge(halo)
+    edges = [
+        _candidate_edges(n, largest, chunk)
+        for n, chunk in zip(spatial[-2:], chunks[-2:], strict=True)
+    ]
     sizes = {(*spatial[:-2], *pair) for pair in product(*edges)}
-    if chunk_shape is not None:
-        sizes = {align_size(size, spatial, chunk_shape) for size in sizes}
 
     def need(size: tuple[int, ...]) -> int:
         padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
@@ -58,33 +61,20 @@ def largest_fit(
     return min(sizes, key=lambda size: (need(size), cost(size)))
 
 
-def _candidate_edges(extent: int, largest: int) -> set[int]:
-    """Return edges of tiles that divide an extent evenly, from the largest to the smallest."""
-    caps = [
-        max(largest * share // 4 >> halvings, SMALLEST_TILE)
-        for halvings in range(6)
-        for share in (4, 3)
-    ]
-    return {balanced_size(extent, cap) for cap in caps}
+def _candidate_edges(extent: int, largest: int, chunk: int) -> set[int]:
+    """Return edges of tiles that divide an extent evenly, from the largest to the smallest.
+
+    They are multiples of a chunk's edge, unless that is larger.
+    """
+    fractions = [largest * share // 4 >> halvings for halvings in range(6) for share in (4, 3)]
+    limits = [max(fraction, SMALLEST_TILE) for fraction in fractions]
+    return {balanced_size(extent, n, chunk if chunk <= n else 1) for n in limits}
 
 
 def _pixels_read(size: int, halo: int, extent: int) -> int:
     """Return the pixels along an axis that all tiles read together."""
     count = ceil(extent / size)
     return min(size + 2 * halo, extent) if count == 1 else extent + 2 * halo * (count - 1)
-
-
-def align_size(
-    size: Sequence[int], spatial: Sequence[int], chunk_shape: Sequence[int]
-) -> tuple[int, ...]:
-    """Return extents of tiles of about one size, multiples of a chunk's and no larger than `size`.
-
-    An extent that is the whole image's, or smaller than a chunk's, stays.
-    """
-    return tuple(
-        s if s >= n or chunk > s else balanced_size(n, s, chunk)
-        for s, n, chunk in zip(size, spatial, chunk_shape, strict=True)
-    )
 
 
 def round_down_size(
