@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from unblur.model.stages import Prior
 from unblur.numerics.boundaries import (
     lower_bound_projection,
+    pad_periodic,
     solve_unobserved_saturated,
     unobserved_mask,
 )
@@ -179,7 +179,7 @@ class AlignedGrid:
 
     def pad(self, scenes: Tensor) -> Tensor:
         """Return periodic scenes (N, C, H, W) with the margins."""
-        return functional.pad(scenes, self.margins, mode="circular")
+        return pad_periodic(scenes, self.margins)
 
     def crop(self, padded: Tensor) -> Tensor:
         """Return a scene without the margins."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unblur.numerics.boundaries import pad_periodic
 from unblur_svmap.networks import FilterNetwork
 
 FilterBank = Tensor
@@ -72,7 +73,7 @@ def hyper_laplacian(x: Tensor) -> Tensor:
     multiplied by the weight's square root, which is returned.
     """
     filters = torch.cat([derivatives(), derivative_filters()[2:] / SECOND_DERIVATIVE_SCALE]).to(x)
-    wide = functional.pad(x, (SIDE // 2,) * 4, mode="circular")
+    wide = pad_periodic(x, (SIDE // 2,) * 4)
     power = functional.conv2d(wide, filters[:, None]).square()
     power = functional.avg_pool2d(power, 3, 1, 1, count_include_pad=False)
     return (PRIOR_WEIGHT * (power + MIN_DERIVATIVE**2) ** (EXPONENT / 2 - 1)).sqrt()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unblur.accel.malloc import no_malloc_trim
 from unblur.accel.parallel import one_thread_if_small
+from unblur.errors import ImageError
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -34,6 +35,9 @@ from unblur_svmap.model import (
 from unblur_svmap.networks import LAYERS
 from unblur_svmap.solver_trace import SolverTrace
 from unblur_svmap.weights import load_model, reweightings_of
+
+MIN_SIDE = 2
+"""Smallest number of rows and of columns of an image, dimensionless: half the width of a filter."""
 
 UNCLIPPED_MODEL, CLIPPED_MODEL = "gaussian", "saturated"
 """Names of the weights that `auto` selects, without and with pixels clipped by the sensor."""
@@ -142,6 +146,11 @@ class Svmap(stages.Deconvolver):
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
         """Return the sharp image; see `Deconvolver.deconvolve`."""
+        if min(blurred.shape[-2:]) < MIN_SIDE:
+            raise ImageError(
+                f"deconvolve '{self.name}' takes {MIN_SIDE} rows and columns or more, got "
+                f"{tuple(blurred.shape[-2:])}; use hyper-laplacian."
+            )
         luma_only = self.params.colour == "luma" and blurred.shape[0] == 3
         planes, chroma = split_luma(blurred) if luma_only else (blurred, blurred[:0])
         valid, clipped = split_mask(blurred, mask, context.saturation_level)

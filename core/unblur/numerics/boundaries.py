@@ -6,7 +6,7 @@ A scene (C, *domain) extends beyond the image by the kernel's half-width, see
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -59,6 +59,31 @@ def split_mask(
     saturated = (blurred >= saturation_level - ROUNDING) & (mask == 0)
     lost = (mask == 0) & ~saturated.any(0)
     return 1 - lost.to(blurred.dtype) if bool(lost.any()) else None, saturated.to(blurred.dtype)
+
+
+def pad_periodic(x: Tensor, margins: Sequence[int]) -> Tensor:
+    """Return (..., H, W) continued periodically; margins may exceed its extents.
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+        Images, whose last row is followed by their first.
+    margins : sequence of int
+        Columns before and after, rows before and after, as for `torch.nn.functional.pad`, which
+        refuses margins that exceed an extent.
+
+    Example
+    -------
+    >>> pad_periodic(torch.tensor([[[[1.0, 2.0]]]]), (3, 1, 0, 0)).tolist()
+    [[[[2.0, 1.0, 2.0, 1.0, 2.0, 1.0]]]]
+    """
+    left, right, top, bottom = margins
+    height, width = x.shape[-2:]
+    if max(left, right) <= width and max(top, bottom) <= height:
+        return torch.nn.functional.pad(x, tuple(margins), mode="circular")
+    rows = torch.arange(-top, height + bottom, device=x.device) % height
+    columns = torch.arange(-left, width + right, device=x.device) % width
+    return x[..., rows[:, None], columns]
 
 
 def fill_and_extend(blur: Blur, blurred: Tensor) -> Tensor:

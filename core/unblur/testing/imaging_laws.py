@@ -8,9 +8,14 @@ from unittest import SkipTest
 import torch
 from torch import Tensor
 
+from unblur.engine.intake.built_pipeline import check_estimator_fits
+from unblur.errors import UnblurError
 from unblur.model.stages import Deconvolver, KernelEstimator, Postprocessor
 from unblur.testing.law import NOISE, Case, Law
 from unblur.testing.scenes import SyntheticScene, gaussian, lopsided, synthetic_scene
+
+SMALL_EXTENTS = ((1, 24), (24, 2), (3, 3), (6, 20))
+"""Extents of small images, in pixels."""
 
 TILE = 24
 """Edge length of the tile that is compared with the whole image, in pixels."""
@@ -58,6 +63,27 @@ def keeps_shape_and_type(case: Case) -> None:
                 case.broken("returns values that are not finite.")
             if result.requires_grad:
                 case.broken("returns a tensor that still tracks gradients.")
+
+
+def small_images_are_deblurred_or_refused(case: Case) -> None:
+    """An image of few rows or columns gives finite values, or an `UnblurError`."""
+    for extent in SMALL_EXTENTS:
+        blurred = synthetic_scene(extent, gaussian((1, 1), 1.0), noise=NOISE).blurred
+        kernel = gaussian(tuple(min(n, 5) for n in extent), 1.0)
+        stage = case.stage()
+        try:
+            if isinstance(stage, KernelEstimator):
+                check_estimator_fits(stage, extent)
+            result = case.run(blurred, kernel, stage=stage)
+        except UnblurError:
+            continue
+        except Exception as error:
+            case.broken(
+                f"fails on an image of {extent[0]} x {extent[1]} pixels "
+                f"({type(error).__name__}: {error}); raise an ImageError that states what it takes."
+            )
+        if not bool(torch.isfinite(result).all()):
+            case.broken(f"returns values that are not finite for {extent[0]} x {extent[1]} pixels.")
 
 
 def nears_the_truth(case: Case) -> None:
@@ -173,6 +199,7 @@ MAKES_IMAGES: tuple[Law, ...] = (
     Law(kernel_sums_to_one, ("kernel",)),
     Law(takes_grey_and_colour, ("kernel",)),
     Law(keeps_shape_and_type, ("deconvolve", "postprocess")),
+    Law(small_images_are_deblurred_or_refused, ("kernel", "deconvolve", "postprocess")),
     Law(nears_the_truth, ("deconvolve",)),
     Law(keeps_the_flux_of_a_bead, ("deconvolve",)),
     Law(channels_are_independent, ("deconvolve",)),

@@ -200,6 +200,12 @@ class Mixing(Ridge):
         return 0.9 * result + 0.1 * result.mean(0, keepdim=True)
 
 
+class Cramped(Ridge):
+    def deconvolve(self, blurred: Tensor, *rest: Any) -> Tensor:
+        torch.nn.functional.pad(blurred, (2, 2, 2, 2), mode="circular")
+        return super().deconvolve(blurred, *rest)
+
+
 class Nearsighted(Ridge):
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
         return (0, 0)
@@ -270,6 +276,7 @@ CULPRITS = [
     (Doubled, "keeps-shape-and-type"),
     (Exploding, "keeps-shape-and-type"),
     (Lazy, "nears-the-truth"),
+    (Cramped, "small-images-are-deblurred-or-refused"),
     (OffByOne, "nears-the-truth"),
     (Correlating, "nears-the-truth"),
     (Mixing, "channels-are-independent"),

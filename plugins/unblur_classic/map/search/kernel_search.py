@@ -9,6 +9,7 @@ from math import ceil, floor, inf, isfinite, log
 from torch import Tensor
 
 from unblur.accel.parallel import map_on_threads
+from unblur.errors import ImageError
 from unblur.model.context import Context
 from unblur.numerics.metrics import kernel_similarity
 from unblur.numerics.pyramid import RATIO, odd, rescale_kernel, shrink_image
@@ -20,6 +21,8 @@ from unblur_classic.map.search.search_track import COARSEST_SIZE, SearchTrack, s
 
 MAX_SIZE = 133
 """Largest extent of a kernel that is searched for, in pixels."""
+MIN_SIDE = 8
+"""Smallest side of an image in which a kernel is searched for, in pixels."""
 COARSEST_SIDES, FURTHER_SIDE = (0, 80), 40
 """Smallest sides of the image at the coarsest level, and one that is tried as well if their best
 kernel is doubtful, in pixels. Of a small image a coarse level may show nothing of the scene, and of
@@ -111,6 +114,11 @@ def search_kernel(
     has the least normalised sparsity.
     """
     side = min(given.y.shape)
+    if side < MIN_SIDE:
+        raise ImageError(
+            f"an image of {tuple(given.y.shape)} pixels is too small to estimate a kernel from; it "
+            f"takes {MIN_SIDE} pixels along each axis. Give the kernel, or a larger image."
+        )
     max_size = max(min(size or MAX_SIZE, side // 2), 3)
     sides = COARSEST_SIDES if size is None else COARSEST_SIDES[:1]
     starts = sorted({_first_level(max_size, s / side) for s in sides})
