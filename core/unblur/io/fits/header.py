@@ -154,7 +154,7 @@ def _step(header: Any, number: int) -> float | None:
     column = [header.get(f"CD{i}_{number}") for i in axes]
     if any(value is not None for value in column):
         return math.hypot(*(float(v or 0) for v in column))
-    if f"CDELT{number}" not in header:
+    if not any(key in header for key in (f"CDELT{number}", *(f"PC{i}_{number}" for i in axes))):
         return None
     terms = []
     for i in axes:

@@ -223,7 +223,8 @@ def _resolution(page: Any) -> tuple[tuple[int, int], tuple[int, int], int] | Non
     x, y = page.tags.valueof(282), page.tags.valueof(283)
     if not (_is_ratio(x) and _is_ratio(y)):
         return None
-    return (int(x[0]), int(x[1])), (int(y[0]), int(y[1])), int(page.tags.valueof(296) or 2)
+    unit = page.tags.valueof(296)  # 1, without a unit, is false as an enumeration of tifffile
+    return (int(x[0]), int(x[1])), (int(y[0]), int(y[1])), 2 if unit is None else int(unit)
 
 
 def _is_ratio(value: Any) -> bool:

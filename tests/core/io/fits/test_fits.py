@@ -44,6 +44,20 @@ def sky_header(cd=True):
     return header
 
 
+def test_a_matrix_without_cdelt_gives_the_pixel_size(tmp_path):
+    header = sky_header(False)
+    for i in (1, 2):
+        for j in (1, 2):
+            header[f"PC{i}_{j}"] = header.get(f"PC{i}_{j}", float(i == j)) * header[f"CDELT{i}"]
+    for i in (1, 2):
+        del header[f"CDELT{i}"]
+    fits.PrimaryHDU(np.ones((20, 30), np.float32), header).writeto(tmp_path / "in.fits")
+    scale = WCS(header).proj_plane_pixel_scales()
+    found = read_image(tmp_path / "in.fits").pixel_size
+    assert found["X"] == pytest.approx(scale[0].to("arcsec").value)
+    assert found["Y"] == pytest.approx(scale[1].to("arcsec").value)
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize("cd", [False, True])
 def test_header_and_coordinates_survive(tmp_path, cd, lazy):

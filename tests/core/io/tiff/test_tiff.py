@@ -176,6 +176,16 @@ def test_resolutions_for_screens_are_no_pixel_sizes(tmp_path):
     assert read_image(tmp_path / "in.tif").pixel_size["X"] == pytest.approx(25400 / 300)
 
 
+def test_a_resolution_without_a_unit_is_kept_and_no_pixel_size(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", counts(9, 9), resolution=(10, 20), resolutionunit=1)
+    image, _ = through(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert image.pixel_size == {}
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        tags = tif.pages[0].tags
+        assert (tags.valueof(282), tags.valueof(283)) == ((10, 1), (20, 1))
+        assert int(tags.valueof(296)) == 1
+
+
 def test_packed_bits_tell_the_white(tmp_path):
     try:
         tifffile.imwrite(tmp_path / "in.tif", counts(20, 30), bitspersample=12)
