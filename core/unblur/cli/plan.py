@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unblur.cli.console import name_file_in_errors, print_json, print_result, print_table
+from unblur.cli.console import (
+    name_file_in_errors,
+    print_json,
+    print_result,
+    print_status,
+    print_table,
+)
 from unblur.cli.options import (
     Axes,
     Crop,
@@ -36,7 +42,13 @@ def plan(
     pipeline: Annotated[
         str, typer.Argument(metavar="PIPELINE", help="Name of a pipeline, or a pipeline file.")
     ],
-    image: Annotated[Path, typer.Argument(metavar="INPUT", help="An image or a zarr store.")],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="An image, a zarr store, or a pattern, whose first file counts.",
+        ),
+    ],
     psf: Psf = None,
     psf_resample: PsfResample = False,
     sets: Settings = None,
@@ -56,11 +68,15 @@ def plan(
     from unblur.io import read_image
     from unblur.io.exif import cropped_as_seen
     from unblur.pipeline import Pipeline
+    from unblur.runs.file_jobs import expand_patterns
     from unblur.runs.store import output_chunks
 
     with name_file_in_errors(pipeline):
         chain = Pipeline.load(pipeline).override(settings(sets))
         chain.build()
+    image, *others = expand_patterns([str(image)])
+    if others:
+        print_status(f"{1 + len(others)} files match; the plan is that of the first, {image}.")
     given = read_image(image, axes=axes, lazy=True)
     if crop is not None:
         given = cropped_as_seen(given, *crop_box(crop))

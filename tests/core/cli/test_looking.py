@@ -178,6 +178,17 @@ def test_check_looks_into_nested_priors(unblur, tmp_path):
     assert "did you mean 'l0-gradient'?" in unblur("check", path, status=2).err
 
 
+@pytest.mark.needs_torch
+def test_the_plan_of_a_pattern_is_that_of_its_first_file(unblur, files):
+    told = unblur("plan", files / "wiener.yaml", files / "g*.tif", "--psf", files / "psf.tif")
+    assert "YX 40x52, uint16" in told.out
+    (files / "grey2.tif").write_bytes((files / "grey.tif").read_bytes())
+    told = unblur("plan", files / "wiener.yaml", files / "g*.tif", "--psf", files / "psf.tif")
+    assert "2 files match; the plan is that of the first" in told.err
+    missing = unblur("plan", files / "wiener.yaml", files / "no*.tif", status=2)
+    assert "no file matches" in missing.err
+
+
 def test_plan_tells_tiles_and_memory(unblur, files):
     given = ("plan", files / "wiener.yaml", files / "grey.tif", "--psf", files / "psf.tif")
     said = unblur(*given)

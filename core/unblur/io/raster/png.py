@@ -22,10 +22,13 @@ from unblur.io.raster.samples import (
     unchanged_sizes,
 )
 from unblur.model.formats import Reader, Writer, require_dtype
-from unblur.model.image import Image
+from unblur.model.image import ALPHA, Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """First bytes of a PNG file."""
+
+ASSOCIATED_ALPHA = 1
+"""ExtraSamples of a TIFF whose colours are multiplied by alpha, a code."""
 
 MAX_PROFILE_BYTES = 2**26
 """Largest size of a colour profile, in bytes; a larger one is left out."""
@@ -101,7 +104,7 @@ class PngWriter(Writer):
 
     def write(self, image: Image, path: Path) -> None:
         """Write the image and the metadata chunks of its input."""
-        values = to_samples(image)
+        values = _straight(to_samples(image), image)
         head, *rest = split_chunks(_encode(values), path)
         kept = list(image.metadata.get("png", {}).get("chunks", ()))
         if "icc" in image.metadata:
@@ -119,6 +122,20 @@ class PngWriter(Writer):
             kept.append(_text(_WHITE, f"{image.white:g}"))
         body = [c for c in rest if c[0] in (b"PLTE", b"tRNS", b"IDAT", b"IEND")]
         path.write_bytes(SIGNATURE + b"".join(_packed(c) for c in [head, *kept, *body]))
+
+
+def _straight(values: Any, image: Image) -> Any:
+    """Return samples whose colours are not multiplied by alpha, which PNG has no other way for.
+
+    In a TIFF they may be, as the kind of its extra sample states.
+    """
+    kinds = image.metadata.get("tiff", {}).get("extrasamples", ())
+    if not (kinds and kinds[0] == ASSOCIATED_ALPHA and image.channels[-1:] == (ALPHA,)):
+        return values
+    top = np.iinfo(values.dtype).max
+    alpha = values[..., -1:].astype(np.float64)
+    colours = np.rint(values[..., :-1] * (top / np.maximum(alpha, 1))).clip(0, top)
+    return np.concatenate([colours.astype(values.dtype), values[..., -1:]], axis=-1)
 
 
 def split_chunks(raw: bytes, path: Path) -> list[Chunk]:

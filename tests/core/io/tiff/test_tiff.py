@@ -261,6 +261,24 @@ def test_other_images_are_noted_but_no_thumbnails_and_masks(tmp_path):
     assert read_image(f"{path}[3]").metadata["notes"] == ()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_multiplied_by_alpha_stay_so_in_tiff_and_are_divided_in_png(tmp_path, dtype):
+    top = np.iinfo(dtype).max
+    straight = RNG.integers(0, top, (20, 30, 3))
+    alpha = RNG.integers(0, top, (20, 30, 1)) // 2 * (RNG.random((20, 30, 1)) > 0.1) + top // 2
+    alpha[:3] = 0
+    given = np.concatenate([np.rint(straight * (alpha / top)), alpha], -1).astype(dtype)
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, given, photometric="rgb", extrasamples=["assocalpha"])
+    image, _ = through(path, tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        assert tif.pages[0].extrasamples == (1,)
+    write_image(image, tmp_path / "out.png")
+    made = np.asarray(read_image(tmp_path / "out.png").data).transpose(1, 2, 0)
+    np.testing.assert_array_equal(made[..., 3:], alpha)
+    assert np.abs(made[3:, :, :3] - straight[3:]).max() <= 1
+
+
 def test_a_camera_mosaic_is_refused(tmp_path):
     tifffile.imwrite(
         tmp_path / "raw.tif", counts(20, 30), photometric="cfa",
