@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from unblur.engine.running.batch import Frozen, Item, Summary, run_batch
 from unblur.engine.running.one_image import choose_way, run_job
 from unblur.engine.tiles.expectation import expect, measure_warm_up
 from unblur.engine.tiles.planning import Plan, make_plan, with_assumed_kernel
+from unblur.errors import UsageError
 from unblur.model.array_input import as_image
 from unblur.model.context import Context, Progress, resolve_device
 from unblur.pipeline import Pipeline
@@ -248,6 +250,10 @@ def _context(
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Context:
+    if noise is not None and not (0 <= noise < math.inf):
+        raise UsageError(
+            f"noise is a standard deviation, 0 or more, as a fraction of white; got {noise:g}."
+        )
     callbacks = {"on_progress": on_progress, "is_cancelled": is_cancelled}
     given = {name: call for name, call in callbacks.items() if call is not None}
     return Context(device=resolve_device(device), seed=seed, noise=noise).with_(**given)

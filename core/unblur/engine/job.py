@@ -137,7 +137,7 @@ class DeblurJob:
             check_deblurrable(image)
         built = built.for_image(image)
         field = built.field
-        warnings = (*image.metadata.get("notes", ()), *built.notes)
+        warnings = (*image.metadata.get("notes", ()), *values.notes, *built.notes)
         layout = built.layout(image)
         if field is not None:
             field, found = fit_psf(field, image, is_resampled=psf_resample)

@@ -38,6 +38,12 @@ WHOLE_HASH_BYTES = 2**31
 """Largest size of an image in memory that is hashed completely, in bytes."""
 
 
+LOWER_GAP, UPPER_RATIO = 2.0, 1e9
+"""Smallest gap below all other values, as a fraction of the range from there to the largest, and
+smallest ratio to all other values, at which an extreme value is noted, dimensionless. Stars are
+much brighter than the sky, but nothing is as much darker."""
+
+
 HASHED_ROWS = 64
 """Number of entries along the first axis that are hashed of a larger one, dimensionless."""
 
@@ -63,6 +69,8 @@ class ValueSummary:
         Hash of type, shape and sampled values.
     is_hashed_whole : bool
         Whether the hash covers every value.
+    notes : tuple of str
+        Values that may mark pixels without data, one sentence each.
     """
 
     low: float
@@ -74,6 +82,7 @@ class ValueSummary:
     count: int
     sha256: str
     is_hashed_whole: bool
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: Image, blocks: Iterable[NDArray[Any]]) -> ValueSummary:
@@ -110,9 +119,11 @@ class ValueSummary:
         hashed = (digest.hexdigest(), not (image.is_lazy or too_large))
         if not count:
             return cls(0.0, 0.0, 0.0, 0.0, 0, 0, 0, *hashed)
-        lower_end = low if low >= 0 else max(low, _ten_deviations_below(np.concatenate(subsets)))
+        sample = np.concatenate(subsets)
+        lower_end = low if low >= 0 else max(low, _ten_deviations_below(sample))
         near_top -= at_top
-        return cls(low, high, lower_end, saturated / count, at_top, near_top, count, *hashed)
+        counts = (saturated / count, at_top, near_top, count)
+        return cls(low, high, lower_end, *counts, *hashed, _note_sentinels(sample, low, high))
 
     @property
     def is_clipped_below_white(self) -> bool:
@@ -126,6 +137,24 @@ class ValueSummary:
         excess = self.at_top > CLIPPED_EXCESS * self.near_top / width
         spread = self.near_top > 0 or is_of_bits
         return bool(self.high > 0 and self.at_top >= CLIPPED_COUNT and excess and spread)
+
+
+def _note_sentinels(sample: NDArray[np.float64], low: float, high: float) -> tuple[str, ...]:
+    """Return a note on a negative smallest, or a largest, value far from all others."""
+    rest = sample[(sample != low) & (sample != high)]
+    if not rest.size:
+        return ()
+    near, far = float(rest.min()), float(rest.max())
+    found = []
+    if low < 0 and near - low > LOWER_GAP * (high - near):
+        found.append((low, "below"))
+    if high > UPPER_RATIO * max(abs(near), abs(far)) > 0:
+        found.append((high, "above"))
+    return tuple(
+        f"values of {value:g} lie far {side} all others ({near:g} to {far:g}); if they mark pixels "
+        "without data, state it: by NaN in floats, BLANK in FITS, GDAL_NODATA in TIFF, or a mask."
+        for value, side in found
+    )
 
 
 def _ten_deviations_below(values: NDArray[np.float64]) -> float:

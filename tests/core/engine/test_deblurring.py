@@ -231,6 +231,12 @@ def test_refusals(pipeline, box):
         deblur(y, {"steps": [{"deconvolve": "sharpen"}]}, box)
 
 
+@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
+def test_a_noise_that_is_no_deviation_is_refused(pipeline, box, noise):
+    with pytest.raises(UsageError, match="noise is a standard deviation, 0 or more"):
+        deblur(np.ones((9, 9)), pipeline("deconvolve:sharpen"), box, noise=noise)
+
+
 def test_an_array_of_four_colours_has_alpha_as_its_file_has(pipeline, box):
     given = (RNG.random((16, 18, 4)) * 255).astype(np.uint8)
     made = deblur(given, pipeline("deconvolve:sharpen"), box, axes="YXC").image

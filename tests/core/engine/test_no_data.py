@@ -112,6 +112,29 @@ def test_a_tile_that_is_all_saturated_stays_as_it_is(pipeline, box):
     assert (np.asarray(result.image.data)[:, 992:] == 4095).all()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value", "side"),
+    [("float32", -9999, "below"), ("int16", -32768, "below"), ("float32", 9.96921e36, "above")],
+)
+def test_values_that_may_mark_missing_data_are_noted(pipeline, box, dtype, value, side):
+    values, _ = sky(dtype)
+    values[ABSENT] = value
+    image = Image(values, "YX")
+    said = f"values of {value:g} lie far {side} all others"
+    warnings = deblur(image, pipeline("deconvolve:sharpen"), box).report.warnings
+    assert any(warning.startswith(said) for warning in warnings)
+    stated = Image(values, "YX", nodata=float(values[12, 20]))
+    assert deblur(stated, pipeline("deconvolve:sharpen"), box).report.warnings == ()
+
+
+def test_stars_and_noise_about_0_are_not_noted():
+    stars = RNG.normal(0, 1, (60, 60))
+    stars[::20, ::20] += 10.0 ** np.arange(9).reshape(3, 3)
+    for data in (stars, -np.abs(stars[:, 1:19]), RNG.integers(-5, 6, (30, 30))):
+        image = Image(data, "YX")
+        assert ValueSummary.of(image, [data]).notes == ()
+
+
 @pytest.mark.parametrize("scale", [1, 1e-9, 1e9])
 def test_values_none_of_which_exceeds_0_are_scaled_by_their_range(scale):
     values = (-np.linspace(1, 2, 64).reshape(8, 8) * scale).astype(np.float32)
