@@ -118,6 +118,12 @@ TARGETS = [
         *("--name", "plug-and-play-estimated-bsd"),
     ),
     script(
+        "hyper-laplacian-weight",
+        "the weight of hyper-laplacian in plug-and-play, for estimated kernels and little noise",
+        "hyper_laplacian_weight.py",
+        str(DATA / "photos"),
+    ),
+    script(
         "svmap-night",
         "svmap beside hyper-laplacian on night scenes with clipped lights",
         "svmap_table.py",
