@@ -231,6 +231,14 @@ def test_refusals(pipeline, box):
         deblur(y, {"steps": [{"deconvolve": "sharpen"}]}, box)
 
 
+def test_a_blank_image_that_stays_as_it_is_is_no_warning(pipeline, box):
+    planes = np.stack([RNG.random((20, 30)), np.full((20, 30), 0.5)])
+    report = deblur(planes, pipeline("deconvolve:sharpen"), box, axes="TYX").report
+    assert report.warnings == ()
+    report = deblur(planes[0], pipeline("deconvolve:lazy"), box).report
+    assert any("returned its input unchanged" in warning for warning in report.warnings)
+
+
 @pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
 def test_a_noise_that_is_no_deviation_is_refused(pipeline, box, noise):
     with pytest.raises(UsageError, match="noise is a standard deviation, 0 or more"):

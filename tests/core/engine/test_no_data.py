@@ -75,6 +75,14 @@ def test_a_channel_is_unaffected_by_gaps_in_others(pipeline, box, gap, lazy):
     assert result.report.warnings == ()
 
 
+def test_a_channel_without_any_value_is_not_filled(pipeline, box):
+    channels = np.stack([sky("float32")[1], np.full((40, 50), np.nan, np.float32)])
+    steps = pipeline("deconvolve:blackout")
+    made = deblur(Image(channels, "CYX"), steps, box, nonfinite="fill").image.data
+    assert np.isfinite(made[0]).all()
+    assert np.isnan(made[1]).all()
+
+
 def test_a_channel_is_unaffected_by_saturation_in_others(pipeline, box):
     channels = np.stack([sky("uint16")[0] for _ in range(2)]) * 200
     channels[1, :4, :9] = 65535

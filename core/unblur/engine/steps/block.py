@@ -165,7 +165,10 @@ class BlockProcessor:
         light = Light.of(
             blurred[inside], result.image[inside], self.normalization, gaps, bool(made.any())
         )
-        if gaps is not None and self.nonfinite == "keep":
+        if missing is not None and gaps is not None:
+            if self.nonfinite == "fill":  # a channel without any value has nothing to be filled by
+                axes = tuple(range(1, missing.ndim))
+                gaps = gaps & missing.all(axis=axes, keepdims=True)
             made[gaps] = _kept_values(block[self.colours][inside], gaps, unreadable)
         values[self.colours] = made
         result.image = blurred[:0]
