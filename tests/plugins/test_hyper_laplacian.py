@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.optimize import minimize
 from scipy.signal import convolve
 
+from unblur.engine import deblur
 from unblur.errors import ParamsError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -16,6 +17,7 @@ from unblur.numerics.metrics import levin_aligned, psnr
 from unblur.numerics.operators import Blur
 from unblur.numerics.proximal import shrink
 from unblur.numerics.synthesis import blur_image, crop_valid
+from unblur.pipeline import Pipeline
 from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind import differences
 from unblur_classic.nonblind.differences import Differences
@@ -290,3 +292,21 @@ def test_tiles_take_the_jpeg_errors_of_the_calibration(jpeg):
         calibrated.deconvolve(sharp, kernel, Context()), stage.deconvolve(sharp, kernel, Context())
     )
     assert HyperLaplacian().calibrate(blurred, kernel, Context()).block_noise is None
+
+
+def test_small_parts_of_a_large_image_are_compiled_too(monkeypatch):
+    pytest.importorskip("numba")
+    x = torch.rand(1, 12, 16)
+    assert not differences.is_compiled(x, 2 / 3)
+    assert differences.is_compiled(x, 2 / 3, differences.COMPILED_FROM)
+    seen, solve = [], HyperLaplacian.solve
+
+    def recorded(stage, blurred, kernel, context, mask=None):
+        seen.append(context.image_values)
+        return solve(stage, blurred, kernel, context, mask)
+
+    monkeypatch.setattr(HyperLaplacian, "solve", recorded)
+    image = np.random.default_rng(0).random((3, 80, 90), np.float32)
+    pipeline = Pipeline(summary="Test.", steps=[{"deconvolve": "hyper-laplacian"}])
+    deblur(image, pipeline, psf=gaussian((5, 5), 1.0), axes="ZYX", tile=64)
+    assert set(seen) == {3 * 80 * 90}

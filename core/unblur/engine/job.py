@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,7 @@ class DeblurJob:
         context = context.with_(
             value_range=normalization.value_range,
             span=normalization.span,
+            image_values=prod(image.shape),
             crop_origin=(image.origin.get("Y", 0), image.origin.get("X", 0)),
             **stated_detector(image),
         )

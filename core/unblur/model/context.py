@@ -85,6 +85,10 @@ class Context:
     crop_origin : (int, int)
         Row and column, in the image that the file holds, of the first pixel of the image that is
         deblurred: not 0 for a crop.
+    image_values : int
+        Number of values of the whole image, of all channels and planes; 0 where a stage runs on its
+        own. Code that takes time to load is used where the whole image is worth it, so that its
+        tiles and planes are computed in the same way.
     cut_axes : tuple of bool
         For each spatial axis, whether the piece is cut out of the image on both sides: what a stage
         returns within its halo and a kernel's width of them is discarded, so that it need not solve
@@ -113,6 +117,7 @@ class Context:
     span: float = 1.0
     origin: tuple[int, int] = (0, 0)
     crop_origin: tuple[int, int] = (0, 0)
+    image_values: int = 0
     cut_axes: tuple[bool, ...] = ()
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)

@@ -19,8 +19,8 @@ it, tiles agree to 1e-3."""
 COMPILED_EXPONENT = 2 / 3
 """Exponent of the gradient for which there are compiled loops, dimensionless."""
 COMPILED_FROM = 2**19
-"""Smallest number of values of a scene whose differences are shrunk by compiled loops, a count; to
-load the loops takes about as long as they save on one such scene."""
+"""Smallest number of values of an image whose differences are shrunk by compiled loops, a count; to
+load the loops takes about as long as they save on one such image."""
 
 
 class Differences:
@@ -32,10 +32,12 @@ class Differences:
         Number of spatial axes.
     curvature : float
         Weight of the second differences; 0 omits them.
+    image_values : int
+        Number of values of the whole image, if the scenes are parts of a larger one.
     """
 
-    def __init__(self, ndim: int, curvature: float) -> None:
-        self.curvature = curvature
+    def __init__(self, ndim: int, curvature: float, image_values: int = 0) -> None:
+        self.curvature, self.image_values = curvature, image_values
         axes = range(-ndim, 0)
         self.terms: list[tuple[float, tuple[int, ...]]] = [(1.0, (a,)) for a in axes]
         if curvature:
@@ -43,7 +45,7 @@ class Differences:
 
     def shrink_sum(self, x: Tensor, weight: float, exponent: float) -> Tensor:
         """Return the sum of `s D'(shrink(D x))` over the differences: (C, *spatial)."""
-        if weight > 0 and is_compiled(x, exponent):
+        if weight > 0 and is_compiled(x, exponent, self.image_values):
             from unblur_classic.nonblind.gradient_loops import shrink_differences
 
             return shrink_differences(x, weight, self.curvature, RAMP)
@@ -71,11 +73,14 @@ class Differences:
         return total
 
 
-def is_compiled(x: Tensor, exponent: float) -> bool:
-    """Return whether compiled loops shrink the differences of a scene (C, *spatial)."""
+def is_compiled(x: Tensor, exponent: float, image_values: int = 0) -> bool:
+    """Return whether compiled loops shrink the differences of a scene (C, *spatial).
+
+    `image_values` is the number of values of the whole image that it is a part of.
+    """
     return (
         x.dim() == 3
-        and x.numel() >= COMPILED_FROM
+        and max(image_values, x.numel()) >= COMPILED_FROM
         and exponent == COMPILED_EXPONENT
         and x.device.type == "cpu"
         and x.dtype == torch.float32

@@ -181,7 +181,7 @@ class HyperLaplacian(stages.Deconvolver):
     ) -> Tensor:
         """Return the scene (C, *domain) by half-quadratic splitting."""
         ndim, domain = blur.ndim, blur.domain
-        differences = Differences(ndim, self.params.curvature)
+        differences = Differences(ndim, self.params.curvature, context.image_values)
         power, prior = blur.otf.abs() ** 2, differences.power(domain, blurred)
         unobserved = unobserved_mask(blur, blurred)
         wiener = WienerFilter.of(blur.otf, domain, WIENER_FACTOR * weight)
