@@ -233,9 +233,13 @@ def window_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
     the kernels differ, and a halo of one kernel width suppresses the errors of the border
     (`benchmarks/field_windows.py`: with two, the result is no better).
     """
-    kernel = field.kernels[0][0]
-    pairs = zip(field_halo(stage, field), kernel.shape, strict=True)
-    return tuple(min(own, WINDOW_HALO * n) for own, n in pairs)
+    limit = tuple(WINDOW_HALO * n for n in field.kernels[0][0].shape)
+    largest = (0,) * len(limit)
+    for kernel in field.every_kernel:
+        largest = tuple(map(max, largest, stage.halo(kernel)))
+        if all(own >= n for own, n in zip(largest, limit, strict=True)):
+            return limit
+    return tuple(map(min, largest, limit))
 
 
 def _accept(result: StepResult, stage: Stage, made: Tensor) -> None:
