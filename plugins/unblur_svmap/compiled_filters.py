@@ -13,25 +13,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from unblur.accel.jit import Loops, compiled, has_compiler
-from unblur.accel.threads import Memory, Span, can_share, parallel_spans
+from unblur.accel.jit import Loops, compiled
+from unblur.accel.threads import Memory, Span, parallel_spans
 
 _0 = np.float32(0)
 _ROWS = 16
 """Least number of rows of a thread, a count."""
-
-
-def can_compile(*tensors: Tensor) -> bool:
-    """Whether the loops can run on these tensors: contiguous float32 on a CPU."""
-    return (
-        all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
-        and all(t.is_contiguous() for t in tensors)
-        and has_compiler()
-        and can_share()
-    )
 
 
 def apply(wide: Tensor, bank: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from unblur.accel.threads import can_compile
 from unblur_svmap import compiled_filters
 
 FilterBorder = Literal["zeros", "periodic"]
@@ -85,7 +86,7 @@ def _apply(x: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     side = taps_per_side(bank)
     height, width = x.shape[-2:]
     wide = pad(x, side // 2, border)
-    if compiled_filters.can_compile(wide, bank):
+    if can_compile(wide, bank):
         return compiled_filters.apply(wide, bank)
     out = x.new_zeros((x.shape[0], bank.shape[1], height, width))
     for strip in _strips(height, width):
@@ -99,7 +100,7 @@ def _apply(x: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
 
 def _adjoint(v: Tensor, bank: Tensor, border: FilterBorder) -> Tensor:
     side = taps_per_side(bank)
-    if compiled_filters.can_compile(v, bank):
+    if can_compile(v, bank):
         return unpad(compiled_filters.adjoint(v, bank), side // 2, border)
     height, width = v.shape[-2:]
     wide = v.new_zeros((v.shape[0], 1, height + side - 1, width + side - 1))
@@ -120,7 +121,7 @@ def _bank_gradient(x: Tensor, v: Tensor, bank: Tensor, border: FilterBorder) -> 
     wide = pad(x, side // 2, border)
     shared = bank.shape[0] < x.shape[0]
     out = bank.new_empty((x.shape[0], *bank.shape[1:]))
-    if compiled_filters.can_compile(wide, v, out):
+    if can_compile(wide, v, out):
         compiled_filters.bank_gradient(wide, v, out)
         return out.sum(0, keepdim=True) if shared else out
     for strip in _strips(height, width):

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from unblur.accel.jit import has_compiler
+
 T = TypeVar("T")
 Span = tuple[int, int]
 """First index of a span, and one beyond its last."""
@@ -42,6 +44,16 @@ class Memory:
 def can_share() -> bool:
     """Return whether `parallel_spans` would use all of torch's threads in the caller."""
     return torch.get_num_threads() == 1 or _runtime() is not None
+
+
+def can_compile(*tensors: Tensor) -> bool:
+    """Return whether compiled loops can run on tensors: contiguous, float32, on a CPU."""
+    return (
+        all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
+        and all(t.is_contiguous() for t in tensors)
+        and has_compiler()
+        and can_share()
+    )
 
 
 def parallel_spans(total: int, size: int, work: Callable[[Sequence[Span], Memory], T]) -> list[T]:

@@ -8,8 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from unblur.accel.jit import has_compiler
-from unblur.accel.threads import can_share
+from unblur.accel.threads import can_compile
 from unblur.numerics.operators import laplacian_otf
 from unblur.numerics.proximal import shrink
 
@@ -78,13 +77,5 @@ def is_compiled(x: Tensor, exponent: float, image_values: int = 0) -> bool:
 
     `image_values` is the number of values of the whole image that it is a part of.
     """
-    return (
-        x.dim() == 3
-        and max(image_values, x.numel()) >= COMPILED_FROM
-        and exponent == COMPILED_EXPONENT
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and x.is_contiguous()
-        and has_compiler()
-        and can_share()
-    )
+    is_large = max(image_values, x.numel()) >= COMPILED_FROM
+    return is_large and x.dim() == 3 and exponent == COMPILED_EXPONENT and can_compile(x)

@@ -95,12 +95,15 @@ class BlockDct:
             extent = c.shape[2:]
             guiding = self.coefficients(guide[tile]) if is_guided else c
             kept, weight = shrink(c.flatten(2), guiding.flatten(2))
-            weights = weight.unflatten(2, extent)
             total[tile] += self._overlapped((kept * weight).unflatten(2, extent))
-            for axis in range(2, 2 + self.ndim):
-                weights = self._summed([weights] * self.edge, axis)
-            norm[tile] += weights[:, 0]
+            norm[tile] += self.overlapped_sum(weight.unflatten(2, extent)[:, 0])
         return trim(total / norm, p)
+
+    def overlapped_sum(self, weights: Tensor) -> Tensor:
+        """Return the sum of the weights (C, *m) of all blocks that contain a sample: (C, *n)."""
+        for axis in range(1, 1 + self.ndim):
+            weights = self._summed([weights] * self.edge, axis)
+        return weights
 
     def _tiles(self, padded: Tensor) -> Iterator[tuple[slice, ...]]:
         """Yield the samples of adjoining tiles of blocks of the padded image (C, *n)."""

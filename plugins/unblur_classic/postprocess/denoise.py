@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unblur.accel.threads import can_compile
 from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
@@ -34,6 +35,10 @@ dimensionless; regularised methods amplify no frequency further."""
 
 COLOURS = 3
 """Number of channels of an image that has a chroma, dimensionless."""
+
+COMPILED_FROM = 2**19
+"""Smallest number of values of a whole image that is filtered by compiled loops, a count; to load
+the loops takes about as long as they save on one such image."""
 
 MAX_BLOCKS = 100_000
 """Largest number of blocks of a channel that are searched for flat ones, dimensionless."""
@@ -133,9 +138,16 @@ class Denoise(stages.Postprocessor):
         noise = self.params.strength * levels.to(image)
         if not bool(noise.any()):
             return image
-        blocks = BlockDct(image.ndim - 1)
         noise = noise.T[:, :, None].contiguous()
         variance = noise**2 + 1e-14
+        if is_compiled(image.contiguous(), context.image_values):
+            from unblur_classic.postprocess.dct_loops import filter_planes
+
+            limits, variances = THRESHOLD * noise[..., 0], variance[..., 0]
+            first = filter_planes(image, None, limits, variances)
+            context.checkpoint()
+            return filter_planes(image, first, limits, variances)
+        blocks = BlockDct(image.ndim - 1)
         variances = variance.transpose(1, 2)
 
         def threshold(c: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,6 +200,15 @@ class Denoise(stages.Postprocessor):
         if kernel is None or kernel.ndim != image.ndim - 1:
             return levels
         return torch.minimum(levels, deconvolved_noise(kernel, image)[:, None] * white)
+
+
+def is_compiled(image: Tensor, image_values: int) -> bool:
+    """Return whether compiled loops filter an image (C, *spatial).
+
+    `image_values` is the number of values of the whole image that it is a part of.
+    """
+    is_large = max(image_values, image.numel()) >= COMPILED_FROM
+    return is_large and image.ndim == 3 and can_compile(image)
 
 
 def _measure_flat_blocks(image: Tensor, blurred: Tensor) -> Tensor:
