@@ -107,7 +107,7 @@ def test_a_run_does_what_the_plan_says(unblur, files, monkeypatch):
     write_image(Image(texture, "YX"), files / "large.tif")
     known = (files / "wiener.yaml", files / "large.tif", "--psf", files / "psf.tif")
     with monkeypatch.context() as patch:
-        for limit in ("BUDGET", "PER_WORKER"):
+        for limit in ("BUDGET", "TILES_BUDGET", "PER_WORKER"):
             patch.setattr(planning, limit, 3 * 10**6)
         plan = json.loads(unblur("plan", *known, "--json").out)
         unblur("run", *known, "-o", files / "out.tif")

@@ -33,7 +33,7 @@ in threads keep all of their memory on the heap."""
 SMALL_TILE = 128
 """Edge of the smaller tile that is measured, in pixels."""
 
-LARGE_TILE = 512
+LARGE_TILE = 768
 """Edge of the larger tile that is measured, in pixels; batches of transforms have reached their
 full size on it."""
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,7 @@ from unblur.accel.memory import available
 from unblur.engine.job import Plannable
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.footprint import Footprint, profile_memory
-from unblur.engine.tiles.sizing import group_blocks, largest_fit, round_down_size
+from unblur.engine.tiles.sizing import group_blocks, largest_fit, pixels_read, round_down_size
 from unblur.engine.tiles.tiling import Tiling
 from unblur.model.kernel import KernelField
 from unblur.numerics.synthesis import gaussian_kernel
@@ -30,8 +31,12 @@ BUDGET = 2 * 10**9
 """Largest memory of a run on the CPU by default, in bytes, however much is free: of an image
 processed whole, or of all tiles at a time."""
 
+TILES_BUDGET, REDUNDANCY = 10**9, 1.5
+"""Largest memory of all tiles at a time on the CPU by default, in bytes, where such tiles read at
+most `REDUNDANCY` times the pixels of the image, dimensionless; otherwise it is `BUDGET`."""
+
 PER_WORKER = 125 * 10**6
-"""Memory of each worker by default, in bytes, where there are more than 16."""
+"""Memory of each worker by default, in bytes, where that of all would be less."""
 
 ASSUMED_SIZE = 31
 """Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
@@ -174,7 +179,12 @@ def make_plan(
     spatial_chunk = None if chunk_shape is None else chunk_shape[-len(layout.spatial) :]
     fit = partial(largest_fit, footprint, layout.spatial, halo, on_gpu=on_gpu)
     if stated == "auto":
-        size = fit(budget // workers, chunk_shape=spatial_chunk)
+        lean = budget if on_gpu else min(budget, max(TILES_BUDGET, PER_WORKER * workers))
+        size = fit(lean // workers, chunk_shape=spatial_chunk)
+        if pixels_read(size, halo, layout.spatial) <= REDUNDANCY * prod(layout.spatial):
+            budget = lean
+        else:
+            size = fit(budget // workers, chunk_shape=spatial_chunk)
         while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
             # Fewer, larger tiles waste less on halos than more workers save.
             workers -= 1

@@ -52,8 +52,7 @@ def largest_fit(
         return footprint.predict(padded, on_gpu)
 
     def cost(size: tuple[int, ...]) -> tuple[int, ...]:
-        read = prod(map(_pixels_read, size, halo, spatial))
-        return (read, *(-s for s in sorted(size)), *size)
+        return (pixels_read(size, halo, spatial), *(-s for s in sorted(size)), *size)
 
     for size in sorted(sizes, key=cost):
         if need(size) <= budget:
@@ -71,10 +70,12 @@ def _candidate_edges(extent: int, largest: int, chunk: int) -> set[int]:
     return {balanced_size(extent, n, chunk if chunk <= n else 1) for n in limits}
 
 
-def _pixels_read(size: int, halo: int, extent: int) -> int:
-    """Return the pixels along an axis that all tiles read together."""
-    count = ceil(extent / size)
-    return min(size + 2 * halo, extent) if count == 1 else extent + 2 * halo * (count - 1)
+def pixels_read(size: Sequence[int], halo: Sequence[int], spatial: Sequence[int]) -> int:
+    """Return the pixels of a block that all its tiles read together, with their halos."""
+    return prod(
+        min(s + 2 * h, n) if s >= n else n + 2 * h * (ceil(n / s) - 1)
+        for s, h, n in zip(size, halo, spatial, strict=True)
+    )
 
 
 def round_down_size(
