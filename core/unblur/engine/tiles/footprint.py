@@ -150,9 +150,9 @@ def profile_memory(
     by_channel : bool
         Whether channels are deconvolved one by one, as those of tiles are.
     """
-    if by_channel and channels > 1:
-        noise, contrast, brightness = ((value,) * channels for value in (0.01, 0.03, 0.5))
-        processor = replace(processor, statistics=ImageStatistics(noise, contrast, brightness))
+    noise, contrast, brightness = ((value,) * channels for value in (0.01, 0.03, 0.5))
+    assumed = ImageStatistics(noise, contrast, brightness) if by_channel else None
+    processor = replace(processor, statistics=assumed)
     kernel = _kernel_shape(processor, len(shape))
     found = []
     for number, stage in enumerate(processor.stages):
