@@ -44,6 +44,11 @@ smallest ratio to all other values, at which an extreme value is noted, dimensio
 much brighter than the sky, but nothing is as much darker."""
 
 
+ISOLATED_RATIO = 100.0
+"""Smallest ratio of a pixel's distance from the median to that of the pixels around it at which it
+is noted, dimensionless. A point of light whose FWHM is a pixel has 6 % of its peak in the next."""
+
+
 HASHED_ROWS = 64
 """Number of entries along the first axis that are hashed of a larger one, dimensionless."""
 
@@ -70,7 +75,7 @@ class ValueSummary:
     is_hashed_whole : bool
         Whether the hash covers every value.
     notes : tuple of str
-        Values that may mark pixels without data, one sentence each.
+        Values that may mark pixels without data, or that no light explains, one sentence each.
     """
 
     low: float
@@ -93,6 +98,7 @@ class ValueSummary:
         low, high = np.inf, -np.inf
         saturated = count = at_top = near_top = 0
         subsets: list[NDArray[np.float64]] = []
+        isolated: tuple[str, ...] = ()
         for block in blocks:
             if not too_large:
                 digest.update(np.ascontiguousarray(block).data)
@@ -104,6 +110,8 @@ class ValueSummary:
             top = float(values.max())
             if top > high:
                 at_top = near_top = 0
+                if block.dtype.kind == "f":
+                    isolated = _note_isolated(block, values, top)
             low, high = min(low, float(values.min())), max(high, top)
             if values.dtype.kind in "ui" and top == high:
                 at_top += int(np.count_nonzero(values == high))
@@ -123,7 +131,8 @@ class ValueSummary:
         lower_end = low if low >= 0 else max(low, _ten_deviations_below(sample))
         near_top -= at_top
         counts = (saturated / count, at_top, near_top, count)
-        return cls(low, high, lower_end, *counts, *hashed, _note_sentinels(sample, low, high))
+        notes = _note_sentinels(sample, low, high) or isolated
+        return cls(low, high, lower_end, *counts, *hashed, notes)
 
     @property
     def is_clipped_below_white(self) -> bool:
@@ -154,6 +163,28 @@ def _note_sentinels(sample: NDArray[np.float64], low: float, high: float) -> tup
         f"values of {value:g} lie far {side} all others ({near:g} to {far:g}); if they mark pixels "
         "without data, state it: by NaN in floats, BLANK in FITS, GDAL_NODATA in TIFF, or a mask."
         for value, side in found
+    )
+
+
+def _note_isolated(block: NDArray[Any], values: NDArray[Any], top: float) -> tuple[str, ...]:
+    """Return a note if the largest value of a block (..., Y, X) belongs to one pixel alone.
+
+    `values` are the block's finite ones, `top` the largest of them.
+    """
+    place = [int(n) for n in np.unravel_index(int(np.argmax(block == top)), block.shape)]
+    rows, columns = (slice(max(n - 1, 0), n + 2) for n in place[-2:])
+    window: Any = (*place[:-2], rows, columns)
+    near = block[window]
+    near = near[np.isfinite(near) & (near != top)].astype(np.float64)
+    stride = -(-values.size // MEDIAN_VALUES)
+    median = float(np.median(values[::stride].astype(np.float64)))
+    largest = float(np.abs(near - median).max(initial=0.0))
+    if not 0 < ISOLATED_RATIO * largest < top - median:
+        return ()
+    return (
+        f"one pixel, {top:g}, is more than {ISOLATED_RATIO:g} times as far above the median "
+        f"({median:.3g}) as those around it, as a hot pixel or a cosmic ray is; it sets the "
+        "contrast by which most methods weigh their priors: set it to NaN.",
     )
 
 

@@ -136,11 +136,28 @@ def test_values_that_may_mark_missing_data_are_noted(pipeline, box, dtype, value
 
 
 def test_stars_and_noise_about_0_are_not_noted():
-    stars = RNG.normal(0, 1, (60, 60))
-    stars[::20, ::20] += 10.0 ** np.arange(9).reshape(3, 3)
-    for data in (stars, -np.abs(stars[:, 1:19]), RNG.integers(-5, 6, (30, 30))):
+    points = np.zeros((60, 60))
+    points[::20, ::20] = 10.0 ** np.arange(9).reshape(3, 3)
+    stars = gaussian_filter(points, 0.43) + RNG.normal(0, 1, points.shape)  # a FWHM of a pixel
+    for data in (stars, -np.abs(stars[:, 3:17]), RNG.integers(-5, 6, (30, 30))):
         image = Image(data, "YX")
         assert ValueSummary.of(image, [data]).notes == ()
+
+
+@pytest.mark.parametrize("axes", ["YX", "CYX"])
+def test_a_hot_pixel_is_noted(axes):
+    shape = {"Y": 30, "X": 40, "C": 2}
+    data = RNG.normal(100, 2, [shape[axis] for axis in axes]).astype(np.float32)
+    place = tuple({"Y": 29, "X": 7, "C": 1}[axis] for axis in axes)
+    assert ValueSummary.of(Image(data, axes), [data]).notes == ()
+    data[place] = 5000
+    (note,) = ValueSummary.of(Image(data, axes), [data]).notes
+    assert note.startswith("one pixel, 5000, is more than 100 times as far above the median (")
+    data[place] = np.nan
+    assert ValueSummary.of(Image(data, axes), [data]).notes == ()
+    flat = np.zeros_like(data)
+    flat[place] = 1.0  # a point without noise, as in tests
+    assert ValueSummary.of(Image(flat, axes), [flat]).notes == ()
 
 
 @pytest.mark.parametrize("scale", [1, 1e-9, 1e9])

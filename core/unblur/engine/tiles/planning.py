@@ -31,7 +31,7 @@ BUDGET = 2 * 10**9
 """Largest memory of a run on the CPU by default, in bytes, however much is free: of an image
 processed whole, or of all tiles at a time."""
 
-TILES_BUDGET, REDUNDANCY = 10**9, 1.5
+TILES_BUDGET, REDUNDANCY = 9 * 10**8, 2.5
 """Largest memory of all tiles at a time on the CPU by default, in bytes, where such tiles read at
 most `REDUNDANCY` times the pixels of the image, dimensionless; otherwise it is `BUDGET`."""
 
@@ -180,15 +180,16 @@ def make_plan(
     fit = partial(largest_fit, footprint, layout.spatial, halo, on_gpu=on_gpu)
     if stated == "auto":
         lean = budget if on_gpu else min(budget, max(TILES_BUDGET, PER_WORKER * workers))
-        size = fit(lean // workers, chunk_shape=spatial_chunk)
-        if pixels_read(size, halo, layout.spatial) <= REDUNDANCY * prod(layout.spatial):
-            budget = lean
-        else:
-            size = fit(budget // workers, chunk_shape=spatial_chunk)
-        while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
-            # Fewer, larger tiles waste less on halos than more workers save.
-            workers -= 1
-            size = fit(budget // workers, chunk_shape=spatial_chunk)
+        allowed = workers
+        for limit in (lean, budget):
+            budget, workers = limit, allowed
+            size = fit(limit // workers, chunk_shape=spatial_chunk)
+            while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
+                # Fewer, larger tiles waste less on halos than more workers save.
+                workers -= 1
+                size = fit(limit // workers, chunk_shape=spatial_chunk)
+            if pixels_read(size, halo, layout.spatial) <= REDUNDANCY * prod(layout.spatial):
+                break
     else:
         depth = layout.spatial[:-2]
         size = (*depth, *(min(stated, n) for n in layout.spatial[-2:]))
