@@ -1,8 +1,8 @@
 """Shrunk first and second differences of planes, summed, in one compiled pass over the rows.
 
-The same as `Differences.shrink_sum` for planes and the exponent 2/3, in a tenth of the time or
-less, as no difference leaves the processor's cache. The cube root `v` of a minimiser is the larger
-root of `v^4 - |d| v + constant`, see `unblur.numerics.proximal`.
+The same as `Differences.shrink_sum` for planes and the exponent 2/3; no difference leaves the
+processor's cache. The cube root `v` of a minimiser is the larger root of `v^4 - |d| v + constant`,
+see `unblur.numerics.proximal`.
 """
 
 from __future__ import annotations
