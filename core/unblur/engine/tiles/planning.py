@@ -31,7 +31,7 @@ BUDGET = 2 * 10**9
 """Largest memory of a run on the CPU by default, in bytes, however much is free: of an image
 processed whole, or of all tiles at a time."""
 
-TILES_BUDGET, REDUNDANCY = 9 * 10**8, 2.5
+TILES_BUDGET, REDUNDANCY = 6 * 10**8, 3.0
 """Largest memory of all tiles at a time on the CPU by default, in bytes, where such tiles read at
 most `REDUNDANCY` times the pixels of the image, dimensionless; otherwise it is `BUDGET`."""
 
