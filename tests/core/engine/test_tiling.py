@@ -199,6 +199,19 @@ def test_the_tile_reads_about_the_fewest_pixels_of_all_that_fit(spatial, chunk, 
     assert pixels_read(found) <= 1.02 * min(map(pixels_read, fitting))
 
 
+def test_deep_volumes_are_divided_along_z_too():
+    spatial, halo = (600, 512, 512), (10, 10, 10)
+    size = largest_fit(OneBytePerPixel(), spatial, halo, 20 * 10**6)
+    padded = [min(s + 20, n) for s, n in zip(size, spatial, strict=True)]
+    assert prod(padded) <= 20 * 10**6
+    tiles = Tiling(layout("ZYX", spatial, volumetric=True), size, halo)
+    read = sum(prod(part.stop - part.start for part in tile.padded) for tile in tiles)
+    assert read < 1.25 * prod(spatial)
+    assert size[0] < 600
+    shallow = largest_fit(OneBytePerPixel(), (32, 512, 512), halo, 10**6)
+    assert shallow[0] == 32
+
+
 def test_where_no_tile_fits_the_smallest_is_taken():
     size = largest_fit(OneBytePerPixel(), (3000, 3000), (80, 80), 100)
     assert max(size) <= 64

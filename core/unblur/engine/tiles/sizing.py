@@ -40,12 +40,8 @@ def largest_fit(
     fits, the one that needs the least memory is returned.
     """
     chunks = [1] * len(spatial) if chunk_shape is None else chunk_shape
-    largest = _largest_edge(halo)
-    edges = [
-        _candidate_edges(n, largest, chunk)
-        for n, chunk in zip(spatial[-2:], chunks[-2:], strict=True)
-    ]
-    sizes = {(*spatial[:-2], *pair) for pair in product(*edges)}
+    largest = [*spatial[:-2], *[_largest_edge(halo)] * 2]
+    sizes = set(product(*map(_candidate_edges, spatial, largest, chunks)))
 
     def need(size: tuple[int, ...]) -> int:
         padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
