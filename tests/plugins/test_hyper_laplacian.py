@@ -53,7 +53,7 @@ def test_without_shrinkage_the_differences_equal_their_transfer_function(shape, 
 
 @pytest.mark.parametrize("shape", [(2, 41, 57), (3, 2, 9), (1, 3, 2), (1, 1, 1)])
 @pytest.mark.parametrize("weight", [1e-4, 0.02, 1.5])
-def test_compiled_differences_are_the_same(shape, weight, monkeypatch):
+def test_compiled_differences_are_the_same(shape, weight, monkeypatch, two_threads):
     pytest.importorskip("numba")
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(shape, generator=generator) * 3 - 1
@@ -61,7 +61,6 @@ def test_compiled_differences_are_the_same(shape, weight, monkeypatch):
     expected = term.shrink_sum(x, weight, 2 / 3)
     monkeypatch.setattr(differences, "COMPILED_FROM", 1)
     monkeypatch.setattr(differences, "shrink", None)  # so that the test fails without the loops
-    torch.set_num_threads(2)
     found = term.shrink_sum(x, weight, 2 / 3)
     torch.set_num_threads(1)
     # On the ramp rounding is enlarged by its slope, 10, and by the adjoints.
