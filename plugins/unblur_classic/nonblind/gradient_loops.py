@@ -17,9 +17,8 @@ from torch import Tensor
 from unblur.accel.jit import compiled
 from unblur.accel.threads import Memory, Span, parallel_spans
 from unblur.numerics.proximal import least_minimiser
+from unblur_classic.nonblind.differences import COMPILED_EXPONENT
 
-EXPONENT = 2 / 3
-"""Exponent of the gradient for which these loops are written, dimensionless."""
 TERMS = 5
 """Number of differences: along columns and rows, and the second ones, of which one is mixed."""
 RING = 3
@@ -47,8 +46,8 @@ def shrink_differences(x: Tensor, weight: float, curvature: float, ramp: float) 
     """
     channels, height, width = x.shape
     total = torch.empty_like(x)
-    least, threshold = least_minimiser(weight, EXPONENT)
-    numbers = (curvature, weight * EXPONENT, least, threshold, ramp * least)
+    least, threshold = least_minimiser(weight, COMPILED_EXPONENT)
+    numbers = (curvature, weight * COMPILED_EXPONENT, least, threshold, ramp * least)
     constants = tuple(np.float32(number) for number in numbers)
 
     def work(spans: Sequence[Span], memory: Memory) -> None:
