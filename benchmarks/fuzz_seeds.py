@@ -113,6 +113,28 @@ def _photographs(folder: Path, rng: Any) -> Iterator[Seed]:
     for name, mode in (("rgb", "RGB"), ("palette", "P"), ("bits", "1")):
         picture.convert(mode).save(folder / f"{name}.bmp")
         yield Seed("bmp", "image", folder / f"{name}.bmp")
+    for suffix, mode in (("pbm", "1"), ("pgm", "L"), ("ppm", "RGB")):
+        picture.convert(mode).save(folder / f"a.{suffix}")
+        yield Seed("netpbm", "image", folder / f"a.{suffix}")
+    paletted = picture.quantize(16)
+    paletted.save(folder / "a.gif", save_all=True, append_images=[paletted.rotate(180)])
+    yield Seed("gif", "image", folder / "a.gif")
+    yield from _jpeg_successors(folder, colours)
+
+
+def _jpeg_successors(folder: Path, colours: Any) -> Iterator[Seed]:
+    import imagecodecs
+
+    encoded = {
+        "jp2": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="JP2"),
+        "j2k": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="J2K"),
+        "jxl": imagecodecs.jpegxl_encode(colours, lossless=True, usecontainer=True),
+        "avif": imagecodecs.avif_encode(colours, level=90, speed=10),
+    }
+    groups = {"jp2": "jpeg2000", "j2k": "jpeg2000", "jxl": "jpegxl", "avif": "avif"}
+    for suffix, content in encoded.items():
+        (folder / f"a.{suffix}").write_bytes(content)
+        yield Seed(groups[suffix], "image", folder / f"a.{suffix}")
 
 
 def _fits(folder: Path, rng: Any) -> Iterator[Seed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,23 @@ def exif_of(image: Image) -> bytes | None:
     exif = pil.Exif()
     exif[_ORIENTATION] = orientation
     return exif.tobytes().removeprefix(_HEAD)
+
+
+def as_upright(exif: bytes) -> bytes:
+    """Return EXIF whose orientation, which has been applied to the pixels, is 1.
+
+    Nothing else is changed; EXIF that cannot be read is returned as it is.
+    """
+    order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
+
+    def number(place: int, size: int) -> int:
+        return int.from_bytes(exif[place : place + size], order)
+
+    first = number(4, 4)
+    for place in range(first + 2, first + 2 + 12 * number(first, 2), 12):
+        if number(place, 2) == _ORIENTATION and place + 10 <= len(exif):
+            return exif[: place + 8] + (1).to_bytes(2, order) + exif[place + 10 :]
+    return exif
 
 
 def as_seen(values: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -42,8 +42,12 @@ _SIGNATURES = (
     (b"GIF8", "a GIF file"),
     (b"%PDF", "a PDF"),
     (b"BM", "a BMP file"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 file"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 file"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL file"),
+    (b"\xff\x0a", "a JPEG XL file"),
 )
-FOREIGN = frozenset({"an HDF5 file", "a GIF file", "a PDF"})
+FOREIGN = frozenset({"an HDF5 file", "a PDF"})
 """File types that no reader supports, whatever their suffix."""
 
 _REMOVALS = 50
@@ -124,6 +128,10 @@ def file_type(path: Path) -> str | None:
         head = file.read(16)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP file"
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return "an AVIF file"
+    if re.match(rb"P[1-7fF]\s", head):
+        return "a Netpbm file"
     return next((what for signature, what in _SIGNATURES if head.startswith(signature)), None)
 
 

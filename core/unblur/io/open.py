@@ -10,9 +10,13 @@ from unblur.io.files import FOREIGN, check_input, file_type, reason, split_part,
 from unblur.io.fits.hdu import FitsReader
 from unblur.io.lazy_pixels import Lazy
 from unblur.io.npy import NpyReader
+from unblur.io.raster.avif import AvifReader
 from unblur.io.raster.jpeg import JpegReader
+from unblur.io.raster.jpeg2000 import Jpeg2000Reader
+from unblur.io.raster.jpegxl import JpegXlReader
+from unblur.io.raster.netpbm import NetpbmReader
+from unblur.io.raster.pillow_formats import BmpReader, GifReader, WebpReader
 from unblur.io.raster.png import PngReader
-from unblur.io.raster.webp_bmp import BmpReader, WebpReader
 from unblur.io.tiff.reader import TiffReader
 from unblur.io.zarr.ome_reader import ZarrReader
 from unblur.model.formats import Reader
@@ -25,6 +29,11 @@ READERS: tuple[type[Reader], ...] = (
     JpegReader,
     WebpReader,
     BmpReader,
+    GifReader,
+    AvifReader,
+    Jpeg2000Reader,
+    JpegXlReader,
+    NetpbmReader,
     FitsReader,
     NpyReader,
 )

@@ -36,9 +36,9 @@ def test_names_that_lead_nowhere(tmp_path):
         match=r"suffix '\.txt', which no reader supports; convert it .*\. Known: .*\.fits",
     ):
         read_image(tmp_path / "notes.txt")
-    PIL.Image.new("L", (4, 4)).save(tmp_path / "a.gif")
-    with pytest.raises(ImageError, match="its content is a GIF file; convert it to PNG or TIFF"):
-        read_image(tmp_path / "a.gif")
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
+    with pytest.raises(ImageError, match="its content is a PDF; convert it to PNG or TIFF"):
+        read_image(tmp_path / "a.pdf")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "noext", "PNG")
     with pytest.raises(ImageError, match="its content is a PNG file; rename it"):
         read_image(tmp_path / "noext")

@@ -47,7 +47,9 @@ CASES = {
     "imagej.tif": write_imagej,
     "in.fits": write_fits,
     "in.npy": lambda path: np.save(path, VALUES[0, 0]),
-    **dict.fromkeys(("in.png", "in.jpg", "in.webp", "in.bmp"), write_picture),
+    **dict.fromkeys(
+        ("in.png", "in.jpg", "in.webp", "in.bmp", "in.ppm", "in.gif", "in.jp2"), write_picture
+    ),
 }
 
 

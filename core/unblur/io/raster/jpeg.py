@@ -55,7 +55,7 @@ class JpegReader(Reader):
             width, height = picture.size
             check_bomb(width, height, len(picture.getbands()), path.stat().st_size, str(path))
             info = {str(key): value for key, value in picture.info.items()}
-            names = CMYK_CHANNELS if picture.mode == "CMYK" else ()
+            names = CMYK_CHANNELS if picture.mode == "CMYK" else None
             values = np.array(picture)
         metadata: dict[str, Any] = {
             "format": "jpeg",

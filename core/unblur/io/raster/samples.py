@@ -1,4 +1,4 @@
-"""Colour samples of PNG and JPEG: a 2-D image with one to four samples per pixel."""
+"""Colour samples of pictures: a 2-D image, or frames along T, with the samples of each pixel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unblur.errors import ImageError, OutputError
-from unblur.io.axes import CMYK_CHANNELS, COLOURS, check_given
+from unblur.io.axes import CMYK_CHANNELS, COLOURS, canonical, check_given
 from unblur.io.size_limits import REMEDY, are_limits_off, check_expansion
 from unblur.io.tiff.metadata import SCREEN_DPI
 from unblur.model.image import ALPHA, Image
@@ -42,12 +42,17 @@ def from_samples(
     source: str,
     names: Sequence[str] | None = None,
     white: float = 0.0,
+    *,
+    is_sequence: bool = False,
 ) -> Image:
     """Return the image of decoded samples (H, W) or (H, W, C), colours along axis C.
 
-    `pixels_per_metre` is (vertical, horizontal); default screen resolutions are ignored.
+    `pixels_per_metre` is (vertical, horizontal); default screen resolutions are ignored. With
+    `is_sequence` an axis of frames comes first, which is T. Without `names`, channels are those
+    of `COLOURS`; an empty tuple leaves them without names.
     """
-    file_axes = "YX" if values.ndim == 2 else "YXC"
+    has_colours = values.ndim > 2 + is_sequence
+    file_axes = "T" * is_sequence + "YX" + "C" * has_colours
     if axes is not None and check_given(axes, values.shape, source) != file_axes:
         raise ImageError(f"{source}: the image has the axes {file_axes}; leave out --axes {axes}.")
     sizes = {}
@@ -55,17 +60,18 @@ def from_samples(
         dpi = pixels_per_metre[1] * 0.0254
         if min(abs(dpi - screen) for screen in SCREEN_DPI) > 0.02:
             sizes = {a: 1e6 / n for a, n in zip("YX", pixels_per_metre, strict=True)}
-    channels = tuple(names or ()) or (COLOURS[values.shape[2]] if values.ndim == 3 else ())
-    data = values if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    if names is None:
+        names = COLOURS[values.shape[-1]] if has_colours else ()
+    data, order = canonical(values, file_axes)
     units = dict.fromkeys(sizes, "µm")
     metadata = {**metadata, "file_axes": file_axes, "sizes": dict(sizes)}
     return Image(
-        data,
-        file_axes if file_axes == "YX" else "CYX",
+        np.ascontiguousarray(data),
+        order,
         sizes,
         units,
         white,
-        channels,
+        tuple(names),
         metadata,
         source,
     )

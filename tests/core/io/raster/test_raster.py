@@ -259,18 +259,14 @@ def test_grey_bits_and_palettes_of_bmp(tmp_path):
         )
 
 
-def test_webp_that_is_cut_short_animated_or_misnamed_is_refused(tmp_path):
+def test_webp_that_is_cut_short_or_misnamed_is_refused(tmp_path):
     whole = io.BytesIO()
     PIL.Image.fromarray(picture(20, 30, 3)).save(whole, "WEBP", lossless=True)
     path = tmp_path / "in.webp"
     path.write_bytes(whole.getvalue()[:-40])
     with pytest.raises(ImageError, match=r"in\.webp is damaged"):
         read_image(path)
-    frames = [PIL.Image.fromarray(picture(20, 30, 3)) for _ in range(2)]
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="an animation of 2 pictures"):
-        read_image(path)
-    frames[0].save(path, "PNG")
+    PIL.Image.fromarray(picture(20, 30, 3)).save(path, "PNG")
     with pytest.raises(ImageError, match="is a PNG file; rename it"):
         read_image(path)
 
