@@ -16,7 +16,7 @@ from unblur.io.axes import canonical, check_given
 from unblur.io.lazy_pixels import Opener, StoredPixels, check_fits_memory
 from unblur.io.size_limits import check_expansion
 from unblur.model.formats import describe_images
-from unblur.model.image import Image
+from unblur.model.image import Image, positive_sizes
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,7 @@ def assemble(
         check_fits_memory(facts.shape, dtype, file)
         data = stored[(slice(None),) * len(facts.shape)]
     data, axes = canonical(data, names)
-    sizes = {
-        a: float(s) for a, s in facts.pixel_size.items() if a in axes and np.isfinite(s) and s > 0
-    }
+    sizes = positive_sizes({a: s for a, s in facts.pixel_size.items() if a in axes})
     count = data.shape[axes.index("C")] if "C" in axes else 1
     channels = facts.channels
     if len(channels) != count or len(set(channels)) != count or not all(channels):

@@ -26,6 +26,12 @@ def test_plane():
     assert np.shares_memory(image.data, data)
 
 
+def test_a_layer_that_is_shown_mirrored_has_a_positive_pixel_size():
+    layer = ImageLayer(np.ones((3, 4)), scale=(-0.5, 0.25), units=("um", "um"))
+    source = LayerSnapshot.of(layer)
+    assert whole(source, ()).image(source).pixel_size == {"Y": 0.5, "X": 0.25}
+
+
 def test_colours_become_channels_and_are_restored_as_last_axis():
     data = np.random.default_rng(0).integers(0, 255, (5, 6, 4), dtype=np.uint8)
     source = LayerSnapshot.of(ImageLayer(data, rgb=True))

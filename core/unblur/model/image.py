@@ -30,7 +30,7 @@ class Image:
     axes : str
         A subset of "TCZYX", in that order, holding at least "YX".
     pixel_size : mapping of axis to float
-        Size of one step along "T", "Z", "Y" or "X" in `units`; absent where unknown.
+        Size of one step along "T", "Z", "Y" or "X" in `units`, positive; absent where unknown.
     units : mapping of axis to str
         Unit of each pixel size, e.g. "µm", "arcsec", "s".
     white : float
@@ -52,7 +52,8 @@ class Image:
     Raises
     ------
     ImageError
-        For empty or complex data, axes that do not fit, or a white that is not positive.
+        For empty or complex data, axes that do not fit, or a white or pixel size that is not
+        positive.
     """
 
     data: Any
@@ -69,6 +70,7 @@ class Image:
     def __post_init__(self) -> None:
         check_axes(self.axes, self.data.ndim, self.source)
         check_values(self.data, self.source)
+        check_pixel_sizes(self.pixel_size, self.source)
         if self.channels and len(self.channels) != self.extent("C"):
             raise ImageError(
                 f"{self.source}: {len(self.channels)} channel names "
@@ -160,6 +162,32 @@ def check_axes(axes: str, ndim: int, source: str) -> None:
         raise ImageError(
             f"{source}: {ndim} axes of data but '{axes}' names {len(axes)}; name them with --axes."
         )
+
+
+def check_pixel_sizes(pixel_size: Mapping[str, float], source: str) -> None:
+    """Raise `ImageError` unless every pixel size is a positive, finite number."""
+    for axis, size in pixel_size.items():
+        is_number = isinstance(size, int | float | np.number) and not isinstance(size, bool)
+        if not (is_number and np.isfinite(size) and size > 0):
+            remedy = "; leave out what is unknown"
+            if is_number and np.isfinite(size) and size < 0:
+                remedy = ", and the direction of an axis is not part of it; give its absolute value"
+            raise ImageError(
+                f"{source}: the pixel size along {axis} is a positive number, got {size}{remedy}."
+            )
+
+
+def positive_sizes(pixel_size: Mapping[str, float]) -> dict[str, float]:
+    """Return the absolute values of what a file states as pixel sizes, without 0, NaN and infinity.
+
+    The sign of a step is the direction of its axis, as that of CDELT in FITS.
+
+    Example
+    -------
+    >>> positive_sizes({"Z": 0.0, "Y": -0.5, "X": 0.25})
+    {'Y': 0.5, 'X': 0.25}
+    """
+    return {a: abs(float(s)) for a, s in pixel_size.items() if s and np.isfinite(s)}
 
 
 def check_values(data: Any, source: str) -> None:

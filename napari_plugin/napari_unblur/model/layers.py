@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_unblur.model.file_facts import FILE_KEY, facts_of, fits_layer, white_of, with_facts
 from unblur.errors import ImageError
-from unblur.model.image import AXES, Image, default_white
+from unblur.model.image import AXES, Image, default_white, positive_sizes
 from unblur.model.units import symbol
 
 PREVIEW_KEY = "unblur_preview"
@@ -206,7 +206,7 @@ class LayerCrop:
         image = Image(
             data=data.transpose(order),
             axes=axes,
-            pixel_size={a: sizes[a] for a in known},
+            pixel_size=positive_sizes({a: sizes[a] for a in known}),
             units={a: units[a] for a in known},
             white=white or white_of(snapshot.file, data.dtype),
             channels=_COLOURS[: snapshot.data.shape[-1]] if snapshot.rgb else (),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from unblur.errors import ImageError
-from unblur.model.image import Image, bit_depth_white
+from unblur.model.image import Image, bit_depth_white, positive_sizes
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,15 @@ def test_cropped_keeps_all_but_the_rest():
         ImageError, match=r"a\.tif: nothing lies within rows 7:9, columns :; .* 4 r"
     ):
         image.cropped(slice(7, 9), slice(None))
+
+
+@pytest.mark.parametrize("size", [0, -0.1, np.nan, np.inf, "0.1", None, True])
+def test_a_pixel_size_that_is_none_is_refused(size):
+    with pytest.raises(ImageError, match="the pixel size along X is a positive number, got"):
+        Image(np.ones((4, 5)), "YX", {"Y": 0.1, "X": size}, {"Y": "µm", "X": "µm"})
+
+
+def test_the_direction_of_an_axis_is_no_part_of_its_pixel_size():
+    with pytest.raises(ImageError, match="give its absolute value"):
+        Image(np.ones((4, 5)), "YX", {"X": -0.1})
+    assert positive_sizes({"Y": -0.5, "X": np.float32(0.25), "Z": np.nan}) == {"Y": 0.5, "X": 0.25}

@@ -24,6 +24,7 @@ from unblur.io.fits.companions import describe_companions, describe_further_imag
 from unblur.io.fits.extensions import describe_lost_fractions, find_image, is_offset_plio
 from unblur.io.fits.header import BITPIX, first_pixels, fits_axes, pixel_scale, result_header
 from unblur.io.fits.lost_floats import describe_lost_floats, lost_float_value
+from unblur.io.fits.pixel_keywords import keyword_pixel_size
 from unblur.io.lazy_pixels import Lazy, MappedFile, StoredPixels, check_fits_memory, is_read_lazily
 from unblur.io.region_writers import staged
 from unblur.io.size_limits import check_expansion
@@ -90,6 +91,10 @@ class FitsReader(Reader):
                 if lost is not None and (lost_note := describe_lost_floats(data, lost)):
                     nodata, notes = lost, (*notes, *lost_note)
             sizes, units = pixel_scale(header, names)
+            if not {"Y", "X"} & set(sizes):
+                found, unit, said = keyword_pixel_size(*(h for h in (header, primary) if h))
+                sizes, units = sizes | found, units | dict.fromkeys(found, unit)
+                notes += said
             companions = find_companions(hdus, number, file)
             notes += () if part else describe_further_images(hdus, number, companions, file)
             kept = {

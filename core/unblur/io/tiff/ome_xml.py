@@ -64,7 +64,7 @@ def read_facts(xml: str, number: int = 0) -> OmeFacts:
         return OmeFacts({}, {}, (), None)
     sizes, units = {}, {}
     for axis, attribute in _INCREMENT.items():
-        size = _positive(pixels.get(attribute))
+        size = _size(pixels.get(attribute))
         if size is not None:
             sizes[axis] = size
             units[axis] = symbol(pixels.get(f"{attribute}Unit") or _DEFAULT_UNIT[axis])
@@ -224,12 +224,12 @@ def pixels_of(root: ET.Element, number: int) -> ET.Element | None:
     return next((child for child in image if local_name(child) == "Pixels"), None)
 
 
-def _positive(text: str | None) -> float | None:
+def _size(text: str | None) -> float | None:
     try:
         value = float(text or "")
     except ValueError:
         return None
-    return value if value > 0 and np.isfinite(value) else None
+    return abs(value) if value and np.isfinite(value) else None
 
 
 def _namespace(element: ET.Element) -> str:

@@ -17,7 +17,7 @@ from unblur.io.region_writers import ZarrRegions, check_same, default_chunks, st
 from unblur.io.size_limits import check_expansion, stored_bytes
 from unblur.io.zarr.absent_chunks import check_chunk_count, describe_absent_chunks, stated_nodata
 from unblur.model.formats import RegionWriter, Writer, require_dtype
-from unblur.model.image import Image
+from unblur.model.image import Image, positive_sizes
 
 OWN = "unblur"
 """Key of the attributes of unblur, for metadata that the format does not define."""
@@ -122,7 +122,7 @@ def read_array(path: Path, array: Any, axes: str | None, lazy: bool) -> Image:
     return Image(
         data,
         order,
-        {a: float(s) for a, s in extra.get("pixel_size", {}).items() if a in order},
+        positive_sizes({a: s for a, s in extra.get("pixel_size", {}).items() if a in order}),
         {a: str(u) for a, u in extra.get("units", {}).items() if a in order},
         float(extra.get("white", 0.0)),
         tuple(extra.get("channels", ())),

@@ -28,7 +28,7 @@ from unblur.io.zarr.arrays import (
 from unblur.io.zarr.coordinates import read_coordinates
 from unblur.io.zarr.pyramids import steps_between
 from unblur.model.formats import Reader
-from unblur.model.image import Image
+from unblur.model.image import Image, positive_sizes
 from unblur.model.units import symbol
 
 
@@ -124,11 +124,8 @@ def _read_multiscale(
     units = {
         a: symbol(str(e["unit"])) for a, e in zip(names, entries, strict=False) if e.get("unit")
     }
-    sizes = {
-        a: s
-        for a, s in zip(names, coordinates.scale, strict=True)
-        if a != "C" and s > 0 and (s != 1 or a in units)
-    }
+    scale = positive_sizes(dict(zip(names, coordinates.scale, strict=True)))
+    sizes = {a: s for a, s in scale.items() if a != "C" and (s != 1 or a in units)}
     coordinates = coordinates.reordered(names, order)
     own = attributes.get(OWN, {})
     metadata: dict[str, Any] = {

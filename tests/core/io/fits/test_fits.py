@@ -222,3 +222,48 @@ def test_a_header_that_cannot_be_read_ends_the_search_for_an_image():
         with pytest.raises(ImageError, match=r"a\.fits is damaged: the header of extension 1"):
             find_image(extensions, part, Path("a.fits"))
     assert find_image([extensions[2], damaged], None, Path("a.fits")) == 0
+
+
+@pytest.mark.parametrize(
+    ("cards", "size", "unit"),
+    [
+        ([("SECPIX", 0.4)], (0.4, 0.4), "arcsec"),
+        ([("SECPIX1", -0.3), ("SECPIX2", 0.4)], (0.4, 0.3), "arcsec"),
+        ([("PIXSCALE", 0.396, "[arcsec/pixel] plate scale")], (0.396, 0.396), "arcsec"),
+        ([("PIXSCALE", 12.5, "mas per pixel")], (12.5, 12.5), "mas"),
+        ([("PIXSIZE", 1.2, 'Pixel scale in " per pixel')], (1.2, 1.2), "arcsec"),
+        ([("PIXSCALE", 0.396)], None, "does not name arcsec"),
+        ([("PIXSCALE", 1e-4, "degrees")], None, "does not name arcsec"),
+        ([("PIXSIZE", 9.0)], None, ""),
+        ([("PIXSIZE", 9.0, "pixel size in um")], None, ""),
+        ([("SECPIX", 0.0)], None, ""),
+        ([("SECPIX", "0.4")], None, ""),
+    ],
+)
+@pytest.mark.parametrize("is_extension", [False, True])
+def test_a_keyword_states_the_pixel_size_where_its_unit_is_sure(
+    tmp_path, cards, size, unit, is_extension
+):
+    header = fits.Header([("SIMPLE", True), *cards])
+    hdus = [fits.PrimaryHDU(np.ones((4, 5), np.float32), header)]
+    if is_extension:  # what the primary header states applies to the image
+        hdus = [fits.PrimaryHDU(None, header), fits.ImageHDU(np.ones((4, 5), np.float32))]
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    image = read_image(tmp_path / "a.fits")
+    notes = " ".join(image.metadata["notes"])
+    if size is None:
+        assert image.pixel_size == {}
+        assert unit in notes
+        return
+    assert image.pixel_size == dict(zip("YX", size, strict=True))
+    assert set(image.units.values()) == {unit}
+    assert f"is that of {cards[0][0]}" in notes
+
+
+def test_world_coordinates_come_before_a_keyword(tmp_path):
+    header = fits.Header([("SIMPLE", True), ("SECPIX", 9.0), ("CTYPE1", "RA---TAN"),
+                          ("CTYPE2", "DEC--TAN"), ("CDELT1", -1e-4), ("CDELT2", 1e-4)])  # fmt: skip
+    fits.PrimaryHDU(np.ones((4, 5), np.float32), header).writeto(tmp_path / "a.fits")
+    image = read_image(tmp_path / "a.fits")
+    assert image.pixel_size == pytest.approx({"Y": 0.36, "X": 0.36})
+    assert not any("SECPIX" in note for note in image.metadata["notes"])

@@ -46,6 +46,15 @@ def test_ome_xml_survives_with_its_instrument(tmp_path):
     assert "UUID" not in xml
 
 
+def test_a_negative_size_is_a_direction_and_0_is_unknown(tmp_path):
+    stated = OME.replace('PhysicalSizeZ="0.2"', 'PhysicalSizeZ="-0.2"')
+    stated = stated.replace('PhysicalSizeX="65"', 'PhysicalSizeX="0"')
+    stated = stated.replace('PhysicalSizeY="65"', 'PhysicalSizeY="NaN"')
+    tifffile.imwrite(tmp_path / "a.ome.tif", counts(3, 2, 30, 40), description=stated.encode(),
+                     metadata=None, photometric="minisblack")  # fmt: skip
+    assert read_image(tmp_path / "a.ome.tif").pixel_size == {"Z": 0.2}
+
+
 def test_a_result_of_another_type_says_so_in_its_xml(tmp_path):
     ome_file(tmp_path / "in.ome.tif")
     image = read_image(tmp_path / "in.ome.tif")

@@ -292,3 +292,8 @@ def test_labels_are_not_copied_and_this_is_noted(tmp_path):
     zarr.open_group(path, mode="r+").create_group("labels")
     (note,) = read_image(path).metadata["notes"]
     assert "label images of" in note
+
+
+def test_a_negative_scale_is_a_direction(tmp_path):
+    image = read_image(stored(tmp_path / "a.ome.zarr", [linked(scaled(-0.5, 0.2, -0.2))]))
+    assert image.pixel_size == {"Z": 0.5, "Y": 0.2, "X": 0.2}
