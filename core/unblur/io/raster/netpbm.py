@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,20 @@ def _header(data: bytes, begin: int) -> _Header:
     elif kind not in _BITS:
         maximum, place = _token(head, place)
     # One whitespace byte ends the header.
-    return _checked(kind, width, height, _SAMPLES[kind], maximum, scale, "", begin + place + 1)
+    header = _checked(kind, width, height, _SAMPLES[kind], maximum, scale, "", begin + place + 1)
+    return _without_second_end(header, data, head[place : place + 2])
+
+
+def _without_second_end(header: _Header, data: bytes, ends: bytes) -> _Header:
+    """Return the header as fabio means it, which ends the one of PGM by a space and a new line.
+
+    By the format the new line would be the first pixel; the file is a byte longer than that.
+    """
+    bytes_of_pixels = header.rows * header.columns * (1 if header.maximum < 256 else 2)
+    is_longer = len(data) == header.begin + 1 + bytes_of_pixels
+    if header.kind == b"P5" and ends == b" \n" and is_longer:
+        return replace(header, begin=header.begin + 1)
+    return header
 
 
 def _pam_header(head: bytes, begin: int) -> _Header:

@@ -44,6 +44,19 @@ def test_the_bit_depth_is_that_of_the_largest_value(tmp_path, kind, maximum):
     np.testing.assert_array_equal(image.data, np.moveaxis(values, -1, 0).squeeze())
 
 
+def test_a_new_line_behind_the_end_of_the_header_is_no_pixel_in_a_longer_file(tmp_path):
+    # fabio 2026.6.0 ends the header of PGM by a space and a new line.
+    values = np.array([[0, 600, 1200], [1800, 2400, 3000]])
+    (tmp_path / "a.pgm").write_bytes(b"P5 \n3 2 3000 \n" + values.astype(">u2").tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").data, values)
+    (tmp_path / "a.pgm").write_bytes(b"P5 \n3 2 100 \n" + bytes([0, 20, 40, 60, 80, 100]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").data, [[0, 20, 40], [60, 80, 100]])
+    (tmp_path / "a.pgm").write_bytes(b"P5 \n3 2 100 \n" + bytes([20, 40, 60, 80, 100]))
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.pgm").data, [[10, 20, 40], [60, 80, 100]]
+    )
+
+
 def test_bits_as_text_and_alpha_of_pam(tmp_path):
     (tmp_path / "a.pbm").write_bytes(b"P1\n3 2\n# black is 1\n1 0 1\n010")
     np.testing.assert_array_equal(
