@@ -87,6 +87,13 @@ def test_planes_of_a_stack_are_estimated_apart():
     assert estimate_noise(stack) == pytest.approx(0.01, rel=0.05)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_the_type_of_the_numbers_does_not_matter(dtype):
+    numbers = (100 + 10 * torch.randn(64, 64, generator=generator())).round()
+    assert estimate_noise(numbers.to(dtype)) == pytest.approx(estimate_noise(numbers), rel=1e-6)
+    assert estimate_noise(numbers) == pytest.approx(10, rel=0.1)
+
+
 def test_a_line_is_not_an_image():
     with pytest.raises(ImageError, match="H, W"):
         estimate_noise(torch.zeros(5))
