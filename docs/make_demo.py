@@ -26,6 +26,7 @@ from PIL import Image as Picture
 
 from unblur.model.kernel import Kernel
 from unblur.numerics.synthesis import blur_image, crop_valid, trajectory_kernel
+from unblur.numerics.tone_curve import decode_light, encode_light
 
 MOTIONS = Path(__file__).with_name("demo_motion.csv")
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -78,29 +79,19 @@ def recorded_kernel(name: str, focal_length: float) -> Kernel:
     return trajectory_kernel(focal_length * angles, KERNEL_SIZE).cropped()
 
 
-def to_light(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return linear light of sRGB values, white = 1."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def to_srgb(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return sRGB values of linear light, white = 1."""
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
 def expose(data: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the blurred photograph and the sharp one, both (H, W, 3), of one extent."""
     shot = EXPOSURES[name]
     picture = Picture.open(data / shot.source).convert("RGB").crop(shot.box)
     sharp = np.asarray(picture, np.float32) / 255
-    scene = torch.from_numpy(np.moveaxis(shot.gain * to_light(sharp), -1, 0).copy())
+    scene = torch.from_numpy(np.moveaxis(shot.gain * decode_light(sharp), -1, 0).copy())
     kernel = recorded_kernel(name, shot.focal_length)
     light = blur_image(scene, kernel).double().clamp_min(0).numpy()
     draw = np.random.default_rng(0)
     light = draw.poisson(light * shot.photons) / shot.photons
     light += READ_NOISE * draw.standard_normal(light.shape)
     blurred, truth = (
-        np.rint(255 * to_srgb(np.clip(np.moveaxis(x, 0, -1), 0, 1))).astype(np.uint8)
+        np.rint(255 * encode_light(np.clip(np.moveaxis(x, 0, -1), 0, 1))).astype(np.uint8)
         for x in (light, crop_valid(scene, kernel).double().numpy())
     )
     return blurred, truth

@@ -114,6 +114,12 @@ class Pipeline(BaseModel):
     summary: str = Field(description="Purpose of the pipeline, in one line.")
     steps: tuple[Step, ...] = Field(min_length=1, description="Stages, in order.")
     tiles: Tiles = Field(Tiles(), description="How a large image is cut up.")
+    tone_curve: Literal["none", "srgb", "auto"] = Field(
+        "none",
+        description="The curve through which the image stores light, undone before the steps and "
+        "applied after them: none, srgb, or auto, that of sRGB for photographs of 8 bits and for "
+        "colours of 16, unless their file states linear light.",
+    )
     _notes: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
@@ -196,8 +202,9 @@ class Pipeline(BaseModel):
         settings : mapping
             `"kernel.size": 31` sets a param of the step of that kind (all of them, where
             several), `"svmap.noise": 0.01` of the step of that name, `"tiles.size": 512`
-            of the tiling, `"kernel.priors.0.weight": 0.002` a member of a list, counted
-            from 0, that the pipeline file states.
+            of the tiling, `"tone_curve": "srgb"` that of the pipeline,
+            `"kernel.priors.0.weight": 0.002` a member of a list, counted from 0, that the
+            pipeline file states.
         """
         content = self.model_dump(mode="json")
         notes = list(self.notes)
@@ -205,6 +212,9 @@ class Pipeline(BaseModel):
             owner, _, param = key.partition(".")
             if owner == "tiles" and param:
                 content["tiles"][param] = value
+                continue
+            if key == "tone_curve":
+                content[key] = value
                 continue
             targets = [s for s in content["steps"] if owner in (_kind(s), s[_kind(s)])]
             if not param or not targets:

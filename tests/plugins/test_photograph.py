@@ -13,6 +13,7 @@ from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Estimate
 from unblur.numerics.camera import CameraBasis, PoseGrid
 from unblur.numerics.synthesis import blur_image
+from unblur.numerics.tone_curve import decode_light
 from unblur.pipeline import Pipeline
 from unblur.testing import gaussian, synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
@@ -227,3 +228,12 @@ def test_a_moving_camera_replaces_the_one_kernel_only_with_a_gain(monkeypatch, m
     assert estimate.confidence == 0.9
     windowed = Photograph(motion=motion).prepare_for_windows().estimate(SCENE, Context())
     assert windowed.field.is_uniform
+
+
+def test_lights_and_tones_are_those_of_the_stored_values():
+    stored = torch.linspace(0, 1, 4096).reshape(1, 64, 64)
+    light = torch.from_numpy(decode_light(stored.numpy()))
+    as_light = measure_lights(light, Context(tone_curve="srgb"))
+    expected = measure_lights(stored, Context())
+    assert as_light.dark == pytest.approx(expected.dark, abs=1e-3)
+    assert as_light.clipped == pytest.approx(expected.clipped, abs=1e-3)

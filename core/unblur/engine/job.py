@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated
+from unblur.engine.intake.tone_curve_choice import choose_tone_curve
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
 from unblur.errors import UsageError
 from unblur.model.block_layout import Layout
-from unblur.model.context import Context
+from unblur.model.context import Context, Progress
 from unblur.model.detector import stated_detector
 from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
 from unblur.numerics.psf.image_fit import fit_psf
+from unblur.numerics.tone_curve import ToneCurve, decoding_slope, stored_values
 from unblur.numerics.value_summary import ValueSummary
 from unblur.pipeline import Pipeline
 
@@ -146,10 +151,8 @@ class DeblurJob:
         normalization = Normalization.of(image, values, saturated)
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / normalization.span)
-        level = normalization.unit_saturation_level
-        if level is not None:
-            context = context.with_(saturation_level=level)
         context = context.with_(
+            saturation_level=normalization.unit_saturation_level,
             value_range=normalization.value_range,
             span=normalization.span,
             image_values=prod(image.shape),
@@ -159,7 +162,7 @@ class DeblurJob:
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context
         )
-        return cls(
+        job = cls(
             image,
             built.pipeline,
             layout,
@@ -170,6 +173,7 @@ class DeblurJob:
             limits=limits,
             warnings=warnings,
         )
+        return job._with_tone_curve(choose_tone_curve(built.pipeline.tone_curve, image))
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -185,6 +189,28 @@ class DeblurJob:
     def context(self) -> Context:
         """Device, seed, noise with white = 1, progress, cancellation."""
         return self.processor.context
+
+    def _with_tone_curve(self, curve: ToneCurve) -> DeblurJob:
+        """Return the job of an image that stores light through `curve`.
+
+        A noise that is given is that of the stored values; as light it is taken at the mean of
+        the image.
+        """
+        if curve == "none":
+            return self
+        normalization, context = self.processor.normalization, self.context
+        if context.noise is not None:
+            slope = decoding_slope(float(np.mean(self.statistics.brightness)))
+            context = context.with_(noise=context.noise * slope)
+        normalization = replace(normalization, tone_curve=curve)
+        level = normalization.unit_saturation_level
+        context = context.with_(
+            saturation_level=level,
+            tone_curve=curve,
+            on_progress=partial(_report_stored_values, context.on_progress),
+        )
+        processor = replace(self.processor, normalization=normalization, context=context)
+        return replace(self, processor=processor)
 
     def with_settings(
         self,
@@ -246,6 +272,14 @@ class PlanRequest:
 
 Plannable = DeblurJob | PlanRequest
 """What a plan and the decision how an image is processed depend on."""
+
+
+def _report_stored_values(report: Callable[[Progress], None], progress: Progress) -> None:
+    """Report progress with its preview as the tone curve stores it."""
+    preview = progress.preview
+    if preview is not None:
+        preview = stored_values(torch.as_tensor(preview), "srgb")
+    report(replace(progress, preview=preview))
 
 
 def as_pipeline(given: str | Path | Pipeline, settings: Mapping[str, Any]) -> Pipeline:

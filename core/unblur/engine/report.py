@@ -158,7 +158,11 @@ def make_report(
             sha256=values.sha256,
             hashed="whole" if values.is_hashed_whole else "sample",
         ),
-        scale=ScaleRecord(black=normalization.black, white=normalization.white),
+        scale=ScaleRecord(
+            black=normalization.black,
+            white=normalization.white,
+            tone_curve=normalization.tone_curve,
+        ),
         mask=MaskRecord(
             nonfinite=log.nonfinite,
             saturated_share=normalization.saturated_share,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from unblur.errors import Cancelled, UsageError
 from unblur.old_names import current_keywords
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+
+ToneCurve = Literal["none", "srgb"]
+"""The curve through which an image stores light: values in proportion to light, or that of sRGB
+(IEC 61966-2-1)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ class Context:
     saturation_level : float, optional
         Value at which the sensor clipped, white = 1. It is a lower bound on the true value of
         masked pixels that reach it; `None` if nothing is known about masked pixels.
+    tone_curve : {"none", "srgb"}
+        The curve through which the image stores light, which was undone for the stages: its
+        values are then amounts of light, and thresholds that were found on stored values apply to
+        `unblur.numerics.tone_curve.stored_values`.
     value_range : (float, float)
         Smallest and largest value that a result can have, white = 1: those of an integer type or
         a bit depth. Without such a limit it is infinite, as above for floats; below 0 is the
@@ -111,6 +119,7 @@ class Context:
     contrast: float | None = None
     brightness: float | None = None
     saturation_level: float | None = None
+    tone_curve: ToneCurve = "none"
     value_range: tuple[float, float] = (0.0, 1.0)
     gain: float | None = None
     read_noise: float | None = None

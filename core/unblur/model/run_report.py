@@ -38,10 +38,13 @@ class InputRecord(Record):
 
 
 class ScaleRecord(Record):
-    """The normalisation of values: (value - black) / (white - black)."""
+    """The normalisation of values: (value - black) / (white - black), and the curve undone then."""
 
     black: float
     white: float
+    tone_curve: str = Field(
+        "none", description="The curve through which the image stores light: none, or srgb."
+    )
 
 
 class MaskRecord(Record):

@@ -25,11 +25,14 @@ class EstimationInput:
         Luma, scaled to a standard deviation of `CONTRAST`, and 1 at valid pixels, else 0.
     noise : float
         Standard deviation of the noise in `y`.
+    gain : float
+        Factor by which the luma was scaled, dimensionless.
     """
 
     y: Tensor
     valid: Tensor
     noise: float
+    gain: float = 1.0
 
 
 def preprocess(
@@ -59,7 +62,7 @@ def preprocess(
     gain = gain_of(luma, valid)
     noise = context.noise if context.noise is not None else estimate_noise(luma[None], mask)
     # Rounded, so that last bits, in which the threads of others may differ, do not matter.
-    return EstimationInput(gain * fill(luma, valid), valid, float(f"{gain * noise:.3g}"))
+    return EstimationInput(gain * fill(luma, valid), valid, float(f"{gain * noise:.3g}"), gain)
 
 
 def gain_of(luma: Tensor, valid: Tensor) -> float:

@@ -142,7 +142,9 @@ class Photograph(stages.KernelEstimator):
             valid = _unclipped(blurred, context, mask) if is_night else mask
             given = preprocess(blurred, context, valid)
         found = self._search(given, context)
-        content, evidence = ("night", str(lights)) if is_night else self._content(given, found)
+        content, evidence = (
+            ("night", str(lights)) if is_night else self._content(given, found, context)
+        )
         estimate = self._one_kernel(content, found, given, context)
         estimate = replace(estimate, choices={content: evidence})
         return self._with_motion(estimate, found, given, context)
@@ -162,12 +164,14 @@ class Photograph(stages.KernelEstimator):
         with no_malloc_trim():
             return search_kernel(given, context, None if size == "auto" else size)
 
-    def _content(self, given: EstimationInput, found: FoundKernel) -> tuple[Content, str]:
+    def _content(
+        self, given: EstimationInput, found: FoundKernel, context: Context
+    ) -> tuple[Content, str]:
         """Return what an image by day shows, and the evidence in words."""
         if self.params.content != "auto":
             return self.params.content, "as stated"
         with one_thread():
-            tones = measure_tones(given, found)
+            tones = measure_tones(given, found, context.tone_curve)
         return "text" if tones.is_page else "natural", str(tones)
 
     def _one_kernel(

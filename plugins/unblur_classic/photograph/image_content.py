@@ -11,6 +11,7 @@ from torch import Tensor
 from unblur.model.context import Context
 from unblur.numerics.colour import to_luma
 from unblur.numerics.pyramid import shrink_image
+from unblur.numerics.tone_curve import ToneCurve, stored_values
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.kernel_search import FoundKernel
@@ -76,7 +77,7 @@ def measure_lights(blurred: Tensor, context: Context, mask: Tensor | None = None
 
     Masked pixels (0 in `mask` (H, W)) that are not clipped are left out.
     """
-    luma = to_luma(blurred)[0]
+    luma = to_luma(stored_values(blurred, context.tone_curve))[0]
     clipped = clipped_pixels(blurred, context)
     known = torch.ones_like(clipped) if mask is None else (mask > 0) | clipped
     luma, clipped = luma[known], clipped[known]
@@ -92,8 +93,9 @@ def measure_lights(blurred: Tensor, context: Context, mask: Tensor | None = None
 
 def clipped_pixels(blurred: Tensor, context: Context) -> Tensor:
     """Return where a channel of an image (C, H, W) is clipped, (H, W) of bool."""
-    level = CLIPPED if context.saturation_level is None else context.saturation_level - ROUNDING
-    return (blurred >= level).any(0)
+    if context.saturation_level is not None:
+        return (blurred >= context.saturation_level - ROUNDING).any(0)
+    return (stored_values(blurred, context.tone_curve) >= CLIPPED).any(0)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,13 @@ class MainTone:
         return f"{self.share:.0%} of one tone"
 
 
-def measure_tones(given: EstimationInput, found: FoundKernel) -> MainTone:
-    """Measure the tones of an image, restored at the level of a search with its kernel."""
+def measure_tones(
+    given: EstimationInput, found: FoundKernel, tone_curve: ToneCurve = "none"
+) -> MainTone:
+    """Measure the tones of an image, restored at the level of a search with its kernel.
+
+    They are tones of the stored values, where the image is light undone from a tone curve.
+    """
     image, valid = (shrink_image(x, found.ratio) for x in (given.y, given.valid))
     image, valid = textured_window(image, valid, WINDOW)
     spread = image[valid > 0].std()
@@ -130,6 +137,8 @@ def measure_tones(given: EstimationInput, found: FoundKernel) -> MainTone:
     if min(sharp.shape) > 4 * border:
         sharp = sharp[border:-border, border:-border]
     values = sharp.flatten()
+    if tone_curve != "none":
+        values = stored_values(values * spread / given.gain, tone_curve)
     low, high = (float(q) for q in torch.quantile(values, values.new_tensor(RANGE)))
     counts = torch.histc(values, TONES, low, max(high, low + 1e-6)) / values.numel()
     most = int(counts.argmax())

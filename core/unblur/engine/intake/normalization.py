@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unblur.model.image import ALPHA, Image
+from unblur.numerics.tone_curve import ToneCurve, decode_light, encode_light
 from unblur.numerics.value_summary import ValueSummary
 
 Float = NDArray[np.float32]
@@ -38,6 +39,8 @@ into the second-level cache."""
 class Normalization:
     """An invertible map of an image's values to black = 0, white = 1, and its valid pixels.
 
+    Where the image stores light through a tone curve, the map ends in amounts of light.
+
     Parameters
     ----------
     black : float
@@ -57,6 +60,8 @@ class Normalization:
         Index of the alpha channel; colours under an alpha of 0 are no data.
     has_negatives : bool
         Whether values below 0 were found.
+    tone_curve : {"none", "srgb"}
+        The curve through which the image stores light.
     """
 
     black: float
@@ -67,6 +72,7 @@ class Normalization:
     nodata: float | None = None
     alpha: int | None = None
     has_negatives: bool = False
+    tone_curve: ToneCurve = "none"
 
     @classmethod
     def of(cls, image: Image, values: ValueSummary, saturated: Saturated = "auto") -> Normalization:
@@ -123,11 +129,16 @@ class Normalization:
         """The saturation level with white = 1."""
         if self.saturation_level is None:
             return None
-        return (self.saturation_level - self.black) / self.span
+        if self.tone_curve == "none":
+            return (self.saturation_level - self.black) / self.span
+        return float(self.normalize(np.array(self.saturation_level)))
 
     def normalize(self, values: Any) -> Float:
         """Return `values` as float32 with black at 0 and white at 1; NaN stays NaN."""
-        raw = np.asarray(values)
+        unit = self._scale(np.asarray(values))
+        return decode_light(unit) if self.tone_curve == "srgb" else unit
+
+    def _scale(self, raw: NDArray[Any]) -> Float:
         if self.dtype.itemsize > 2 or self.black:
             return ((raw.astype(np.float64) - self.black) / self.span).astype(np.float32)
         unit = raw.astype(np.float32)
@@ -148,7 +159,7 @@ class Normalization:
         return made
 
     def _denormalize(self, values: NDArray[Any]) -> NDArray[Any]:
-        own = values.astype(np.float64)
+        own = (encode_light(values) if self.tone_curve == "srgb" else values).astype(np.float64)
         own *= self.span
         own += self.black
         if self.dtype.kind == "b":
