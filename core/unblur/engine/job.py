@@ -16,7 +16,6 @@ import torch
 from unblur.engine.intake.built_pipeline import BuiltPipeline
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated
-from unblur.engine.intake.tone_curve_choice import choose_tone_curve
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
@@ -27,6 +26,7 @@ from unblur.model.detector import stated_detector
 from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
+from unblur.model.tone_curve_choice import choose_tone_curve
 from unblur.numerics.psf.image_fit import fit_psf
 from unblur.numerics.tone_curve import ToneCurve, decoding_slope, stored_values
 from unblur.numerics.value_summary import ValueSummary

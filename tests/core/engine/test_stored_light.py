@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from unblur.engine import deblur
-from unblur.engine.intake.tone_curve_choice import choose_tone_curve, is_linear_profile
 from unblur.engine.job import DeblurJob
 from unblur.model.context import Context
 from unblur.model.image import Image
+from unblur.model.tone_curve_choice import choose_tone_curve, is_linear_profile
 from unblur.numerics.synthesis import blur_image, motion_kernel
 from unblur.numerics.tone_curve import decode_light, encode_light
 from unblur.pipeline import Pipeline

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
+from unblur.model.context import ToneCurve
 from unblur.model.image import ALPHA, Image
-from unblur.numerics.tone_curve import ToneCurve
 
 COLOURS = 3
 """Number of colour channels of a colour photograph."""
