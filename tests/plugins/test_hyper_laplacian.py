@@ -22,6 +22,7 @@ from unblur.testing import gaussian, lopsided, synthetic_scene
 from unblur_classic.nonblind import differences
 from unblur_classic.nonblind.differences import Differences
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
+from unblur_classic.nonblind.total_variation import TotalVariation
 from unblur_classic.nonblind.wiener import Wiener
 
 CONTEXT = Context(noise=0.005, contrast=0.2)
@@ -309,3 +310,18 @@ def test_small_parts_of_a_large_image_are_compiled_too(monkeypatch):
     pipeline = Pipeline(summary="Test.", steps=[{"deconvolve": "hyper-laplacian"}])
     deblur(image, pipeline, psf=gaussian((5, 5), 1.0), axes="ZYX", tile=64)
     assert set(seen) == {3 * 80 * 90}
+
+
+@pytest.mark.parametrize("stage", [HyperLaplacian(), TotalVariation(iterations=20)])
+@pytest.mark.parametrize("window_axes", [(True, True), (True, False), (False, True)])
+def test_a_window_that_is_cut_out_equals_the_whole_beyond_its_halo(stage, window_axes):
+    kernel = gaussian((9, 9), 1.2)
+    halo = [h + n - 1 for h, n in zip(stage.halo(kernel), kernel.shape, strict=True)]
+    given = synthetic_scene([24 + 2 * (h + 20) for h in halo], kernel, noise=0.005)
+    whole = stage.deconvolve(given.blurred, kernel, CONTEXT)
+    padded = tuple(slice(20, -20) if is_cut else slice(None) for is_cut in window_axes)
+    context = CONTEXT.with_(window_axes=window_axes)
+    part = torch.empty_like(whole)
+    part[:, *padded] = stage.deconvolve(given.blurred[:, *padded], kernel, context)
+    inside = tuple(slice(20 + h, -20 - h) for h in halo)
+    assert (part - whole)[:, *inside].abs().max() <= stage.tolerance

@@ -101,6 +101,10 @@ class Context:
         For each spatial axis, whether the piece is cut out of the image on both sides: what a stage
         returns within its halo and a kernel's width of them is discarded, so that it need not solve
         for the scene beyond. Empty where a side is the image's border, or may be.
+    window_axes : tuple of bool
+        For each spatial axis, whether the piece is a window of a field of kernels that is cut out
+        of the image on both sides. A kernel's width is discarded of what a stage returns there,
+        which may be less than its halo. Empty where the piece is no such window.
     gain : float, optional
         Electrons that one unit of the image's values stands for, as its file states.
     read_noise : float, optional
@@ -128,6 +132,7 @@ class Context:
     crop_origin: tuple[int, int] = (0, 0)
     image_values: int = 0
     cut_axes: tuple[bool, ...] = ()
+    window_axes: tuple[bool, ...] = ()
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)
 

@@ -184,6 +184,14 @@ class Deconvolver(Stage):
         """
         return False
 
+    @property
+    def needs_noise(self) -> bool:
+        """Whether the noise of the image counts (`Context.noise`), by the params; True by default.
+
+        The windows of a field of kernels then share one estimate of it.
+        """
+        return True
+
     @abstractmethod
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None

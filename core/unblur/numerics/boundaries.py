@@ -201,7 +201,7 @@ def _solve_border(
     bands: BorderBands | None = None
     for number, plane in enumerate(scene):
         if bands is None or len(costs) > 1:
-            bands = BorderBands(costs[number], blur.domain, blur.shape, blur.before)
+            bands = BorderBands(costs[number], blur.domain, blur.shape, blur.before, blur.cut_axes)
         spectrum = fft(plane, blur.ndim)
         bands.complete(spectrum, sweeps)
         scene[number] = inverse_fft(spectrum, blur.domain)

@@ -35,7 +35,7 @@ WIDEST_TRANSITION = 2
 """Largest width over which two windows are blended, in kernel extents; at most half the distance
 of their centres."""
 
-Deblur = Callable[[Tensor, Kernel, Tensor | None, tuple[int, int]], Tensor]
+Deblur = Callable[[Tensor, Kernel, Tensor | None, tuple[int, int], tuple[bool, ...]], Tensor]
 
 
 def kernel_at(field: KernelField, row: float, column: float) -> Kernel:
@@ -93,7 +93,7 @@ def deconvolve_varying(
             piece = blurred[(..., *padded)]
             position = (origin[0] + padded[0].start, origin[1] + padded[1].start)
             valid = None if mask is None else mask[(..., *padded)]
-            made = deblur(piece, kernel, valid, position)
+            made = deblur(piece, kernel, valid, position, _cut_axes(padded, shape, kernel.ndim))
             inside = tuple(
                 slice(span.start - wide.start, span.stop - wide.start)
                 for span, wide in zip((rows, columns), padded, strict=True)
@@ -155,6 +155,12 @@ def _neighbours(positions: Sequence[float], place: float) -> list[tuple[int, flo
     left = right - 1
     share = (place - positions[left]) / (positions[right] - positions[left])
     return [(left, 1 - share), (right, share)]
+
+
+def _cut_axes(spans: Sequence[slice], shape: Sequence[int], ndim: int) -> tuple[bool, ...]:
+    """Return along which of the spatial axes a window has pixels of the piece on both sides."""
+    across = (s.start > 0 and s.stop < n for s, n in zip(spans, shape, strict=True))
+    return (*(False,) * (ndim - len(spans)), *across)
 
 
 def _grown(span: slice, margin: int, extent: int) -> slice:

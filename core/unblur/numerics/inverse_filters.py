@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from unblur.model.kernel import Kernel
@@ -53,8 +54,12 @@ def response_radius(kernel: Kernel, weight: float, share: float = 0.005) -> tupl
     """
     least = 1024 if kernel.ndim == 2 else 128
     grid = [max(least, 2 * n) for n in kernel.shape]
-    wiener = WienerFilter.of(psf_to_otf(kernel.tensor(), grid), grid, weight)
-    return radius_of(inverse_fft(wiener.restore, grid), share)
+    otf = psf_to_otf(kernel.tensor(), grid)
+    # In place, and by a reciprocal: fields of many kernels ask for each one's radius.
+    total = laplacian_otf(grid, otf.real).mul_(weight)
+    total.add_(otf.real.square()).add_(otf.imag.square())
+    restore = otf.conj_physical_().mul_(total.reciprocal_())
+    return radius_of(inverse_fft(restore, grid), share)
 
 
 def radius_of(response: Tensor, share: float) -> tuple[int, ...]:
@@ -74,9 +79,10 @@ def radius_of(response: Tensor, share: float) -> tuple[int, ...]:
         the grid where there is none.
     """
     reach = []
+    squares = response.square()
     for axis, n in enumerate(response.shape):
         others = [a for a in range(response.ndim) if a != axis]
-        energy = response.double().square().sum(others) if others else response.double().square()
+        energy = squares.sum(others, dtype=torch.float64) if others else squares.double()
         half = n // 2
         folded = energy[: half + 1].clone()
         folded[1:] += energy.flip(0)[:half]

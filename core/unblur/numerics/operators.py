@@ -18,6 +18,10 @@ from torch import Tensor
 
 from unblur.numerics.fourier import apply_otf, fast_length, psf_to_otf
 
+JOINT = 0.5
+"""Least distance over which the ends of an image are joined along an axis that is cut, in kernel
+extents. Without it, the step between them rings far into the image."""
+
 
 class Blur:
     """Convolution with a kernel as a camera sees it: valid pixels only, optionally masked.
@@ -30,6 +34,9 @@ class Blur:
         Spatial extent of the observed image.
     mask : (*shape) or (..., *shape), optional
         1 where a pixel was observed, 0 where it is unknown (NaN, saturated, dead).
+    cut_axes : sequence of bool
+        Axes along which the image is cut out of a larger one, and its outermost pixels are
+        discarded: the scene is the image there, and unobserved pixels that join its ends.
 
     Attributes
     ----------
@@ -45,15 +52,23 @@ class Blur:
     `<forward(x), y> = <x, adjoint(y)>`.
     """
 
-    def __init__(self, kernel: Tensor, shape: Sequence[int], mask: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Tensor,
+        shape: Sequence[int],
+        mask: Tensor | None = None,
+        cut_axes: Sequence[bool] = (),
+    ) -> None:
         self.kernel = kernel
         self.shape = tuple(int(n) for n in shape)
         self.mask = mask
-        support = kernel.shape
+        self.cut_axes = tuple(cut_axes) or (False,) * len(self.shape)
+        axes = list(zip(self.shape, kernel.shape, self.cut_axes, strict=True))
         # Pixel i sees x[i - (j - c)] for j in [0, n): n - 1 - c pixels before, c pixels after.
-        self.before = tuple(n - 1 - n // 2 for n in support)
+        self.before = tuple(0 if is_cut else n - 1 - n // 2 for _, n, is_cut in axes)
         self.domain = tuple(
-            fast_length(extent + n - 1) for extent, n in zip(self.shape, support, strict=True)
+            fast_length(max(extent + int(JOINT * n), n) if is_cut else extent + n - 1)
+            for extent, n, is_cut in axes
         )
 
     @property

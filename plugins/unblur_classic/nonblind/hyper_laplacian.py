@@ -150,7 +150,8 @@ class HyperLaplacian(stages.Deconvolver):
         unit = torch.where(unit > 0, unit, 1).reshape([-1] + [1] * kernel.ndim)
         weight = self._weight(blurred, unit, context, mask)
         valid, saturated = split_mask(blurred, mask, context.saturation_level)
-        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], valid)
+        psf = kernel.tensor(device=blurred.device)
+        blur = Blur(psf, blurred.shape[1:], valid, context.window_axes)
         with no_malloc_trim():
             scene = self._split(blur, blurred / unit, weight, saturated, context)
             return scene.mul_(unit), blur

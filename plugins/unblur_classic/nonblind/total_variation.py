@@ -111,7 +111,8 @@ class TotalVariation(stages.Deconvolver):
     ) -> tuple[Tensor, Blur]:
         """Return the scene (C, *domain), which extends beyond the image, and its blur operator."""
         context.checkpoint()
-        blur = Blur(kernel.tensor(device=blurred.device), blurred.shape[1:], mask)
+        psf = kernel.tensor(device=blurred.device)
+        blur = Blur(psf, blurred.shape[1:], mask, context.window_axes)
         splitting = Splitting(blur, blurred, self._weight(blurred, context, mask))
         scene = admm(
             splitting.solve,

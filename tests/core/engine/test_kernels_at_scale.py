@@ -56,10 +56,23 @@ def test_windows_sum_to_one_wherever_the_piece_lies():
     field = KernelField(kernels, (30.0, 90.0, 170.0), (20.0, 110.0, 140.0))
     for origin, shape in (((0, 0), (200, 180)), ((64, 77), (50, 41)), ((190, 0), (5, 7))):
         ones = torch.ones(1, *shape)
-        made = deconvolve_varying(lambda y, k, m, p: y, ones, field, (0, 0), origin)
+        made = deconvolve_varying(lambda y, k, m, p, cut: y, ones, field, (0, 0), origin)
         torch.testing.assert_close(made, ones)
     assert subdivide([0.0, 10.0, 30.0], 1) == [0, 5, 10, 20, 30]
     assert subdivide([0.0, 10.0, 30.0], 5) == [0, 10, 20, 30]
+
+
+def test_a_window_is_cut_where_the_piece_goes_on_on_both_sides():
+    kernels = tuple((Kernel(np.eye(3)),) for _ in range(3))
+    field = KernelField(kernels, (10.0, 40.0, 70.0), (10.0,))
+    seen = []
+
+    def deblur(y, kernel, mask, place, cut):
+        seen.append((place[0], cut))
+        return y
+
+    deconvolve_varying(deblur, torch.ones(1, 80, 20), field, (3, 3), (0, 0))
+    assert [cut for _, cut in seen] == [(False, False), *[(True, False)] * 3, (False, False)]
 
 
 def test_an_outlier_disagrees_with_its_neighbours():

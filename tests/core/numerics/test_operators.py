@@ -33,12 +33,19 @@ def test_blur_is_scipys_valid_convolution_inside_a_larger_scene(support):
 
 @pytest.mark.parametrize("support", SUPPORTS)
 @pytest.mark.parametrize("masked", [False, True])
-def test_adjoint_is_the_transpose_of_forward(support, masked):
+@pytest.mark.parametrize("cut", [False, True])
+def test_adjoint_is_the_transpose_of_forward(support, masked, cut):
     shape = (7, 8, 6)[: len(support)]
     mask = (random(*shape, seed=3) > 0.3).double() if masked else None
-    blur = Blur(random(*support), shape, mask)
+    cut_axes = [cut, *[False] * (len(support) - 1)]
+    blur = Blur(random(*support), shape, mask, cut_axes)
+    assert (blur.before[0] == 0) >= cut
     x, y = random(2, *blur.domain, seed=1), random(2, *shape, seed=2)
     torch.testing.assert_close((blur.forward(x) * y).sum(), (x * blur.adjoint(y)).sum())
+
+
+def test_a_scene_is_no_smaller_than_the_kernel_where_it_is_cut():
+    assert Blur(random(21, 3), (5, 7), None, (True, True)).domain == (24, 8)
 
 
 @given(h=st.integers(2, 9), w=st.integers(2, 9), d=st.integers(1, 5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ LARGEST_ERROR = 0.02
 LARGEST_CLIPPED_LIGHT = 1e-4
 """Largest light that the limit of an integer type may cut off without a warning, as a fraction of
 the input's."""
+
+STRIP = 256
+"""Number of rows whose moments are computed together, so that their copies of double precision
+take little memory, a count."""
 
 Block = tuple[torch.Tensor, torch.Tensor | None]
 """Values (C, *spatial), white = 1, and the mask (*spatial) of valid pixels, if any is not."""
@@ -60,6 +64,20 @@ class ImageStatistics:
         variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0)
         sigma = np.full(len(mean), noise) if noise is not None else np.median(noises, axis=0)
         return cls(*(tuple(map(float, of)) for of in (sigma, np.sqrt(variance), mean)))
+
+    @classmethod
+    def of_whole(
+        cls, image: torch.Tensor, mask: torch.Tensor | None, noise: float | None
+    ) -> ImageStatistics:
+        """Measure an image (C, *spatial) that is in memory; its noise too, unless it is given."""
+        strips = torch.split(image, STRIP, dim=-2)
+        masks = [None] * len(strips) if mask is None else torch.split(mask, STRIP, dim=-2)
+        measured = cls.of(zip(strips, masks, strict=True), 0.0)
+        if noise is None:
+            levels = tuple(estimate_noise(channel, mask) for channel in image)
+        else:
+            levels = (noise,) * len(image)
+        return replace(measured, noise=levels)
 
     def contexts(self, context: Context) -> list[Context]:
         """Return the context of each channel."""

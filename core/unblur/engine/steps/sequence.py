@@ -169,9 +169,13 @@ def _deconvolve(
     check_kernel_fits(field.kernels[0][0], before.shape[1:], stage)
 
     def deblur(
-        piece: Tensor, kernel: Kernel, valid: Tensor | None, position: tuple[int, int]
+        piece: Tensor,
+        kernel: Kernel,
+        valid: Tensor | None,
+        position: tuple[int, int],
+        window_axes: tuple[bool, ...] = (),
     ) -> Tensor:
-        placed = [context.with_(origin=position) for context in contexts]
+        placed = [context.with_(origin=position, window_axes=window_axes) for context in contexts]
         masks = channel_masks(valid, piece)
         level = placed[0].saturation_level if stage.bounds_saturated else None
         if len(placed) == 1 and can_share(piece, masks, level):
@@ -200,6 +204,8 @@ def _deconvolve(
         halo = window_halo(stage, field)
         # The halo of a window is smaller than the stage's: the scene beyond it matters.
         contexts = [context.with_(cut_axes=()) for context in contexts]
+        if contexts[0].contrast is None:
+            contexts = _measured_contexts(contexts[0], stage, before, mask)
         made = deconvolve_varying(deblur, before, field, halo, origin, mask)
     _accept(result, stage, made)
     points = all(kernel.weights.max() > POINT for kernel in field.every_kernel)
@@ -209,6 +215,19 @@ def _deconvolve(
             f"deconvolve '{stage.name}' returned its input unchanged; its params may be too "
             "strong a prior for this image."
         )
+
+
+def _measured_contexts(
+    context: Context, stage: Deconvolver, image: Tensor, mask: Tensor | None
+) -> list[Context]:
+    """Return the contexts of an image's channels, or of all, with noise and contrast measured.
+
+    The windows of a field share them, as tiles do.
+    """
+    noise = context.noise if stage.needs_noise else 0.0
+    measured = ImageStatistics.of_whole(image, joint_mask(mask, image), noise)
+    found = [measured.pooled(context)] if stage.couples_channels else measured.contexts(context)
+    return found if stage.needs_noise else [own.with_(noise=context.noise) for own in found]
 
 
 def _deblur_valid(

@@ -117,6 +117,12 @@ class RichardsonLucy(stages.Deconvolver):
     _combines: bool | None = None
     """Whether combined steps are taken in all tiles; None lets the likelihood decide."""
 
+    @property
+    def needs_noise(self) -> bool:
+        """Whether a stopping rule or the significance of a pixel is measured against the noise."""
+        is_stopped = self.params.stop in ("discrepancy", "gradient-consensus")
+        return is_stopped or self.params.min_significance > 0
+
     def deconvolve(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
     ) -> Tensor:
