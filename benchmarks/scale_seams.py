@@ -85,7 +85,7 @@ def main() -> None:
                     }
                 )
                 print(rows[-1], flush=True)
-    earlier = earlier_rows("scale-seams", ["stage"], rows)
+    earlier = earlier_rows("scale-seams", ["stage", "kernel"], rows)
     write_table("scale-seams", "Tiles against the whole image", [*earlier, *rows], REMARK)
 
 

@@ -187,6 +187,8 @@ def plan(
     )
     way = choose_way(job, to_file=to_file)
     processor, remarks = with_assumed_kernel(job)
+    if way != "whole" and processor.has_measured_halo:
+        processor = replace(processor, statistics=job.statistics)
     remarks = job.warnings + remarks
     warm_up = measure_warm_up(job, processor) if timed else None
     made = make_plan(job, processor, way, workers=workers, chunk_shape=chunk_shape)

@@ -213,7 +213,20 @@ class Deconvolver(Stage):
 
     @abstractmethod
     def halo(self, kernel: Kernel) -> tuple[int, ...]:
-        """Return how many pixels around a tile, per spatial axis, make it equal the whole."""
+        """Return how many pixels around a tile, per spatial axis, make it equal the whole.
+
+        It suffices for every image. The engine adds a kernel's width, see `tile_halo`.
+        """
+
+    def tile_halo(self, kernel: Kernel, context: Context) -> tuple[int, ...]:
+        """Return how many pixels around the interior of an image's tile are read, per axis.
+
+        By default `halo` and one kernel width: within a kernel width of a tile's border the scene
+        is under-determined, and the error decays beyond it. A stage may return fewer where the
+        image's own noise and contrast, `context.noise` and `context.contrast`, suffice to know
+        how far its pixels matter; both are `None` where they were not measured.
+        """
+        return tuple(h + n - 1 for h, n in zip(self.halo(kernel), kernel.shape, strict=True))
 
     def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None

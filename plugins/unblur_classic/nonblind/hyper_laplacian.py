@@ -32,6 +32,7 @@ from unblur_classic.nonblind.regularization import (
     HALO_DESIGN_NOISE,
     Auto,
     RegularizedParams,
+    limit_tile_halo,
     measure_contrast,
     quadratic_weight,
     relative_noise,
@@ -220,3 +221,8 @@ class HyperLaplacian(stages.Deconvolver):
         return response_radius(
             kernel, quadratic_weight(hypot(HALO_DESIGN_NOISE, self.params.model_error))
         )
+
+    def tile_halo(self, kernel: Kernel, context: Context) -> tuple[int, ...]:
+        """Return the halo for the image's own noise and contrast, where they are known."""
+        largest = super().tile_halo(kernel, context)
+        return limit_tile_halo(largest, kernel, self.params, context)

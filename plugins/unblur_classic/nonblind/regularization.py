@@ -7,6 +7,7 @@ that a dim microscope image is treated like a bright photograph.
 
 from __future__ import annotations
 
+from math import hypot
 from typing import Annotated, Literal, TypeVar
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from unblur.model import stages
 from unblur.model.context import Context
+from unblur.model.kernel import Kernel
+from unblur.numerics.inverse_filters import tile_radius
 from unblur.numerics.noise import estimate_noise
 
 Amount = TypeVar("Amount", float, Tensor)
@@ -62,6 +65,31 @@ HALO_DESIGN_NOISE = 1 / 40
 
 MIN_RELATIVE_NOISE = 2e-3
 """Lower bound on the noise, as a fraction of the contrast; keeps quotients finite."""
+
+
+TILE_ERROR = 5e-5
+"""Root mean square of the error at the border of a tile's interior for which halos are made,
+white = 1; single pixels have many times as much (`benchmarks/tile_halos.py`)."""
+
+
+def limit_tile_halo(
+    largest: tuple[int, ...], kernel: Kernel, params: RegularizedParams, context: Context
+) -> tuple[int, ...]:
+    """Return the halo of tiles of a plane by its noise and contrast, `largest` at most.
+
+    The stage's weight is that of `quadratic_weight` in effect, and it solves for the scene beyond
+    a tile's border. Where noise or contrast is unknown, the weight is given, or the image is a
+    volume, the halo is `largest`.
+    """
+    noise = context.noise if params.noise == "auto" else params.noise
+    if kernel.ndim != 2 or params.weight != "auto" or not context.contrast or noise is None:
+        return largest
+    ratio = noise / context.contrast
+    weight = quadratic_weight(max(hypot(ratio, params.model_error), MIN_RELATIVE_NOISE))
+    radius = tile_radius(kernel, weight, ratio, GRADIENT_RMS, TILE_ERROR / context.contrast)
+    return tuple(
+        min(max(r, n), most) for r, n, most in zip(radius, kernel.shape, largest, strict=True)
+    )
 
 
 def relative_noise(

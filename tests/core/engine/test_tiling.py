@@ -174,7 +174,7 @@ def test_an_error_in_a_tile_is_raised(pipeline, box):
 class OneBytePerPixel:
     """A memory of one byte for each pixel of a tile with its halo."""
 
-    def predict(self, padded_size, on_gpu=False):
+    def predict(self, padded_size, on_gpu=False, *, interior=None):
         return prod(padded_size)
 
 

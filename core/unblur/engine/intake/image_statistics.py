@@ -96,6 +96,16 @@ class ImageStatistics:
             brightness=float(np.mean(self.brightness)),
         )
 
+    def of_least_noise(self, context: Context) -> Context:
+        """Return a context by which the halo of tiles suffices for each channel.
+
+        It has the largest contrast, and the least noise as a fraction of a channel's contrast.
+        """
+        pairs = zip(self.noise, self.contrast, strict=True)
+        ratios = [noise / contrast for noise, contrast in pairs if contrast > 0]
+        contrast = max(self.contrast, default=0.0)
+        return context.with_(noise=contrast * min(ratios, default=1.0), contrast=contrast)
+
 
 def mean_gradient_energy(blurred: torch.Tensor, mask: torch.Tensor | None) -> float:
     """Return the mean squared gradient of a block (C, *spatial): its information on the blur.

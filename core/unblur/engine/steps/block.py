@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from unblur.engine.intake.normalization import (
     Nonfinite,
     Normalization,
 )
-from unblur.engine.steps.sequence import StepResult, field_halo, run_steps
+from unblur.engine.steps.sequence import Box, StepResult, field_halo, run_steps
 from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Deconvolver, Postprocessor, Stage
@@ -129,6 +130,7 @@ class BlockProcessor:
         origin: tuple[int, int] = (0, 0),
         unreadable: Flags | None = None,
         cut_axes: tuple[bool, ...] = (),
+        halos: Sequence[Sequence[int]] = (),
     ) -> BlockResult:
         """Deblur one block or one tile.
 
@@ -144,7 +146,11 @@ class BlockProcessor:
             Pixels that could not be read.
         cut_axes : tuple of bool
             As in `Context`.
+        halos : sequence, optional
+            For each step the pixels around `crop` that it is to be given, see `remaining_halos`;
+            all of the block without.
         """
+        parts = _parts(crop, block.shape[1:], halos) if crop else []
         inside = (slice(None), *(crop or (slice(None),) * (block.ndim - 1)))
         values = block[inside].copy()
         blurred, valid, missing = self.tensors(block, unreadable)
@@ -159,12 +165,18 @@ class BlockProcessor:
             valid,
             origin=origin,
             statistics=self.statistics,
+            parts=parts,
         )
-        made = self.normalization.denormalize(result.image[inside].cpu().numpy())
+        image = result.image[inside]
+        if crop and parts:
+            own = (
+                slice(c.start - p.start, c.stop - p.start)
+                for c, p in zip(crop, parts[-1], strict=True)
+            )
+            image = result.image[(slice(None), *own)]
+        made = self.normalization.denormalize(image.cpu().numpy())
         gaps = None if missing is None else missing[inside]
-        light = Light.of(
-            blurred[inside], result.image[inside], self.normalization, gaps, bool(made.any())
-        )
+        light = Light.of(blurred[inside], image, self.normalization, gaps, bool(made.any()))
         if missing is not None and gaps is not None:
             if self.nonfinite == "fill":  # a channel without any value has nothing to be filled by
                 axes = tuple(range(1, missing.ndim))
@@ -179,15 +191,35 @@ class BlockProcessor:
         """Pixels around a tile with which it equals the whole image: the sum over all steps."""
         return tuple(sum(extents) for extents in zip(*self.halos.values(), strict=True))
 
-    @property
+    @cached_property
     def halos(self) -> dict[str, tuple[int, ...]]:
         """The halo of each step, by its number and name."""
+        context = self.context
+        if self.statistics is not None:
+            context = self.statistics.of_least_noise(context)
         found: dict[str, tuple[int, ...]] = {"": (0,) * self.ndim}
         for number, stage in enumerate(self.stages):
-            own = halo_of(stage, self.field, self.ndim)
+            own = halo_of(stage, self.field, self.ndim, context)
             if own is not None:
                 found[f"{number + 1}. {stage.name}"] = own
         return found
+
+    @property
+    def has_measured_halo(self) -> bool:
+        """Whether the halo of a step depends on the noise and the contrast of the image."""
+        return any(
+            isinstance(stage, Deconvolver) and type(stage).tile_halo is not Deconvolver.tile_halo
+            for stage in self.stages
+        )
+
+    def remaining_halos(self) -> list[tuple[int, ...]]:
+        """Return for each step the halo with which it and the steps after it suffice."""
+        remaining, found = (0,) * self.ndim, []
+        for number, stage in reversed(list(enumerate(self.stages))):
+            own = self.halos.get(f"{number + 1}. {stage.name}", (0,) * self.ndim)
+            remaining = tuple(a + b for a, b in zip(remaining, own, strict=True))
+            found.append(remaining)
+        return found[::-1]
 
     @property
     def ndim(self) -> int:
@@ -195,20 +227,31 @@ class BlockProcessor:
         return 2 if self.field is None else self.field.kernels[0][0].ndim
 
 
-def halo_of(stage: Stage, field: KernelField | None, ndim: int) -> tuple[int, ...] | None:
+def halo_of(
+    stage: Stage, field: KernelField | None, ndim: int, context: Context
+) -> tuple[int, ...] | None:
     """Return the halo of a step, `None` for a kernel step, which has none.
 
-    For a deconvolver it is the stage's halo plus one kernel width. Within a kernel width of the
-    tile border the scene is under-determined; the error decays beyond it.
+    For a deconvolver it is that of `Deconvolver.tile_halo`, for the image's noise and contrast in
+    `context`.
     """
     if isinstance(stage, Deconvolver) and field is not None:
-        own = field_halo(stage, field)
-        width = field.kernels[0][0].shape
-        return tuple(h + n - 1 for h, n in zip(own, width, strict=True))
+        return field_halo(stage, field, context)
     if isinstance(stage, Postprocessor):
         halo = stage.halo(None if field is None else field.mean)
         return halo if len(halo) == ndim else (0,) * (ndim - len(halo)) + tuple(halo)
     return None
+
+
+def _parts(crop: Box, shape: Sequence[int], halos: Sequence[Sequence[int]]) -> list[Box]:
+    """Return `crop` of a block with the halo of each step, as far as the block extends."""
+    return [
+        tuple(
+            slice(max(c.start - h, 0), min(c.stop + h, n))
+            for c, h, n in zip(crop, halo, shape, strict=True)
+        )
+        for halo in halos
+    ]
 
 
 def calibrate(

@@ -22,6 +22,8 @@ from unblur.numerics.filter_flow import deconvolve_varying
 WINDOW_HALO = 1
 """Largest halo of a window that has its own kernel, in kernel widths."""
 
+Box = tuple[slice, ...]
+
 UNCHANGED = 1e-7
 """Largest difference at which a deconvolved image counts as unchanged, white = 1."""
 
@@ -65,6 +67,7 @@ def run_steps(
     *,
     origin: tuple[int, int] = (0, 0),
     statistics: ImageStatistics | None = None,
+    parts: Sequence[Box] = (),
 ) -> StepResult:
     """Run a whole pipeline on one tensor in memory.
 
@@ -87,6 +90,9 @@ def run_steps(
     statistics : ImageStatistics, optional
         Noise and contrast of the channels of the image that the tensor is a part of. Stages
         measure the tensor itself without it.
+    parts : sequence of boxes, optional
+        For each step the part of the tensor that it is given, within that of the step before; the
+        result is the last part. All of it without.
 
     Raises
     ------
@@ -105,23 +111,39 @@ def run_steps(
     pooled = context if statistics is None else statistics.pooled(context)
     alone = None if statistics is None else statistics.contexts(context)
     keeps_latent = not any(isinstance(stage, Deconvolver) for stage in stages)
-    for stage in stages:
+    start, position = (0,) * (blurred.ndim - 1), origin
+    for number, stage in enumerate(stages):
         context.checkpoint()
         began = time.perf_counter()
+        if parts:
+            part = parts[number]
+            box = tuple(slice(p.start - s, p.stop - s) for p, s in zip(part, start, strict=True))
+            result.image, blurred = _cut(result.image, box), _cut(blurred, box)
+            mask = None if mask is None else _cut(mask, box)
+            start = tuple(p.start for p in part)
+            position = (origin[0] + start[-2], origin[1] + start[-1])
+            pooled = pooled.with_(origin=position)
         if isinstance(stage, KernelEstimator):
             if kernel is None:
                 _estimate(result, stage, pooled, joint_mask(mask, blurred), keeps_latent)
         elif isinstance(stage, Deconvolver):
             if stage.couples_channels:
-                _deconvolve(result, stage, [pooled], joint_mask(mask, blurred), origin)
+                _deconvolve(result, stage, [pooled], joint_mask(mask, blurred), position)
             else:
-                _deconvolve(result, stage, alone or [pooled], mask, origin)
+                _deconvolve(result, stage, alone or [pooled], mask, position)
             mask = None
         elif isinstance(stage, Postprocessor):
             made = stage.process(result.image, blurred, result.kernel, pooled)
             _accept(result, stage, made)
         result.seconds.append(time.perf_counter() - began)
     return result
+
+
+def _cut(x: Tensor, box: Box) -> Tensor:
+    """Return a part of a tensor along its last axes, contiguous."""
+    for axis, part in enumerate(box, start=x.ndim - len(box)):
+        x = x.narrow(axis, part.start, part.stop - part.start)
+    return x.contiguous()
 
 
 def run_until_kernel(
@@ -239,9 +261,9 @@ def _deblur_valid(
     return stage.deconvolve(piece, kernel, context, mask)
 
 
-def field_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
-    """Return the halo of a stage that suffices for every kernel of a field."""
-    halos = [stage.halo(kernel) for kernel in field.every_kernel]
+def field_halo(stage: Deconvolver, field: KernelField, context: Context) -> tuple[int, ...]:
+    """Return the halo of tiles that suffices for every kernel of a field."""
+    halos = [stage.tile_halo(kernel, context) for kernel in field.every_kernel]
     return tuple(max(extents) for extents in zip(*halos, strict=True))
 
 

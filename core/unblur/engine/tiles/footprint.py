@@ -10,7 +10,7 @@ import torch
 
 from unblur.accel.memory import AllocationCounter, is_out_of_memory
 from unblur.engine.intake.image_statistics import ImageStatistics
-from unblur.engine.steps.block import BlockProcessor, halo_of
+from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.steps.sequence import run_steps
 from unblur.model.stages import KernelEstimator, Stage
 from unblur.numerics.fourier import fast_length
@@ -109,23 +109,42 @@ class Footprint:
     itemsize: int
 
     def predict(
-        self, padded_size: Sequence[int], on_gpu: bool = False, is_tile: bool = True
+        self,
+        padded_size: Sequence[int],
+        on_gpu: bool = False,
+        is_tile: bool = True,
+        interior: Sequence[int] | None = None,
     ) -> int:
         """Return the peak memory in bytes of one tile of `padded_size` pixels, halo included.
 
         On the CPU that of reading and of the change of type is part of it, of which one follows
-        after the other. `is_tile` is whether the memory is kept for further tiles.
+        after the other. `is_tile` is whether the memory is kept for further tiles. With the extent
+        of its `interior` a tile is cut before each step to what the steps after it need.
         """
         values = self.channels * prod(padded_size)
-        pixels = scene_pixels(padded_size, self.kernel)
+        pixels = [scene_pixels(size, self.kernel) for size in self._sizes(padded_size, interior)]
+        stages = list(zip(self.stages, pixels, strict=True))
         # The tile itself, and the result of the step before, stay in memory during a step.
         inputs = 4 * values * min(len(self.stages), 2)
         if on_gpu:
-            steps = (stage.counted(pixels) for stage in self.stages)
+            steps = (stage.counted(n) for stage, n in stages)
             return int(MARGIN * (max(steps, default=0.0) + inputs))
-        steps = (stage.resident(pixels, is_tile) for stage in self.stages)
+        steps = (stage.resident(n, is_tile) for stage, n in stages)
         working = max(max(steps, default=0.0) + inputs, max(NORMALIZING, DENORMALIZING) * values)
         return int(self.itemsize * values + working)
+
+    def _sizes(
+        self, padded_size: Sequence[int], interior: Sequence[int] | None
+    ) -> list[tuple[int, ...]]:
+        """Return the extent that each step is given of a tile."""
+        if interior is None:
+            return [tuple(padded_size)] * len(self.stages)
+        found, halo = [], [0] * len(padded_size)
+        for stage in reversed(self.stages):
+            halo = [h + own for h, own in zip(halo, stage.halo, strict=True)]
+            sizes = zip(padded_size, interior, halo, strict=True)
+            found.append(tuple(min(n, inner + 2 * h) for n, inner, h in sizes))
+        return found[::-1]
 
 
 def profile_memory(
@@ -152,14 +171,15 @@ def profile_memory(
     """
     noise, contrast, brightness = ((value,) * channels for value in (0.01, 0.03, 0.5))
     assumed = ImageStatistics(noise, contrast, brightness) if by_channel else None
+    halos = processor.halos
     processor = replace(processor, statistics=assumed)
     kernel = _kernel_shape(processor, len(shape))
     found = []
     for number, stage in enumerate(processor.stages):
-        halo = halo_of(stage, processor.field, len(shape))
+        name = f"{number + 1}. {stage.name}"
+        halo = halos.get(name)
         if halo is None:
             continue
-        name = f"{number + 1}. {stage.name}"
         found.append(_measure(name, halo, stage, processor, shape, channels))
     return Footprint(tuple(found), tuple(kernel), channels, itemsize)
 

@@ -31,7 +31,7 @@ BUDGET = 2 * 10**9
 """Largest memory of a run on the CPU by default, in bytes, however much is free: of an image
 processed whole, or of all tiles at a time."""
 
-TILES_BUDGET, REDUNDANCY = 6 * 10**8, 3.0
+TILES_BUDGET, REDUNDANCY = 5 * 10**8, 3.0
 """Largest memory of all tiles at a time on the CPU by default, in bytes, where such tiles read at
 most `REDUNDANCY` times the pixels of the image, dimensionless; otherwise it is `BUDGET`."""
 
@@ -200,7 +200,7 @@ def make_plan(
         tz_group = group_blocks(chunk_shape, layout, size, job.image.dtype.itemsize)
     tiling = Tiling(layout, size, halo, tz_group)
     workers = min(workers, len(tiling))
-    peak = workers * footprint.predict(tiling.padded_size, on_gpu)
+    peak = workers * footprint.predict(tiling.padded_size, on_gpu, interior=tiling.size)
     remarks = _remarks(peak, budget, tiling)
     return Plan(way, tiling, footprint, peak, budget, free, workers, device, remarks)
 

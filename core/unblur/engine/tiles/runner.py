@@ -164,7 +164,8 @@ def run_lazily(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> tuple[A
 
 def tile_task(job: DeblurJob, processor: BlockProcessor, plan: Plan, target: Target) -> TileTask:
     """Return the processing of each tile."""
-    return TileTask(job.reader, processor.silent(), plan.tiling, target)
+    halos = processor.remaining_halos()
+    return TileTask(job.reader, processor.silent(), plan.tiling, target, halos=halos)
 
 
 def follow(

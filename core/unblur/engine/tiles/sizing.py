@@ -45,7 +45,7 @@ def largest_fit(
 
     def need(size: tuple[int, ...]) -> int:
         padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
-        return footprint.predict(padded, on_gpu)
+        return footprint.predict(padded, on_gpu, interior=size)
 
     def cost(size: tuple[int, ...]) -> tuple[int, ...]:
         return (pixels_read(size, halo, spatial), *(-s for s in sorted(size)), *size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -104,6 +104,9 @@ class TileTask:
         Destination of the result's regions, along the image's own axes.
     limit : int, optional
         Largest number of pixels of an interior that fits into memory, once one did not.
+    halos : sequence, optional
+        For each step the pixels around a tile that it is given, see
+        `BlockProcessor.remaining_halos`; the whole halo without.
     """
 
     reader: RegionReader
@@ -111,6 +114,7 @@ class TileTask:
     tiling: Tiling
     target: Target
     limit: int | None = None
+    halos: Sequence[Sequence[int]] = ()
 
     def __call__(self, tile: Tile, device: str | None = None) -> TileResult:
         """Read, deblur and write a tile, on the processor's device if none is given."""
@@ -149,7 +153,7 @@ class TileTask:
         cut_axes = tile.cut_axes(self.tiling.halo)
         for index in _blocks(tile):
             gaps = None if part.unreadable is None else part.unreadable[(index[0], *index[2:])]
-            made = processor.run(part.values[index], tile.crop, origin, gaps, cut_axes)
+            made = processor.run(part.values[index], tile.crop, origin, gaps, cut_axes, self.halos)
             values[index] = made.values
             result.nonfinite += made.nonfinite
             result.light += made.light
