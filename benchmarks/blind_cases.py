@@ -172,10 +172,15 @@ def _synthetic_cases(folder: Path, per_photo: int) -> list[BlindCase]:
 
 def load_synthetic(photo: Path, size: int, condition: Condition, seed: int) -> Pair:
     """Return a photograph blurred by a kernel of `size` pixels that the condition draws."""
+    return blur_photograph(read_luma(photo), size, condition, seed)
+
+
+def blur_photograph(luma: Tensor, size: int, condition: Condition, seed: int) -> Pair:
+    """Return the luma (H, W) uint8 of a photograph blurred as in `load_synthetic`."""
     generator = torch.Generator().manual_seed(seed)
     kernel = condition.draw_kernel(size, generator)
     is_rendered = condition.format == "tone-curve"
-    sharp = read_luma(photo).float() / 255
+    sharp = luma.float() / 255
     light = sharp**2.2 if is_rendered else sharp
     blurred = blur_image(light[None], kernel)[0]
     blurred = add_gaussian_noise(blurred, condition.noise, generator).clamp(0, 1)
