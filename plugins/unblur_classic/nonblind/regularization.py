@@ -67,7 +67,7 @@ MIN_RELATIVE_NOISE = 2e-3
 """Lower bound on the noise, as a fraction of the contrast; keeps quotients finite."""
 
 
-TILE_ERROR = 5e-5
+TILE_ERROR = 2e-5
 """Root mean square of the error at the border of a tile's interior for which halos are made,
 white = 1; single pixels have many times as much (`benchmarks/tile_halos.py`)."""
 
