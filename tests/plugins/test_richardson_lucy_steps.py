@@ -4,9 +4,10 @@ import torch
 
 from scenes_for_tests import isolated
 from unblur.model.context import Context
+from unblur.model.kernel import Kernel
 from unblur.numerics.operators import Blur
 from unblur.testing import gaussian, synthetic_scene
-from unblur_classic.nonblind.richardson_lucy import RichardsonLucy
+from unblur_classic.nonblind.richardson_lucy import RichardsonLucy, scene_estimation
 from unblur_classic.nonblind.richardson_lucy.back_projectors import combined_back_projector
 from unblur_classic.nonblind.richardson_lucy.iteration import RichardsonLucyIteration
 from unblur_classic.nonblind.richardson_lucy.step_sizes import (
@@ -192,3 +193,19 @@ def test_only_compact_kernels_have_a_combined_back_projector():
     compact = combined_back_projector(COMPACT.tensor(), 6)
     assert compact is not None
     assert float(compact.sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_part_of_an_image_is_compiled_if_the_whole_is_worth_it(monkeypatch):
+    seen = []
+
+    class Recording(scene_estimation.RichardsonLucyIteration):
+        def __init__(self, *args, **options):
+            seen.append(options["repetitions"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(scene_estimation, "RichardsonLucyIteration", Recording)
+    blurred, stage = torch.rand(1, 12, 10), RichardsonLucy(iterations=3)
+    for values in (0, 120, 1200):
+        context = Context(image_values=values)
+        stage.deconvolve(blurred, Kernel(np.ones((3, 3))), context)
+    assert seen == [3, 3, 30]

@@ -73,7 +73,9 @@ def estimate_scene(
     is_guarded = params.is_accelerated and not params.tv
     if combines and combined_kernel is not None:
         is_guarded = False  # tiles take the same steps
-    iterate = _begin(params, blur, counts, combined_kernel, is_guarded, len(steps))
+    # Windows and tiles are transformed by compiled code where it is worth it for the whole image.
+    repetitions = len(steps) * max(context.image_values // blurred.numel(), 1)
+    iterate = _begin(params, blur, counts, combined_kernel, is_guarded, repetitions)
     scene, (pedestal, level) = iterate.scene, counts.lower_bound(blur)
     stopping_rule = StoppingRule.of(params.stop, blurred, context, mask)
     background = level - counts.level + counts.background
