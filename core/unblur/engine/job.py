@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from unblur.engine.intake.built_pipeline import BuiltPipeline
+from unblur.engine.intake.constant_frame import describe_frame, find_content
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated
 from unblur.engine.steps.block import BlockProcessor
@@ -149,6 +150,9 @@ class DeblurJob:
             field, found = fit_psf(field, image, is_resampled=psf_resample)
             warnings += found
         normalization = Normalization.of(image, values, saturated)
+        content = find_content(image)
+        if content is not None:
+            warnings += (describe_frame(content, image),)
         if context.noise is not None:
             context = context.with_(noise=context.noise * image.white / normalization.span)
         context = context.with_(
@@ -162,6 +166,7 @@ class DeblurJob:
         processor = BlockProcessor(
             built.stages, field, normalization, nonfinite, layout.channels, context
         )
+        processor = replace(processor, content=content)
         job = cls(
             image,
             built.pipeline,
@@ -228,7 +233,8 @@ class DeblurJob:
         region = self.reader.read(window.region(window.padded))
         index = (0,) if window.z_slice is None else (0, slice(None), 0)
         unreadable = None if region.unreadable is None else region.unreadable[(0, *index[2:])]
-        return self.processor.read(region.values[index], unreadable)
+        origin = (window.padded[-2].start, window.padded[-1].start)
+        return self.processor.read(region.values[index], unreadable, origin)
 
     @cached_property
     def reader(self) -> RegionReader:

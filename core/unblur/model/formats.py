@@ -40,6 +40,9 @@ from numpy.typing import NDArray
 from unblur.errors import OutputError
 from unblur.model.image import Image
 
+LOSSY_FORMATS = frozenset({"jpeg", "webp", "avif", "heic"})
+"""Names of the formats whose compression changes values, as in `metadata["format"]`."""
+
 
 class Reader(ABC):
     """Reads the images of one file format.

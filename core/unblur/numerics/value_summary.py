@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.model.image import Image
+from unblur.model.image import ALPHA, Image
 from unblur.numerics.statistics import mad_std
 
 MEDIAN_VALUES = 2**16
@@ -32,6 +32,21 @@ pixels, or of a smooth surface, come with others close below.
 
 NEAR_THE_TOP = 0.02
 """Width of the range below the largest value in which others are counted, as a fraction of it."""
+
+
+PLATEAU = 0.964
+"""Smallest value of clipped light after a lossy compression, white = 1 (246 of 255)."""
+
+
+PLATEAU_EXCESS = 6.0
+"""Smallest ratio of the number of values at white to the mean number at each value of the plateau
+below for these to count as clipped too, dimensionless. Of clipped values a JPEG leaves about half
+at white. Chosen on the pictures of `benchmarks/clipped_jpeg.py`: at 4 bright ones lost 0.1 dB."""
+
+
+PLATEAU_SHARE = 1e-3
+"""Smallest share of values at white at which a plateau below is looked for, dimensionless. Fewer
+do no harm, and may be the tail of a bright scene."""
 
 
 WHOLE_HASH_BYTES = 2**31
@@ -66,6 +81,8 @@ class ValueSummary:
         larger: noise lies above it, a sentinel such as -99999 below.
     saturated : float
         Share of the values at or above white.
+    plateau : float
+        Share of the values from `PLATEAU` to below white, where any is at white.
     at_top, near_top : int
         Number of values at the largest one, and within `NEAR_THE_TOP` below it.
     count : int
@@ -88,20 +105,25 @@ class ValueSummary:
     sha256: str
     is_hashed_whole: bool
     notes: tuple[str, ...] = ()
+    plateau: float = 0.0
 
     @classmethod
     def of(cls, image: Image, blocks: Iterable[NDArray[Any]]) -> ValueSummary:
-        """Summarise blocks of values of `image`: all of them, or a sample of a lazy image."""
+        """Summarise blocks of values of `image`: all of them, or a sample of a lazy image.
+
+        Alpha is hashed, and takes no part otherwise.
+        """
         digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
         size = image.dtype.itemsize * int(np.prod(image.shape, dtype=np.int64))
         too_large = not image.is_lazy and size > WHOLE_HASH_BYTES
         low, high = np.inf, -np.inf
-        saturated = count = at_top = near_top = 0
+        saturated = count = at_top = near_top = plateau = 0
         subsets: list[NDArray[np.float64]] = []
         isolated: tuple[str, ...] = ()
         for block in blocks:
             if not too_large:
                 digest.update(np.ascontiguousarray(block).data)
+            block = _without_alpha(block, image)
             values = block[np.isfinite(block)] if block.dtype.kind == "f" else block.ravel()
             if image.nodata is not None:
                 values = values[values != image.nodata]
@@ -118,7 +140,10 @@ class ValueSummary:
                 near_top += int(np.count_nonzero(values >= high * (1 - NEAR_THE_TOP)))
             count += values.size
             if high >= image.white:
-                saturated += int(np.count_nonzero(values >= image.white))
+                bright = values[values >= PLATEAU * image.white]
+                at_white = int(np.count_nonzero(bright >= image.white))
+                saturated += at_white
+                plateau += bright.size - at_white
             stride = -(-values.size // MEDIAN_VALUES)
             subsets.append(values[::stride].astype(np.float64))
         if too_large:
@@ -132,7 +157,7 @@ class ValueSummary:
         near_top -= at_top
         counts = (saturated / count, at_top, near_top, count)
         notes = _note_sentinels(sample, low, high) or isolated
-        return cls(low, high, lower_end, *counts, *hashed, notes)
+        return cls(low, high, lower_end, *counts, *hashed, notes, plateau / count)
 
     @property
     def is_clipped_below_white(self) -> bool:
@@ -146,6 +171,22 @@ class ValueSummary:
         excess = self.at_top > CLIPPED_EXCESS * self.near_top / width
         spread = self.near_top > 0 or is_of_bits
         return bool(self.high > 0 and self.at_top >= CLIPPED_COUNT and excess and spread)
+
+    def is_plateau(self, white: float) -> bool:
+        """Whether values just below white are clipped light that a compression has spread.
+
+        Values that are only bright have no such excess at white itself.
+        """
+        width = max(1.0, np.floor((1 - PLATEAU) * white))
+        is_excess = self.saturated > PLATEAU_EXCESS * self.plateau / width > 0
+        return bool(is_excess and self.saturated >= PLATEAU_SHARE)
+
+
+def _without_alpha(block: NDArray[Any], image: Image) -> NDArray[Any]:
+    """Return a block without its alpha channel, if it has all channels of the image."""
+    if ALPHA not in image.channels or block.shape[image.axes.index("C")] != image.extent("C"):
+        return block
+    return np.delete(block, image.channels.index(ALPHA), image.axes.index("C"))
 
 
 def _note_sentinels(sample: NDArray[np.float64], low: float, high: float) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 """Pixels without data take no part in a result and come back unchanged."""
 
+import io
+
 import dask.array as da
 import numpy as np
+import PIL.Image
 import pytest
 import zarr
 from engine_stages import Box
@@ -249,6 +252,56 @@ def test_a_sensor_that_clips_below_the_type_is_found(limit):
     assert 1e-5 < share < 0.1
     found = normalization(data)
     assert (found.saturation_level, found.saturated_share) == (limit, pytest.approx(share))
+
+
+def as_jpeg(values, kind="jpeg", quality=90):
+    raw = io.BytesIO()
+    PIL.Image.fromarray(values).save(raw, "JPEG", quality=quality)
+    data = np.asarray(PIL.Image.open(raw))
+    image = Image(data, "YX", metadata={"format": kind})
+    return Normalization.of(image, ValueSummary.of(image, [data])), data
+
+
+def lamps(limit):
+    """Return a scene of 128 x 128 pixels with lamps that are `limit` times as bright as white."""
+    scene = gaussian_filter(RNG.random((128, 128)), 3) * 120
+    scene[40:44, 30:34] = scene[90:93, 70:76] = 255 * 20 * limit
+    return np.clip(gaussian_filter(scene, 2), 0, 255).astype(np.uint8)
+
+
+def test_alpha_is_neither_clipped_light_nor_the_brightest():
+    colours = np.stack([lamps(1)] * 3)
+    opaque = np.full_like(colours[:1], 255)
+    names = ("red", "green", "blue", "alpha")
+    for factor, white in ((1, 255), (0.2, 63)):
+        dark = (colours * factor).astype(np.uint8)
+        image = Image(np.concatenate([dark, opaque]), "CYX", channels=names)
+        found = Normalization.of(image, ValueSummary.of(image, [image.data]))
+        plain = Image(dark, "CYX", channels=names[:3])
+        expected = Normalization.of(plain, ValueSummary.of(plain, [plain.data]))
+        assert expected.white == white
+        for name in ("white", "saturation_level", "saturated_share"):
+            assert getattr(found, name) == getattr(expected, name)
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95])
+def test_a_jpeg_has_clipped_light_below_white(quality):
+    clipped = lamps(1) == 255
+    assert 1e-3 < clipped.mean() < 0.1
+    found, data = as_jpeg(lamps(1), quality=quality)
+    assert (data[clipped] < 255).mean() > 0.1
+    assert found.saturation_level == 246
+    assert (data[clipped] >= 246).mean() > 1.3 * (data[clipped] == 255).mean()
+    assert found.saturated_share == pytest.approx((data >= 246).mean())
+    assert as_jpeg(lamps(1), "png", quality)[0].saturation_level == 255
+
+
+def test_a_jpeg_that_is_bright_without_clipping_has_no_plateau():
+    bright = gaussian_filter(RNG.random((128, 128)), 2)
+    bright = 140 + 112 * (bright - bright.min()) / np.ptp(bright)
+    for added in (0, 3, 5):
+        found, _ = as_jpeg(np.clip(bright + added, 0, 255).astype(np.uint8))
+        assert found.saturation_level in (None, 255)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unblur.model.formats import LOSSY_FORMATS
 from unblur.model.image import ALPHA, Image
 from unblur.numerics.tone_curve import ToneCurve, decode_light, encode_light
-from unblur.numerics.value_summary import ValueSummary
+from unblur.numerics.value_summary import PLATEAU, ValueSummary
 
 Float = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -85,8 +86,9 @@ class Normalization:
         which exceeds 0 (decibels, magnitudes) is 0.
 
         Only integers have a saturation level that a sensor could have reached: white, or the
-        largest value where clipped light has gathered. "auto" masks saturated values while
-        their share lies within `SATURATED_SHARE`.
+        largest value where clipped light has gathered. A lossy compression spreads clipped light
+        below white; the level is `PLATEAU` then. "auto" masks saturated values while
+        the share of those at white lies within `SATURATED_SHARE`.
         """
         alpha = image.channels.index(ALPHA) if ALPHA in image.channels else None
         absent: dict[str, Any] = {"nodata": image.nodata, "alpha": alpha}
@@ -106,6 +108,9 @@ class Normalization:
         if not share and values.is_clipped_below_white:
             share, level = values.at_top / values.count, values.high
         is_masked = saturated == "mask" or (saturated == "auto" and low <= share <= high)
+        is_lossy = image.metadata.get("format") in LOSSY_FORMATS
+        if share and is_lossy and values.is_plateau(image.white):
+            share, level = share + values.plateau, float(np.ceil(PLATEAU * image.white))
         return cls(black, white, image.dtype, level if is_masked else None, share, **absent)
 
     @property

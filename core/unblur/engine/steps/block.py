@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unblur.engine.intake.constant_frame import Content, frame_mask
 from unblur.engine.intake.image_statistics import Block, ImageStatistics, Light
 from unblur.engine.intake.normalization import (
     Flags,
@@ -70,6 +71,8 @@ class BlockProcessor:
         Device, seed, and given noise.
     statistics : ImageStatistics, optional
         Noise and contrast of the whole image.
+    content : (slice, slice), optional
+        Rows and columns of the image within a frame of one value, which is no data and is kept.
     """
 
     stages: tuple[Stage, ...]
@@ -79,6 +82,7 @@ class BlockProcessor:
     colours: Any
     context: Context
     statistics: ImageStatistics | None = None
+    content: Content | None = None
 
     def silent(self) -> BlockProcessor:
         """Return the processor whose steps report no progress, for one tile among many."""
@@ -93,28 +97,36 @@ class BlockProcessor:
         """Return the processor for another device."""
         return replace(self, context=self.context.with_(device=device))
 
-    def read(self, block: Array, unreadable: Flags | None = None) -> Block:
+    def read(
+        self, block: Array, unreadable: Flags | None = None, origin: tuple[int, int] = (0, 0)
+    ) -> Block:
         """Return a block (C, *spatial) with white = 1, and the pixels valid in all channels.
 
         A channel without any valid pixel does not count.
         """
-        values, valid, _ = self.tensors(block, unreadable)
+        values, valid, _ = self.tensors(block, unreadable, origin)
         return values, joint_mask(valid, values)
 
+    def frame(self, block: Array, origin: tuple[int, int]) -> Flags | None:
+        """Return which pixels (Y, X) of a block lie on the frame, `None` if none does."""
+        return None if self.content is None else frame_mask(self.content, block.shape, origin)
+
     def tensors(
-        self, block: Array, unreadable: Flags | None = None
+        self, block: Array, unreadable: Flags | None = None, origin: tuple[int, int] = (0, 0)
     ) -> tuple[torch.Tensor, torch.Tensor | None, Flags | None]:
         """Return a block (C, *spatial) with white = 1, its valid values, and its missing ones.
 
         Missing values are filled with the nearest valid one, for stages that read masked pixels.
-        `unreadable` (*spatial) marks pixels that could not be read. The mask of valid values has
-        the shape of the block.
+        `unreadable` (*spatial) marks pixels that could not be read. `origin` is the row and column
+        of the block's first pixel in the image. The mask of valid values has the shape of the
+        block.
         """
         colours = block[self.colours]
         missing = self.normalization.missing(block, self.colours)
-        if unreadable is not None:
-            missing = unreadable | (False if missing is None else missing)
-            missing = np.broadcast_to(missing, colours.shape)
+        for more in (unreadable, self.frame(block, origin)):
+            if more is not None:
+                missing = more | (False if missing is None else missing)
+                missing = np.broadcast_to(missing, colours.shape)
         valid = self.normalization.valid(colours, missing)
         unit = self.normalization.normalize(colours)
         if missing is not None:
@@ -153,8 +165,11 @@ class BlockProcessor:
         parts = _parts(crop, block.shape[1:], halos) if crop else []
         inside = (slice(None), *(crop or (slice(None),) * (block.ndim - 1)))
         values = block[inside].copy()
-        blurred, valid, missing = self.tensors(block, unreadable)
+        frame = self.frame(block, origin)
+        blurred, valid, missing = self.tensors(block, unreadable, origin)
+        kept = None if frame is None else np.broadcast_to(frame, blurred.shape)
         count = 0 if missing is None else int(missing[inside].sum())
+        count -= 0 if kept is None else int(kept[inside].sum())
         if missing is not None and missing.all():
             return BlockResult(values, StepResult(blurred), count)
         result = run_steps(
@@ -180,8 +195,12 @@ class BlockProcessor:
         if missing is not None and gaps is not None:
             if self.nonfinite == "fill":  # a channel without any value has nothing to be filled by
                 axes = tuple(range(1, missing.ndim))
-                gaps = gaps & missing.all(axis=axes, keepdims=True)
-            made[gaps] = _kept_values(block[self.colours][inside], gaps, unreadable)
+                empty = missing.all(axis=axes, keepdims=True)
+                gaps = gaps & (empty if kept is None else empty | kept[inside])
+            made[gaps] = block[self.colours][inside][gaps]
+            if unreadable is not None:
+                lost = gaps & np.broadcast_to(unreadable, missing.shape)[inside]
+                made[lost] = np.nan if block.dtype.kind == "f" else 0
         values[self.colours] = made
         result.image = blurred[:0]
         return BlockResult(values, result, count, light)
@@ -303,10 +322,3 @@ def needs_calibration(stage: Stage) -> bool:
         if isinstance(stage, kind):
             return type(stage).calibrate is not kind.calibrate
     return False
-
-
-def _kept_values(block: Array, gaps: Flags, unreadable: Flags | None) -> Any:
-    """Return the values of gaps that are kept: the input's, or NaN (0) if it is unreadable."""
-    if unreadable is None:
-        return block[gaps]
-    return np.nan if block.dtype.kind == "f" else 0
