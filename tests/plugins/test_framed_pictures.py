@@ -8,11 +8,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 import unblur
-from unblur.engine.intake.constant_frame import frame_mask
 from unblur.engine.job import DeblurJob, as_pipeline
 from unblur.engine.tiles.tiling import blocks_or_windows
 from unblur.model.context import Context
 from unblur.model.image import Image
+from unblur.numerics.constant_frame import frame_mask
 
 RNG = np.random.default_rng(4)
 INSIDE = slice(20, 76), slice(0, 90)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from unblur.engine.intake.built_pipeline import BuiltPipeline
-from unblur.engine.intake.constant_frame import describe_frame, find_content
 from unblur.engine.intake.image_statistics import Block, ImageStatistics
 from unblur.engine.intake.normalization import Nonfinite, Normalization, Saturated
 from unblur.engine.steps.block import BlockProcessor
@@ -28,6 +27,7 @@ from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Stage
 from unblur.model.tone_curve_choice import choose_tone_curve
+from unblur.numerics.constant_frame import describe_frame, find_content
 from unblur.numerics.psf.image_fit import fit_psf
 from unblur.numerics.tone_curve import ToneCurve, decoding_slope, stored_values
 from unblur.numerics.value_summary import ValueSummary

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unblur.engine.intake.constant_frame import Content, frame_mask
 from unblur.engine.intake.image_statistics import Block, ImageStatistics, Light
 from unblur.engine.intake.normalization import (
     Flags,
@@ -24,6 +23,7 @@ from unblur.model.context import Context
 from unblur.model.kernel import KernelField
 from unblur.model.stages import Deconvolver, Postprocessor, Stage
 from unblur.numerics.channel_masks import joint_mask
+from unblur.numerics.constant_frame import Content, frame_mask
 from unblur.numerics.inpaint import fill_nearest
 
 Array = NDArray[Any]

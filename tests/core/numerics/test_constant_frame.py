@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from unblur.engine.intake.constant_frame import describe_frame, find_content, frame_mask
 from unblur.model.image import Image
+from unblur.numerics.constant_frame import describe_frame, find_content, frame_mask
 
 RNG = np.random.default_rng(4)
 INSIDE = slice(20, 76), slice(0, 90)
