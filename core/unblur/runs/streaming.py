@@ -147,6 +147,7 @@ def describe_job(job: DeblurJob) -> dict[str, Any]:
             {
                 "nonfinite": job.processor.nonfinite,
                 "saturation_level": normalization.saturation_level,
+                "tone_curve": normalization.tone_curve,
             },
         ],
         "the tiles": job.pipeline.tiles.model_dump(mode="json"),
