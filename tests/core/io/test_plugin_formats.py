@@ -16,22 +16,22 @@ RNG = np.random.default_rng(17)
 IMAGE = Image(RNG.integers(0, 255, (40, 50), dtype=np.uint8), "YX")
 
 
-class PgmReader(Reader):
+class PcxReader(Reader):
     """A format that a plugin might add."""
 
-    name = "pgm"
-    suffixes = (".pgm",)
+    name = "pcx"
+    suffixes = (".pcx",)
 
     def read(self, path, *, axes=None, lazy=False):
         with PIL.Image.open(path) as picture:
             return Image(np.array(picture), "YX", source=str(path))
 
 
-class PgmWriter(Writer):
+class PcxWriter(Writer):
     """The same, for writing."""
 
-    name = "pgm"
-    suffixes = (".pgm",)
+    name = "pcx"
+    suffixes = (".pcx",)
 
     def write(self, image, path):
         PIL.Image.fromarray(image.data).save(path)
@@ -49,19 +49,19 @@ def use_registry(monkeypatch):
 
 
 def test_plugins_add_formats(tmp_path, use_registry):
-    use_registry(readers={"pgm": PgmReader}, writers={"pgm": PgmWriter})
-    write_image(IMAGE, tmp_path / "a.pgm")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").data, IMAGE.data)
-    (tmp_path / "b.pgm").write_bytes(b"P5 nothing")
-    with pytest.raises(ImageError, match=r"b\.pgm cannot be read as PGM"):
-        read_image(tmp_path / "b.pgm")
-    store = writing_module.create_store(tmp_path / ".c.pgm", IMAGE)
+    use_registry(readers={"pcx": PcxReader}, writers={"pcx": PcxWriter})
+    write_image(IMAGE, tmp_path / "a.pcx")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pcx").data, IMAGE.data)
+    (tmp_path / "b.pcx").write_bytes(b"nothing")
+    with pytest.raises(ImageError, match=r"b\.pcx cannot be read as PCX"):
+        read_image(tmp_path / "b.pcx")
+    store = writing_module.create_store(tmp_path / ".c.pcx", IMAGE)
     store.write((slice(0, 40), slice(0, 50)), IMAGE.data)
     with pytest.raises(AttributeError):  # this writer wants numpy, and dask is what it gets
         store.finish()
 
 
-class Volume(PgmReader):
+class Volume(PcxReader):
     """A format whose suffix has two dots, and whose files hold several images."""
 
     name = "volume"
@@ -74,15 +74,15 @@ class Volume(PgmReader):
 
 
 def test_a_format_of_a_plugin_may_have_parts_and_a_suffix_of_two_dots(tmp_path, use_registry):
-    use_registry(readers={"volume": Volume, "pgm": PgmReader})
+    use_registry(readers={"volume": Volume, "pcx": PcxReader})
     file = tmp_path / "a.b.VOL.gz"
     file.write_bytes(b"volume")
     np.testing.assert_array_equal(read_image(f"{file}[1]").data, IMAGE.data + 1)
     assert partial_path(file).name == ".a.b.partial.VOL.gz"
     assert suffix_of(tmp_path / "a.b.gz") == ".gz"
-    (tmp_path / "a.pgm").write_bytes(b"P5 nothing")
+    (tmp_path / "a.pcx").write_bytes(b"nothing")
     with pytest.raises(ImageError, match="holds a single image; leave out"):
-        read_image(tmp_path / "a.pgm[1]")
+        read_image(tmp_path / "a.pcx[1]")
 
 
 def test_an_unknown_format_names_the_plugins_that_failed_to_load(tmp_path, use_registry):
