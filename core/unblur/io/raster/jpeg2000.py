@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from unblur.errors import ImageError
 from unblur.io.axes import CMYK_CHANNELS, COLOURS
 from unblur.io.files import file_type
 from unblur.io.lazy_pixels import check_fits_memory
-from unblur.io.raster.boxes import split_boxes
+from unblur.io.raster.boxes import Box, split_boxes
 from unblur.io.raster.samples import check_bomb, from_samples
 from unblur.model.formats import Reader
 from unblur.model.image import Image, bit_depth_white
@@ -114,8 +115,12 @@ def _check_supported(found: _Found, depths: list[tuple[int, bool, int, int]], pa
 
 
 def _unpacked(data: bytes) -> _Found:
+    """Return what the boxes state.
+
+    What follows the image need not be boxes: imagecodecs 2024.6 leaves a remainder there.
+    """
     found = _Found()
-    for kind, content in split_boxes(data):
+    for kind, content in _boxes_with_remainder(data, found):
         if kind == b"jp2h":
             for inner, part in split_boxes(content):
                 _take_header(inner, part, found)
@@ -126,6 +131,15 @@ def _unpacked(data: bytes) -> _Found:
     if not found.codestream.startswith(_START):
         raise ValueError("it has no codestream")
     return found
+
+
+def _boxes_with_remainder(data: bytes, found: _Found) -> Iterator[Box]:
+    """Yield boxes; once the codestream is found, what is no box ends them."""
+    try:
+        yield from split_boxes(data)
+    except ValueError:
+        if not found.codestream:
+            raise
 
 
 def _take_header(kind: bytes, content: bytes, found: _Found) -> None:

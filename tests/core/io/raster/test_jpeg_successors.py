@@ -55,7 +55,8 @@ def test_the_bit_depth_of_jpeg2000_is_kept(tmp_path, samples, bits):
     np.testing.assert_array_equal(image.data, as_image(values))
     assert (image.white, image.dtype) == (2**bits - 1, values.dtype)
     check_png_again(image, tmp_path)
-    (tmp_path / "a.j2k").write_bytes(dict(split_boxes(raw))[b"jp2c"])
+    codestream = next(content for kind, content in split_boxes(raw) if kind == b"jp2c")
+    (tmp_path / "a.j2k").write_bytes(codestream)
     np.testing.assert_array_equal(read_image(tmp_path / "a.j2k").data, image.data)
 
 
@@ -78,6 +79,8 @@ def with_header_boxes(raw, *extra, profile=None):
                 inner.append(box(b"colr", b"\2\0\0" + profile))
             content = b"".join(inner) + b"".join(extra)
         parts.append(box(kind, content))
+        if kind == b"jp2c":  # imagecodecs 2024.6 leaves a remainder behind it
+            break
     return b"".join(parts)
 
 
@@ -94,6 +97,13 @@ def test_jpeg2000_keeps_profile_exif_and_resolution(tmp_path):
     write_image(image, tmp_path / "b.png")
     with PIL.Image.open(tmp_path / "b.png") as found:
         assert (found.getexif()[0x0112], found.info["icc_profile"]) == (6, ICC)
+
+
+def test_a_remainder_behind_a_jpeg2000_image_is_left_out(tmp_path):
+    values = pixels(3)
+    raw = imagecodecs.jpeg2k_encode(values, level=0, codecformat="JP2")
+    (tmp_path / "a.jp2").write_bytes(raw + b"\x00\x01remainder")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jp2").data, as_image(values))
 
 
 def test_bands_of_jpeg2000_are_no_alpha(tmp_path):
@@ -141,6 +151,8 @@ def jpegxl(values, bits, **options):
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
 @pytest.mark.parametrize("samples", [1, 2, 3, 4])
 def test_the_bit_depth_of_jpegxl_is_kept(tmp_path, samples, bits):
+    if bits in (10, 12) and imagecodecs.__version__ < "2025":
+        pytest.skip("imagecodecs 2024.6 writes 16 bits whatever it is asked for")
     values = pixels(samples, bits)
     for is_boxed in (False, True):
         (tmp_path / "a.jxl").write_bytes(jpegxl(values, bits, usecontainer=is_boxed))
