@@ -31,6 +31,10 @@ CONTENT_SHARE = 0.25
 """Smallest share of an image within its frame, dimensionless. A small picture on an even ground is
 an object there."""
 
+MAX_PIXELS = 2**26
+"""Largest number of pixels of a plane whose border is read to find a frame, a count. Of a larger
+image that is stored in chunks the border alone is much to decode."""
+
 LOSSY_SHARE = 0.04
 """Largest deviation of a frame from one value in files of lossy compression, white = 1."""
 
@@ -41,7 +45,8 @@ def find_content(image: Image) -> Content | None:
     """Return rows and columns within a frame of one value, `None` where there is no frame.
 
     A side belongs to a frame if its lines have one value in each channel, and the picture begins
-    behind them with a step. Stacks have none: their planes may be moved one by one.
+    behind them with a step. Stacks have none: their planes may be moved one by one. Images of more
+    than `MAX_PIXELS` are not searched.
 
     Example
     -------
@@ -51,7 +56,8 @@ def find_content(image: Image) -> Content | None:
     (slice(4, 20, None), slice(0, 30, None))
     """
     rows, columns = image.extent("Y"), image.extent("X")
-    if image.extent("T") * image.extent("Z") > 1 or min(rows, columns) < 4:
+    is_stack = image.extent("T") * image.extent("Z") > 1
+    if is_stack or min(rows, columns) < 4 or rows * columns > MAX_PIXELS:
         return None
     tolerance = LOSSY_SHARE * image.white if image.metadata.get("format") in LOSSY_FORMATS else 0.0
     smallest = max(tolerance, ROUNDED_STEP if image.dtype.kind in "ui" else 0.0)

@@ -96,8 +96,8 @@ def tile_radius(
 
     Example
     -------
-    >>> from unblur.numerics.synthesis import gaussian_kernel
-    >>> kernel = gaussian_kernel(2.0, 15)
+    >>> from unblur.numerics.synthesis import motion_kernel
+    >>> kernel = motion_kernel(15, 30)
     >>> tile_radius(kernel, 1e-2, 0.05, 0.5, 1e-3) < tile_radius(kernel, 1e-3, 0.01, 0.5, 1e-3)
     True
     """

@@ -90,6 +90,15 @@ def test_a_stack_has_no_frame():
     assert find_content(Image(np.stack([framed(scene())] * 2), "TYX")) is None
 
 
+def test_a_vast_image_is_not_read():
+    def refuse(block):
+        raise AssertionError("a chunk was read")
+
+    zeros = da.zeros((2**14, 2**13), chunks=1024, dtype=np.uint8)
+    vast = zeros.map_blocks(refuse, dtype=np.uint8, meta=np.zeros((0, 0), np.uint8))
+    assert find_content(Image(vast, "YX", white=255.0)) is None
+
+
 def test_the_mask_of_a_block_is_that_of_its_place():
     whole = frame_mask(INSIDE, (96, 90), (0, 0))
     assert whole.sum() == 40 * 90
