@@ -76,7 +76,7 @@ def make_cases(photos: Path, count: int, folder: Path) -> None:
     for number in range(count):
         file = folder / f"{number:05d}.pt"
         if file.exists():
-            stored = torch.load(file)
+            stored = torch.load(file, weights_only=True)
             others += [row["kernel"].float() for row in stored if row["kind"] == "search"]
         else:
             rows = list(_kernels_of_case(files, FIRST_SEED + number, others))

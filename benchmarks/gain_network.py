@@ -181,7 +181,11 @@ def main() -> None:
     if options.verb == "cases":
         make_cases(options.photos, options.count, options.folder)
         return
-    rows = [row for file in sorted(options.folder.glob("*.pt")) for row in torch.load(file)]
+    rows = [
+        row
+        for file in sorted(options.folder.glob("*.pt"))
+        for row in torch.load(file, weights_only=True)
+    ]
     photos = len({row["photo"] for row in rows})
     remark = (
         f"{len(rows)} kernels on {photos} photographs, of which {FOLDS} parts were held out in "

@@ -21,7 +21,7 @@ from unblur.engine.tiles.region_reader import RegionReader, readable_blocks
 from unblur.engine.tiles.tiling import Tile, blocks_or_windows
 from unblur.errors import UsageError
 from unblur.model.block_layout import Layout
-from unblur.model.context import Context, Progress
+from unblur.model.context import Context, Progress, ToneCurve
 from unblur.model.detector import stated_detector
 from unblur.model.image import SAMPLE_BLOCKS, Image, check_deblurrable
 from unblur.model.kernel import KernelField
@@ -29,7 +29,7 @@ from unblur.model.stages import Stage
 from unblur.model.tone_curve_choice import choose_tone_curve
 from unblur.numerics.constant_frame import describe_frame, find_content
 from unblur.numerics.psf.image_fit import fit_psf
-from unblur.numerics.tone_curve import ToneCurve, decoding_slope, stored_values
+from unblur.numerics.tone_curve import decoding_slope, stored_values
 from unblur.numerics.value_summary import ValueSummary
 from unblur.pipeline import Pipeline
 
@@ -164,9 +164,14 @@ class DeblurJob:
             **stated_detector(image),
         )
         processor = BlockProcessor(
-            built.stages, field, normalization, nonfinite, layout.channels, context
+            built.stages,
+            field,
+            normalization,
+            nonfinite,
+            layout.channels,
+            context,
+            content=content,
         )
-        processor = replace(processor, content=content)
         job = cls(
             image,
             built.pipeline,

@@ -7,12 +7,13 @@ from typing import Literal
 
 from unblur.model.context import ToneCurve
 from unblur.model.image import ALPHA, Image
+from unblur.model.units import symbol
 
 COLOURS = 3
 """Number of colour channels of a colour photograph."""
 
-INSTRUMENT_UNITS = ("µm", "um", "micron", "nm", "pm", "Å", "arcsec", "deg")
-"""Units of pixel sizes that microscopes and telescopes state."""
+INSTRUMENT_UNITS = ("µm", "nm", "pm", "Å", "mas", "arcsec", "arcmin", "deg")
+"""Symbols of the units of pixel sizes that microscopes and telescopes state."""
 
 CURVE_TAGS = (b"rTRC", b"gTRC", b"kTRC")
 """Tags of an ICC profile that hold a curve, of red, green or grey."""
@@ -31,7 +32,7 @@ def choose_tone_curve(stated: Literal["none", "srgb", "auto"], image: Image) -> 
     is_photograph = image.dtype.str[1:] == "u1" or (
         image.dtype.str[1:] == "u2" and len(colours) == COLOURS
     )
-    by_instrument = any(image.units.get(axis) in INSTRUMENT_UNITS for axis in "YX")
+    by_instrument = any(symbol(image.units.get(axis, "")) in INSTRUMENT_UNITS for axis in "YX")
     if not is_photograph or by_instrument or image.extent("Z") > 1:
         return "none"
     return "none" if is_linear_profile(image.metadata.get("icc")) else "srgb"

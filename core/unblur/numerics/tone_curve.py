@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unblur.model.context import ToneCurve
-
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ToneCurve", "decode_light", "decoding_slope", "encode_light", "stored_values"]
+    from unblur.model.context import ToneCurve
 
 LINEAR_SLOPE = 12.92
 """Slope of the straight part of the curve of sRGB, near black, dimensionless."""

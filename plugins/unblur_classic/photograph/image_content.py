@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unblur.model.context import Context
+from unblur.model.context import Context, ToneCurve
 from unblur.numerics.colour import to_luma
 from unblur.numerics.pyramid import shrink_image
-from unblur.numerics.tone_curve import ToneCurve, stored_values
+from unblur.numerics.tone_curve import stored_values
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.kernel_search import FoundKernel

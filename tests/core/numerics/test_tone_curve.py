@@ -33,7 +33,7 @@ def test_the_slope_is_the_derivative(value):
     assert decoding_slope(value) == pytest.approx(float(np.diff(pair)[0]) / 2e-6, rel=1e-5)
 
 
-def test_tensors_and_arrays_are_stored_alike():
+def test_tensors_are_stored_as_arrays_are():
     light = torch.linspace(-0.1, 2, 101, dtype=torch.float64)
     np.testing.assert_allclose(stored_values(light, "srgb"), encode_light(light.numpy()))
     assert stored_values(light, "none") is light

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unblur.model.context import ToneCurve
 from unblur.model.formats import LOSSY_FORMATS
 from unblur.model.image import ALPHA, Image
-from unblur.numerics.tone_curve import ToneCurve, decode_light, encode_light
+from unblur.numerics.tone_curve import decode_light, encode_light
 from unblur.numerics.value_summary import PLATEAU, ValueSummary
 
 Float = NDArray[np.float32]
