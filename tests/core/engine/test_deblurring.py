@@ -217,8 +217,10 @@ def test_refusals(pipeline, box):
         deblur(np.ones((0, 9)), known, box)
     with pytest.raises(KernelError, match="larger than the image"):
         deblur(y, known, np.ones((17, 3)))
-    with pytest.raises(KernelError, match="no depth"):
+    with pytest.raises(KernelError, match=r"along Z, .* none \(axes YX\); .* in focus\.$"):
         deblur(y, known, np.ones((3, 3, 3)))
+    with pytest.raises(KernelError, match="if the 4 along T are planes, pass --axes ZYX"):
+        deblur(np.ones((4, 9, 9)), known, np.ones((3, 3, 3)), axes="TYX")
     with pytest.raises(KernelError, match="works in 2-D"):
         deblur(np.ones((4, 9, 9)), known, np.ones((3, 3, 3)), axes="ZYX")
     with pytest.raises(UsageError, match="axes"):

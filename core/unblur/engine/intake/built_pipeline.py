@@ -148,8 +148,10 @@ def spatial_axes(image: Image, stages: Sequence[Stage], psf: Kernel | None) -> i
     if psf is not None:
         if psf.ndim == 3 and not deep:
             raise KernelError(
-                f"{image.source}: the kernel is 3-D ({_size(psf.shape)}), but the image has no "
-                f"depth (axes {image.axes}); give a 2-D kernel, or name the axes with --axes ZYX."
+                f"{image.source}: the kernel is 3-D ({_size(psf.shape)}), which needs a stack with "
+                f"planes along Z, but the image has none (axes {image.axes}); give the whole "
+                "stack, or a 2-D kernel, e.g. the plane of this one that is in focus"
+                f"{_planes_hint(image)}."
             )
         for stage in stages:
             if isinstance(stage, Deconvolver) and psf.ndim not in stage.dimensions:
@@ -184,6 +186,18 @@ def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:
     if estimator is None or not any(isinstance(s, Deconvolver) for s in stages):
         return None
     return estimator.known_kernel()
+
+
+def _planes_hint(image: Image) -> str:
+    """Return how to say that an axis of times or channels has the planes, if it may have."""
+    named = str(image.metadata.get("file_axes") or image.axes)
+    unnamed = "T" if image.channels else "TC"
+    axis = next((a for a in unnamed if a in named and image.extent(a) > 1), None)
+    if axis is None or "Z" in named:
+        return ""
+    return f"; if the {image.extent(axis)} along {axis} are planes, pass --axes " + named.replace(
+        axis, "Z"
+    )
 
 
 def _size(shape: Sequence[int]) -> str:

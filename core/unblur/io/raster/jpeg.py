@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,18 @@ LONGEST = 65500
 """Longest side that the JPEG library can write, in pixels."""
 
 _EXIF = b"Exif\0\0"
+_NUMBER_OF_IMAGES = 0xB001
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 class JpegReader(Reader):
-    """Reads JPEG. Pixels are not rotated; the EXIF orientation is preserved as metadata."""
+    """Reads JPEG. Pixels are not rotated; the EXIF orientation is preserved as metadata.
+
+    Of several pictures in a file (MPO) the first is read, and a note names the number.
+    """
 
     name = "jpeg"
-    suffixes = _SUFFIXES
+    suffixes = (*_SUFFIXES, ".mpo")
 
     def read(self, path: Path, *, axes: str | None = None, lazy: bool = False) -> Image:
         """Return the image; `lazy` is ignored."""
@@ -65,6 +70,13 @@ class JpegReader(Reader):
             metadata["icc"] = info["icc_profile"]
         if info.get("exif"):
             metadata["exif"] = info["exif"].removeprefix(_EXIF)
+        count = _count_pictures(info.get("mp", b""))
+        if count > 1:
+            metadata["notes"] = (
+                f"{path} holds {count} pictures, of which this is the first; the others, such as "
+                "a second view, a preview or a map of brightness, are left out. To deblur one of "
+                "them, save it as a file, e.g. with `exiftool -b -MPImage2`.",
+            )
         return from_samples(values, axes, _density(info), metadata, str(path), names=names)
 
 
@@ -117,6 +129,21 @@ def _cmyk_image(samples: Any) -> Any:
 
     height, width = samples.shape[:2]
     return pil.frombytes("CMYK", (width, height), samples.tobytes())
+
+
+def _count_pictures(index: bytes) -> int:
+    """Return how many pictures an MPO states in its index (CIPA DC-007); 1 without an index."""
+    order = "<" if index.startswith(b"II") else ">"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", index, 4)
+        (entries,) = struct.unpack_from(f"{order}H", index, start)
+        for place in range(start + 2, start + 2 + 12 * entries, 12):
+            tag, _, _, value = struct.unpack_from(f"{order}HHII", index, place)
+            if tag == _NUMBER_OF_IMAGES:
+                return int(value)
+    except struct.error:
+        pass
+    return 1
 
 
 def _density(info: dict[str, Any]) -> tuple[float, float] | None:

@@ -52,7 +52,7 @@ class _PillowReader(Reader):
                 check_bomb(width, height, 4 * count, path.stat().st_size, str(path))
                 check_fits_memory((count, height, width, 4), np.dtype(np.uint8), path)
                 info = dict(picture.info)
-                values = self.values(picture) if count == 1 else _frames(picture, count)
+                values = self.values(picture) if count == 1 else read_frames(picture)
         except (SyntaxError, OSError, ValueError, EOFError) as error:
             raise ImageError(f"{path} is damaged: {error}; export it again.") from error
         metadata: dict[str, Any] = {"format": self.name}
@@ -119,9 +119,10 @@ class GifReader(_PillowReader):
         return _fewest_samples(np.array(picture.convert("RGBA")))
 
 
-def _frames(picture: ImageFile, count: int) -> NDArray[Any]:
+def read_frames(picture: ImageFile, first: int = 0) -> NDArray[Any]:
+    """Return the frames from `first` on, (T, H, W) or (T, H, W, samples), as they are shown."""
     frames = []
-    for number in range(count):
+    for number in range(first, getattr(picture, "n_frames", 1)):
         picture.seek(number)
         frames.append(np.array(picture.convert("RGBA")))
     return _fewest_samples(np.stack(frames))

@@ -13,6 +13,8 @@ import numpy as np
 from unblur.errors import ImageError
 from unblur.io.exif import exif_of
 from unblur.io.files import file_type
+from unblur.io.lazy_pixels import check_fits_memory
+from unblur.io.raster.pillow_formats import read_frames
 from unblur.io.raster.samples import (
     check_bomb,
     check_picture,
@@ -42,7 +44,10 @@ _HISTORY, _WHITE = b"History", b"White level"
 
 
 class PngReader(Reader):
-    """Reads PNG: palettes become colours, 1-bit images bool, 16-bit images uint16."""
+    """Reads PNG: palettes become colours, 1-bit images bool, 16-bit images uint16.
+
+    The frames of an animation of up to 8 bits are T.
+    """
 
     name = "png"
     suffixes = (".png",)
@@ -59,14 +64,13 @@ class PngReader(Reader):
         chunks = split_chunks(raw, path)
         width, height, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[0][1])
         frames = next((data for kind, data in chunks if kind == b"acTL"), b"")
-        if int.from_bytes(frames[:4], "big") > 1:
-            raise ImageError(
-                f"{path} holds an animation of {int.from_bytes(frames[:4], 'big')} pictures; save "
-                "one of them as PNG."
-            )
+        count = int.from_bytes(frames[:4], "big")
         pixel_bytes = _SAMPLES.get(colour, 1) * max(1, depth // 8)
         check_bomb(width, height, pixel_bytes, len(raw), str(path))
-        values = np.asarray(imagecodecs.png_decode(raw))
+        if count > 1:
+            values = _animation(raw, (count, height, width), depth, path)
+        else:
+            values = np.asarray(imagecodecs.png_decode(raw))
         if depth == 1 and colour == 0 and values.ndim == 2:
             values = values > 0
         found = {kind: data for kind, data in chunks if kind in (b"pHYs", b"iCCP", b"eXIf")}
@@ -86,8 +90,9 @@ class PngReader(Reader):
         if _HISTORY in texts:
             metadata["history"] = tuple(texts[_HISTORY].splitlines())
         white = float(texts.get(_WHITE, 0)) if values.dtype.kind == "u" else 0.0
+        density = _density(found.get(b"pHYs"))
         return from_samples(
-            values, axes, _density(found.get(b"pHYs")), metadata, str(path), white=white
+            values, axes, density, metadata, str(path), white=white, is_sequence=count > 1
         )
 
 
@@ -122,6 +127,36 @@ class PngWriter(Writer):
             kept.append(_text(_WHITE, f"{image.white:g}"))
         body = [c for c in rest if c[0] in (b"PLTE", b"tRNS", b"IDAT", b"IEND")]
         path.write_bytes(SIGNATURE + b"".join(_packed(c) for c in [head, *kept, *body]))
+
+
+def _animation(raw: bytes, shape: tuple[int, int, int], depth: int, path: Path) -> Any:
+    """Return the frames (T, H, W) or (T, H, W, samples); a picture shown in their place is none."""
+    from io import BytesIO
+
+    from PIL.PngImagePlugin import PngImageFile
+
+    count = shape[0]
+    if depth > 8:
+        raise ImageError(
+            f"{path} holds an animation of {count} pictures of {depth} bits, and animations of up "
+            "to 8 bits are read; save its pictures as PNG files, or as one TIFF."
+        )
+    # A frame takes 38 bytes or more: its control, its data, and their check sums.
+    if 38 * count > len(raw):
+        raise ImageError(f"{path} is damaged: it states {count} pictures; export it again.")
+    check_bomb(shape[2], shape[1], 4 * count, len(raw), str(path))
+    check_fits_memory((*shape, 4), np.dtype(np.uint8), path)
+    try:
+        with PngImageFile(BytesIO(raw)) as picture:
+            frames = read_frames(picture, first=int(bool(picture.default_image)))
+    except (SyntaxError, OSError, ValueError, EOFError) as error:
+        raise ImageError(f"{path} is damaged: {error}; export it again.") from error
+    if len(frames) != count:
+        raise ImageError(
+            f"{path} is damaged: it states {count} pictures and holds {len(frames)}; "
+            "export it again."
+        )
+    return frames
 
 
 def _straight(values: Any, image: Image) -> Any:

@@ -1,4 +1,6 @@
-"""GIF, and the frames of GIF and WebP, which are T."""
+"""GIF, and the frames of GIF, WebP and PNG, which are T."""
+
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -6,6 +8,7 @@ import pytest
 
 from unblur.errors import ImageError, OutputError
 from unblur.io import read_image, write_image
+from unblur.io.raster.png import SIGNATURE, split_chunks
 
 RNG = np.random.default_rng(6)
 PALETTE = RNG.integers(0, 256, (16, 3), dtype=np.uint8)
@@ -45,10 +48,10 @@ def test_grey_and_transparency_of_a_gif(tmp_path):
     np.testing.assert_array_equal(image.data[3] == 0, np.array(frame) == 3)
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_frames_are_times(tmp_path, suffix):
     frames = frames_of(3)
-    options = {} if suffix == "gif" else {"lossless": True}
+    options = {"lossless": True} if suffix == "webp" else {}
     first = frames[0] if suffix == "gif" else frames[0].convert("RGB")
     path = tmp_path / f"a.{suffix}"
     first.save(path, save_all=True, append_images=frames[1:], duration=40, **options)
@@ -57,7 +60,7 @@ def test_frames_are_times(tmp_path, suffix):
     np.testing.assert_array_equal(image.data, as_rgb(frames))
     assert image.pixel_size == {}  # how long a frame is shown is not when it was taken
     with pytest.raises(OutputError, match=r"3 along T; write \.tif"):
-        write_image(image, tmp_path / "b.png")
+        write_image(image, tmp_path / "c.png")
     np.testing.assert_array_equal(
         read_image(write_image(image, tmp_path / "b.tif")).data, image.data
     )
@@ -85,3 +88,29 @@ def test_what_is_wrong_with_a_gif_is_said(tmp_path, monkeypatch):
     path.write_bytes(whole[:6] + b"\xff\xff\xff\xff" + whole[10:])
     with pytest.raises(ImageError, match="like a decompression bomb"):
         read_image(path)
+
+
+def test_the_picture_in_place_of_an_animation_is_no_frame(tmp_path):
+    frames = [frame.convert("RGB") for frame in frames_of(3)]
+    options = {"save_all": True, "append_images": frames[1:], "default_image": True}
+    frames[0].save(tmp_path / "a.png", **options)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.data, as_rgb(frames[1:]))
+
+
+def test_what_is_wrong_with_an_animated_png_is_said(tmp_path):
+    deep = [PIL.Image.fromarray(RNG.integers(0, 9, (9, 13), dtype=np.uint16)) for _ in range(2)]
+    deep[0].save(tmp_path / "a.png", save_all=True, append_images=deep[1:])
+    with pytest.raises(ImageError, match=r"2 pictures of 16 bits, .* save its pictures as PNG"):
+        read_image(tmp_path / "a.png")
+    first, *others = frames_of(2)
+    first.save(tmp_path / "b.png", save_all=True, append_images=others)
+    chunks = split_chunks((tmp_path / "b.png").read_bytes(), tmp_path / "b.png")
+    for stated, words in ((3, "damaged"), (2**31, "states 2147483648 pictures")):
+        raw = SIGNATURE
+        for kind, data in chunks:
+            content = kind + (stated.to_bytes(4, "big") + data[4:] if kind == b"acTL" else data)
+            raw += len(data).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
+        (tmp_path / "b.png").write_bytes(raw)
+        with pytest.raises(ImageError, match=words):
+            read_image(tmp_path / "b.png")

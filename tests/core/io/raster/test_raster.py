@@ -271,8 +271,26 @@ def test_webp_that_is_cut_short_or_misnamed_is_refused(tmp_path):
         read_image(path)
 
 
-def test_an_animated_png_is_refused(tmp_path):
-    frames = [PIL.Image.fromarray(np.full((6, 8), level, np.uint8)) for level in (10, 200)]
-    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="an animation of 2 pictures; save one of them as PNG"):
-        read_image(tmp_path / "a.png")
+def test_further_pictures_of_a_jpeg_are_named(tmp_path):
+    first, second = (PIL.Image.fromarray(picture(16, 24, 3)) for _ in range(2))
+    for name in ("a.jpg", "a.mpo"):
+        first.save(tmp_path / name, "MPO", save_all=True, append_images=[second])
+        image = read_image(tmp_path / name)
+        (note,) = image.metadata["notes"]
+        assert f"{name} holds 2 pictures, of which this is the first" in note
+    first.save(tmp_path / "one.jpg")
+    assert "notes" not in read_image(tmp_path / "one.jpg").metadata
+    np.testing.assert_array_equal(image.data, read_image(tmp_path / "one.jpg").data)
+
+
+@pytest.mark.parametrize("kept", [4, 9, 12, 20])
+def test_a_damaged_index_of_pictures_is_no_index(tmp_path, kept):
+    first, second = (PIL.Image.fromarray(picture(16, 24)) for _ in range(2))
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
+    raw = (tmp_path / "a.jpg").read_bytes()
+    place = raw.index(b"MPF\0") + 4
+    size = int.from_bytes(raw[place - 6 : place - 4], "big") - 6
+    (tmp_path / "a.jpg").write_bytes(
+        raw[: place + kept] + b"\xff" * (size - kept) + raw[place + size :]
+    )
+    assert read_image(tmp_path / "a.jpg").data.shape == (16, 24)
