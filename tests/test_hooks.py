@@ -22,6 +22,7 @@ from markdown_for_tests import code_blocks, sections
 from unblur.cli import app
 from unblur.errors import ImageError, OutputError
 from unblur.io import create_store, partial_path, publish
+from unblur.model.stages import KIND_CLASSES
 from unblur.plugins import hookspecs, registry
 from unblur.testing import SyntheticScene, check_stage, gaussian, synthetic_scene
 
@@ -51,6 +52,19 @@ def test_a_hook_has_a_heading_with_its_signature_an_example_and_a_test(hook):
 
 def test_the_page_documents_no_other_hook():
     assert sorted(SECTIONS) == sorted(heading(hook) for hook in HOOKS)
+
+
+@pytest.mark.parametrize("cls", KIND_CLASSES.values())
+def test_the_page_lists_the_methods_that_a_kind_must_implement(cls):
+    needed = []
+    for name in cls.__abstractmethods__:
+        parameters = inspect.signature(getattr(cls, name)).parameters.values()
+        bare = (str(p.replace(annotation=p.empty)) for p in parameters)
+        needed.append(f"`{name}({', '.join(bare)})`")
+    (row,) = [
+        line for line in PAGE.read_text("utf-8").splitlines() if f"| `{cls.__name__}` |" in line
+    ]
+    assert sorted(row.split("|")[2].strip().replace(")`, `", ")`\n`").split("\n")) == sorted(needed)
 
 
 @pytest.fixture
