@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,12 @@ def info(
         found.append(_of_topic(name))
     if name in known.trainers:
         found.append(_of_trainer(known.trainers[name], known))
+    if not found and Path(name).exists():
+        raise UsageError(
+            f"{name} is a file, and `unblur info` describes stages, pipelines and models by name; "
+            f"see `unblur plan PIPELINE {name}` of an image, `unblur check {name}` of a pipeline "
+            f"file, `unblur psf check {name}` of a PSF."
+        )
     if not found:
         names = [other for _, other in known.stages] + [*known.pipelines, *known.trainers, *TOPICS]
         raise UsageError(unknown_name("stage, pipeline or model", name, set(names)))

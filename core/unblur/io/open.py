@@ -77,11 +77,22 @@ def read_image(
     except MemoryError:
         raise ImageError(f"{target} does not fit into memory; read it lazily.") from None
     except Exception as error:
-        found = file_type(file)
-        hint = f"it is {found}" if found else "the file may be damaged or cut short"
         raise ImageError(
-            f"{target} cannot be read as {reader.name.upper()} ({reason(error)}); {hint}."
+            f"{target} cannot be read as {reader.name.upper()} ({reason(error)}); "
+            f"{_advice(file, reader)}."
         ) from error
+
+
+def _advice(file: Path, reader: Reader) -> str:
+    """Return what to do with a file that its reader fails on: by the type it begins as."""
+    damaged = "the file may be damaged or cut short; copy or export it again"
+    found = file_type(file)
+    known = (reader.name, suffix_of(file).lstrip("."))
+    # Formats of plugins may be made of another, as DNG and LSM are of TIFF.
+    is_builtin = isinstance(reader, READERS)
+    if found is None or not is_builtin or any(name in found.lower() for name in known):
+        return damaged
+    return f"its content is {found}; rename it"
 
 
 def reader_for(path: Path) -> Reader:

@@ -72,6 +72,14 @@ def test_info_on_nothing_suggests(unblur):
     assert "did you mean 'wiener'?" in unblur("info", "winer", status=2).err
 
 
+def test_info_on_a_file_names_the_commands_for_files(unblur, tmp_path):
+    file = tmp_path / "a.tif"
+    file.touch()
+    said = " ".join(unblur("info", str(file), status=2).err.split())
+    assert f"{file} is a file" in said
+    assert "unblur plan PIPELINE" in said
+
+
 @pytest.mark.parametrize(
     ("field", "words"),
     [

@@ -47,6 +47,15 @@ def test_names_that_lead_nowhere(tmp_path):
         read_image(tmp_path / "a.png[1]")
 
 
+def test_what_to_do_with_a_file_that_its_reader_fails_on(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + b"\xff" * 50)
+    with pytest.raises(ImageError, match=r"cannot be read as TIFF .* may be damaged or cut short"):
+        read_image(tmp_path / "a.tif")
+    PIL.Image.new("L", (4, 4)).save(tmp_path / "b.tif", "PNG")
+    with pytest.raises(ImageError, match=r"TIFF .*; its content is a PNG file; rename it\.$"):
+        read_image(tmp_path / "b.tif")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_one_may_not_read(tmp_path):
     write_image(IMAGE, tmp_path / "a.tif")
