@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unblur.errors import ImageError, UnblurError
+from unblur.errors import ImageError, PluginError, UnblurError
 from unblur.io.files import FOREIGN, check_input, file_type, reason, split_part, suffix_of
 from unblur.io.fits.hdu import FitsReader
 from unblur.io.lazy_pixels import Lazy
@@ -71,7 +71,7 @@ def read_image(
     if part is not None and not reader.has_parts:
         raise ImageError(f"{file} holds a single image; leave out [{part}].")
     try:
-        return reader.read(target, axes=axes, lazy=lazy)  # type: ignore[arg-type]
+        return _checked(reader.read(target, axes=axes, lazy=lazy), reader)  # type: ignore[arg-type]
     except UnblurError:
         raise
     except MemoryError:
@@ -81,6 +81,21 @@ def read_image(
             f"{target} cannot be read as {reader.name.upper()} ({reason(error)}); "
             f"{_advice(file, reader)}."
         ) from error
+
+
+def _checked(image: object, reader: Reader) -> Image:
+    """Return what a reader returned; raise `PluginError` unless it is an image and its notes."""
+    if not isinstance(image, Image):
+        raise PluginError(
+            f"reader '{reader.name}' must return an unblur.Image, but returned "
+            f"{type(image).__name__}; this is a fault of the plugin."
+        )
+    if isinstance(image.metadata.get("notes"), str):
+        raise PluginError(
+            f"reader '{reader.name}' must state its notes as a tuple of sentences, but states one "
+            "str; this is a fault of the plugin."
+        )
+    return image
 
 
 def _advice(file: Path, reader: Reader) -> str:

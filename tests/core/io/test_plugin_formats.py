@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from unblur.errors import ImageError, OutputError
+from unblur.errors import ImageError, OutputError, PluginError
 from unblur.io import partial_path, read_image, split_part, write_image
 from unblur.io import save as writing_module
 from unblur.io.files import suffix_of
@@ -59,6 +59,25 @@ def test_plugins_add_formats(tmp_path, use_registry):
     store.write((slice(0, 40), slice(0, 50)), IMAGE.data)
     with pytest.raises(AttributeError):  # this writer wants numpy, and dask is what it gets
         store.finish()
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (None, "must return an unblur.Image, but returned NoneType"),
+        (IMAGE.data, "must return an unblur.Image, but returned ndarray"),
+        (Image(IMAGE.data, "YX", metadata={"notes": "one"}), "a tuple of sentences, but states"),
+    ],
+)
+def test_a_reader_that_returns_something_else_is_at_fault(tmp_path, use_registry, returned, words):
+    class Odd(PcxReader):
+        def read(self, path, *, axes=None, lazy=False):
+            return returned
+
+    use_registry(readers={"pcx": Odd})
+    (tmp_path / "a.pcx").write_bytes(b"something")
+    with pytest.raises(PluginError, match=f"reader 'pcx' .*{words}.*fault of the plugin"):
+        read_image(tmp_path / "a.pcx")
 
 
 class Volume(PcxReader):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
-from typing import Any
+from typing import Any, TypeVar
 
-from unblur.errors import ImageError, KernelError, UsageError
+from unblur.errors import ImageError, KernelError, PluginError, UsageError
 from unblur.model.block_layout import Layout
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.psf_input import as_field
-from unblur.model.stages import Deconvolver, KernelEstimator, Stage
+from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Stage
 from unblur.pipeline import RECOMMENDED, Pipeline
+
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +133,17 @@ def check_estimator_fits(stage: KernelEstimator, shape: Sequence[int]) -> None:
             f"kernel '{stage.name}' is asked for {size} pixels, but the image has "
             f"{_size(shape)}; set a smaller kernel.size or give a larger image."
         )
+
+
+def check_returned(made: object, expected: type[Returned], stage: Stage) -> Returned:
+    """Return `made`; raise `PluginError` unless it is of the type that the stage's kind returns."""
+    if not isinstance(made, expected):
+        what = "an Estimate, e.g. Estimate.of(kernel)" if expected is Estimate else "a torch tensor"
+        raise PluginError(
+            f"{stage.kind} '{stage.name}' must return {what}, but returned "
+            f"{type(made).__name__}; this is a fault of the plugin."
+        )
+    return made
 
 
 def spatial_axes(image: Image, stages: Sequence[Stage], psf: Kernel | None) -> int:

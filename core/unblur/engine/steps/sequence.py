@@ -10,7 +10,11 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from unblur.engine.intake.built_pipeline import check_estimator_fits, check_kernel_fits
+from unblur.engine.intake.built_pipeline import (
+    check_estimator_fits,
+    check_kernel_fits,
+    check_returned,
+)
 from unblur.engine.intake.image_statistics import ImageStatistics
 from unblur.errors import ImageError, UsageError
 from unblur.model.context import Context
@@ -134,7 +138,7 @@ def run_steps(
             mask = None
         elif isinstance(stage, Postprocessor):
             made = stage.process(result.image, blurred, result.kernel, pooled)
-            _accept(result, stage, made)
+            _accept(result, stage, check_returned(made, Tensor, stage))
         result.seconds.append(time.perf_counter() - began)
     return result
 
@@ -163,7 +167,8 @@ def _estimate(
             "all values of the image are equal, so its blur cannot be estimated; give the kernel "
             "(psf=... or --psf FILE) or another image."
         )
-    result.estimate = stage.estimate(result.image, context, mask)
+    found = stage.estimate(result.image, context, mask)
+    result.estimate = check_returned(found, Estimate, stage)
     result.warnings += [f"kernel '{stage.name}': {note}" for note in result.estimate.notes]
     if latent and result.estimate.latent is not None:
         _accept(result, stage, result.estimate.latent)
@@ -258,7 +263,7 @@ def _deblur_valid(
     """Deconvolve channels that share a mask; they stay as they are if no pixel is valid."""
     if mask is not None and not bool(mask.any()):
         return piece
-    return stage.deconvolve(piece, kernel, context, mask)
+    return check_returned(stage.deconvolve(piece, kernel, context, mask), Tensor, stage)
 
 
 def field_halo(stage: Deconvolver, field: KernelField, context: Context) -> tuple[int, ...]:
