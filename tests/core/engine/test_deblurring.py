@@ -202,6 +202,14 @@ def test_a_result_that_looks_wrong_is_said_so(pipeline, box, steps, words):
     assert np.isfinite(result.image).all()
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_a_large_offset_of_floats_takes_nothing_from_the_signal(pipeline, box, offset):
+    y = 2 * RNG.random((16, 20))
+    known = pipeline("deconvolve:sharpen")
+    moved = deblur(y + offset, known, box).image - offset
+    np.testing.assert_allclose(moved, deblur(y, known, box).image, atol=1e-5)
+
+
 def test_refusals(pipeline, box):
     y = RNG.random((16, 16)).astype(np.float32)
     known = pipeline("deconvolve:sharpen")

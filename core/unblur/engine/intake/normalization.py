@@ -32,6 +32,10 @@ picture, and masking it would leave most of the scene to the prior.
 """
 
 
+OFFSET_CONTRAST = 2**-12
+"""Range over maximum below which floats are deblurred without their offset, dimensionless: float32
+has 24 bits, of which half would be left."""
+
 STRIP_VALUES = 2**16
 """Number of values that are brought back to their type at a time, dimensionless: their float64 fit
 into the second-level cache."""
@@ -84,7 +88,9 @@ class Normalization:
         twice: a camera of 10 bits writes `uint16`, and methods whose weights expect contrasts
         near 1 would otherwise be given an almost black picture. Black is 0, or for values below
         0 (a background was subtracted) their lower end without outliers. White of floats none of
-        which exceeds 0 (decibels, magnitudes) is 0.
+        which exceeds 0 (decibels, magnitudes) is 0. Floats whose range is so small beside their
+        offset that float32 would round it away (`OFFSET_CONTRAST`) have black at their lower end
+        and white at their maximum.
 
         Only integers have a saturation level that a sensor could have reached: white, or the
         largest value where clipped light has gathered. A lossy compression spreads clipped light
@@ -102,6 +108,8 @@ class Normalization:
         black = min(values.lower_end, 0.0)
         if top <= 0 and black < 0 and image.dtype.kind == "f":
             white = 0.0
+        if image.dtype.kind == "f" and 0 < top - values.lower_end < OFFSET_CONTRAST * top:
+            black, white, absent["has_negatives"] = values.lower_end, top, True
         if image.dtype.kind not in "ui":
             return cls(black, white, image.dtype, **absent)
         low, high = SATURATED_SHARE
