@@ -112,6 +112,11 @@ class BlindCase:
     half: Half
     load: Callable[[], Pair]
 
+    @property
+    def tone_curve(self) -> Literal["none", "srgb"]:
+        """Return the curve to undo: sRGB's where a camera's was applied, none otherwise."""
+        return "srgb" if self.category == "tone-curve" else "none"
+
 
 def load_cases(name: str, data: Path, half: Half | None = None) -> list[BlindCase]:
     """Return the cases of a set, of one half or of both.

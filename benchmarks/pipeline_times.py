@@ -3,14 +3,15 @@
     OMP_NUM_THREADS=1 python benchmarks/pipeline_times.py
     OMP_NUM_THREADS=1 python benchmarks/pipeline_times.py photograph large-photograph stack
 
-A free colour photograph of a megapixel is blurred by the motion of a shaken camera, given noise and
-stored as PNG. `large-photograph` and `large-map-hyper-laplacian` run these pipelines on 12
-megapixels in colour, twelve photographs side by side, blurred by one larger kernel. `stars` is
-a float FITS frame of a megapixel for `points-richardson-lucy`, `stack` a 16-bit TIFF of
-32 x 256 x 256 voxels for `richardson-lucy` with its PSF. Each pipeline is a process of its own,
-`unblur run`, and the time is the processor time of the whole command on one thread, with loading,
-reading and writing; beside many other processes, which share the caches, it is up to 1.7 times as
-long. Pipelines without an estimator get the true kernel. The memory is the highest of the process.
+A free colour photograph of a megapixel is blurred as light by the motion of a shaken camera, given
+noise and stored as PNG, through the tone curve of sRGB. `large-photograph` and `large-map-hyper-
+laplacian` run these pipelines on 12 megapixels in colour, twelve photographs side by side, blurred
+by one larger kernel. `stars` is a float FITS frame of a megapixel for `points-richardson-lucy`,
+`stack` a 16-bit TIFF of 32 x 256 x 256 voxels for `richardson-lucy` with its PSF. Each pipeline is
+a process of its own, `unblur run`, and the time is the processor time of the whole command on one
+thread, with loading, reading and writing; beside many other processes, which share the caches, it
+is up to 1.7 times as long. Pipelines without an estimator get the true kernel. The memory is the
+highest of the process.
 
 Results: `results/pipeline-times`; the rows of other pipelines stay as they were last measured.
 """
@@ -36,6 +37,7 @@ from unblur import Image, write_image
 from unblur.io import write_kernel
 from unblur.model.kernel import Kernel
 from unblur.numerics.synthesis import add_gaussian_noise, blur_image, gaussian_kernel, shake_kernel
+from unblur.numerics.tone_curve import decode_light, encode_light
 from unblur.testing.star_fields import star_field
 
 PHOTO = Path("../shared/data/photos/lomiri_picosdeeuropa.jpg")
@@ -123,9 +125,10 @@ def write_blurred(values: NDArray[np.float32], size: int, path: Path) -> None:
     """Write an image (H, W, 3) blurred by the motion of a camera, and the kernel beside it."""
     generator = torch.Generator().manual_seed(0)
     kernel = shake_kernel(size, generator)
-    scene = torch.from_numpy(values).permute(2, 0, 1)
-    blurred = add_gaussian_noise(blur_image(scene, kernel), NOISE, generator).clamp(0, 1)
-    stored = (255 * blurred).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    light = torch.from_numpy(decode_light(values)).permute(2, 0, 1)
+    blurred = torch.from_numpy(encode_light(blur_image(light, kernel).numpy()))
+    noisy = add_gaussian_noise(blurred, NOISE, generator).clamp(0, 1)
+    stored = (255 * noisy).round().to(torch.uint8).permute(1, 2, 0).numpy()
     PillowImage.fromarray(stored).save(path)
     write_kernel(kernel, path.with_name(f"{path.stem}-psf.tif"))
 
