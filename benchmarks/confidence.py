@@ -102,9 +102,10 @@ def write_results(cases: Sequence[Any]) -> None:
                 rows.append({"use": use, "set": name, **counts})
     remark = (
         "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
-        "The weights were fitted to 65 of the cases `fit`, the measures chosen with `choice` too. "
+        "The weights were fitted to the cases `fit`, the measures chosen with `choice` too. "
         f"{sum('measured_by' in c for c in cases)} of the {len(cases)} cases were measured by this "
-        "script, the others are the results of blind.py."
+        "script, the others are the results of blind.py; images blurred as light were deblurred as "
+        "light."
     )
     write_table(NAME, "Calibration of the confidence", rows, remark, "number of the case", cases)
 

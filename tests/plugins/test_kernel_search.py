@@ -234,7 +234,7 @@ def test_a_larger_kernel_is_chosen_only_for_a_much_sparser_image(monkeypatch, sh
     difference = gain * candidates.EXTENT_WEIGHT * np.log(27 / 9)
     sparsities = {31: -0.3 - difference, 13: -0.3}
     monkeypatch.setattr(
-        candidates, "relative_sparsity", lambda given, kernel: sparsities[kernel.shape[-1]]
+        candidates, "measure_restored", lambda given, kernel: (sparsities[kernel.shape[-1]], 0.0)
     )
     both = replace(found, alternative=replace(found, agreement=0.0))
     best = best_candidate(both, given, lambda f: kernels[f is not both])
@@ -257,7 +257,7 @@ def test_of_like_kernels_the_one_of_the_sparser_image_is_chosen_whatever_its_ext
     _, given, found = shaken
     kernels = [torch.ones(n, n) for n in (29, 27)]
     monkeypatch.setattr(
-        candidates, "relative_sparsity", lambda given, kernel: -0.001 * kernel.shape[-1]
+        candidates, "measure_restored", lambda given, kernel: (-0.001 * kernel.shape[-1], 0.0)
     )
     both = replace(found, alternative=replace(found, agreement=0.0))
     best = best_candidate(both, given, lambda f: kernels[f is not both])

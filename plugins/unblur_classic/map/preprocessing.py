@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
@@ -27,12 +28,15 @@ class EstimationInput:
         Standard deviation of the noise in `y`.
     gain : float
         Factor by which the luma was scaled, dimensionless.
+    black : float
+        The value of no light in `y`: 0, or minus infinity where the image has negative values.
     """
 
     y: Tensor
     valid: Tensor
     noise: float
     gain: float = 1.0
+    black: float = 0.0
 
 
 def preprocess(
@@ -62,7 +66,10 @@ def preprocess(
     gain = gain_of(luma, valid)
     noise = context.noise if context.noise is not None else estimate_noise(luma[None], mask)
     # Rounded, so that last bits, in which the threads of others may differ, do not matter.
-    return EstimationInput(gain * fill(luma, valid), valid, float(f"{gain * noise:.3g}"), gain)
+    level = float(f"{gain * noise:.3g}")
+    has_black = context.value_range[0] >= 0 and float(luma.min()) >= 0
+    y = gain * fill(luma, valid)
+    return EstimationInput(y, valid, level, gain, 0.0 if has_black else -inf)
 
 
 def gain_of(luma: Tensor, valid: Tensor) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 from torch import Tensor
 
@@ -16,6 +17,14 @@ from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 
 EXPONENT = 0.5
 """Exponent of the prior with which images are restored to be scored, dimensionless."""
+NEGATIVE_ALLOWANCE = 0.03
+"""Negative light up to which a restored image is not scored by it, in units of the blurred image's
+contrast. True kernels leave some, where the scene is dark and the kernel large."""
+NEGATIVE_WEIGHT = 10.0
+"""Weight of further negative light in the logarithm of the sparsity, per contrast; see
+`sparsity_score`."""
+MAX_EXPONENT = 50.0
+"""Largest exponent by which negative light raises a score, dimensionless."""
 RESIDUAL_WEIGHT = 1.0
 """Weight of the unexplained part of the data's contrast in the blind quality, dimensionless."""
 
@@ -94,8 +103,8 @@ def residual_of(sharp: Tensor, kernel: Tensor, image: Tensor, valid: Tensor) -> 
     return (blur_image(sharp, psf) - crop_valid(image, psf))[inside]
 
 
-def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor) -> float:
-    """Return `|grad x|_1 / |grad x|_2` of the image that a kernel restores; lower is better.
+def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor, black: float = 0.0) -> float:
+    """Return the `sparsity_score` of the image that a kernel restores; lower is better.
 
     Parameters
     ----------
@@ -103,24 +112,80 @@ def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor) -> float:
         The blurred image, and 1 at valid pixels, else 0.
     kernel : (n, n)
         Non-negative, of positive sum.
+    black : float
+        The value of no light in `image`; minus infinity if it is not known.
 
     Returns
     -------
     float
-        Per pixel, without the border of half a kernel; does not depend on the contrast.
+        Does not depend on the contrast.
+    """
+    scorer = KernelScorer(image, valid, Context())
+    contrast = float(image[valid > 0].std())
+    sharp = scorer.restore(kernel, image / contrast)
+    return sparsity_score(sharp, kernel, black / contrast)
+
+
+def sparsity_score(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
+    """Return the normalised sparsity of a restored image, raised by much negative light.
+
+    A wrong kernel may restore an image of few strong edges. No scene has less than no light, and to
+    explain the data with edges of its own choice, such an image has much of it.
+
+    Parameters
+    ----------
+    sharp : (h, w)
+        The restored image of a blurred image of contrast 1.
+    kernel : (n, n)
+        Of which the extent is used.
+    black : float
+        The value of no light; minus infinity if it is not known.
+    """
+    excess = max(negative_light(sharp, kernel, black) - NEGATIVE_ALLOWANCE, 0.0)
+    exponent = NEGATIVE_WEIGHT * excess
+    return sparsity_of(sharp, kernel) * exp(min(exponent, MAX_EXPONENT))
+
+
+def negative_light(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
+    """Return the mean of what lies below black in a restored image, less a border of half a kernel.
+
+    Parameters
+    ----------
+    sharp : (h, w)
+        The restored image.
+    kernel : (n, n)
+        Of which the extent is used.
+    black : float
+        The value of no light, in the units of the image; minus infinity if it is not known.
+
+    Returns
+    -------
+    float
+        At least 0, in the units of the image.
+
+    Example
+    -------
+    >>> import torch
+    >>> negative_light(torch.tensor([[-0.5, 0.5], [1.0, 1.0]]), torch.ones(1, 1))
+    0.125
+    """
+    return float((black - _inside(sharp, kernel)).clamp_min(0).mean())
+
+
+def sparsity_of(image: Tensor, kernel: Tensor) -> float:
+    """Return `|grad x|_1 / |grad x|_2` of an image (h, w), less a border of half a kernel.
 
     References
     ----------
     D. Krishnan, T. Tay, R. Fergus, "Blind deconvolution using a normalized sparsity measure",
     CVPR 2011.
     """
-    scorer = KernelScorer(image, valid, Context())
-    return sparsity_of(scorer.restore(kernel, image / image[valid > 0].std()), kernel)
+    return float(gradient_sparsity(_inside(image, kernel)))
 
 
-def sparsity_of(image: Tensor, kernel: Tensor) -> float:
-    """Return `|grad x|_1 / |grad x|_2` of an image (h, w), less a border of half a kernel."""
+def _inside(image: Tensor, kernel: Tensor) -> Tensor:
+    """Return an image (h, w) less a border of half a kernel, or all of it if it has under four."""
     border = max(kernel.shape[-1] // 2, 2)
     if min(image.shape) > 4 * border:
-        image = image[border:-border, border:-border]
-    return float(gradient_sparsity(image))
+        return image[border:-border, border:-border]
+    return image

@@ -256,7 +256,7 @@ def gain_of_field(given: EstimationInput, field: KernelField, kernel: Tensor) ->
         )
         window = textured_window(given.y[part], given.valid[part], WINDOW)
         local = field.kernels[row][column].tensor(device=given.y.device)
-        scores = [normalized_sparsity(*window, k) for k in (kernel, local)]
+        scores = [normalized_sparsity(*window, k, given.black) for k in (kernel, local)]
         return log(scores[0] / scores[1]) if all(s > 0 for s in scores) else 0.0
 
     parts = image_parts(given.y.shape)

@@ -13,9 +13,15 @@ from unblur.model.context import Context
 from unblur.numerics.kernel_ops import crop_to_mass
 from unblur.numerics.metrics import kernel_similarity
 from unblur_classic.map.preprocessing import EstimationInput
-from unblur_classic.map.scoring import KernelScorer, sparsity_of
+from unblur_classic.map.scoring import (
+    KernelScorer,
+    negative_light,
+    sparsity_of,
+    sparsity_score,
+)
 from unblur_classic.map.search.kernel_confidence import (
     MIN_WINDOW,
+    TYPICAL_NEGATIVE,
     WINDOW_SIZES,
     Evidence,
     confidence_of,
@@ -62,9 +68,10 @@ class Candidate:
     def of(
         cls, found: FoundKernel, kernel: Tensor, given: EstimationInput, has_rival: bool = False
     ) -> Candidate:
-        """Return a candidate with its evidence; see `measure_evidence`."""
-        evidence = measure_evidence(given, found, kernel, has_rival)
-        return cls(found, kernel, evidence, relative_sparsity(given, kernel))
+        """Return a candidate with its evidence; see `measure_evidence` and `measure_restored`."""
+        sparsity, negative = measure_restored(given, kernel)
+        evidence = measure_evidence(given, found, kernel, has_rival, negative)
+        return cls(found, kernel, evidence, sparsity)
 
     @property
     def confidence(self) -> float:
@@ -82,13 +89,19 @@ class Candidate:
         return self.sparsity + EXTENT_WEIGHT * log(extent)
 
 
-def relative_sparsity(given: EstimationInput, kernel: Tensor) -> float:
-    """Return the sparsity of a restored image, see `Candidate`, of its most textured window."""
+def measure_restored(given: EstimationInput, kernel: Tensor) -> tuple[float, float]:
+    """Return the sparsity of a restored image, see `Candidate`, and its negative light.
+
+    Both are of the most textured window, the negative light in units of its contrast; where black
+    is not known, it is `TYPICAL_NEGATIVE`. Much of it raises the sparsity, see `sparsity_score`.
+    """
     y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
-    image = y / y[valid > 0].std()
+    contrast = float(y[valid > 0].std())
+    image, black = y / contrast, given.black / contrast
     sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
-    value = log(sparsity_of(sharp, kernel) / sparsity_of(image, kernel))
-    return value if isfinite(value) else inf
+    value = log(sparsity_score(sharp, kernel, black) / sparsity_of(image, kernel))
+    negative = negative_light(sharp, kernel, black) if isfinite(black) else TYPICAL_NEGATIVE
+    return (value if isfinite(value) else inf), negative
 
 
 def best_candidate(

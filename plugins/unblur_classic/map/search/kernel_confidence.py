@@ -19,9 +19,12 @@ from unblur_classic.map.search.spectrum_agreement import spectrum_agreement
 MIN_WINDOW, WINDOW_SIZES = 256, 4
 """Smallest edge of the window that is measured, in pixels, and its edge in extents of the kernel,
 dimensionless."""
-WEIGHTS = (4.821, 6.206, 2.278, -1.987)
+LEAST_NEGATIVE, TYPICAL_NEGATIVE = 0.003, 0.001
+"""Negative light that is added before its logarithm is taken, and that which is assumed where black
+is not known, in units of the blurred image's contrast."""
+WEIGHTS = (5.125, 7.115, 1.612, -0.2034, -2.14)
 """Weight of each measure of `Evidence`, dimensionless; fitted by `benchmarks/confidence.py`."""
-BIAS = -6.997
+BIAS = -19.72
 """Log odds of a success where all measures are 0, dimensionless."""
 
 
@@ -41,16 +44,24 @@ class Evidence:
         support of a wrong kernel is a few scattered pixels.
     rivalry : float
         1 where the search found another kernel, unlike this one and nearly as good, else 0.
+    negative : float
+        Logarithm of the restored image's negative light, in units of the blurred one's contrast,
+        plus `LEAST_NEGATIVE`; see `unblur_classic.map.scoring.negative_light`.
     """
 
     spectrum: float
     stability: float
     area: float
     rivalry: float
+    negative: float
 
 
 def measure_evidence(
-    given: EstimationInput, found: FoundKernel, kernel: Tensor, has_rival: bool = False
+    given: EstimationInput,
+    found: FoundKernel,
+    kernel: Tensor,
+    has_rival: bool = False,
+    negative: float = TYPICAL_NEGATIVE,
 ) -> Evidence:
     """Measure the evidence for a kernel.
 
@@ -64,6 +75,9 @@ def measure_evidence(
         The final kernel.
     has_rival : bool
         Whether the search found another kernel, unlike this one and nearly as good.
+    negative : float
+        Negative light of the image that the kernel restores, in units of the blurred one's
+        contrast.
     """
     y, _ = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
     support = int((kernel > SUPPORT_THRESHOLD * kernel.max()).sum())
@@ -72,6 +86,7 @@ def measure_evidence(
         stability=similarity_across_scales(found.kernel, found.ratio, kernel, 1.0),
         area=log(support / support_extent(kernel)),
         rivalry=float(has_rival),
+        negative=log(LEAST_NEGATIVE + negative),
     )
 
 

@@ -55,7 +55,8 @@ class FoundKernel:
         The one that found it.
     sparsity : float
         Logarithm of the normalised sparsity of the image that it restores at that level, relative
-        to the blurred image's; negative where the restored image is sharper.
+        to the blurred image's, raised by much negative light (`sparsity_score`); negative where the
+        restored image is sharper.
     agreement : float
         Mean similarity of the kernels of all alternations with it, in [0, 1].
     is_streak : bool
@@ -111,7 +112,7 @@ def search_kernel(
     the best one only where it restores a clearly sparser image (`CLOSE_SPARSITY`), and is never its
     alternative. The common shape of light streaks, if the image has any (`find_light_streaks`), is
     one more kernel, and preferred if it is nearly as good as the best: the one whose restored image
-    has the least normalised sparsity.
+    has the least normalised sparsity, raised by much negative light (`sparsity_score`).
     """
     side = min(given.y.shape)
     if side < MIN_SIDE:

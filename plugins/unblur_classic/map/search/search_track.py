@@ -77,6 +77,7 @@ class SearchTrack:
         self.hypothesis, self.level, self.window = hypothesis, first_level, (given.y, given.valid)
         self._first_level, self._max_size, self._extent = first_level, max_size, 0
         self._is_resolved, self.count, self.is_streak = False, 1, False
+        self._black = given.black
         self._alternation = Alternation(
             weighted_priors(hypothesis.priors),
             SearchParams(hypothesis.ridge),
@@ -104,11 +105,11 @@ class SearchTrack:
 
     @cached_property
     def score(self) -> float:
-        """Normalised sparsity of the image that the kernel restores; NaN if that is constant.
+        """`sparsity_score` of the image that the kernel restores; NaN if that is constant.
 
         To be used once the track has ended.
         """
-        return normalized_sparsity(*self.window, self.kernel)
+        return normalized_sparsity(*self.window, self.kernel, self._black)
 
     @property
     def ratio(self) -> float:
