@@ -27,6 +27,7 @@ from unblur.bench.results import describe_device
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import levin_aligned
 from unblur.numerics.synthesis import blur_image, crop_valid, shake_kernel
+from unblur.numerics.tone_curve import decode_light, encode_light
 from unblur.testing import gaussian
 
 ROOT = Path(__file__).parents[1]
@@ -53,20 +54,29 @@ def photograph(file: Path, top: int, left: int, height: int, width: int) -> torc
     return torch.from_numpy(np.moveaxis(part, -1, 0).copy())
 
 
-def camera(sharp: torch.Tensor, kernel: Kernel, noise: float) -> tuple[Array, Array]:
-    """Return the blurred, noisy image, (H, W, 3) uint8, and the sharp one, white = 1."""
+def camera(
+    sharp: torch.Tensor, kernel: Kernel, noise: float, as_light: bool = False
+) -> tuple[Array, Array]:
+    """Return the blurred, noisy image, (H, W, 3) uint8, and the sharp one, white = 1.
+
+    Stored values are blurred, or with `as_light` what they store through the tone curve of sRGB.
+    """
     draw = torch.Generator().manual_seed(0)
-    seen = blur_image(sharp, kernel)
+    if as_light:
+        light = torch.from_numpy(decode_light(sharp.numpy()))
+        seen = torch.from_numpy(encode_light(blur_image(light, kernel).numpy()))
+    else:
+        seen = blur_image(sharp, kernel)
     seen = seen + noise * torch.randn(seen.shape, generator=draw)
     values = np.rint(255 * seen.clamp(0, 1).numpy()).astype(np.uint8)
     return np.moveaxis(values, 0, -1), np.moveaxis(crop_valid(sharp, kernel).numpy(), 0, -1)
 
 
 def shaken(data: Path) -> Exhibit:
-    """A photograph blurred by a synthetic kernel, deblurred blind."""
+    """A photograph blurred as light by a synthetic kernel, deblurred blind."""
     sharp = photograph(data / "photos/budgie_roman-colosseum.jpg", 150, 300, 430, 480)
     kernel = shake_kernel(23, torch.Generator().manual_seed(11))
-    seen, truth = camera(sharp, kernel, 0.005)
+    seen, truth = camera(sharp, kernel, 0.005, as_light=True)
     done = unblur.deblur(seen, "map-hyper-laplacian", axes="YXC", **{"kernel.size": 31})
     figures = aligned(seen / 255, np.asarray(done.image) / 255, truth)
     return Exhibit([seen / 255, np.asarray(done.image) / 255], figures, done.kernel.mean.weights)

@@ -18,16 +18,18 @@ from PIL import Image as Picture
 from scipy.signal import fftconvolve
 
 from unblur.numerics.synthesis import shake_kernel
+from unblur.numerics.tone_curve import decode_light, encode_light
 
 SAMPLES = Path(__file__).parent.parent / "napari_plugin" / "napari_unblur" / "sample_data"
 
 
 def photograph(data: Path) -> None:
-    """Blur a crop of a sharp photograph, gamma-coded values as in published benchmarks."""
-    sharp = np.asarray(Picture.open(data / "kodak" / "kodim08.png"), np.float64)[180:460, 200:600]
+    """Blur a crop of a sharp photograph, as light, and store it through the curve of sRGB."""
+    stored = np.asarray(Picture.open(data / "kodak" / "kodim08.png"), np.float64)[180:460, 200:600]
+    light = decode_light(stored / 255)
     kernel = shake_kernel(17, torch.Generator().manual_seed(4)).weights.astype(np.float64)
-    blurred = np.stack([fftconvolve(c, kernel, mode="valid") for c in np.moveaxis(sharp, -1, 0)])
-    noisy = blurred + np.random.default_rng(1).normal(0, 1, blurred.shape)
+    blurred = np.stack([fftconvolve(c, kernel, mode="valid") for c in np.moveaxis(light, -1, 0)])
+    noisy = 255 * encode_light(blurred) + np.random.default_rng(1).normal(0, 1, blurred.shape)
     values = np.clip(np.rint(np.moveaxis(noisy, 0, -1)), 0, 255).astype(np.uint8)
     Picture.fromarray(values).save(SAMPLES / "photograph.png", optimize=True)
 
