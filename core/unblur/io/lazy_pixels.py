@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -31,6 +33,8 @@ MAX_CHUNKS = 2**17
 Lazy = bool | Literal["large"]
 """Type of the argument `lazy`: whether pixels are read when they are computed; "large" does so
 for images that do not fit into one piece, and reads smaller ones at once."""
+
+_METADATA = ("zarr.json", ".zarray")
 
 Opener = Callable[[Path, str], Any]
 """Function (path, part) that returns an array-like over the pixels of a file."""
@@ -61,6 +65,11 @@ class StoredPixels:
     part: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    stamp: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the time of change of the file, after which it is checked to be the same image."""
+        object.__setattr__(self, "stamp", _stamp(self.path, self.part))
 
     @property
     def ndim(self) -> int:
@@ -68,22 +77,41 @@ class StoredPixels:
         return len(self.shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Read a region; raise an `ImageError` that names it if the file is damaged there."""
+        """Read a region; raise an `ImageError` if the file is damaged there or was changed."""
         try:
-            array = _opened(self.opener, self.path, self.part, _stamp(self.path))
-            return np.array(array[index], dtype=self.dtype)
+            stamp = _stamp(self.path, self.part)
+            array = _opened(self.opener, self.path, self.part, stamp)
+            is_changed = stamp != self.stamp
+            if is_changed:
+                self._check_same("shape", tuple(getattr(array, "shape", self.shape)))
+            values = array[index]
+            if is_changed:
+                self._check_same("dtype", values.dtype.newbyteorder("="))
+            return np.array(values, dtype=self.dtype)
+        except ImageError:
+            raise
         except Exception as error:
             raise ImageError(
                 f"{self.path}: the pixels at {_format_index(index)} cannot be read "
                 f"({reason(error)}); the file is damaged there."
             ) from error
 
+    def _check_same(self, what: Literal["shape", "dtype"], found: Any) -> None:
+        """Raise `ImageError` if another image took the place of the one that was opened."""
+        expected = getattr(self, what)
+        if found != expected:
+            place = self.path / self.part if self.path.is_dir() else self.path
+            raise ImageError(
+                f"{place} has the {what} {found}, and had {expected} when it was "
+                "opened; another program changes it: open it again when that is finished."
+            )
+
     def to_dask(self, native: Sequence[int], spatial: Sequence[int] = (-2, -1)) -> Any:
         """Return a dask array in chunks that are multiples of the file's `native` chunks."""
         import dask.array as da
 
         chunks = enlarge_chunk(self.shape, native, self.dtype.itemsize, spatial)
-        token = (self.opener.__module__, str(self.path.absolute()), self.part, _stamp(self.path))
+        token = (self.opener.__module__, str(self.path.absolute()), self.part, self.stamp)
         from_array: Any = da.from_array
         return from_array(
             self,
@@ -172,13 +200,18 @@ class MappedFile:
 
 
 @lru_cache(maxsize=32)
-def _opened(opener: Opener, path: Path, part: str, stamp: tuple[int, int]) -> Any:
+def _opened(opener: Opener, path: Path, part: str, stamp: tuple[int, ...]) -> Any:
     return opener(path, part)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+def _stamp(path: Path, part: str) -> tuple[int, ...]:
+    """Return time of change, size and number of a file; of a store those of its metadata too."""
+    found = [path.stat()]
+    if stat.S_ISDIR(found[0].st_mode):
+        for name in _METADATA:
+            with suppress(OSError):
+                found.append((path / part / name).stat())
+    return tuple(n for s in found for n in (s.st_mtime_ns, s.st_size, s.st_ino))
 
 
 def _digest(token: Any) -> str:

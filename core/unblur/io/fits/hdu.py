@@ -165,6 +165,7 @@ class _Section:
     def __init__(self, hdus: Any, number: int) -> None:
         self._hdus, self._number = hdus, number
         self._lock = threading.Lock()
+        self.shape = tuple(hdus[number].shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         with self._lock:
@@ -179,6 +180,7 @@ class _Unsigned:
 
     def __init__(self, stored: MappedFile | _Section, offset: bool = True) -> None:
         self._stored, self._offset = stored, offset
+        self.shape = stored.shape
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         values = self._stored[index]
