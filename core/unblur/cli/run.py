@@ -148,6 +148,13 @@ def run(
                 if entry is not None and not (quiet or as_json):
                     print_result(_line(entry))
                 log.advance(len(summary.skipped))
+        except (Cancelled, KeyboardInterrupt):
+            kept = len(summary.done) + len(summary.skipped)
+            if kept:
+                verb, them = ("is", "it") if kept == 1 else ("are", "them")
+                count = f"{kept} of {len(jobs)} inputs {verb} done"
+                print_status(f"{count}; --resume keeps {them} and continues.")
+            raise
         finally:
             log.close()
             if as_json:

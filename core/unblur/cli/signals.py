@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from unblur.cli.console import print_status
+from unblur.io.interruption import interruptible_reads
 
 
 @contextmanager
@@ -32,7 +33,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, request) for number in signals}
     try:
-        yield requested.is_set
+        with interruptible_reads(requested.is_set):
+            yield requested.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,6 +20,7 @@ from unblur.engine.job import SizeLimits
 from unblur.io import read_image, read_kernel
 from unblur.model.context import Context
 from unblur.pipeline import Pipeline
+from unblur.plugins.manager import registry
 from unblur.runs import FileJob, RunOptions, deblur_file, file
 
 
@@ -90,6 +91,51 @@ def test_a_batch_keeps_what_was_done_before_ctrl_c(unblur, halve, files, monkeyp
     assert done[0].exists()
     assert len(json.loads(said.out)["done"]) == 1
     assert "stopped" in said.err
+
+
+def stop_at_the_end(monkeypatch, number, calls):
+    """Send a signal to this process when `calls` images or tiles were deblurred."""
+    done = []
+    stage = registry().stages["deconvolve", "halve"]
+    real = stage.deconvolve
+
+    def counted(self, *arguments, **options):
+        result = real(self, *arguments, **options)
+        done.append(None)
+        if len(done) == calls:
+            os.kill(os.getpid(), number)
+        return result
+
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(stage, "deconvolve", counted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_after_a_signal_the_command_names_resume_which_keeps_the_tiles(
+    unblur, halve, files, monkeypatch, number
+):
+    monkeypatch.setattr("unblur.engine.job.DEFAULT_LIMITS", SizeLimits(streamed=0))
+    given = ("run", halve, files / "grey.tif", "-o", files / "out.tif", "--psf",
+             files / "psf.tif", "--tile", 32, "--workers", 1)  # fmt: skip
+    stop_at_the_end(monkeypatch, number, 2)
+    said = unblur(*given, status=130)
+    assert "finished tiles are kept; --resume continues the run" in said.err
+    unblur(*given, "--resume")
+    tiles = json.loads((files / "out.json").read_text())["tiles"]
+    assert 0 < tiles["resumed"] < tiles["count"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_after_a_signal_the_command_names_resume_which_keeps_the_files(
+    unblur, halve, files, monkeypatch, number
+):
+    given = ("run", halve, files / "grey.tif", files / "colour.png", "-o", files / "out", "--psf",
+             files / "psf.tif")  # fmt: skip
+    stop_at_the_end(monkeypatch, number, 2)
+    said = unblur(*given, status=130)
+    assert "1 of 2 inputs is done; --resume keeps it and continues." in said.err
+    again = unblur(*given, "--resume")
+    assert "1 of 2 inputs were done before" in again.err
 
 
 # Tile by tile.

@@ -121,11 +121,12 @@ class GifReader(_PillowReader):
 
 def read_frames(picture: ImageFile, first: int = 0) -> NDArray[Any]:
     """Return the frames from `first` on, (T, H, W) or (T, H, W, samples), as they are shown."""
-    frames = []
-    for number in range(first, getattr(picture, "n_frames", 1)):
-        picture.seek(number)
-        frames.append(np.array(picture.convert("RGBA")))
-    return _fewest_samples(np.stack(frames))
+    columns, rows = picture.size
+    values = np.empty((getattr(picture, "n_frames", 1) - first, rows, columns, 4), np.uint8)
+    for number in range(len(values)):
+        picture.seek(first + number)
+        values[number] = np.asarray(picture.convert("RGBA"))
+    return _fewest_samples(values)
 
 
 def _fewest_samples(values: NDArray[Any]) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from unblur.io.interruption import check_interruption
 from unblur.io.size_limits import MAX_EXPANSION, check_count
 
 MAX_UNCHECKED_CHUNKS = 2**13
@@ -108,6 +109,7 @@ def _stored_indices(folder: str, before: tuple[int, ...] = ()) -> Iterator[tuple
     """Yield the index of each chunk file, named "0.1", "0/1", "c/0/1" or "c.0.1"."""
     with os.scandir(folder) as entries:
         for entry in entries:
+            check_interruption()
             parts = entry.name.split(".")
             if parts[0] == "c" and not before:
                 parts = parts[1:]

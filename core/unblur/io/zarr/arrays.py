@@ -49,8 +49,10 @@ def letters(names: Sequence[str | None]) -> str | None:
 def open_pixels(path: Path, part: str) -> Any:
     """Return the zarr array at `path`, or its member `part`, open for reading."""
     from unblur.io.zarr.checked_store import open_checked
+    from unblur.io.zarr.piecewise import PiecewiseArray, has_many_chunks
 
-    return open_checked(path / part if part else path)
+    array = open_checked(path / part if part else path)
+    return PiecewiseArray(array) if has_many_chunks(array) else array
 
 
 def read_values(path: Path, part: str, array: Any, names: str, lazy: bool) -> Any:
