@@ -11,6 +11,11 @@ from scipy.ndimage import uniform_filter
 from scipy.signal.windows import tukey
 
 from unblur.errors import ImageError
+from unblur.numerics.metrics.noise_correlation import (
+    difference_power,
+    draw_noise,
+    estimate_noise_correlation,
+)
 
 Array = NDArray[np.float64]
 
@@ -140,8 +145,9 @@ def estimate_noise_variance(image: Array) -> tuple[float, float]:
 
     Photons give the first part, the sensor the second. The variance is that of second differences
     of neighbours along both axes, the median at each of twelve levels of brightness: a blurred
-    image has little else at its highest frequencies. Texture that is not blurred counts as noise,
-    and noise that is correlated between neighbours is underestimated.
+    image has little else at its highest frequencies. Texture that is not blurred counts as noise.
+    Where neighbours share a part of their noise, it is larger than their differences by a factor
+    that follows from the correlation (`noise_correlation`).
 
     Parameters
     ----------
@@ -160,6 +166,7 @@ def estimate_noise_variance(image: Array) -> tuple[float, float]:
     >>> 0.8 < gain < 1.2
     True
     """
+    share = np.prod([difference_power(along) for along in estimate_noise_correlation(image)])
     across = image[..., :-2] - 2 * image[..., 1:-1] + image[..., 2:]
     both = across[..., :-2, :] - 2 * across[..., 1:-1, :] + across[..., 2:, :]
     size = [1] * (image.ndim - 2) + [7, 7]
@@ -171,7 +178,7 @@ def estimate_noise_variance(image: Array) -> tuple[float, float]:
         if part.size:
             means.append(float(level[part].mean()))
             # The median of a mean of 49 dependent squares lies 6 % below their mean.
-            variances.append(float(np.quantile(power[part], 0.5)) * 1.06)
+            variances.append(float(np.quantile(power[part], 0.5)) * 1.06 / float(share))
     design = np.stack([np.array(means), np.ones(len(means))], axis=1)
     weight = 1 / np.maximum(variances, 1e-12 + max(variances) * 1e-3)
     measured = np.array(variances)
@@ -186,7 +193,8 @@ def split_noise(image: Array, seed: int = 0) -> tuple[Array, Array]:
 
     `y + e` and `y - e` with new noise `e` of the same variance as that of `y`: for Gaussian noise
     they are independent, each with twice the variance. For counts this is what a binomial split
-    of each pixel's photons does; it also holds for other gains and for sensor noise.
+    of each pixel's photons does; it also holds for other gains and for sensor noise. The new noise
+    is correlated between neighbours as that of the image.
 
     Parameters
     ----------
@@ -207,7 +215,7 @@ def split_noise(image: Array, seed: int = 0) -> tuple[Array, Array]:
     variance = np.maximum(gain * np.maximum(level, lowest) + constant, 0)
     # A pair as the seed: a synthetic image may have been drawn with the number itself.
     draws = np.random.default_rng((seed, SPLIT_STREAM))
-    noise = draws.standard_normal(image.shape) * np.sqrt(variance)
+    noise = draw_noise(draws, image.shape, *estimate_noise_correlation(image)) * np.sqrt(variance)
     return image + noise, image - noise
 
 

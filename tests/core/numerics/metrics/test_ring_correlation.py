@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve1d, gaussian_filter
 
 from unblur import deblur
 from unblur.bench.scores import resolution_of
 from unblur.errors import ImageError
 from unblur.model.image import Image
 from unblur.numerics.metrics import ring_correlation, split_noise, split_resolution
+from unblur.numerics.metrics.noise_correlation import estimate_noise_correlation
 from unblur.numerics.metrics.ring_correlation import RingCorrelation, estimate_noise_variance
 from unblur.numerics.synthesis import gaussian_kernel
 from unblur.report import ReportEntry
@@ -73,6 +74,39 @@ def test_the_noise_of_photons_and_of_a_sensor_is_measured():
     assert gain * 100 + constant == pytest.approx(9, rel=0.15)
     one, two = split_noise(rng.normal(100, 3, (128, 128)))
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.1
+
+
+def correlated_noise(rng, shape, response):
+    """Noise of standard deviation 1, of which pixels share a part with their neighbours."""
+    noise = rng.normal(size=shape)
+    for axis, weights in response.items():
+        noise = convolve1d(noise, np.array(weights) / np.linalg.norm(weights), axis)
+    return noise
+
+
+@pytest.mark.parametrize("response", [{1: (1, 2, 1)}, {0: (1, 1)}, {0: (1, 3, 1), 1: (1, 3, 1)}])
+def test_noise_that_neighbours_share_is_not_resolution(response):
+    rng = np.random.default_rng(6)
+    clean = scene((192, 192), sigma=2.0)
+    two_images = ring_correlation(
+        *(clean + 55 * correlated_noise(rng, clean.shape, response) for _ in range(2))
+    ).resolution()
+    image = clean + 55 / np.sqrt(2) * correlated_noise(rng, clean.shape, response)
+    assert 4 < two_images < 20
+    assert split_resolution(image).before.resolution() == pytest.approx(two_images, rel=0.15)
+    gain, constant = estimate_noise_variance(image)
+    assert gain * clean.mean() + constant == pytest.approx(55**2 / 2, rel=0.25)
+
+
+def test_white_noise_is_found_to_be_white():
+    rng = np.random.default_rng(7)
+    for shape in ((16, 16), (9, 48, 48), (192, 192)):
+        image = rng.poisson(scene(shape, sigma=2.0)).astype(float)
+        assert [list(along) for along in estimate_noise_correlation(image)] == [[1.0], [1.0]]
+    assert [list(along) for along in estimate_noise_correlation(np.ones((20, 20)))] == [[1], [1]]
+    rows, columns = estimate_noise_correlation(correlated_noise(rng, (192, 192), {1: (1, 2, 1)}))
+    assert list(rows) == [1.0]
+    assert columns[:3] == pytest.approx([1, 2 / 3, 1 / 6], abs=0.05)
 
 
 def test_sharpened_noise_is_not_resolution():
