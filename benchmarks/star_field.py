@@ -1,8 +1,10 @@
 """A field of stars whose PSF changes over it: one PSF against a field of PSFs.
 
     python benchmarks/star_field.py                        400 stars on 768 x 768 pixels
-    python benchmarks/star_field.py --extent 256 --stars 60
+    python benchmarks/star_field.py --extent 256 --stars 60 --name small
     python benchmarks/star_field.py --kernels 50 100 400   PSFs alone, for these numbers of stars
+
+Results: `results/star-field`, and `results/star-field-kernels` with `--kernels`.
 
 A synthetic frame with its truth (`unblur.testing.star_field`) is deblurred with one PSF for all of
 it and with the PSF over the field, both measured by `points` on the frame, and with the true PSFs.
@@ -11,11 +13,13 @@ Measured on isolated stars:
 - width, ellipticity, photometry: how far the width of a star in pixels, its ellipticity, and
   measured over true flux in an aperture of 4 pixels vary with the position in the field, as the
   standard deviation of the quadratic polynomial that fits them. A blur that is removed leaves none;
-- scatter: standard deviation of measured over true flux; flux: its median;
+- scatter: standard deviation of measured over true flux; flux: its median; within 2 %: the share
+  of stars whose ratio is that near to 1; fainter flux: the median of those with less than 20 000
+  counts, which are in no other column;
 - sky: standard deviation where no star is near, for the result as it is and convolved to the width
   that the stars had in the frame, each relative to the frame's.
 
-With `--kernels` nothing is deblurred: printed are the distances of the kernels of the field from
+With `--kernels` nothing is deblurred: measured are the distances of the kernels of the field from
 the true PSFs, relative to their norm, in the mean over the grid, in the mean over the four corners,
 and at worst.
 
@@ -27,6 +31,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -36,6 +42,7 @@ from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture,
 from scipy.ndimage import gaussian_filter
 
 import unblur
+from scale_table import write_table
 from unblur.model.context import Context
 from unblur.numerics.kernel_ops import crop_around
 from unblur.testing import StarField, star_field
@@ -53,14 +60,18 @@ CLEAR = 22
 """Smallest distance of an isolated star from any other and from the border, in pixels."""
 
 
-def isolated(field: StarField, brightest: float = 2e4) -> NDArray[np.int_]:
-    """Return the numbers of the stars that are far from others, and bright."""
+FAINT = 2e4
+"""Flux below which a star is faint, in counts."""
+
+
+def isolated(field: StarField, least: float = FAINT, most: float = np.inf) -> NDArray[np.int_]:
+    """Return the numbers of the stars that are far from others, with a flux between two."""
     kept = []
     for number, position in enumerate(field.positions):
         distance = np.hypot(*(field.positions - position).T)
         distance[number] = np.inf
         inside = (position > CLEAR).all() and (position < len(field.image) - 1 - CLEAR).all()
-        if distance.min() > CLEAR and inside and field.fluxes[number] > brightest:
+        if distance.min() > CLEAR and inside and least < field.fluxes[number] <= most:
             kept.append(number)
     return np.array(kept, int)
 
@@ -117,6 +128,8 @@ def measure(image: Array, field: StarField) -> dict[str, float]:
     level = image - np.median(image)
     shape = shapes(gaussian_filter(level, 1.0), field.positions[stars])
     ratio = photometry(image, field.positions[stars]) / field.fluxes[stars]
+    faint = isolated(field, 0, FAINT)
+    faint_ratio = photometry(image, field.positions[faint]) / field.fluxes[faint]
     frame = field.image.astype(float)
     wanted = shapes(frame - np.median(frame), field.positions[stars], weight=3)[:, 0].mean()
     convolved, sigma = level, 0.0
@@ -126,12 +139,14 @@ def measure(image: Array, field: StarField) -> dict[str, float]:
             break
     noise = sky_rms(frame, field)
     return {
-        "stars": len(stars),
+        "isolated": len(stars),
         "width": variation(shape[:, 0], field.positions[stars], len(image)),
         "ellipticity": variation(shape[:, 1:], field.positions[stars], len(image)),
         "photometry": variation(ratio, field.positions[stars], len(image)),
         "scatter": float(ratio.std()),
         "flux": float(np.median(ratio)),
+        "within 2 %": float((abs(ratio - 1) < 0.02).mean()),
+        "fainter flux": float(np.median(faint_ratio)),
         "sky": sky_rms(image, field) / noise,
         "sky at equal width": sky_rms(convolved, field) / noise,
     }
@@ -174,14 +189,26 @@ def kernel_errors(field: StarField) -> dict[str, float]:
     }
 
 
+def compare(field: StarField, methods: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the residuals of the frame and of each result, and the quotient of two of them."""
+    rows = {"of the frame": measure(field.image.astype(float), field)}
+    for which in methods:
+        rows[which] = measure(deblurred(field, which, settings), field)
+    if {"one", "field"} <= rows.keys():
+        compared = ("width", "ellipticity", "photometry")
+        rows["one / field"] = {name: rows["one"][name] / rows["field"][name] for name in compared}
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--extent", type=int, default=768)
     parser.add_argument("--stars", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 11, 12])
     parser.add_argument("--kernels", type=int, nargs="+", metavar="STARS")
     parser.add_argument("--methods", nargs="+", default=["one", "field", "true"])
     parser.add_argument("--set", action="append", default=[], metavar="STEP.PARAM=VALUE")
+    parser.add_argument("--name", default="star-field")
     given = parser.parse_args()
     settings = {}
     for text in given.set:
@@ -190,25 +217,26 @@ def main() -> None:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
             settings[name] = value
+    rows: list[dict[str, Any]] = []
     if given.kernels:
-        for count in given.kernels:
-            field = make_field(given.extent, count, given.seed)
-            errors = kernel_errors(field)
-            print(count, ", ".join(f"{name} {value:.3f}" for name, value in errors.items()))
+        for seed, count in product(given.seeds, given.kernels):
+            errors = kernel_errors(make_field(given.extent, count, seed))
+            rows.append({"seed": seed, "stars": count, **errors})
+        title = "PSFs over a field of stars, and the true ones"
+        remark = "Distances relative to the norm of the true PSF, on the grid of the field."
+        write_table(f"{given.name}-kernels", title, rows, remark, "by row")
         return
-    field = make_field(given.extent, given.stars, given.seed)
-    rows = {"frame": measure(field.image.astype(float), field)}
-    for which in given.methods:
-        rows[which] = measure(deblurred(field, which, settings), field)
-    names = list(rows["frame"])
-    print("| PSF | " + " | ".join(names) + " |")
-    print("| --- |" + " ---: |" * len(names))
-    for which, row in rows.items():
-        print(f"| {which} | " + " | ".join(f"{row[name]:.4g}" for name in names) + " |")
-    if {"one", "field"} <= rows.keys():
-        compared = ("width", "ellipticity", "photometry")
-        ratios = {name: rows["one"][name] / rows["field"][name] for name in compared}
-        print("one PSF / field: " + ", ".join(f"{n} {v:.2f}" for n, v in ratios.items()))
+    for seed in given.seeds:
+        found = compare(make_field(given.extent, given.stars, seed), given.methods, settings)
+        rows += [{"seed": seed, "PSF": which, **row} for which, row in found.items()]
+    write_table(
+        given.name,
+        "A field of stars deblurred with one PSF and with a field of PSFs",
+        rows,
+        "Width in pixels, ellipticity, photometry: variation over the field. Flux: measured over "
+        "true. Sky: noise relative to that of the frame.",
+        "by row",
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
-"""Flux of a single star on a sky after `points-richardson-lucy`, with the known PSF.
+r"""Flux of a single star on a sky after `points-richardson-lucy`, with the known PSF.
 
     python benchmarks/star_flux.py                   40 frames of each of five kinds
-    python benchmarks/star_flux.py --set richardson-lucy.min_significance=0
+    python benchmarks/star_flux.py --seeds 8 --set richardson-lucy.min_significance=0 \
+        --name star-flux-everywhere
+
+Results: `results/star-flux`, or `results/NAME`.
 
 Each frame holds one star at a random position within its pixel, with photon and read noise
 (`unblur.testing.star_field`). Its flux is measured as `unblur report` does: in an aperture of
@@ -14,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
 
 import unblur
+from scale_table import write_table
 from unblur.testing.star_fields import moffat
 
 Array = NDArray[np.float64]
@@ -97,22 +100,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--set", action="append", default=[], metavar="STEP.PARAM=VALUE")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--name", default="star-flux")
     given = parser.parse_args()
     settings = {}
     for text in given.set:
         name, _, value = text.partition("=")
         settings[name] = json.loads(value)
-    rows = {}
-    for name in given.kinds:
-        rows[name] = measure(KINDS[name], given.seeds, settings)
-        if len(rows) == 1:
-            print("| star | " + " | ".join(rows[name]) + " |")
-            print("| --- |" + " ---: |" * len(rows[name]))
-        values = " | ".join(f"{value:.4f}" for value in rows[name].values())
-        print(f"| {name} | {values} |", flush=True)
-    if given.output:
-        given.output.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n")
+    write_table(
+        given.name,
+        "Flux of a single star with the known PSF, over the truth",
+        [{"star": name, **measure(KINDS[name], given.seeds, settings)} for name in given.kinds],
+        "Sky: standard deviation relative to that of the frame.",
+        f"0 to {given.seeds - 1}",
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Target:
     about: str
     command: list[str]
     heavy: bool = False
-    """Whether it takes a GPU or many hours, and is run only by name."""
+    """Whether it takes a GPU, many hours or further packages, and is run only by name."""
 
 
 def bench(name: str, about: str, folder: str, *arguments: str) -> Target:
@@ -323,6 +323,27 @@ TARGETS = [
     script("real-photographs", "Real shaken photographs, blind", "real_photographs.py"),
     script("confidence", "Calibration of the confidence, stored cases", "confidence.py", "check"),
     script("low-light", "Blind deblurring of night scenes", "low_light.py", str(DATA / "night")),
+    script("star-field", "A field of stars, with one PSF and a field of PSFs", "star_field.py"),
+    script(
+        "star-field-kernels",
+        "PSFs over a field of stars, and the true ones",
+        "star_field.py",
+        *("--kernels", "50", "100", "400"),
+    ),
+    script("star-flux", "Flux of a single star with the known PSF", "star_flux.py"),
+    script(
+        "theoretical-psf",
+        "Theoretical PSFs, beside the Richardson-Lucy of other packages",
+        "theoretical_psf.py",
+        *(str(DATA / "microscopy"), "--out", str(RESULTS / "theoretical-psf.json")),
+    ),
+    script(
+        "ring-correlation",
+        "Fourier ring correlation beside published packages",
+        "ring_correlation_check.py",
+        str(DATA / "microscopy"),
+        heavy=True,
+    ),
     script(
         "photograph-content",
         "What the estimator photograph takes images for",

@@ -42,6 +42,7 @@ from PIL import Image as Picture
 from skimage.restoration import richardson_lucy
 
 import unblur
+from provenance import provenance
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel
 from unblur.numerics.metrics import kernel_similarity
@@ -216,7 +217,9 @@ def main() -> None:
     found = {n: version(n) for n in names if find_spec(METHODS[_method(n)][0])}
     if given.out:
         listed = [rows[name] for name in NAMES if name in rows]
-        result = {"versions": found, "optics of the bars": optics, "rows": listed}
+        facts = provenance()
+        facts["versions"] |= found
+        result = {**facts, "optics of the bars": optics, "rows": listed}
         given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
