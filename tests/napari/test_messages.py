@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
@@ -131,3 +132,15 @@ def test_error_texts_begin_with_a_capital():
     assert error_text(KernelError("the kernel holds NaN.")) == "The kernel holds NaN."
     assert "KeyError" in error_text(KeyError("x"))
     assert registry().broken == []
+
+
+def test_an_error_inside_a_plugin_is_for_its_authors(monkeypatch):
+    code = "class Stage:\n    def process(self):\n        raise ValueError('too few stars')\n"
+    module = {"__name__": "foreign.stages"}
+    exec(code, module)
+    monkeypatch.setitem(registry().origins, module["Stage"], "foreign")
+    with pytest.raises(ValueError, match="too few stars") as caught:
+        module["Stage"]().process()
+    text = error_text(caught.value)
+    assert text.startswith("The plugin 'foreign' failed in Stage.process: ValueError: too few")
+    assert "report it to its authors" in text

@@ -57,7 +57,7 @@ class Command(TyperGroup):
         """Run the verb; with `--debug` errors keep their traceback."""
         try:
             with _print_old_name_notes():
-                return super().invoke(ctx)
+                return self._invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except (Cancelled, KeyboardInterrupt) as error:
@@ -69,6 +69,15 @@ class Command(TyperGroup):
                 raise
             print_status(format_error(error))
             raise typer.Exit(status_of(error)) from None
+
+    def _invoke(self, ctx: Any) -> Any:
+        """Run the verb; raise an error where code of a plugin ends the program silently."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            from unblur.plugins.faults import ended_program
+
+            raise ended_program(error) from error
 
 
 app = typer.Typer(

@@ -83,7 +83,10 @@ def status_of(error: BaseException) -> int:
 
 
 def format_error(error: BaseException) -> str:
-    """Return the message of an error in one line; an unexpected one asks for a report."""
+    """Return the message of an error in one line; an unexpected one asks for a report.
+
+    Where it arose in a plugin, that is named, and the report is for its authors.
+    """
     if isinstance(error, UnblurError):
         return one_line(str(error))
     if isinstance(error, MemoryError):
@@ -91,6 +94,15 @@ def format_error(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror.lower()}."
+    from unblur.plugins.faults import fault_in
+
+    fault = fault_in(error)
+    if fault is not None:
+        plugin, function = fault
+        return one_line(
+            f"{plugin} failed in {function} ({type(error).__name__}: {error}); please report it to "
+            "its authors; `unblur --debug ...` shows where."
+        )
     return one_line(
         f"this should not happen, please report it ({type(error).__name__}: {error}); "
         "`unblur --debug ...` shows where."

@@ -174,6 +174,7 @@ def _attempt(
 
     An error is printed and recorded, and the other inputs are processed.
     """
+    from unblur.plugins.faults import exits_as_errors
     from unblur.runs import file, read_report
     from unblur.runs.store import journal_path
 
@@ -198,7 +199,8 @@ def _attempt(
             return None
         with name_file_in_errors(job.source), ProgressBar(job.source.name, log.quiet) as bar:
             context = options.context.with_(on_progress=bar)
-            result = file.deblur_file(job, replace(options, context=context))
+            with exits_as_errors():
+                result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
         if journal_path(job.output).exists():
             print_status(f"{job.output}: finished tiles are kept; --resume continues the run.")

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import FrameType
 
 from unblur.cli.console import print_status
-from unblur.io.interruption import interruptible_reads
 
 
 @contextmanager
@@ -19,6 +18,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     It serves as `is_cancelled` of a `Context`. Signals are caught in the main thread only;
     elsewhere the function always returns False and Ctrl-C acts as usual.
     """
+    from unblur.io.interruption import interruptible_reads
+
     requested = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:

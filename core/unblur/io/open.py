@@ -74,37 +74,44 @@ def read_image(
         return _checked(reader.read(target, axes=axes, lazy=lazy), reader)  # type: ignore[arg-type]
     except UnblurError:
         raise
+    except SystemExit as error:
+        from unblur.plugins.faults import ended_program
+
+        raise ended_program(error) from error
     except MemoryError:
         raise ImageError(f"{target} does not fit into memory; read it lazily.") from None
     except Exception as error:
         raise ImageError(
             f"{target} cannot be read as {reader.name.upper()} ({reason(error)}); "
-            f"{_advice(file, reader)}."
+            f"{_advice(file, reader, error)}."
         ) from error
 
 
 def _checked(image: object, reader: Reader) -> Image:
     """Return what a reader returned; raise `PluginError` unless it is an image and its notes."""
     if not isinstance(image, Image):
-        raise PluginError(
-            f"reader '{reader.name}' must return an unblur.Image, but returned "
-            f"{type(image).__name__}; this is a fault of the plugin."
-        )
-    if isinstance(image.metadata.get("notes"), str):
-        raise PluginError(
-            f"reader '{reader.name}' must state its notes as a tuple of sentences, but states one "
-            "str; this is a fault of the plugin."
-        )
-    return image
+        wrong = f"return an unblur.Image, but returned {type(image).__name__}"
+    elif isinstance(image.metadata.get("notes"), str):
+        wrong = "state its notes as a tuple of sentences, but states one str"
+    else:
+        return image
+    from unblur.plugins.faults import fault_of
+
+    raise PluginError(f"reader '{reader.name}' must {wrong}; {fault_of(type(reader))}.")
 
 
-def _advice(file: Path, reader: Reader) -> str:
+def _advice(file: Path, reader: Reader, error: Exception) -> str:
     """Return what to do with a file that its reader fails on: by the type it begins as."""
     damaged = "the file may be damaged or cut short; copy or export it again"
     found = file_type(file)
     known = (reader.name, suffix_of(file).lstrip("."))
     # Formats of plugins may be made of another, as DNG and LSM are of TIFF.
     is_builtin = isinstance(reader, READERS)
+    from unblur.plugins.faults import fault_in
+
+    fault = fault_in(error)
+    if fault is not None:
+        return f"{damaged}, or report it to the authors of {fault[0]}, which failed in {fault[1]}"
     if found is None or not is_builtin or any(name in found.lower() for name in known):
         return damaged
     return f"its content is {found}; rename it"

@@ -54,10 +54,17 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
             writer.write(image, partial)
         except (UnblurError, OSError):
             raise
+        except SystemExit as error:
+            from unblur.plugins.faults import ended_program
+
+            raise ended_program(error) from error
         except Exception as error:
+            from unblur.plugins.faults import fault_in
+
+            fault = fault_in(error)
+            cause = reason(error) if fault is None else f"{reason(error)} in {', '.join(fault)}"
             raise OutputError(
-                f"{target} cannot be written as {writer.name.upper()} ({reason(error)}); try .tif "
-                "or .zarr."
+                f"{target} cannot be written as {writer.name.upper()} ({cause}); try .tif or .zarr."
             ) from error
     return target
 

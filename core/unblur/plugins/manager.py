@@ -88,6 +88,10 @@ class Registry:
         try:
             cls = reference.load()
             check(cls)
+        except SystemExit as error:
+            cause = describe_exception(error)
+            self.broken.append(BrokenPlugin(origin, cause))
+            raise PluginError(f"plugin '{origin}' ended the program ({cause}).") from error
         except Exception as error:
             self.broken.append(BrokenPlugin(origin, describe_exception(error)))
             raise
@@ -145,7 +149,7 @@ def plugin_manager(load_installed: bool = True) -> pluggy.PluginManager:
         for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda e: e.name):
             try:
                 register(manager, entry.load(), entry.name)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 _failures(manager).append(BrokenPlugin(entry.name, describe_exception(error)))
     return manager
 
@@ -182,7 +186,7 @@ def collect(manager: pluggy.PluginManager) -> Registry:
     for name, plugin in manager.list_name_plugin():
         try:
             _collect_one(found, manager, name, plugin)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found.broken.append(BrokenPlugin(name, describe_exception(error)))
     return found
 

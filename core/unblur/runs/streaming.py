@@ -18,10 +18,11 @@ from unblur.engine.tiles.runner import add_plan, add_tile, follow, prepare_for_t
 from unblur.engine.tiles.sizing import fills_chunks
 from unblur.engine.tiles.task import DeferredTarget, TileTask
 from unblur.engine.tiles.tiling import Tile, Tiling
-from unblur.errors import OutputError, UnblurError
+from unblur.errors import OutputError, PluginError, UnblurError
 from unblur.model.formats import RegionWriter
 from unblur.model.image import AXES, Image
 from unblur.numerics.psf.image_fit import with_image_pixels
+from unblur.plugins.faults import describe_fault
 from unblur.runs.journal import CROP, INPUT, Journal
 from unblur.runs.sources import file_stamp
 
@@ -103,10 +104,11 @@ def deblur_into(
     any_succeeded = bool(finished)
     for tile, outcome in follow(scheduler, task, PendingTiles(plan.tiling, finished), job.context):
         if isinstance(outcome, Exception):
-            if isinstance(outcome, UnblurError) or not any_succeeded:
+            is_of_plugin = isinstance(outcome, PluginError)
+            if (isinstance(outcome, UnblurError) and not is_of_plugin) or not any_succeeded:
                 raise outcome
             _fill(store, task, tile, job.processor.nonfinite == "fill")
-            log.fail(f"{tile}: {type(outcome).__name__}: {outcome}")
+            log.fail(f"{tile}: {describe_fault(outcome)}")
             continue
         for region, values in outcome.deferred:
             store.write(region, values)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_unblur.forms.controls import flat_button, wrapped_label
 from unblur.errors import UnblurError
+from unblur.plugins.faults import fault_in
 
 Severity = Literal["info", "done", "warning", "error"]
 
@@ -95,6 +96,13 @@ def error_text(error: Exception) -> str:
             "zarr and open that: it is then deblurred tile by tile."
         )
     cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    fault = fault_in(error)
+    if fault is not None:
+        plugin, function = fault
+        return (
+            f"{plugin[:1].upper()}{plugin[1:]} failed in {function}: {cause}. The image is "
+            "unchanged. Please report it to its authors with the traceback from the terminal."
+        )
     return (
         f"Unexpected error: {cause}. The image is unchanged. "
         "Please report it with the traceback from the terminal."

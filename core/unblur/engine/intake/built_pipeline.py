@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
-from typing import Any, TypeVar
+from typing import Any
 
-from unblur.errors import ImageError, KernelError, PluginError, UsageError
+from unblur.errors import ImageError, KernelError, UsageError
 from unblur.model.block_layout import Layout
 from unblur.model.image import Image
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.psf_input import as_field
-from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Stage
+from unblur.model.stages import Deconvolver, KernelEstimator, Stage
 from unblur.pipeline import RECOMMENDED, Pipeline
-
-Returned = TypeVar("Returned")
+from unblur.plugins.returned import check_copy, check_estimate, check_known_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +75,12 @@ class BuiltPipeline:
         ndim = spatial_axes(image, self.stages, None)
         found = estimator.kernel_from_metadata(image, ndim)
         if found is None:
-            prepared = estimator.prepare_for_image(image, ndim)
+            prepared = check_copy(
+                estimator.prepare_for_image(image, ndim), estimator, "prepare_for_image"
+            )
             stages = tuple(prepared if s is estimator else s for s in self.stages)
             return replace(self, stages=stages)
+        check_estimate(found, estimator, "kernel_from_metadata", ndim)
         return replace(
             self,
             field=found.field,
@@ -135,17 +137,6 @@ def check_estimator_fits(stage: KernelEstimator, shape: Sequence[int]) -> None:
         )
 
 
-def check_returned(made: object, expected: type[Returned], stage: Stage) -> Returned:
-    """Return `made`; raise `PluginError` unless it is of the type that the stage's kind returns."""
-    if not isinstance(made, expected):
-        what = "an Estimate, e.g. Estimate.of(kernel)" if expected is Estimate else "a torch tensor"
-        raise PluginError(
-            f"{stage.kind} '{stage.name}' must return {what}, but returned "
-            f"{type(made).__name__}; this is a fault of the plugin."
-        )
-    return made
-
-
 def spatial_axes(image: Image, stages: Sequence[Stage], psf: Kernel | None) -> int:
     """Return whether the stages see planes (2) or volumes (3).
 
@@ -198,7 +189,7 @@ def _known_kernel(stages: Sequence[Stage]) -> KernelField | None:
     estimator = next((s for s in stages if isinstance(s, KernelEstimator)), None)
     if estimator is None or not any(isinstance(s, Deconvolver) for s in stages):
         return None
-    return estimator.known_kernel()
+    return check_known_kernel(estimator.known_kernel(), estimator)
 
 
 def _planes_hint(image: Image) -> str:

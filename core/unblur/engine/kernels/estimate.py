@@ -22,6 +22,7 @@ from unblur.model.kernel import KernelField
 from unblur.model.stages import Estimate, ImageWindow, KernelEstimator
 from unblur.numerics.kernel_ops import average_kernels
 from unblur.pipeline import RECOMMENDED, Pipeline
+from unblur.plugins.returned import check_estimate, prepare_for_windows
 
 WINDOWS = 3
 """Number of windows that are estimated on and averaged, dimensionless."""
@@ -160,6 +161,7 @@ def _kernel_of_all_windows(job: DeblurJob, log: RunLog) -> KernelResult | None:
     estimate = step.estimate_from_windows(windows, layout.spatial, job.context)
     if estimate is None:
         return None
+    check_estimate(estimate, step, "estimate_from_windows", len(layout.spatial))
     log.add_seconds([time.perf_counter() - began])
     return KernelResult(estimate, step.name, f"the whole image, in {len(tiles)} windows", log)
 
@@ -186,7 +188,7 @@ def _kernel_of_windows(job: DeblurJob, log: RunLog) -> KernelResult:
             "kernel (psf=... or --psf FILE)."
         )
     found, confidences, choices = [], [], []
-    stages = [s.prepare_for_windows() if isinstance(s, KernelEstimator) else s for s in job.stages]
+    stages = prepare_for_windows(job.stages)
     for window in windows:
         blurred, mask = job.read(window)
         result = run_until_kernel(blurred, stages, job.context, mask)

@@ -33,6 +33,7 @@ from unblur.numerics.kernel_ops import (
     pad_to,
     recentre,
 )
+from unblur.plugins.returned import prepare_for_windows
 
 Cell = tuple[int, int]
 Grid = dict[Cell, Float]
@@ -123,7 +124,7 @@ def local_kernels(
     threshold = LEAST_TEXTURE * float(np.median(list(texture.values())))
     textured = [cell for cell, energy in texture.items() if energy > threshold]
     silent = context.silent()
-    stages = [s.prepare_for_windows() if isinstance(s, KernelEstimator) else s for s in stages]
+    stages = prepare_for_windows(stages)
     for cell in context.track(textured, "kernels"):
         blurred, mask = read(grid.tiles[cell])
         result = run_until_kernel(blurred, stages, silent, mask)

@@ -25,6 +25,7 @@ from unblur.model.stages import Deconvolver, Postprocessor, Stage
 from unblur.numerics.channel_masks import joint_mask
 from unblur.numerics.constant_frame import Content, frame_mask
 from unblur.numerics.inpaint import fill_nearest
+from unblur.plugins.returned import check_copy, check_halo
 
 Array = NDArray[Any]
 
@@ -257,8 +258,11 @@ def halo_of(
     if isinstance(stage, Deconvolver) and field is not None:
         return field_halo(stage, field, context)
     if isinstance(stage, Postprocessor):
-        halo = stage.halo(None if field is None else field.mean)
-        return halo if len(halo) == ndim else (0,) * (ndim - len(halo)) + tuple(halo)
+        made = stage.halo(None if field is None else field.mean)
+        # Without a kernel a step of planes states two extents, which a stack has too.
+        planes = isinstance(made, tuple) and len(made) < ndim
+        halo = check_halo(made, stage, len(made) if planes else ndim)
+        return (0,) * (ndim - len(halo)) + halo
     return None
 
 
@@ -309,11 +313,18 @@ def calibrate(
         image, began = before.image, time.perf_counter()
         if isinstance(stage, Deconvolver) and kernel is not None:
             is_first = not any(isinstance(other, Deconvolver) for other in done)
-            done.append(stage.calibrate(image, kernel, context, mask if is_first else None))
+            made: Stage = stage.calibrate(image, kernel, context, mask if is_first else None)
+            done.append(checked_calibration(made, stage))
         elif isinstance(stage, Postprocessor):
-            done.append(stage.calibrate(image, blurred, kernel, context))
+            made = stage.calibrate(image, blurred, kernel, context)
+            done.append(checked_calibration(made, stage))
         on_seconds(number, time.perf_counter() - began)
     return replace(processor, stages=tuple(done))
+
+
+def checked_calibration(made: object, stage: Stage) -> Stage:
+    """Return what a stage's `calibrate` returned; raise `PluginError` unless it is a copy."""
+    return check_copy(made, stage, "calibrate")
 
 
 def needs_calibration(stage: Stage) -> bool:

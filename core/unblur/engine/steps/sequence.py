@@ -10,18 +10,16 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from unblur.engine.intake.built_pipeline import (
-    check_estimator_fits,
-    check_kernel_fits,
-    check_returned,
-)
+from unblur.engine.intake.built_pipeline import check_estimator_fits, check_kernel_fits
 from unblur.engine.intake.image_statistics import ImageStatistics
-from unblur.errors import ImageError, UsageError
+from unblur.errors import ImageError, PluginError, UsageError
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel, KernelField
 from unblur.model.stages import Deconvolver, Estimate, KernelEstimator, Postprocessor, Stage
 from unblur.numerics.channel_masks import can_share, channel_masks, joint_mask
 from unblur.numerics.filter_flow import deconvolve_varying
+from unblur.plugins.faults import fault_of
+from unblur.plugins.returned import check_estimate, check_halo, check_tensor
 
 WINDOW_HALO = 1
 """Largest halo of a window that has its own kernel, in kernel widths."""
@@ -138,7 +136,7 @@ def run_steps(
             mask = None
         elif isinstance(stage, Postprocessor):
             made = stage.process(result.image, blurred, result.kernel, pooled)
-            _accept(result, stage, check_returned(made, Tensor, stage))
+            _accept(result, stage, check_tensor(made, stage, "process"))
         result.seconds.append(time.perf_counter() - began)
     return result
 
@@ -168,10 +166,10 @@ def _estimate(
             "(psf=... or --psf FILE) or another image."
         )
     found = stage.estimate(result.image, context, mask)
-    result.estimate = check_returned(found, Estimate, stage)
+    result.estimate = check_estimate(found, stage, "estimate", result.image.ndim - 1)
     result.warnings += [f"kernel '{stage.name}': {note}" for note in result.estimate.notes]
     if latent and result.estimate.latent is not None:
-        _accept(result, stage, result.estimate.latent)
+        _accept(result, stage, check_tensor(result.estimate.latent, stage, "estimate"))
     weights = result.estimate.kernel.weights
     if weights.max() > POINT:
         result.warnings.append(
@@ -263,12 +261,18 @@ def _deblur_valid(
     """Deconvolve channels that share a mask; they stay as they are if no pixel is valid."""
     if mask is not None and not bool(mask.any()):
         return piece
-    return check_returned(stage.deconvolve(piece, kernel, context, mask), Tensor, stage)
+    return check_tensor(stage.deconvolve(piece, kernel, context, mask), stage, "deconvolve")
 
 
 def field_halo(stage: Deconvolver, field: KernelField, context: Context) -> tuple[int, ...]:
     """Return the halo of tiles that suffices for every kernel of a field."""
-    halos = [stage.tile_halo(kernel, context) for kernel in field.every_kernel]
+    kernels = field.every_kernel
+    if type(stage).tile_halo is Deconvolver.tile_halo:  # which adds to `halo`
+        check_halo(stage.halo(kernels[0]), stage, kernels[0].ndim)
+    halos = [
+        check_halo(stage.tile_halo(kernel, context), stage, kernel.ndim, "tile_halo")
+        for kernel in kernels
+    ]
     return tuple(max(extents) for extents in zip(*halos, strict=True))
 
 
@@ -282,7 +286,7 @@ def window_halo(stage: Deconvolver, field: KernelField) -> tuple[int, ...]:
     limit = tuple(WINDOW_HALO * n for n in field.kernels[0][0].shape)
     largest = (0,) * len(limit)
     for kernel in field.every_kernel:
-        largest = tuple(map(max, largest, stage.halo(kernel)))
+        largest = tuple(map(max, largest, check_halo(stage.halo(kernel), stage, kernel.ndim)))
         if all(own >= n for own, n in zip(largest, limit, strict=True)):
             return limit
     return tuple(map(min, largest, limit))
@@ -294,13 +298,18 @@ def _accept(result: StepResult, stage: Stage, made: Tensor) -> None:
     if made.shape != before.shape:
         raise UsageError(
             f"{stage.kind} '{stage.name}' must keep the shape {tuple(before.shape)}, "
-            f"but returned {tuple(made.shape)}; this is a fault of the plugin."
+            f"but returned {tuple(made.shape)}; {fault_of(type(stage))}."
         )
     made = made.detach().to(torch.float32)
     total = float(made.sum())
     if not isfinite(total):
         broken = ~torch.isfinite(made)
         count = int(broken.sum())
+        if count == made.numel():
+            raise PluginError(
+                f"{stage.kind} '{stage.name}' returned only NaN and infinite values ({count}); try "
+                f"other params or another stage; {fault_of(type(stage))}."
+            )
         if count:
             result.warnings.append(
                 f"{stage.kind} '{stage.name}' made {count} of {made.numel()} values NaN or "
