@@ -64,6 +64,10 @@ def change(raw: bytes, name: str, rng: np.random.Generator) -> bytes:
         return gzip.compress(change_bytes(gzip.decompress(raw), rng), 1, mtime=0)
     elif name.endswith(".npz") and rng.random() < 0.6:
         return _change_members(raw, rng)
+    elif name.endswith(".frames.png") and rng.random() < 0.7:
+        return _change_png_header(raw, rng)
+    elif name.endswith(".jxl") and rng.random() < 0.5:
+        return change_bytes(raw[:80], rng) + raw[80:]
     elif name.endswith(".png") and rng.random() < 0.7:
         return _with_check_sums(change_bytes(raw, rng))
     elif name.endswith((".tif", ".lsm")) and rng.random() < 0.5:
@@ -224,6 +228,24 @@ def _with_check_sums(raw: bytes) -> bytes:
         struct.pack_into(">I", found, end, zlib.crc32(found[place + 4 : end]))
         place = end + 4
     return bytes(found)
+
+
+def _change_png_header(raw: bytes, rng: np.random.Generator) -> bytes:
+    """Return a PNG with one to three changes in chunks that hold no pixels, their lengths kept."""
+    found = bytearray(raw)
+    starts, place = [], 8
+    while place + 12 <= len(raw):
+        (size,) = struct.unpack_from(">I", raw, place)
+        if raw[place + 4 : place + 8] not in (b"IDAT", b"fdAT") and size:
+            starts.append((place + 8, size))
+        place += 12 + size
+    for _ in range(int(rng.integers(1, 4))):
+        start, size = starts[int(rng.integers(len(starts)))]
+        part = bytearray(raw[start : start + size])
+        action = _ACTIONS[int(rng.integers(4))]
+        action(part, int(rng.integers(size)), rng)
+        found[start : start + size] = part[:size]
+    return _with_check_sums(bytes(found))
 
 
 def _change_tags(raw: bytes, rng: np.random.Generator) -> bytes:

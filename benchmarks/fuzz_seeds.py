@@ -116,25 +116,61 @@ def _photographs(folder: Path, rng: Any) -> Iterator[Seed]:
     for suffix, mode in (("pbm", "1"), ("pgm", "L"), ("ppm", "RGB")):
         picture.convert(mode).save(folder / f"a.{suffix}")
         yield Seed("netpbm", "image", folder / f"a.{suffix}")
+    yield from _more_netpbm(folder, colours)
     paletted = picture.quantize(16)
     paletted.save(folder / "a.gif", save_all=True, append_images=[paletted.rotate(180)])
     yield Seed("gif", "image", folder / "a.gif")
+    paletted.save(folder / "one.gif", transparency=3)
+    yield Seed("gif", "image", folder / "one.gif")
+    others = {"save_all": True, "append_images": [picture.rotate(180), picture]}
+    picture.save(folder / "a.frames.png", exif=exif, **others)
+    picture.save(folder / "replaced.frames.png", default_image=True, **others)
+    for name in ("a.frames.png", "replaced.frames.png"):
+        yield Seed("apng", "image", folder / name)
+    picture.save(folder / "a.mpo", exif=exif, **others)
+    yield Seed("mpo", "image", folder / "a.mpo")
     yield from _jpeg_successors(folder, colours)
+
+
+def _more_netpbm(folder: Path, colours: Any) -> Iterator[Seed]:
+    """Write the kinds of Netpbm that Pillow does not write."""
+    grey, bits = colours[..., 0], colours[..., 0] > 127
+    values = " ".join(map(str, grey.ravel()))
+    alpha = np.concatenate([colours, colours[..., :1]], axis=-1)
+    head = "WIDTH 48\nHEIGHT 40\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
+    files = {
+        "text.pbm": b"P1\n48 40\n" + " ".join(map(str, bits.ravel().astype(int))).encode(),
+        "text.pgm": f"P2\n# a comment\n48 40\n255\n{values}\n".encode(),
+        "deep.pgm": b"P5 48 40 65535\n" + (grey.astype(">u2") * 257).tobytes(),
+        "frames.pgm": 2 * (b"P5\n48 40\n255\n" + grey.tobytes()),
+        "a.pam": f"P7\n{head}".encode() + alpha.tobytes(),
+        "a.pfm": b"PF\n48 40\n-1.0\n" + colours.astype("<f4").tobytes(),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        yield Seed("netpbm", "image", folder / name)
 
 
 def _jpeg_successors(folder: Path, colours: Any) -> Iterator[Seed]:
     import imagecodecs
 
+    deep, grey = colours.astype(np.uint16) * 16, colours[..., 0]
+    frames = np.stack([colours, colours[::-1]])
     encoded = {
-        "jp2": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="JP2"),
-        "j2k": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="J2K"),
-        "jxl": imagecodecs.jpegxl_encode(colours, lossless=True, usecontainer=True),
-        "avif": imagecodecs.avif_encode(colours, level=90, speed=10),
+        "a.jp2": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="JP2"),
+        "a.j2k": imagecodecs.jpeg2k_encode(colours, level=0, codecformat="J2K"),
+        "deep.jp2": imagecodecs.jpeg2k_encode(deep, level=0, bitspersample=12),
+        "a.jxl": imagecodecs.jpegxl_encode(colours, lossless=True, usecontainer=True),
+        "lossy.jxl": imagecodecs.jpegxl_encode(grey, distance=1.0),
+        "frames.jxl": imagecodecs.jpegxl_encode(frames, lossless=True),
+        "a.avif": imagecodecs.avif_encode(colours, level=90, speed=10),
+        "deep.avif": imagecodecs.avif_encode(deep // 4, bitspersample=10, speed=10),
+        "frames.avif": imagecodecs.avif_encode(frames, level=90, speed=10),
     }
     groups = {"jp2": "jpeg2000", "j2k": "jpeg2000", "jxl": "jpegxl", "avif": "avif"}
-    for suffix, content in encoded.items():
-        (folder / f"a.{suffix}").write_bytes(content)
-        yield Seed(groups[suffix], "image", folder / f"a.{suffix}")
+    for name, content in encoded.items():
+        (folder / name).write_bytes(content)
+        yield Seed(groups[name.split(".")[-1]], "image", folder / name)
 
 
 def _fits(folder: Path, rng: Any) -> Iterator[Seed]:
