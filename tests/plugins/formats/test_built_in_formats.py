@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -41,11 +42,44 @@ def write_picture(path):
     Picture.fromarray(colours).save(path)
 
 
+def write_compressed_fits(path):
+    fits = pytest.importorskip("astropy.io.fits")
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -1e-4})
+    header.update({"CDELT2": 1e-4, "CRVAL1": 10.0, "CRVAL2": 20.0})
+    fits.CompImageHDU(VALUES[0, 0].astype(np.int32), header).writeto(path)
+
+
+def write_zarr(path):
+    sizes, units = {"Z": 0.3, "Y": 0.1, "X": 0.1}, dict.fromkeys("ZYX", "µm")
+    write_image(Image(VALUES, "CZYX", sizes, units, channels=("DAPI", "GFP")), path)
+
+
+def write_by_codec(path):
+    encode = {".avif": imagecodecs.avif_encode, ".jxl": imagecodecs.jpegxl_encode}[path.suffix]
+    path.write_bytes(encode(np.moveaxis(VALUES.reshape(6, 16, 20)[:3].astype(np.uint8), 0, -1)))
+
+
+def write_frames(path):
+    first, *others = (Picture.fromarray(v.astype(np.uint8)) for v in VALUES.reshape(6, 16, 20))
+    kind = "MPO" if path.suffix == ".mpo" else None
+    first.save(path, kind, save_all=True, append_images=others, duration=100)
+
+
+def write_pfm(path):
+    path.write_bytes(b"Pf\n20 16\n-1\n" + VALUES[0, 0, ::-1].astype("<f4").tobytes())
+
+
 CASES = {
     "in.ome.tif": write_ome,
     "in.ome.zarr": write_ome,
     "imagej.tif": write_imagej,
     "in.fits": write_fits,
+    "in.fits.fz": write_compressed_fits,
+    "in.zarr": write_zarr,
+    "in.npz": lambda path: np.savez(path, VALUES[0, 0]),
+    "in.pfm": write_pfm,
+    **dict.fromkeys(("in.avif", "in.jxl"), write_by_codec),
+    **dict.fromkeys(("frames.gif", "frames.png", "frames.webp", "in.mpo"), write_frames),
     "in.npy": lambda path: np.save(path, VALUES[0, 0]),
     **dict.fromkeys(
         ("in.png", "in.jpg", "in.webp", "in.bmp", "in.ppm", "in.gif", "in.jp2"), write_picture
@@ -58,10 +92,10 @@ def test_pixel_size_and_channel_names_are_those_of_the_file(tmp_path, check_outp
     CASES[name](tmp_path / name)
     image = read_image(tmp_path / name)
     check_outputs(image)
-    if CASES[name] in (write_ome, write_imagej):
+    if CASES[name] in (write_ome, write_imagej, write_zarr):
         assert image.pixel_size == pytest.approx({"Z": 0.3, "Y": 0.1, "X": 0.1})
         assert set(image.units.values()) == {"µm"}
-    if CASES[name] is write_ome:
+    if CASES[name] in (write_ome, write_zarr):
         assert tuple(image.channels) == ("DAPI", "GFP")
-    if name == "in.fits":
+    if name in ("in.fits", "in.fits.fz"):
         assert image.pixel_size == pytest.approx({"Y": 0.36, "X": 0.36})
