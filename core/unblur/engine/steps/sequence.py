@@ -258,8 +258,13 @@ def _measured_contexts(
 def _deblur_valid(
     stage: Deconvolver, piece: Tensor, kernel: Kernel, context: Context, mask: Tensor | None
 ) -> Tensor:
-    """Deconvolve channels that share a mask; they stay as they are if no pixel is valid."""
+    """Deconvolve channels that share a mask; they stay as they are if no pixel is valid.
+
+    So does an image of one value, which is the blur of itself alone: networks move it a little.
+    """
     if mask is not None and not bool(mask.any()):
+        return piece
+    if (context.contrast or 0.0) <= UNCHANGED and _is_constant(piece):
         return piece
     return check_tensor(stage.deconvolve(piece, kernel, context, mask), stage, "deconvolve")
 
@@ -320,6 +325,12 @@ def _accept(result: StepResult, stage: Stage, made: Tensor) -> None:
     if total == 0 and not bool(made.any()) and bool(before.any()):
         result.warnings.append(f"{stage.kind} '{stage.name}' returned nothing but zeros.")
     result.image = made
+
+
+def _is_constant(image: Tensor) -> bool:
+    """Return whether each channel has one value; the first row is compared first."""
+    flat = image.flatten(1)
+    return all(bool((part == flat[:, :1]).all()) for part in (flat[:, : image.shape[-1]], flat))
 
 
 def _is_unchanged(made: Tensor, before: Tensor) -> bool:
