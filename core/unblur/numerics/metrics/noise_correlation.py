@@ -54,7 +54,7 @@ def estimate_noise_correlation(image: Array) -> tuple[Array, Array]:
     -------
     >>> noise = np.random.default_rng(0).standard_normal((128, 129))
     >>> along_rows, along_columns = estimate_noise_correlation(noise[:, 1:] + noise[:, :-1])
-    >>> list(along_rows), [round(float(c), 1) for c in along_columns]
+    >>> along_rows.tolist(), along_columns.round(1).tolist()
     ([1.0], [1.0, 0.5])
     """
     return _along(image, -2), _along(image, -1)
