@@ -77,7 +77,10 @@ class Command(TyperGroup):
         except SystemExit as error:
             from unblur.plugins.faults import ended_program
 
-            raise ended_program(error) from error
+            fault = ended_program(error)
+            if fault is None:
+                raise
+            raise fault from error
 
 
 app = typer.Typer(

@@ -178,6 +178,7 @@ def _attempt(
     from unblur.runs import file, read_report
     from unblur.runs.store import journal_path
 
+    recorded = _recorded(job)
     options.context.checkpoint()
     try:
         if options.resume and job.is_done:
@@ -203,12 +204,14 @@ def _attempt(
                 result = file.deblur_file(job, replace(options, context=context))
     except (Cancelled, KeyboardInterrupt):
         if journal_path(job.output).exists():
-            print_status(f"{job.output}: finished tiles are kept; --resume continues the run.")
+            _name_resume(job)
         raise
     except Exception as error:
         if debug:
             raise
         _fail(job, summary, format_error(error))
+        if _recorded(job) > recorded:
+            _name_resume(job)
         return None
     for warning in result.report.warnings:
         if warning not in options.pipeline.pipeline.notes:  # already on stderr
@@ -222,6 +225,19 @@ def _attempt(
     entry = _entry(job, result)
     summary.done.append(entry)
     return entry
+
+
+def _name_resume(job: FileJob) -> None:
+    """Print how to continue an interrupted run in tiles."""
+    print_status(f"{job.output}: finished tiles are kept; --resume continues the run.")
+
+
+def _recorded(job: FileJob) -> int:
+    """Return the size of the record of finished tiles of an unfinished result, in bytes."""
+    from unblur.runs.store import journal_path
+
+    record = journal_path(job.output) / "tiles"
+    return record.stat().st_size if record.exists() else 0
 
 
 def _fail(job: FileJob, summary: RunSummary, message: str) -> None:

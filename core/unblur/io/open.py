@@ -77,7 +77,10 @@ def read_image(
     except SystemExit as error:
         from unblur.plugins.faults import ended_program
 
-        raise ended_program(error) from error
+        fault = ended_program(error)
+        if fault is None:
+            raise
+        raise fault from error
     except MemoryError:
         raise ImageError(f"{target} does not fit into memory; read it lazily.") from None
     except Exception as error:

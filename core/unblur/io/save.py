@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ WRITERS: tuple[type[Writer], ...] = (
 """The built-in writers, in the order in which they are tried."""
 
 
-def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def write_image(
+    image: Image,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    before_publish: Callable[[], None] | None = None,
+) -> Path:
     """Write an image in the format of the name's suffix, and return the path.
 
     The file appears under its name only when it is complete. Values are stored unchanged, in
-    their dtype. A dask-backed image is computed and written chunk by chunk.
+    their dtype. A dask-backed image is computed and written chunk by chunk. `before_publish` is
+    called once all is written, before the file appears, e.g. to write the files beside it.
 
     Raises
     ------
@@ -57,15 +64,20 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
         except SystemExit as error:
             from unblur.plugins.faults import ended_program
 
-            raise ended_program(error) from error
+            fault = ended_program(error)
+            if fault is None:
+                raise
+            raise fault from error
         except Exception as error:
             from unblur.plugins.faults import fault_in
 
-            fault = fault_in(error)
-            cause = reason(error) if fault is None else f"{reason(error)} in {', '.join(fault)}"
+            place = fault_in(error)
+            cause = reason(error) if place is None else f"{reason(error)} in {', '.join(place)}"
             raise OutputError(
                 f"{target} cannot be written as {writer.name.upper()} ({cause}); try .tif or .zarr."
             ) from error
+        if before_publish is not None:
+            before_publish()
     return target
 
 

@@ -57,26 +57,30 @@ def exits_as_errors() -> Iterator[None]:
 
     Example
     -------
-    >>> try:
-    ...     with exits_as_errors():
-    ...         raise SystemExit(2)
-    ... except PluginError as error:
-    ...     print(str(error).split(" in ")[0])
-    a plugin ended the program (SystemExit: 2)
+    >>> with exits_as_errors():
+    ...     pass
     """
     try:
         yield
     except SystemExit as error:
-        raise ended_program(error) from error
+        fault = ended_program(error)
+        if fault is None:
+            raise
+        raise fault from error
 
 
-def ended_program(error: SystemExit) -> PluginError:
-    """Return the error that stands for a `SystemExit`, which would end the program silently."""
-    name, function = fault_in(error) or ("a plugin", "")
-    place = f" in {function}" if function else ""
+def ended_program(error: SystemExit) -> PluginError | None:
+    """Return the error that stands for a `SystemExit`, which would end the program silently.
+
+    None if it arose in no plugin: libraries raise it where a pipe is closed.
+    """
+    found = fault_in(error)
+    if found is None:
+        return None
+    plugin, function = found
     return PluginError(
-        f"{name} ended the program ({describe_exception(error)}){place} in place of raising an "
-        "exception; this is a fault of the plugin; please report it to its authors."
+        f"{plugin} ended the program ({describe_exception(error)}) in {function} in place of "
+        "raising an exception; this is a fault of the plugin; please report it to its authors."
     )
 
 

@@ -238,8 +238,12 @@ def _deblur_in_memory(
     with alone(files.output):
         result = run_job(_job(image, options), way)
         options.context.checkpoint()
-        _write_sidecars(result, files, options, stamp)
-        write_image(result.image, files.output, overwrite=options.overwrite)
+        write_image(
+            result.image,
+            files.output,
+            overwrite=options.overwrite,
+            before_publish=lambda: _write_sidecars(result, files, options, stamp),
+        )
     return result
 
 
@@ -256,6 +260,17 @@ def _deblur_in_tiles(image: Image, files: FileJob, options: RunOptions, stamp: l
 
 
 def _write_sidecars(result: Result, files: FileJob, options: RunOptions, stamp: list[int]) -> None:
+    """Write the kernel and the report; after an error neither stays that was not there before."""
+    made = [path for path in files.outputs[1:] if not path.exists()]
+    try:
+        _write_both(result, files, options, stamp)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_both(result: Result, files: FileJob, options: RunOptions, stamp: list[int]) -> None:
     write_sidecars(
         files.output,
         files.source,

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from unblur.errors import OutputError
+from unblur.io.files import explained
 from unblur.model.kernel import Kernel, KernelField
 from unblur.runs.run_lock import RunLock
 
@@ -51,10 +52,14 @@ class Journal:
 
     def __init__(self, folder: Path, output: Path) -> None:
         self.folder, self.output = folder, output
+        existed = folder.exists()
         try:
-            held = RunLock.acquire(folder / "lock")
-        except OSError as error:
-            raise OutputError(f"{output} cannot be written: {error.strerror}.") from None
+            with explained(output):
+                held = RunLock.acquire(folder / "lock")
+        except OutputError:
+            if not existed:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         if isinstance(held, str):
             raise OutputError(
                 f"{output} is being written by another run ({held}); wait for it, or choose "
@@ -120,9 +125,9 @@ class Journal:
 
     def record(self, number: int) -> None:
         """Record on disk that a tile is finished."""
-        if self._tiles is None:
-            self._tiles = _opened_at_line(self.folder / "tiles")
         try:
+            if self._tiles is None:
+                self._tiles = _opened_at_line(self.folder / "tiles")
             self._tiles.write(f"{number} {time.time():.0f}\n")
             self._tiles.flush()
             os.fsync(self._tiles.fileno())
@@ -142,11 +147,11 @@ class Journal:
         known: dict[str, Any] = {} if confidence is None else {"confidence": confidence}
         known["choices"] = json.dumps(dict(choices or {}))
         stack = [[kernel.weights for kernel in row] for row in field.kernels]
+        known |= {"rows": field.rows, "columns": field.columns, "region": region}
         draft = self.folder / "kernels.part.npz"
-        np.savez(
-            draft, weights=stack, rows=field.rows, columns=field.columns, region=region, **known
-        )
-        draft.replace(self.folder / "kernels.npz")
+        with explained(self.output):
+            np.savez(draft, weights=stack, **known)
+            draft.replace(self.folder / "kernels.npz")
 
     def save_tiling(self, size: Sequence[int], tz_group: Sequence[int]) -> None:
         """Store size and grouping of the tiles, so that a resumed run uses the same ones."""
@@ -187,14 +192,12 @@ class Journal:
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.folder / f"{name}.part"
-        try:
+        with explained(self.output):
             with draft.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.folder / name)
-        except OSError as error:
-            raise OutputError(f"{self.output} cannot be written: {error.strerror}.") from error
 
 
 def _opened_at_line(path: Path) -> IO[str]:

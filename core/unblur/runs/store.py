@@ -125,6 +125,7 @@ def deblur_to_store(
         If the user requested it, after the tiles in work; what is finished stays recorded.
     """
     from unblur.io import partial_path, publish
+    from unblur.io.files import explained
     from unblur.runs.journal import Journal
     from unblur.runs.streaming import deblur_into
 
@@ -134,14 +135,20 @@ def deblur_to_store(
             resume = partial.exists() and _has_run_of(journal, job)
         if resume and journal.description is not None and on_resume is not None:
             on_resume()
-        result = deblur_into(
-            job,
-            _store_opener(job.image, partial),
-            journal,
-            resume=resume,
-            scheduler=scheduler,
-            workers=workers,
-        )
+        try:
+            with explained(output):
+                result = deblur_into(
+                    job,
+                    _store_opener(job.image, partial),
+                    journal,
+                    resume=resume,
+                    scheduler=scheduler,
+                    workers=workers,
+                )
+        except BaseException:
+            if journal.description is None:  # it failed before anything was recorded
+                journal.delete()
+            raise
         if before_publish is not None:
             before_publish(result)
         publish(partial, output, overwrite=overwrite)

@@ -1,5 +1,6 @@
 """Errors inside plugins: the command names the plugin, and does not ask for a report to unblur."""
 
+import subprocess
 import sys
 import types
 
@@ -123,3 +124,9 @@ def test_a_plugin_that_ends_the_program_while_it_is_loaded_is_left_out(monkeypat
     monkeypatch.setattr(metadata, "entry_points", lambda group: [Entry()])
     found = collect(plugin_manager())
     assert [str(broken) for broken in found.broken] == ["plugin 'rude': SystemExit: 3"]
+
+
+def test_a_closed_pipe_is_no_fault_of_a_plugin():
+    command = f"{sys.executable} -m unblur report --help | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "plugin" not in done.stderr
