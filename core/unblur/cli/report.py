@@ -17,7 +17,8 @@ EXAMPLE = "unblur report sharp.png -o sharp.html"
 
 def report(
     results: Annotated[
-        list[Path], typer.Argument(metavar="OUT", help="Results that `unblur run` wrote.")
+        list[str],
+        typer.Argument(metavar="OUT", help="Results that `unblur run` wrote, or glob patterns."),
     ],
     output: Annotated[
         Path | None,
@@ -46,16 +47,19 @@ def report(
 
     The page holds all its pictures and fetches nothing, so that it can be sent or archived.
     """
-    if before is not None and len(results) > 1:
-        raise UsageError(f"--before names the input of one result, but {len(results)} are given.")
+    from unblur.runs.file_jobs import expand_patterns
+
+    paths = [path for result in results for path in expand_patterns([result])]
+    if before is not None and len(paths) > 1:
+        raise UsageError(f"--before names the input of one result, but {len(paths)} are given.")
     from unblur.io.files import check_vacant, written_whole
     from unblur.model.context import Context
     from unblur.report import load_entry, page
 
-    target = output or results[0].with_suffix(".html")
+    target = output or paths[0].with_suffix(".html")
     check_vacant(target, overwrite)
     with ProgressBar("report", quiet) as bar:
-        entries = [load_entry(result, before) for result in results]
+        entries = [load_entry(result, before) for result in paths]
         text = page(entries, Context(on_progress=bar), with_resolution=resolution)
     with written_whole(target, overwrite=overwrite) as draft:
         draft.write_text(text, "utf-8")

@@ -62,3 +62,10 @@ def test_the_account_alone_is_plain_json(result):
     report = json.loads((result.parent / "sharp.json").read_text("utf-8"))
     assert report["input_file"] == "../grey.tif"
     assert report["output_file"] == "sharp.tif"
+
+
+def test_a_pattern_names_several_results(unblur, result, files):
+    said = unblur("report", files / "out" / "*.tif", "-o", files / "all.html", status=1)
+    assert "sharp.psf.tif" in said.err  # the kernel is no result
+    unblur("report", files / "out" / "sharp.t?f", "-o", files / "all.html")
+    assert "no file matches" in unblur("report", files / "out" / "*.jpg", status=2).err
