@@ -2,8 +2,9 @@
 
 A photograph is cut, blurred as in `blind_cases.py`, and given several kernels: the true one, that
 of one alternation of the search of `map`, both with a change, and that of another photograph. Each
-restores the image as `KernelScorer` does, and is stored with the features of `gain_features.py`,
-with the squared errors of the restored and the blurred image, and with its gain in PSNR.
+restores the image as `KernelScorer` does, and is stored with its features
+(`unblur_classic.map.search.gain_features`), with the squared errors of the restored and the blurred
+image, and with its gain in PSNR.
 
 The kernels of one alternation are often wrong, and wrong as those of a search are: they restore a
 sparse image. Cutting, search, and restoring take 2 to 4 s of one core for a photograph.
@@ -23,18 +24,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from blind_cases import CONDITIONS, KERNEL_SIZES, blur_photograph
-from gain_features import CELL, feature_maps, mean_of_cells
 from kernel_changes import change_kernel, normalized
 from unblur.model.context import Context
-from unblur.model.kernel import Kernel
 from unblur.numerics.kernel_ops import crop_to_mass, recentre
 from unblur.numerics.pyramid import rescale_kernel
-from unblur.numerics.synthesis import blur_image
 from unblur.training.images import image_files, read_luma
 from unblur_classic.map.estimator import MapEstimator, _without_smallest
 from unblur_classic.map.kernel_size import fitting_size
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
+from unblur_classic.map.search.gain_features import feature_maps, mean_of_cells
+from unblur_classic.map.search.gain_prediction import border_of, residual_maps
 from unblur_classic.map.search.hypotheses import HYPOTHESES, STRONG_HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import measure_evidence
 from unblur_classic.map.search.kernel_refinement import refine_kernel
@@ -64,8 +64,6 @@ TAIL = 0.002
 MAX_SHIFT = 22
 """Largest shift at which an image is compared with the truth, and the border that is left out, in
 pixels."""
-MIN_BORDER = 3
-"""Least border of a map of features that is left out, in cells."""
 
 
 def make_cases(photos: Path, count: int, folder: Path) -> None:
@@ -172,18 +170,7 @@ def restore(image: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     The residual is 0 within half a kernel of the border.
     """
     sharp = KernelScorer(image, torch.ones_like(image), Context()).restore(kernel, image)
-    predicted = blur_image(sharp, Kernel(kernel.double().numpy()))
-    top, left = ((n - m) // 2 for n, m in zip(image.shape, predicted.shape, strict=True))
-    inside = (slice(top, top + predicted.shape[0]), slice(left, left + predicted.shape[1]))
-    residual = torch.zeros_like(image)
-    residual[inside] = predicted - image[inside]
-    return sharp, residual
-
-
-def border_of(kernel: Tensor, maps: Tensor) -> int:
-    """Return the border of maps (n, h, w) that half a kernel (n, n) spoils, in cells."""
-    border = max(MIN_BORDER, math.ceil((kernel.shape[-1] // 2) / CELL))
-    return min(border, maps.shape[-2] // 2 - 4)
+    return sharp, residual_maps(sharp, kernel, image)
 
 
 def _log_errors(errors: list[Tensor]) -> Tensor:

@@ -1,21 +1,21 @@
 """A network that predicts what a blind kernel gains, beside the measures of the confidence.
 
-    python benchmarks/gain_network.py cases ../shared/data/photos gain-cases --count 77
+    python benchmarks/gain_network.py cases ../shared/data/photos gain-cases --count 110
     python benchmarks/gain_network.py judge gain-cases
+    python benchmarks/gain_network.py train gain-cases gain.safetensors
 
 `cases` stores kernels of known quality on photographs (`gain_cases.py`); it resumes. `judge` trains
 the network four times, each time without a quarter of the photographs, predicts the gain on these,
 and writes how well that tells results that gain less than 0.5 dB from others, beside a logistic
-regression of the measures of `kernel_confidence.Evidence` that one alternation has (all but the
-rivalry), fitted to the same three quarters. Nothing in the package uses the network yet: first it
-has to be judged on the results of whole searches. Results: `results/gain-network`.
+regression of the measures of `kernel_confidence.Evidence` that one alternation has, fitted to the
+same three quarters. `train` trains the networks that the package uses, on all photographs, and
+prints the hash of their weights. Results: `results/gain-network`.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,56 +31,20 @@ from blind import FAILED_BELOW
 from confidence import count_calibration, fit, predict
 from gain_cases import make_cases
 from scale_table import write_table
+from unblur.plugins.weights import save_weights
+from unblur_classic.map.search.gain_prediction import (
+    MAX_GAIN,
+    N_MEMBERS,
+    GainEnsemble,
+    GainNetwork,
+    gain_of_errors,
+)
 
 FOLDS = 4
 """Number of parts of the photographs, each of which is judged by a network of the others."""
-WIDTH = 32
-"""Channels of the network, a count."""
 STEPS, BATCH, RATE, DECAY = 500, 4, 3e-3, 1e-3
 """Steps of a training and samples of each, counts; highest rate and decay of the weights,
 dimensionless."""
-MAX_GAIN = 6.0
-"""Largest gain or loss of a prediction that a regression uses, in decibels."""
-DECIBELS = 10 / math.log(10)
-"""Decibels of a factor of e."""
-
-
-class GainNetwork(nn.Module):
-    """Predicts the logarithms of the errors of the blurred and the restored image on cells.
-
-    Parameters
-    ----------
-    mean, scale : (n,)
-        Of each feature, by which it is normalised.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, mean: Tensor, scale: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("scale", scale)
-        self.first = nn.Conv2d(len(mean), WIDTH, 1)
-        self.second, self.third = (nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(2))
-        self.last = nn.Conv2d(WIDTH, 2, 1)
-        self.drop = nn.Dropout2d(0.1)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return two maps (2, h, w) for features (n, h, w)."""
-        x = ((maps - self.mean[:, None, None]) / self.scale[:, None, None]).clamp(-5, 5)[None]
-        x = self.drop(functional.leaky_relu(self.first(x), 0.1))
-        x = self.drop(functional.leaky_relu(self.second(x), 0.1))
-        x = x + functional.leaky_relu(self.third(x), 0.1)
-        logarithms: Tensor = self.last(x)[0] - 3
-        return logarithms
-
-
-def gain_of(logarithms: Tensor, border: int) -> Tensor:
-    """Return the gain in dB of maps (2, h, w) of logarithms of errors, less a border of cells."""
-    inner = logarithms[:, border:-border, border:-border].flatten(1)
-    blurred, restored = torch.logsumexp(inner, 1)
-    return DECIBELS * (blurred - restored)
 
 
 def train(rows: Sequence[dict[str, Any]], seed: int = 0) -> GainNetwork:
@@ -88,7 +52,9 @@ def train(rows: Sequence[dict[str, Any]], seed: int = 0) -> GainNetwork:
     torch.manual_seed(seed)
     choice = random.Random(seed)
     values = torch.cat([row["maps"].float().flatten(1)[:, ::7] for row in rows], 1)
-    network = GainNetwork(values.mean(1), values.std(1) + 1e-3)
+    network = GainNetwork()
+    network.mean.copy_(values.mean(1))
+    network.scale.copy_(values.std(1) + 1e-3)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, STEPS)
     for _ in range(STEPS):
@@ -112,7 +78,7 @@ def _loss(network: GainNetwork, row: dict[str, Any], choice: random.Random) -> T
     found = network(maps)
     inner, target = (x[:, border:-border, border:-border] for x in (found, errors))
     ratio, true_ratio = (x[0] - x[1] for x in (inner, target))
-    gains = [torch.tanh((gain_of(x, border) - FAILED_BELOW) / 3) for x in (found, errors)]
+    gains = [torch.tanh((gain_of_errors(x, border) - FAILED_BELOW) / 3) for x in (found, errors)]
     loss = functional.smooth_l1_loss(inner, target) + functional.smooth_l1_loss(ratio, true_ratio)
     return loss + 2 * (gains[0] - gains[1]).square()
 
@@ -126,7 +92,7 @@ def predict_held_out(rows: Sequence[dict[str, Any]]) -> NDArray[Any]:
         for i in np.flatnonzero(folds == fold):
             with torch.no_grad():
                 logarithms = network(rows[i]["maps"].float())
-            gains[i] = float(gain_of(logarithms, rows[i]["border"]))
+            gains[i] = float(gain_of_errors(logarithms, rows[i]["border"]))
         print("fold", fold, flush=True)
     return gains
 
@@ -174,8 +140,11 @@ def main() -> None:
     cases = verbs.add_parser("cases")
     cases.add_argument("photos", type=Path)
     cases.add_argument("folder", type=Path)
-    cases.add_argument("--count", type=int, default=77, help="photographs")
+    cases.add_argument("--count", type=int, default=110, help="photographs")
     verbs.add_parser("judge").add_argument("folder", type=Path)
+    trained = verbs.add_parser("train")
+    trained.add_argument("folder", type=Path)
+    trained.add_argument("output", type=Path, help="weights, .safetensors")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.verb == "cases":
@@ -186,6 +155,11 @@ def main() -> None:
         for file in sorted(options.folder.glob("*.pt"))
         for row in torch.load(file, weights_only=True)
     ]
+    if options.verb == "train":
+        ensemble = GainEnsemble()
+        ensemble.members = nn.ModuleList(train(rows, seed) for seed in range(N_MEMBERS))
+        print(save_weights(ensemble.state_dict(), options.output))
+        return
     photos = len({row["photo"] for row in rows})
     remark = (
         f"{len(rows)} kernels on {photos} photographs, of which {FOLDS} parts were held out in "

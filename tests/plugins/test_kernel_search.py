@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,7 +17,11 @@ from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
 from unblur_classic.map.search import candidates, kernel_refinement
 from unblur_classic.map.search import kernel_search as search_module
-from unblur_classic.map.search.candidates import Candidate, best_candidate
+from unblur_classic.map.search.candidates import (
+    Candidate,
+    Restored,
+    best_candidate,
+)
 from unblur_classic.map.search.hypotheses import HYPOTHESES, STRONG_HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
 from unblur_classic.map.search.kernel_refinement import refine_kernel
@@ -28,6 +33,16 @@ from unblur_classic.map.search.kernel_search import (
 )
 from unblur_classic.map.search.search_track import support_extent, textured_window
 from unblur_classic.map.search.spectrum_agreement import spectrum_agreement
+
+
+def with_others(found, *differences):
+    """Return what a search found, with alternatives that are less sparse by some differences."""
+    others = (replace(found, sparsity=found.sparsity + d, alternatives=()) for d in differences)
+    return replace(found, alternatives=tuple(others))
+
+
+def restored(sparsity, gain=2.0):
+    return Restored(sparsity, negative=0.0, gain=gain)
 
 
 def given_of(kernel):
@@ -192,28 +207,39 @@ def test_the_spectrum_of_a_blurred_image_agrees_with_its_kernel_alone(shaken):
     assert spectrum_agreement(given.y, true, 1e3) == 0
 
 
-def test_a_scattered_kernel_has_less_support_per_extent_and_a_rival_less_confidence(shaken):
+def test_a_scattered_kernel_has_less_support_per_extent_and_a_predicted_loss_less_confidence(
+    shaken,
+):
     kernel, given, found = shaken
     true = torch.nn.functional.pad(torch.from_numpy(np.array(kernel.weights)), [4] * 4)
     dots = torch.zeros_like(true)
     dots[::8, ::8] = 1 / 25
     whole, scattered = (measure_evidence(given, found, k) for k in (true, dots))
     assert scattered.area < whole.area
-    contested = measure_evidence(given, found, true, has_rival=True)
-    assert contested == replace(whole, rivalry=1.0)
-    assert confidence_of(contested) < confidence_of(whole)
+    losing = measure_evidence(given, found, true, gain=-3.0)
+    assert losing == replace(whole, gain=-3.0)
+    assert confidence_of(losing) < confidence_of(whole)
 
 
-def test_the_alternative_of_a_search_is_unlike_its_kernel_and_nearly_as_good(monkeypatch, shaken):
+def test_the_alternatives_of_a_search_are_unlike_its_kernel_and_each_other(monkeypatch, shaken):
     _, given, _ = shaken
-    monkeypatch.setattr(search_module, "CLOSE_SPARSITY", 1.0)
     monkeypatch.setattr(search_module, "UNLIKE_KERNEL", 0.99)
     found = search_kernel(given, Context())
-    other = found.alternative
-    assert other is not None
-    assert 0 <= other.sparsity - found.sparsity < search_module.CLOSE_SPARSITY
-    pair = (found.kernel, found.ratio, other.kernel, other.ratio)
-    assert similarity_across_scales(*pair) < search_module.UNLIKE_KERNEL
+    kernels = [found, *found.alternatives]
+    assert 1 < len(kernels) <= 1 + search_module.MAX_ALTERNATIVES
+    assert all(not f.alternatives for f in kernels[1:])
+    sparsities = [f.sparsity for f in kernels]
+    assert sparsities == sorted(sparsities)
+    for one, other in combinations(kernels, 2):
+        pair = (one.kernel, one.ratio, other.kernel, other.ratio)
+        assert similarity_across_scales(*pair) < search_module.UNLIKE_KERNEL
+
+
+@pytest.mark.parametrize(("further", "is_close"), [(0.09, True), (0.11, False)])
+def test_a_search_has_a_rival_where_another_kernel_is_nearly_as_good(shaken, further, is_close):
+    found = replace(shaken[2], alternatives=())
+    assert not found.has_rival
+    assert is_close == with_others(found, further).has_rival
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -221,32 +247,81 @@ def test_of_two_refined_kernels_the_one_of_the_sharper_image_is_chosen(shaken, i
     kernel, given, found = shaken
     true = torch.from_numpy(np.array(kernel.weights))
     wrong = true.flip(0)
-    both = replace(found, alternative=replace(found, agreement=0.0))
+    both = with_others(found, 0.0)
     best = best_candidate(both, given, lambda f: true if (f is both) == is_first else wrong)
     assert torch.equal(best.kernel, true)
-    assert best.found is (both if is_first else both.alternative)
+    assert best.found is (both if is_first else both.alternatives[0])
+
+
+def test_alternatives_are_refined_where_the_confidence_is_not_high(shaken):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    dots = torch.zeros(49, 49)
+    dots[::8, ::8] = 1 / 49
+    several = with_others(found, 1.0, 2.0)
+    refined = []
+
+    def refine(each):
+        refined.append(each)
+        return true if each is several.alternatives[0] else dots
+
+    best = best_candidate(several, given, refine)
+    assert {id(f) for f in refined} == {id(f) for f in (several, *several.alternatives)}
+    assert torch.equal(best.kernel, true)
+
+
+def test_no_alternative_follows_a_confident_kernel(shaken):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    refined = []
+    best_candidate(with_others(found, 1.0), given, lambda f: refined.append(f) or true)
+    assert len(refined) == 1
 
 
 @pytest.mark.parametrize(("gain", "chosen"), [(0.9, 9), (1.1, 27)])
-def test_a_larger_kernel_is_chosen_only_for_a_much_sparser_image(monkeypatch, shaken, gain, chosen):
+def test_a_larger_certain_kernel_is_chosen_only_for_a_much_sparser_image(
+    monkeypatch, shaken, gain, chosen
+):
     _, given, found = shaken
     kernels = [torch.nn.functional.pad(torch.ones(n, n), [2] * 4) for n in (27, 9)]
     difference = gain * candidates.EXTENT_WEIGHT * np.log(27 / 9)
     sparsities = {31: -0.3 - difference, 13: -0.3}
+    monkeypatch.setattr(Candidate, "confidence", property(lambda _: 0.9))
     monkeypatch.setattr(
-        candidates, "measure_restored", lambda given, kernel: (sparsities[kernel.shape[-1]], 0.0)
+        candidates, "measure_restored", lambda given, kernel: restored(sparsities[kernel.shape[-1]])
     )
-    both = replace(found, alternative=replace(found, agreement=0.0))
+    both = with_others(found, 0.0)
     best = best_candidate(both, given, lambda f: kernels[f is not both])
     # The empty border of an array does not count.
     assert best.kernel.shape[-1] == chosen + 4
 
 
+@pytest.mark.parametrize(("confidence", "chosen"), [(0.79, 2), (0.8, 0)])
+def test_the_predicted_gain_decides_where_the_confidence_is_not_high(
+    monkeypatch, shaken, confidence, chosen
+):
+    _, given, found = shaken
+    several = with_others(found, 0.05, 1.0)
+    gains = {9: 1.0, 11: 0.5, 13: 1.5}
+    monkeypatch.setattr(Candidate, "confidence", property(lambda _: confidence))
+    monkeypatch.setattr(
+        candidates,
+        "measure_restored",
+        lambda given, kernel: restored(kernel.shape[-1] - 9.0, gains[kernel.shape[-1]]),
+    )
+    kernels = [several, *several.alternatives]
+
+    def refine(each):
+        number = next(i for i, kernel in enumerate(kernels) if kernel is each)
+        return torch.eye(9 + 2 * number).flip(number % 2)
+
+    assert best_candidate(several, given, refine).kernel.shape[-1] == (9, 11, 13)[chosen]
+
+
 def test_a_kernel_of_one_pixel_counts_as_large_as_the_least_blur(shaken):
     _, given, found = shaken
     single, least = (
-        Candidate.of(found, torch.ones(n, n), given, has_rival=True)
-        for n in (1, candidates.MIN_EXTENT)
+        Candidate.of(found, torch.ones(n, n), given) for n in (1, candidates.MIN_EXTENT)
     )
     assert single.score - single.sparsity == pytest.approx(least.score - least.sparsity)
 
@@ -257,9 +332,9 @@ def test_of_like_kernels_the_one_of_the_sparser_image_is_chosen_whatever_its_ext
     _, given, found = shaken
     kernels = [torch.ones(n, n) for n in (29, 27)]
     monkeypatch.setattr(
-        candidates, "measure_restored", lambda given, kernel: (-0.001 * kernel.shape[-1], 0.0)
+        candidates, "measure_restored", lambda given, kernel: restored(-0.001 * kernel.shape[-1])
     )
-    both = replace(found, alternative=replace(found, agreement=0.0))
+    both = with_others(found, 0.0)
     best = best_candidate(both, given, lambda f: kernels[f is not both])
     assert best.kernel.shape[-1] == 29
 

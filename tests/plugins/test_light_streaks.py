@@ -74,7 +74,7 @@ def test_a_search_finds_the_kernel_by_the_streaks(path):
     given = preprocess(night_of([path] * len(PLACES))[None], Context())
     found = search_kernel(given, Context(), hypotheses=HYPOTHESES[:1])
     assert found.is_streak
-    assert found.alternative is None
+    assert not found.alternatives
     true = torch.from_numpy(np.array(path.weights))
     assert similarity_across_scales(found.kernel, found.ratio, true, 1.0) > 0.95
 

@@ -192,7 +192,7 @@ class MapEstimator(stages.KernelEstimator):
             return self._best_refined(found, given, context)
         with one_thread():
             kernel = self._best_of_starts(given, self._size(found, given), context)
-            return Candidate.of(found, kernel, given, found.alternative is not None)
+            return Candidate.of(found, kernel, given)
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""
@@ -213,15 +213,14 @@ class MapEstimator(stages.KernelEstimator):
     def _best_refined(
         self, found: FoundKernel, given: EstimationInput, context: Context
     ) -> Candidate:
-        """Return the better of a search's kernels, refined at the last levels."""
+        """Return the best of a search's kernels, refined at the last levels."""
         p = self.params
-        count = p.iterations * len(refinement_levels(self._size(found, given))) + p.refinements
-        tick = context.ticker(self.name, count)
 
         def refine(each: FoundKernel) -> Tensor:
-            # The refinement of the alternative, on another thread, is not counted.
-            call = tick if each is found else context.checkpoint
             size = self._size(each, given)
+            count = p.iterations * len(refinement_levels(size)) + p.refinements
+            # Refinements of others, on threads of their own, are not counted.
+            call = context.ticker(self.name, count) if each is found else context.checkpoint
             return _without_smallest(refine_kernel(each, given, size, p, lambda _: call()))
 
         best = best_candidate(found, given, refine, context.device)

@@ -26,12 +26,18 @@ def stored(path, kind):
     return array
 
 
-@pytest.mark.parametrize("kind", ["v2", "v3", "ome"])
-def test_a_store_resized_in_place_is_refused_until_it_has_its_shape_again(tmp_path, kind):
-    path = tmp_path / ("a.ome.zarr" if kind == "ome" else "a.zarr")
+def opened(folder, kind):
+    """Return an image that was read from a new store, the folder of its array, and the array."""
+    path = folder / ("a.ome.zarr" if kind == "ome" else "a.zarr")
     array = stored(path, kind)
     image = read_image(path, lazy=True)
     np.testing.assert_array_equal(image.data.compute(), DATA)
+    return image, path / "0" if kind == "ome" else path, array
+
+
+@pytest.mark.parametrize("kind", ["v2", "v3", "ome"])
+def test_a_store_resized_in_place_is_refused_until_it_has_its_shape_again(tmp_path, kind):
+    image, _, array = opened(tmp_path, kind)
     array.resize((16, 64))
     with pytest.raises(ImageError, match=r"has the shape \(16, 64\), and had \(48, 64\) when it"):
         image.data.compute()
@@ -42,11 +48,7 @@ def test_a_store_resized_in_place_is_refused_until_it_has_its_shape_again(tmp_pa
 
 @pytest.mark.parametrize("kind", ["v2", "v3", "ome"])
 def test_a_store_written_anew_in_other_chunks_is_read_by_them(tmp_path, kind):
-    path = tmp_path / ("a.ome.zarr" if kind == "ome" else "a.zarr")
-    stored(path, kind)
-    image = read_image(path, lazy=True)
-    np.testing.assert_array_equal(image.data.compute(), DATA)
-    place = path / "0" if kind == "ome" else path
+    image, place, _ = opened(tmp_path, kind)
     again = zarr.create_array(
         place, shape=DATA.shape, dtype=DATA.dtype, chunks=(12, 32), overwrite=True,
         zarr_format=2 if kind == "v2" else 3,
@@ -57,11 +59,7 @@ def test_a_store_written_anew_in_other_chunks_is_read_by_them(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["v2", "v3", "ome"])
 def test_a_store_whose_metadata_are_rewritten_in_the_same_file_is_seen_to_change(tmp_path, kind):
-    path = tmp_path / ("a.ome.zarr" if kind == "ome" else "a.zarr")
-    stored(path, kind)
-    image = read_image(path, lazy=True)
-    np.testing.assert_array_equal(image.data.compute(), DATA)
-    place = path / "0" if kind == "ome" else path
+    image, place, _ = opened(tmp_path, kind)
     metadata = place / (".zarray" if kind == "v2" else "zarr.json")
     stated = json.loads(metadata.read_text())
     stated["shape"] = [16, 64]

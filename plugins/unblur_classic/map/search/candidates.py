@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from math import inf, isfinite, log
+from typing import NamedTuple
 
 from torch import Tensor
 
 from unblur.accel.parallel import map_on_threads
+from unblur.model.confidence import confidence_grade
 from unblur.model.context import Context
-from unblur.numerics.kernel_ops import crop_to_mass
+from unblur.numerics.kernel_ops import crop_to_mass, recentre
 from unblur.numerics.metrics import kernel_similarity
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import (
@@ -19,6 +22,7 @@ from unblur_classic.map.scoring import (
     sparsity_of,
     sparsity_score,
 )
+from unblur_classic.map.search.gain_prediction import predict_gain
 from unblur_classic.map.search.kernel_confidence import (
     MIN_WINDOW,
     TYPICAL_NEGATIVE,
@@ -65,13 +69,11 @@ class Candidate:
     sparsity: float
 
     @classmethod
-    def of(
-        cls, found: FoundKernel, kernel: Tensor, given: EstimationInput, has_rival: bool = False
-    ) -> Candidate:
+    def of(cls, found: FoundKernel, kernel: Tensor, given: EstimationInput) -> Candidate:
         """Return a candidate with its evidence; see `measure_evidence` and `measure_restored`."""
-        sparsity, negative = measure_restored(given, kernel)
-        evidence = measure_evidence(given, found, kernel, has_rival, negative)
-        return cls(found, kernel, evidence, sparsity)
+        restored = measure_restored(given, kernel)
+        evidence = measure_evidence(given, found, kernel, restored.negative, restored.gain)
+        return cls(found, kernel, evidence, restored.sparsity)
 
     @property
     def confidence(self) -> float:
@@ -89,19 +91,38 @@ class Candidate:
         return self.sparsity + EXTENT_WEIGHT * log(extent)
 
 
-def measure_restored(given: EstimationInput, kernel: Tensor) -> tuple[float, float]:
-    """Return the sparsity of a restored image, see `Candidate`, and its negative light.
+class Restored(NamedTuple):
+    """Measures of the image that a kernel restores, in its most textured window.
 
-    Both are of the most textured window, the negative light in units of its contrast; where black
-    is not known, it is `TYPICAL_NEGATIVE`. Much of it raises the sparsity, see `sparsity_score`.
+    Attributes
+    ----------
+    sparsity : float
+        See `Candidate`; raised by much negative light, see `sparsity_score`.
+    negative : float
+        Negative light in units of the blurred image's contrast; `TYPICAL_NEGATIVE` where black is
+        not known.
+    gain : float
+        Gain that is predicted, in decibels; NaN if the image has too few pixels.
     """
+
+    sparsity: float
+    negative: float
+    gain: float
+
+
+def measure_restored(given: EstimationInput, kernel: Tensor) -> Restored:
+    """Restore the most textured window of an image with a kernel, and measure it."""
+    kernel = recentre(kernel, grow=True)
     y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
     contrast = float(y[valid > 0].std())
     image, black = y / contrast, given.black / contrast
     sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
     value = log(sparsity_score(sharp, kernel, black) / sparsity_of(image, kernel))
-    negative = negative_light(sharp, kernel, black) if isfinite(black) else TYPICAL_NEGATIVE
-    return (value if isfinite(value) else inf), negative
+    return Restored(
+        sparsity=value if isfinite(value) else inf,
+        negative=negative_light(sharp, kernel, black) if isfinite(black) else TYPICAL_NEGATIVE,
+        gain=predict_gain(image, given.noise / contrast, kernel, sharp),
+    )
 
 
 def best_candidate(
@@ -110,12 +131,12 @@ def best_candidate(
     refine: Callable[[FoundKernel], Tensor],
     device: str = "cpu",
 ) -> Candidate:
-    """Return the better of the kernel of a search and its alternative, both refined.
+    """Return the best of the kernels of a search, refined.
 
-    The better one restores the image with the lesser normalised sparsity. Of kernels that are
-    unlike after the refinement too, the larger one is better only if its image is clearly sparser
-    (`Candidate.score`); extents of like ones differ by chance. They are refined on threads of
-    their own.
+    The kernel of the search and one that is nearly as good are refined, on threads of their own
+    (`sparser_candidate`). If the better of them has no high confidence, all alternatives are
+    refined too, and the kernel of the largest predicted gain is the best: the image of a wrong
+    kernel may be as sparse.
 
     Parameters
     ----------
@@ -128,13 +149,27 @@ def best_candidate(
     device : str
         Device of the tensors.
     """
-    kernels = [found] if found.alternative is None else [found, found.alternative]
-    has_rival = len(kernels) > 1
-    candidates = map_on_threads(
-        lambda f: Candidate.of(f, refine(f), given, has_rival), kernels, device
-    )
-    if not has_rival:
-        return candidates[0]
-    if kernel_similarity(*(c.kernel.cpu().numpy() for c in candidates)) >= UNLIKE_KERNEL:
-        return min(candidates, key=lambda c: c.sparsity)
-    return min(candidates, key=lambda c: c.score)
+    kernels = [found, *found.alternatives]
+    n_first = 1 + found.has_rival
+
+    def complete(each: FoundKernel) -> Candidate:
+        return Candidate.of(each, refine(each), given)
+
+    first = map_on_threads(complete, kernels[:n_first], device)
+    best = reduce(sparser_candidate, first)
+    if confidence_grade(best.confidence) == "high":
+        return best
+    further = map_on_threads(complete, kernels[n_first:], device)
+    return max([best, *first, *further], key=lambda c: (isfinite(c.sparsity), c.evidence.gain))
+
+
+def sparser_candidate(one: Candidate, other: Candidate) -> Candidate:
+    """Return the one of two candidates that restores the sparser image, the first if equal.
+
+    Of kernels that are unlike, the larger one is better only if its image is clearly sparser
+    (`Candidate.score`); extents of like ones differ by chance.
+    """
+    pair = (one, other)
+    if kernel_similarity(*(c.kernel.cpu().numpy() for c in pair)) >= UNLIKE_KERNEL:
+        return min(pair, key=lambda c: c.sparsity)
+    return min(pair, key=lambda c: c.score)

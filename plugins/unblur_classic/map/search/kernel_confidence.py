@@ -19,18 +19,21 @@ from unblur_classic.map.search.spectrum_agreement import spectrum_agreement
 MIN_WINDOW, WINDOW_SIZES = 256, 4
 """Smallest edge of the window that is measured, in pixels, and its edge in extents of the kernel,
 dimensionless."""
+TYPICAL_GAIN = 2.0
+"""Gain that is assumed where an image is too small for a prediction, in decibels."""
 LEAST_NEGATIVE, TYPICAL_NEGATIVE = 0.003, 0.001
 """Negative light that is added before its logarithm is taken, and that which is assumed where black
 is not known, in units of the blurred image's contrast."""
-WEIGHTS = (5.125, 7.115, 1.612, -0.2034, -2.14)
-"""Weight of each measure of `Evidence`, dimensionless; fitted by `benchmarks/confidence.py`."""
-BIAS = -19.72
+WEIGHTS = (5.55, 5.973, 1.622, -1.825, 0.2352)
+"""Weight of each measure of `Evidence`, per its unit; fitted by `benchmarks/confidence.py` to the
+first kernels of Kodak's and BSD's tuning halves, before others were refined."""
+BIAS = -17.84
 """Log odds of a success where all measures are 0, dimensionless."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Measures of a blind estimate from which its confidence follows; all dimensionless.
+    """Measures of a blind estimate from which its confidence follows; most are dimensionless.
 
     Attributes
     ----------
@@ -42,26 +45,26 @@ class Evidence:
     area : float
         Logarithm of the number of pixels of the kernel's support, per pixel of its extent. The
         support of a wrong kernel is a few scattered pixels.
-    rivalry : float
-        1 where the search found another kernel, unlike this one and nearly as good, else 0.
     negative : float
         Logarithm of the restored image's negative light, in units of the blurred one's contrast,
         plus `LEAST_NEGATIVE`; see `unblur_classic.map.scoring.negative_light`.
+    gain : float
+        Gain that a network predicts, in decibels; see `gain_prediction.predict_gain`.
     """
 
     spectrum: float
     stability: float
     area: float
-    rivalry: float
     negative: float
+    gain: float
 
 
 def measure_evidence(
     given: EstimationInput,
     found: FoundKernel,
     kernel: Tensor,
-    has_rival: bool = False,
     negative: float = TYPICAL_NEGATIVE,
+    gain: float = TYPICAL_GAIN,
 ) -> Evidence:
     """Measure the evidence for a kernel.
 
@@ -73,11 +76,11 @@ def measure_evidence(
         What the search found.
     kernel : (n, n)
         The final kernel.
-    has_rival : bool
-        Whether the search found another kernel, unlike this one and nearly as good.
     negative : float
         Negative light of the image that the kernel restores, in units of the blurred one's
         contrast.
+    gain : float
+        Gain that is predicted, in decibels; NaN if it is not known.
     """
     y, _ = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
     support = int((kernel > SUPPORT_THRESHOLD * kernel.max()).sum())
@@ -85,8 +88,8 @@ def measure_evidence(
         spectrum=spectrum_agreement(y, kernel, given.noise),
         stability=similarity_across_scales(found.kernel, found.ratio, kernel, 1.0),
         area=log(support / support_extent(kernel)),
-        rivalry=float(has_rival),
         negative=log(LEAST_NEGATIVE + negative),
+        gain=gain if isfinite(gain) else TYPICAL_GAIN,
     )
 
 

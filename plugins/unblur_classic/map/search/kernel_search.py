@@ -35,8 +35,10 @@ MIN_FURTHER_SIDE = 160
 levels. In an image of more than 640 pixels it leads to a level where alternations have started
 already."""
 UNLIKE_KERNEL, CLOSE_SPARSITY = 0.9, 0.1
-"""Similarity below which, and difference of the logarithm of the normalised sparsity up to which,
-another kernel is an alternative to the best one, dimensionless."""
+"""Similarity below which kernels are unlike, and difference of the logarithm of the normalised
+sparsity up to which another kernel is nearly as good as the best one, dimensionless."""
+MAX_ALTERNATIVES = 4
+"""Largest number of a search's kernels beside the best one, a count."""
 FINAL_MARGIN, FINAL_PADDING = 1.2, 1
 """Extent that a search returns: factor on the support of its kernel, and pixels added to that."""
 
@@ -61,8 +63,9 @@ class FoundKernel:
         Mean similarity of the kernels of all alternations with it, in [0, 1].
     is_streak : bool
         Whether the kernel is the shape of the image's light streaks.
-    alternative : FoundKernel, optional
-        The best of the kernels that are unlike it and nearly as good; streaks have none.
+    alternatives : tuple of FoundKernel
+        The best of the kernels that are unlike it and each other, the one of the sparsest image
+        first; streaks have none.
     """
 
     kernel: Tensor
@@ -71,12 +74,17 @@ class FoundKernel:
     sparsity: float
     agreement: float
     is_streak: bool = False
-    alternative: FoundKernel | None = None
+    alternatives: tuple[FoundKernel, ...] = ()
 
     @property
     def size(self) -> int:
         """Odd extent in pixels at full size that holds the kernel."""
         return odd(ceil(FINAL_MARGIN * support_extent(self.kernel) / self.ratio) + FINAL_PADDING)
+
+    @property
+    def has_rival(self) -> bool:
+        """Whether the best alternative is nearly as good."""
+        return any(f.sparsity < self.sparsity + CLOSE_SPARSITY for f in self.alternatives[:1])
 
 
 def search_kernel(
@@ -169,12 +177,11 @@ def _best_of(tracks: Sequence[SearchTrack], context: Context) -> FoundKernel:
     streak = next((f for f in found if f.is_streak), None)
     if streak is not None and streak.sparsity < best.sparsity + CLOSE_SPARSITY:
         return streak
-    alternatives = (
-        f
-        for f in found[1:]
-        if f.sparsity < best.sparsity + CLOSE_SPARSITY and _similarity_of(f, best) < UNLIKE_KERNEL
-    )
-    return replace(best, alternative=next(alternatives, None))
+    unlike = [best]
+    for other in found[1:]:
+        if isfinite(other.sparsity) and all(_is_unlike(other, kept) for kept in unlike):
+            unlike.append(other)
+    return replace(best, alternatives=tuple(unlike[1 : MAX_ALTERNATIVES + 1]))
 
 
 def _found(track: SearchTrack, score: float, tracks: Sequence[SearchTrack]) -> FoundKernel:
@@ -188,6 +195,10 @@ def _found(track: SearchTrack, score: float, tracks: Sequence[SearchTrack]) -> F
         agreement=sum(t.count * _similarity_of(t, track) for t in tracks) / total,
         is_streak=track.is_streak,
     )
+
+
+def _is_unlike(found: FoundKernel, other: FoundKernel) -> bool:
+    return _similarity_of(found, other) < UNLIKE_KERNEL
 
 
 def _similarity_of(track: SearchTrack | FoundKernel, other: SearchTrack | FoundKernel) -> float:

@@ -1,8 +1,8 @@
 """Features of a restored image, on cells of 8 x 8 pixels, from which its error is predicted.
 
 They are energies of derivatives at three scales of the blurred and the restored image, of their
-difference, of the residual, and of what weaker regularisation adds; how sparse they are; how alike
-the gradients of two of these images are; overshoot; and measures of the kernel's shape.
+difference, of the residual, and of what weaker regularisation adds; how sparse they are; the
+correlation of the gradients of two of these images; overshoot; and measures of the kernel's shape.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def feature_maps(
     maps = [
         _energies(images),
         (mean_of_cells(images.square()) + 1e-5).log(),
-        *(_likeness(a, b) for a, b in pairs),
+        *(_correlation(a, b) for a, b in pairs),
         *(_autocorrelation(scaled, lag) for lag in SCALES),
         _overshoot(image, sharp),
     ]
@@ -89,7 +89,7 @@ def _gradients(x: Tensor) -> Tensor:
     return torch.stack([across, functional.pad(x.diff(dim=-2), (0, 0, 0, 1))])
 
 
-def _likeness(a: Tensor, b: Tensor) -> Tensor:
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
     """Return the correlation (1, h / 8, w / 8) of gradients (2, h, w) in each cell."""
     both, *each = (mean_of_cells((p * q).sum(0)[None]) for p, q in ((a, b), (a, a), (b, b)))
     return both / (each[0] * each[1] + 1e-8).sqrt()
@@ -120,7 +120,8 @@ def _wiener(image: Tensor, kernel: Tensor, nsr: float) -> Tensor:
     penalty = 4 - 2 * torch.cos(2 * math.pi * down) - 2 * torch.cos(2 * math.pi * across)
     filtered = torch.fft.rfft2(padded) * response.conj()
     filtered = filtered / (response.abs().square() + nsr * penalty + 1e-5)
-    return torch.fft.irfft2(filtered, s=padded.shape)[size:-size, size:-size]
+    restored: Tensor = torch.fft.irfft2(filtered, s=padded.shape)
+    return restored[size:-size, size:-size]
 
 
 def _shape_of(kernel: Tensor) -> list[float]:
