@@ -93,6 +93,10 @@ class ValueSummary:
         Whether the hash covers every value.
     notes : tuple of str
         Values that may mark pixels without data, or that no light explains, one sentence each.
+    isolated : float, optional
+        The largest value of floats where one pixel alone has it and no blurred light explains it.
+    rest : float
+        The largest value without the isolated one.
     """
 
     low: float
@@ -106,6 +110,8 @@ class ValueSummary:
     is_hashed_whole: bool
     notes: tuple[str, ...] = ()
     plateau: float = 0.0
+    isolated: float | None = None
+    rest: float = 0.0
 
     @classmethod
     def of(cls, image: Image, blocks: Iterable[NDArray[Any]]) -> ValueSummary:
@@ -116,10 +122,10 @@ class ValueSummary:
         digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
         size = image.dtype.itemsize * int(np.prod(image.shape, dtype=np.int64))
         too_large = not image.is_lazy and size > WHOLE_HASH_BYTES
-        low, high = np.inf, -np.inf
+        low, high, rest = np.inf, -np.inf, -np.inf
         saturated = count = at_top = near_top = plateau = 0
         subsets: list[NDArray[np.float64]] = []
-        isolated: tuple[str, ...] = ()
+        isolated: str | None = None
         for block in blocks:
             if not too_large:
                 digest.update(np.ascontiguousarray(block).data)
@@ -132,8 +138,12 @@ class ValueSummary:
             top = float(values.max())
             if top > high:
                 at_top = near_top = 0
-                if block.dtype.kind == "f":
-                    isolated = _note_isolated(block, values, top)
+                isolated = _note_isolated(block, values, top) if block.dtype.kind == "f" else None
+                others = values if isolated is None else values[values != top]
+                rest = max(high, float(others.max()))
+            else:
+                rest = max(rest, top)
+                isolated = None if top == high else isolated
             low, high = min(low, float(values.min())), max(high, top)
             if values.dtype.kind in "ui" and top == high:
                 at_top += int(np.count_nonzero(values == high))
@@ -156,8 +166,10 @@ class ValueSummary:
         lower_end = low if low >= 0 else max(low, _ten_deviations_below(sample))
         near_top -= at_top
         counts = (saturated / count, at_top, near_top, count)
-        notes = _note_sentinels(sample, low, high) or isolated
-        return cls(low, high, lower_end, *counts, *hashed, notes, plateau / count)
+        notes, only = _note_sentinels(sample, low, high), None
+        if isolated is not None and not notes:
+            notes, only = (isolated,), high
+        return cls(low, high, lower_end, *counts, *hashed, notes, plateau / count, only, rest)
 
     @property
     def is_clipped_below_white(self) -> bool:
@@ -207,12 +219,15 @@ def _note_sentinels(sample: NDArray[np.float64], low: float, high: float) -> tup
     )
 
 
-def _note_isolated(block: NDArray[Any], values: NDArray[Any], top: float) -> tuple[str, ...]:
+def _note_isolated(block: NDArray[Any], values: NDArray[Any], top: float) -> str | None:
     """Return a note if the largest value of a block (..., Y, X) belongs to one pixel alone.
 
     `values` are the block's finite ones, `top` the largest of them.
     """
-    place = [int(n) for n in np.unravel_index(int(np.argmax(block == top)), block.shape)]
+    places = np.argwhere(block == top)
+    if len(places) > 1 or values.size == 1:
+        return None
+    place = [int(n) for n in places[0]]
     rows, columns = (slice(max(n - 1, 0), n + 2) for n in place[-2:])
     window: Any = (*place[:-2], rows, columns)
     near = block[window]
@@ -221,11 +236,11 @@ def _note_isolated(block: NDArray[Any], values: NDArray[Any], top: float) -> tup
     median = float(np.median(values[::stride].astype(np.float64)))
     largest = float(np.abs(near - median).max(initial=0.0))
     if not 0 < ISOLATED_RATIO * largest < top - median:
-        return ()
+        return None
     return (
         f"one pixel, {top:g}, is more than {ISOLATED_RATIO:g} times as far above the median "
-        f"({median:.3g}) as those around it, as a hot pixel or a cosmic ray is; it sets the "
-        "contrast by which most methods weigh their priors: set it to NaN.",
+        f"({median:.3g}) as those around it, as a hot pixel or a cosmic ray is, and no blurred "
+        "light: it counts as missing, and keeps its value."
     )
 
 

@@ -158,6 +158,11 @@ def test_a_hot_pixel_is_noted(axes):
     assert note.startswith("one pixel, 5000, is more than 100 times as far above the median (")
     data[place] = np.nan
     assert ValueSummary.of(Image(data, axes), [data]).notes == ()
+    data[place] = 5000
+    data[(*place[:-2], 3, 3)] = 5000  # two pixels may be saturated stars
+    assert ValueSummary.of(Image(data, axes), [data]).isolated is None
+    parts = np.split(data, 2, axis=-1)
+    assert ValueSummary.of(Image(data, axes), parts).isolated is None
     flat = np.zeros_like(data)
     flat[place] = 1.0  # a point without noise, as in tests
     assert ValueSummary.of(Image(flat, axes), [flat]).notes == ()

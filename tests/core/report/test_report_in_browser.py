@@ -8,10 +8,10 @@ import re
 
 import numpy as np
 import pytest
-from browser_for_tests import Browser, chromium
 from entries_for_tests import REPORT, entry
 from PIL import Image as Pillow
 
+from browser_for_tests import Browser, chromium
 from unblur.report import page
 
 

@@ -62,6 +62,8 @@ class Normalization:
         depth, or the largest value if many pixels have it.
     nodata : float, optional
         Value of pixels without data, in the image's units.
+    isolated : float, optional
+        Value of a hot pixel, which is no data, in the image's units.
     alpha : int, optional
         Index of the alpha channel; colours under an alpha of 0 are no data.
     has_negatives : bool
@@ -76,6 +78,7 @@ class Normalization:
     saturation_level: float | None = None
     saturated_share: float = 0.0
     nodata: float | None = None
+    isolated: float | None = None
     alpha: int | None = None
     has_negatives: bool = False
     tone_curve: ToneCurve = "none"
@@ -88,9 +91,9 @@ class Normalization:
         twice: a camera of 10 bits writes `uint16`, and methods whose weights expect contrasts
         near 1 would otherwise be given an almost black picture. Black is 0, or for values below
         0 (a background was subtracted) their lower end without outliers. White of floats none of
-        which exceeds 0 (decibels, magnitudes) is 0. Floats whose range is so small beside their
-        offset that float32 would round it away (`OFFSET_CONTRAST`) have black at their lower end
-        and white at their maximum.
+        which exceeds 0 (decibels, magnitudes) is 0; a hot pixel counts for nothing. Floats whose
+        range is so small beside their offset that float32 would round it away
+        (`OFFSET_CONTRAST`) have black at their lower end and white at their maximum.
 
         Only integers have a saturation level that a sensor could have reached: white, or the
         largest value where clipped light has gathered. A lossy compression spreads clipped light
@@ -99,8 +102,10 @@ class Normalization:
         """
         alpha = image.channels.index(ALPHA) if ALPHA in image.channels else None
         absent: dict[str, Any] = {"nodata": image.nodata, "alpha": alpha}
-        absent["has_negatives"] = values.low < 0
-        white, top = image.white, values.high
+        absent["has_negatives"], absent["isolated"] = values.low < 0, values.isolated
+        white, top = image.white, values.rest
+        if values.isolated == white:
+            white = max(top, 1.0)
         unused = int(np.floor(np.log2(white / top))) if top > 0 else 0
         if unused >= UNUSED_BITS:
             white = (white + 1) / 2**unused - 1 if image.dtype.kind in "ui" else white / 2**unused
@@ -200,15 +205,17 @@ class Normalization:
         Returns
         -------
         (colours, *spatial) bool array, optional
-            True where a value is NaN, infinite, `nodata`, or under an alpha of 0.
+            True where a value is NaN, infinite, `nodata`, that of a hot pixel, or under an alpha
+            of 0.
         """
         values = block[colours]
         is_finite = values.dtype.kind != "f" or bool(np.isfinite(values).all())
-        if is_finite and self.nodata is None and self.alpha is None:
+        if is_finite and self.nodata is self.isolated is self.alpha is None:
             return None
         absent = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-        if self.nodata is not None:
-            absent |= values == values.dtype.type(self.nodata)
+        for value in (self.nodata, self.isolated):
+            if value is not None:
+                absent |= values == values.dtype.type(value)
         if self.alpha is not None:
             absent |= block[self.alpha] == 0
         return absent if absent.any() else None
