@@ -48,8 +48,11 @@ def report(
     The page holds all its pictures and fetches nothing, so that it can be sent or archived.
     """
     from unblur.runs.file_jobs import expand_patterns
+    from unblur.runs.sidecars import kernel_path
 
-    paths = [path for result in results for path in expand_patterns([result])]
+    named = [path for result in results for path in expand_patterns([result])]
+    kernels = {kernel_path(path) for path in named}
+    paths = [path for path in named if path not in kernels]
     if before is not None and len(paths) > 1:
         raise UsageError(f"--before names the input of one result, but {len(paths)} are given.")
     from unblur.io.files import check_vacant, written_whole

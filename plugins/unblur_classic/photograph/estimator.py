@@ -39,8 +39,8 @@ MAX_CAMERA_SIZE = 99
 STARTS_CONFIDENCE = 0.7
 """Confidence in the kernel of a page below which further starts are tried, dimensionless.
 
-Of the cases in `benchmarks/results/confidence.json` 9 of the 20 below it gained less than 0.5 dB,
-and 10 of the 148 above.
+Of the cases in `benchmarks/results/confidence.json` 10 of the 25 below it gained less than 0.5 dB,
+and 12 of the 183 above.
 """
 MIN_MOTION_CONFIDENCE = 0.2
 """Smallest confidence in the one kernel at which a rotation of the camera is tried, dimensionless.
