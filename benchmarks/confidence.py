@@ -102,8 +102,8 @@ def write_results(cases: Sequence[Any]) -> None:
                 rows.append({"use": use, "set": name, **counts})
     remark = (
         "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
-        "The weights were fitted to the first kernels of Kodak's and BSD's cases `fit`, before others "
-        "were refined; the measures were chosen with `choice` too. "
+        "The weights were fitted to the first kernels of Kodak's and BSD's cases `fit`, before "
+        "others were refined; the measures were chosen with `choice` too. "
         f"{sum('measured_by' in c for c in cases)} of the {len(cases)} cases were measured by this "
         "script, the others are the results of blind.py; images blurred as light were deblurred as "
         "light."
