@@ -8,11 +8,13 @@
 `measure` deblurs cases of the sets of `blind_cases.py` with `map-hyper-laplacian` and stores their
 gain in PSNR and the measures of `kernel_confidence.Evidence` in `results/confidence`; cases that
 are not run stay. `collect` takes the others from the results of `blind.py`, where those are of
-these measures. `fit` is a logistic regression, on the halves to tune on, of whether the gain is at
-least 0.5 dB; its output belongs into `WEIGHTS` and `BIAS` there. `check` counts, for each use, how
-many of the results of a confidence below 0.5 failed, and how many of the failures have such a
-confidence, and writes the table. The uses are "fit" (the halves to tune on), "choice" (cases of the
-halves to report on with whose help the measures were chosen) and "check" (the others of these).
+these measures. `fit` is a logistic regression of whether the gain is at least 0.5 dB; its output
+belongs into `WEIGHTS` and `BIAS` there. It takes `results/confidence-first`: the first kernels of
+the halves to tune on of Kodak and BSD, as they were before others were refined.
+`check` counts, for each use, how many of the results of a confidence below 0.5 failed, and how many
+of the failures have such a confidence, and writes the table. The uses are "fit" (the halves to tune
+on), "choice" (cases of the halves to report on with whose help the measures were chosen) and
+"check" (the others of these).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from blind_cases import SETS, load_cases
 from scale_table import RESULTS, earlier_rows, write_table
 from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
-NAME, PIPELINE = "confidence", "map-hyper-laplacian"
+NAME, FIRST, PIPELINE = "confidence", "confidence-first", "map-hyper-laplacian"
 USES = ("fit", "choice", "check")
 RIDGE = 1.0
 """Weight of the squared weights of the standardised measures, relative to one case."""
@@ -125,7 +127,7 @@ def arrays_of(cases: Sequence[dict[str, Any]]) -> tuple[NDArray[Any], NDArray[An
 
 def fit_weights() -> None:
     """Fit and print the weights, and the calibration under cross-validation by scene."""
-    cases = [case for case in stored_cases() if case["use"] == "fit"]
+    cases = earlier_rows(FIRST, [], [], "cases")
     x, failed = arrays_of(cases)
     scenes = np.array([scene_of(case) for case in cases])
     held_out = np.zeros(len(x))

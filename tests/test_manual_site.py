@@ -37,7 +37,7 @@ def site(tmp_path_factory):
     return folder
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class UnloggedHandler(SimpleHTTPRequestHandler):
     """Serves the site, and prints no request."""
 
     def log_message(self, *arguments):
@@ -49,7 +49,7 @@ def search(site):
     """Return a function that types a query into the site's search and returns what it lists."""
     if chromium() is None:
         pytest.skip("there is no Chromium here")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(UnloggedHandler, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     browser = Browser()
 
