@@ -212,6 +212,14 @@ def test_without_clear_evidence_no_camera_is_tried(monkeypatch, found):
     assert "one kernel" in Photograph().estimate(SCENE, Context()).choices
 
 
+def test_the_parts_of_an_image_are_not_compared_where_the_kernel_is_in_doubt(monkeypatch):
+    too_low = 0.99 * photograph.MIN_MOTION_CONFIDENCE
+    quick(monkeypatch, lambda _: Estimate.of(gaussian((5, 5), 1.0), confidence=too_low))
+    monkeypatch.setattr(photograph, "measure_variation", None)
+    estimate = Photograph(content="natural").estimate(SCENE, Context())
+    assert "too low" in estimate.choices["one kernel"]
+
+
 @pytest.mark.parametrize("motion", ["auto", "camera-shake", "one-kernel"])
 @pytest.mark.parametrize("gain", [0.1, 0.0])
 def test_a_moving_camera_replaces_the_one_kernel_only_with_a_gain(monkeypatch, motion, gain):

@@ -39,13 +39,13 @@ MAX_CAMERA_SIZE = 99
 STARTS_CONFIDENCE = 0.7
 """Confidence in the kernel of a page below which further starts are tried, dimensionless.
 
-Of the cases in `benchmarks/results/confidence.json` 10 of the 25 below it gained less than 0.5 dB,
-and 12 of the 183 above.
+Of the cases in `benchmarks/results/confidence.json` 15 of the 32 below it gained less than 0.5 dB,
+and 5 of the 176 above.
 """
 MIN_MOTION_CONFIDENCE = 0.2
 """Smallest confidence in the one kernel at which a rotation of the camera is tried, dimensionless.
 
-Below it the kernels of its parts are no evidence: 9 of the 16 cases there gained less than
+Below it the kernels of its parts are no evidence: 7 of the 12 cases there gained less than
 0.5 dB.
 """
 TEXT_PARAMS = {
@@ -203,13 +203,15 @@ class Photograph(stages.KernelEstimator):
         if motion == "one-kernel":
             return _chosen(estimate, "one kernel", "as stated")
         if motion == "auto":
+            if (estimate.confidence or 0.0) < MIN_MOTION_CONFIDENCE:
+                doubt = "its confidence is too low to compare parts of the image"
+                return _chosen(estimate, "one kernel", doubt)
             with no_malloc_trim():
                 variation = measure_variation(given, found, context)
             if variation is None:
                 return _chosen(estimate, "one kernel", "its parts are too small to compare")
             differ = str(variation)
-            sure = (estimate.confidence or 0.0) >= MIN_MOTION_CONFIDENCE
-            if not (variation.is_clear and sure):
+            if not variation.is_clear:
                 return _chosen(estimate, "one kernel", differ)
         with one_thread():
             field = self._camera_field(estimate, given, context)

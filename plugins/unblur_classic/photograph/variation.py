@@ -136,10 +136,10 @@ def measure_variation(
     kernels = torch.stack(map_on_threads(estimate, parts, context.device))
     with one_thread():
         spread = spread_of_kernels(kernels)
-        if spread < MIN_SPREAD:
-            return Variation(spread, math.inf)
-        middles = [part.middle for part in parts]
-        return Variation(spread, prediction_error(kernels, middles, image.shape, context))
+    if spread < MIN_SPREAD:
+        return Variation(spread, math.inf)
+    middles = [part.middle for part in parts]
+    return Variation(spread, prediction_error(kernels, middles, image.shape, context))
 
 
 def prediction_error(
@@ -164,7 +164,7 @@ def prediction_error(
     shape : (rows, columns)
         Extent of the image, in pixels.
     context : Context
-        Cancellation, before each kernel.
+        Cancellation, before each kernel, and the device.
 
     Returns
     -------
@@ -185,17 +185,21 @@ def prediction_error(
     """
     given = _centred(kernels)
     grid = PoseGrid.over(shape, given.shape[-1], MAX_ROTATION, step=POSE_STEP)
-    errors = kernels.new_zeros(2)
-    for held_out in range(len(given)):
+
+    def squared_errors(held_out: int) -> Tensor:
         context.checkpoint()
         rest = [index for index in range(len(given)) if index != held_out]
         basis = CameraBasis.at(grid, [positions[index] for index in rest], given)
         poses = project_kernels(given[rest], basis, n_fits=FITS)
         by_camera = CameraBasis.at(grid, [positions[held_out]], given).forward(poses)
         by_mean = _aligned(given[rest]).mean(0, keepdim=True)
-        for place, predicted in enumerate((by_camera, by_mean)):
+        errors = []
+        for predicted in (by_camera, by_mean):
             moved = shift_towards(given[held_out : held_out + 1], predicted, SHIFT)
-            errors[place] += (moved - predicted).square().sum()
+            errors.append((moved - predicted).square().sum())
+        return torch.stack(errors)
+
+    errors = torch.stack(map_on_threads(squared_errors, range(len(given)), context.device)).sum(0)
     return float(errors[0] / errors[1].clamp_min(1e-12))
 
 
