@@ -296,18 +296,23 @@ def test_a_larger_certain_kernel_is_chosen_only_for_a_much_sparser_image(
     assert best.kernel.shape[-1] == chosen + 4
 
 
-@pytest.mark.parametrize(("confidence", "chosen"), [(0.79, 2), (0.8, 0)])
-def test_the_predicted_gain_decides_where_the_confidence_is_not_high(
-    monkeypatch, shaken, confidence, chosen
+@pytest.mark.parametrize(
+    ("confidence", "sparsity", "chosen"), [(0.79, -0.5, 2), (0.8, -0.3, 0), (0.8, -0.29, 2)]
+)
+def test_the_predicted_gain_decides_where_the_first_kernel_is_in_doubt(
+    monkeypatch, shaken, confidence, sparsity, chosen
 ):
     _, given, found = shaken
     several = with_others(found, 0.05, 1.0)
-    gains = {9: 1.0, 11: 0.5, 13: 1.5}
+    assert 2 * candidates.GAIN_WEIGHT > 0.04
+    gains = {9: 1.0, 11: 0.5, 13: 3.0}
     monkeypatch.setattr(Candidate, "confidence", property(lambda _: confidence))
     monkeypatch.setattr(
         candidates,
         "measure_restored",
-        lambda given, kernel: restored(kernel.shape[-1] - 9.0, gains[kernel.shape[-1]]),
+        lambda given, kernel: restored(
+            sparsity + 0.01 * (kernel.shape[-1] - 9), gains[kernel.shape[-1]]
+        ),
     )
     kernels = [several, *several.alternatives]
 

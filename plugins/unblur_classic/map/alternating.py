@@ -107,13 +107,29 @@ class Alternation:
         self._on_iteration = on_iteration
         self._largest = max(l0_weight_for_noise(noise) / MAX_UNSCALED_L0_WEIGHT, 1.0)
 
-    def start(self, kernel: Tensor, ratio: float) -> None:
-        """Start from a kernel (n, n) at a level, with the initial weights of the priors."""
+    def start(self, kernel: Tensor, ratio: float, share: float = 1.0) -> None:
+        """Start from a kernel (n, n) at a level, with a share of the priors' initial weights."""
         self.kernel, self.ratio = kernel, ratio
-        self._factor, self._threshold = self._largest, 0.0
+        self._factor, self._threshold = share * self._largest, 0.0
 
     def run_level(self, level: PyramidLevel, image: Tensor, valid: Tensor) -> None:
         """Run the iterations at a level, and move the kernel to the middle of its support.
+
+        The parameters are those of `enter_level`.
+        """
+        self.enter_level(level, image, valid)
+        if not self._threshold:
+            self._threshold = salient_threshold(gradient(image), level.size)
+        first = self.priors[0].weight
+        for _ in range(self.params.iterations):
+            self._iterate(self.priors, self._threshold, ridge=self._ridge)
+            self._threshold /= WEIGHT_DECAY
+            smallest = min(self._limits.smallest / first, self._largest)
+            self._factor = max(self._factor / WEIGHT_DECAY, smallest)
+        self.kernel = recentre(self.kernel, by="support")
+
+    def enter_level(self, level: PyramidLevel, image: Tensor, valid: Tensor) -> None:
+        """Bring the kernel to a level, without an iteration.
 
         Parameters
         ----------
@@ -127,15 +143,6 @@ class Alternation:
         self._state = ScaleState.of(level.size, image, valid)
         self.kernel = rescale_kernel(self.kernel, level.size, level.ratio / self.ratio)
         self.ratio = level.ratio
-        if not self._threshold:
-            self._threshold = salient_threshold(gradient(image), level.size)
-        first = self.priors[0].weight
-        for _ in range(self.params.iterations):
-            self._iterate(self.priors, self._threshold, ridge=self._ridge)
-            self._threshold /= WEIGHT_DECAY
-            smallest = min(self._limits.smallest / first, self._largest)
-            self._factor = max(self._factor / WEIGHT_DECAY, smallest)
-        self.kernel = recentre(self.kernel, by="support")
 
     def refine(self) -> None:
         """Iterate at the last level with all gradients and decreasing weights of the priors."""

@@ -29,8 +29,17 @@ from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
 from unblur_classic.map.preprocessing import EstimationInput, preprocess
 from unblur_classic.map.scoring import KernelScorer
-from unblur_classic.map.search.candidates import RESULT_TAIL, Candidate, best_candidate
-from unblur_classic.map.search.kernel_refinement import refine_kernel, refinement_levels
+from unblur_classic.map.search.candidates import (
+    RESULT_TAIL,
+    Candidate,
+    best_candidate,
+    refined_further,
+)
+from unblur_classic.map.search.kernel_refinement import (
+    count_iterations,
+    refine_further,
+    refine_kernel,
+)
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 
 RESULT_THRESHOLD = 0.01
@@ -65,8 +74,9 @@ class MapEstimator(stages.KernelEstimator):
     last iterations all gradients are used, with `whiten` at equal power of all frequencies
     (`kernel_update.NormalEquations`), and the priors' weights decrease. Unobserved pixels, beyond
     the border or under the mask, are filled with the prediction from the latest latent image.
-    The kernel's array is cut to its mass, or to the extent that the search found where the
-    kernel is doubtful.
+    The kernel of the search is refined twice at full size, and then further as long as the image
+    that it restores becomes better (`search.candidates.refined_further`). Its array is cut to its
+    mass, or to the extent that the search found where the kernel is doubtful.
 
     The weights are meant for images with little noise. With more noise, of the context or
     estimated, they decrease less, or increase, and the ridge increases
@@ -114,7 +124,8 @@ class MapEstimator(stages.KernelEstimator):
             10,
             ge=0,
             le=100,
-            description="Further iterations at full size, with decreasing weights.",
+            description="Further iterations at full size, with decreasing weights, which are "
+            "repeated, once or more, for the kernel of a search.",
         )
         ridge: float = Field(
             0.5, ge=0, le=100, description="Weight of the squared kernel; larger is smoother."
@@ -218,12 +229,18 @@ class MapEstimator(stages.KernelEstimator):
 
         def refine(each: FoundKernel) -> Tensor:
             size = self._size(each, given)
-            count = p.iterations * len(refinement_levels(size)) + p.refinements
             # Refinements of others, on threads of their own, are not counted.
+            count = count_iterations(size, p)
             call = context.ticker(self.name, count) if each is found else context.checkpoint
             return _without_smallest(refine_kernel(each, given, size, p, lambda _: call()))
 
+        def refine_again(kernel: Tensor) -> Tensor:
+            finer = refine_further(kernel, given, p, lambda _: context.checkpoint())
+            return _without_smallest(finer)
+
         best = best_candidate(found, given, refine, context.device)
+        with one_thread():
+            best = refined_further(best, given, refine_again)
         if p.size != "auto":
             return best
         return replace(best, kernel=_cut(best, self._size(best.found, given)))

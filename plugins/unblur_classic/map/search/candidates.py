@@ -45,6 +45,16 @@ MIN_EXTENT = 5
 """Least extent of a kernel that counts in its score, so that a kernel of one pixel, which leaves
 the image as it is, is not chosen for its extent, in pixels."""
 
+HARDLY_SPARSER = -0.3
+"""Logarithm of the normalised sparsity of the restored image relative to the blurred one's above
+which it is hardly sharper, dimensionless. A kernel of high confidence may then be a wrong one, of
+which only a part of the motion was found, or the motion may be small."""
+ROUNDS = 2
+"""Largest number of times that the best kernel is refined further, a count."""
+GAIN_WEIGHT = 0.03
+"""Difference of the logarithms of the normalised sparsities that outweighs a predicted gain of a
+decibel, dimensionless."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -90,6 +100,11 @@ class Candidate:
         extent = max(crop_to_mass(self.kernel, RESULT_TAIL).shape[-1], MIN_EXTENT)
         return self.sparsity + EXTENT_WEIGHT * log(extent)
 
+    @property
+    def restoration_score(self) -> float:
+        """Score of the restored image, lower is better: `sparsity` less a share of the gain."""
+        return self.sparsity - GAIN_WEIGHT * self.evidence.gain
+
 
 class Restored(NamedTuple):
     """Measures of the image that a kernel restores, in its most textured window.
@@ -134,9 +149,10 @@ def best_candidate(
     """Return the best of the kernels of a search, refined.
 
     The kernel of the search and one that is nearly as good are refined, on threads of their own
-    (`sparser_candidate`). If the better of them has no high confidence, all alternatives are
-    refined too, and the kernel of the largest predicted gain is the best: the image of a wrong
-    kernel may be as sparse.
+    (`sparser_candidate`). If the better of them has no high confidence, or restores an image that
+    is hardly sparser than the blurred one (`HARDLY_SPARSER`), all alternatives are refined too, and
+    the kernel of the best restored image is kept, by its sparsity and the predicted gain
+    (`Candidate.restoration_score`): the image of a wrong kernel may be as sparse.
 
     Parameters
     ----------
@@ -157,10 +173,33 @@ def best_candidate(
 
     first = map_on_threads(complete, kernels[:n_first], device)
     best = reduce(sparser_candidate, first)
-    if confidence_grade(best.confidence) == "high":
+    is_sharp = best.sparsity <= HARDLY_SPARSER
+    if is_sharp and confidence_grade(best.confidence) == "high":
         return best
     further = map_on_threads(complete, kernels[n_first:], device)
-    return max([best, *first, *further], key=lambda c: (isfinite(c.sparsity), c.evidence.gain))
+    return min([best, *first, *further], key=lambda candidate: candidate.restoration_score)
+
+
+def refined_further(
+    best: Candidate, given: EstimationInput, refine: Callable[[Tensor], Tensor]
+) -> Candidate:
+    """Return a kernel, refined further as long as the image that it restores becomes better.
+
+    Parameters
+    ----------
+    best : Candidate
+        The best of the kernels of a search.
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    refine : callable
+        Returns a kernel (n, n), refined further.
+    """
+    for _ in range(ROUNDS):
+        other = Candidate.of(best.found, refine(best.kernel), given)
+        if other.restoration_score >= best.restoration_score:
+            break
+        best = other
+    return best
 
 
 def sparser_candidate(one: Candidate, other: Candidate) -> Candidate:

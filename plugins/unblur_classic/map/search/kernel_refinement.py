@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from unblur.numerics.kernel_ops import recentre
+from unblur.numerics.kernel_ops import crop_to_mass, pad_to, recentre
 from unblur.numerics.pyramid import PyramidLevel, odd, pyramid_levels, rescale_kernel, shrink_image
 from unblur.numerics.statistics import REFERENCE_NOISE
 from unblur_classic.map.alternating import Alternation
@@ -28,8 +28,19 @@ smallest edge then, in pixels."""
 MARGIN, PADDING = 1.6, 2
 """Extent of the next level's kernel: factor on the support, and pixels added to that. In an array
 that is larger than its support a kernel gains false samples."""
+FURTHER_MARGIN, MASS_TAIL = 1.25, 0.005
+"""Extent of the array in which a refined kernel is refined further, relative to that of the box
+that holds its mass, to which `PADDING` is added, and the largest fraction of the mass beyond each
+side of that box, dimensionless. Where the array was too small, a part of the kernel is missing."""
+FURTHER_SHARE = 0.3
+"""Share of the priors' initial weights with which that begins, dimensionless."""
 GROWTH = 1.2
 """Largest extent of a level's kernel, in extents that the search found, dimensionless."""
+
+
+def count_iterations(size: int, params: Any) -> int:
+    """Return the number of iterations of the refinement of a kernel of `size` pixels."""
+    return int(params.iterations * len(refinement_levels(size)) + 2 * params.refinements)
 
 
 def refinement_levels(size: int) -> list[PyramidLevel]:
@@ -46,7 +57,8 @@ def refine_kernel(
 ) -> Tensor:
     """Return the kernel of a search, refined on the most textured window of the image.
 
-    The kernel's array follows the support from level to level.
+    The kernel's array follows the support from level to level. At full size the refinements are
+    done twice, the second time as by `refine_further`.
 
     Parameters
     ----------
@@ -74,6 +86,38 @@ def refine_kernel(
         image, valid = (shrink_image(x, level.ratio) for x in window)
         extent = _extent(alternation, level, largest)
         alternation.run_level(PyramidLevel(level.ratio, extent), image, valid)
+    alternation.refine()
+    return refine_further(alternation.kernel, given, params, on_iteration)
+
+
+def refine_further(
+    kernel: Tensor, given: EstimationInput, params: Any, on_iteration: Callable[[Tensor], None]
+) -> Tensor:
+    """Return a refined kernel, refined further at full size in an array with room around it.
+
+    The alternation comes to rest near the kernel that it began from, within its array. Begun anew,
+    with more weight on the priors, it goes on.
+
+    Parameters
+    ----------
+    kernel : (n, n)
+        The refined kernel.
+    given, params, on_iteration
+        See `refine_kernel`.
+    """
+    if not params.refinements:
+        return kernel
+    kernel = recentre(crop_to_mass(kernel, MASS_TAIL), by="support")
+    half = min(given.y.shape) // 2
+    largest = half - 1 + half % 2 if params.size == "auto" else params.size
+    size = min(odd(ceil(FURTHER_MARGIN * kernel.shape[-1]) + PADDING), largest)
+    size = max(size, kernel.shape[-1])
+    priors = [p.scaled(params.weight_factors[0]) for p in weighted_priors(params.priors)]
+    alternation = Alternation(priors, params, given.noise, on_iteration)
+    padded = pad_to(kernel, (size, size))
+    alternation.start(padded / padded.sum(), 1.0, FURTHER_SHARE)
+    window = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * size)
+    alternation.enter_level(PyramidLevel(1.0, size), *window)
     alternation.refine()
     return alternation.kernel
 
