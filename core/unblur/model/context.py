@@ -100,7 +100,7 @@ class Context:
     cut_axes : tuple of bool
         For each spatial axis, whether the piece is cut out of the image on both sides: what a stage
         returns within its halo and a kernel's width of them is discarded, so that it need not solve
-        for the scene beyond. Empty where a side is the image's border, or may be.
+        for the scene beyond. A tile has a value for each axis; empty for any other image.
     window_axes : tuple of bool
         For each spatial axis, whether the piece is a window of a field of kernels that is cut out
         of the image on both sides. A kernel's width is discarded of what a stage returns there,

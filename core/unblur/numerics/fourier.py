@@ -39,6 +39,25 @@ def fast_length(length: int) -> int:
     return best
 
 
+@lru_cache(maxsize=1024)
+def mixed_length(length: int) -> int:
+    """Return the smallest length of at least `length` that 4 divides, and no prime beyond 13.
+
+    There are more of these than of `fast_length`, and MKL takes about as long for a sample.
+    """
+    found = -(-length // 4) * 4
+    while _without_factors(found, (2, 3, 5, 7, 11, 13)) != 1:
+        found += 4
+    return found
+
+
+def _without_factors(n: int, factors: Sequence[int]) -> int:
+    for factor in factors:
+        while n % factor == 0:
+            n //= factor
+    return n
+
+
 def spatial_axes(ndim: int) -> tuple[int, ...]:
     """Return the trailing `ndim` axes as negative indices, e.g. `(-2, -1)`."""
     return tuple(range(-ndim, 0))

@@ -37,6 +37,8 @@ class Blur:
     cut_axes : sequence of bool
         Axes along which the image is cut out of a larger one, and its outermost pixels are
         discarded: the scene is the image there, and unobserved pixels that join its ends.
+    domain : sequence of int, optional
+        Extent of the grid of the scene, where another than that below is wanted.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class Blur:
         shape: Sequence[int],
         mask: Tensor | None = None,
         cut_axes: Sequence[bool] = (),
+        domain: Sequence[int] | None = None,
     ) -> None:
         self.kernel = kernel
         self.shape = tuple(int(n) for n in shape)
@@ -66,10 +69,12 @@ class Blur:
         axes = list(zip(self.shape, kernel.shape, self.cut_axes, strict=True))
         # Pixel i sees x[i - (j - c)] for j in [0, n): n - 1 - c pixels before, c pixels after.
         self.before = tuple(0 if is_cut else n - 1 - n // 2 for _, n, is_cut in axes)
-        self.domain = tuple(
-            fast_length(max(extent + int(JOINT * n), n) if is_cut else extent + n - 1)
-            for extent, n, is_cut in axes
-        )
+        if domain is None:
+            domain = [
+                fast_length(max(extent + int(JOINT * n), n) if is_cut else extent + n - 1)
+                for extent, n, is_cut in axes
+            ]
+        self.domain = tuple(domain)
 
     @property
     def ndim(self) -> int:

@@ -16,15 +16,9 @@ from unblur.model import stages
 from unblur.model.context import Context
 from unblur.model.kernel import Kernel
 from unblur.numerics.block_noise import estimate_block_noise
-from unblur.numerics.boundaries import (
-    lower_bound_projection,
-    solve_unobserved_saturated,
-    split_mask,
-    unobserved_mask,
-)
+from unblur.numerics.boundaries import split_mask
 from unblur.numerics.colour import to_luma
-from unblur.numerics.fourier import apply_otf, fft, inverse_fft
-from unblur.numerics.inverse_filters import WienerFilter, response_radius
+from unblur.numerics.inverse_filters import response_radius
 from unblur.numerics.operators import Blur
 from unblur.numerics.solvers import continuation
 from unblur_classic.nonblind.differences import Differences
@@ -37,6 +31,8 @@ from unblur_classic.nonblind.regularization import (
     quadratic_weight,
     relative_noise,
 )
+from unblur_classic.nonblind.scene_solver import Problem, SceneSolver, WholeSplitting
+from unblur_classic.nonblind.tile_splitting import Predicted, TileSplitting, tile_domain
 
 WEIGHT_FACTOR = 0.7
 """Weight divided by the squared noise, both relative to the contrast, dimensionless; best on
@@ -152,7 +148,9 @@ class HyperLaplacian(stages.Deconvolver):
         weight = self._weight(blurred, unit, context, mask)
         valid, saturated = split_mask(blurred, mask, context.saturation_level)
         psf = kernel.tensor(device=blurred.device)
-        blur = Blur(psf, blurred.shape[1:], valid, context.window_axes)
+        blur = _tile_blur(psf, blurred, valid, context) or Blur(
+            psf, blurred.shape[1:], valid, context.window_axes
+        )
         with no_malloc_trim():
             scene = self._split(blur, blurred / unit, weight, saturated, context)
             return scene.mul_(unit), blur
@@ -182,30 +180,24 @@ class HyperLaplacian(stages.Deconvolver):
         context: Context,
     ) -> Tensor:
         """Return the scene (C, *domain) by half-quadratic splitting."""
-        ndim, domain = blur.ndim, blur.domain
-        differences = Differences(ndim, self.params.curvature, context.image_values)
-        power, prior = blur.otf.abs() ** 2, differences.power(domain, blurred)
-        unobserved = unobserved_mask(blur, blurred)
-        wiener = WienerFilter.of(blur.otf, domain, WIENER_FACTOR * weight)
-        completed = solve_unobserved_saturated(
-            blur, blurred, wiener, saturated, lambda *_: context.checkpoint()
+        exponent = self.params.exponent
+        differences = Differences(blur.ndim, self.params.curvature, context.image_values)
+        problem = Problem(
+            blur,
+            blurred,
+            saturated,
+            WIENER_FACTOR * weight,
+            lambda: differences.power(blur.domain, blurred),
+            context.checkpoint,
         )
-        project = lower_bound_projection(blur, blurred, saturated)
-        if saturated is not None:
-            unobserved = torch.maximum(unobserved, blur.place(saturated))
-        scene = apply_otf(completed, wiener.restore, ndim)
+        splitting = _splitting(problem, context)
         for ratio in context.track(
             list(continuation(FIRST_PENALTY, LAST_PENALTY, PENALTY_GROWTH)), self.name
         ):
-            sparse = differences.shrink_sum(scene, 1 / ratio, self.params.exponent)
-            penalty = ratio * weight
-            target = blur.otf.conj() * fft(completed, ndim) + penalty * fft(sparse, ndim)
-            spectrum = target / (power + penalty * prior)
-            scene = inverse_fft(spectrum, domain)
-            completed = project(
-                torch.lerp(completed, inverse_fft(blur.otf * spectrum, domain), unobserved)
+            splitting.step(
+                differences.shrink_sum(splitting.scene, 1 / ratio, exponent), ratio * weight
             )
-        return scene
+        return splitting.scene
 
     def calibrate(
         self, blurred: Tensor, kernel: Kernel, context: Context, mask: Tensor | None = None
@@ -226,3 +218,20 @@ class HyperLaplacian(stages.Deconvolver):
         """Return the halo for the image's own noise and contrast, where they are known."""
         largest = super().tile_halo(kernel, context)
         return limit_tile_halo(largest, kernel, self.params, context)
+
+
+def _tile_blur(psf: Tensor, blurred: Tensor, valid: Tensor | None, context: Context) -> Blur | None:
+    """Return the blur of a tile of a plane on the grid of its own, `None` for any other image."""
+    if len(context.cut_axes) != 2 or psf.ndim != 2:
+        return None
+    domain = tile_domain(blurred.shape[1:], psf.shape, context.cut_axes)
+    return Blur(psf, blurred.shape[1:], valid, domain=domain)
+
+
+def _splitting(problem: Problem, context: Context) -> SceneSolver:
+    """Return the splitting of a tile where that takes less time, or of any image."""
+    if len(context.cut_axes) == problem.blur.ndim == 2:
+        predicted = Predicted.of(problem.blur, problem.blurred, problem.saturated)
+        if predicted is not None:
+            return TileSplitting(problem, predicted)
+    return WholeSplitting(problem)

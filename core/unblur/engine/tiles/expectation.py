@@ -104,7 +104,8 @@ def _expect_tiles(job: DeblurJob, processor: BlockProcessor, plan: Plan) -> floa
     if plan.whole:
         count = float(plan.tiling.layout.count)
     else:
-        processor = replace(processor, statistics=job.statistics)
+        as_tile = processor.context.with_(cut_axes=(False,) * processor.ndim)
+        processor = replace(processor, statistics=job.statistics, context=as_tile)
         threads = max(threads // plan.workers, 1)
         count = _tiled_pixels(plan.tiling, kernel) / tile / plan.workers
     with _threads(threads):

@@ -254,11 +254,16 @@ def _arrays(counter: AllocationCounter, pixels: int) -> tuple[float, ...]:
 
 
 def _count(stage: Stage, processor: BlockProcessor, shape: tuple[int, ...]) -> AllocationCounter:
-    """Run one step on a tile of noise, on the CPU, and return what it allocated."""
+    """Run one step on a tile of noise, on the CPU, and return what it allocated.
+
+    With statistics of an image it is a tile of that.
+    """
     generator = torch.Generator().manual_seed(0)
     blurred = 0.5 + 0.1 * torch.rand(shape, generator=generator)
     kernel = None if processor.field is None else processor.field.mean
     context = processor.portable().context.with_(device="cpu", noise=0.01, contrast=0.03)
+    if processor.statistics is not None:
+        context = context.with_(cut_axes=(False,) * (blurred.ndim - 1))
     with AllocationCounter(blurred) as counter:
         run_steps(blurred, (stage,), kernel, context, statistics=processor.statistics)
     return counter
