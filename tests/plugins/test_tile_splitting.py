@@ -81,9 +81,8 @@ def test_a_tile_equals_the_whole_where_its_halo_is_cut_off(cut_axes, noise):
     given = synthetic_scene(extent, kernel, noise=noise)
     whole = stage.deconvolve(given.blurred, kernel, context)
     padded = [slice(20, -20) if is_cut else slice(None) for is_cut in cut_axes]
-    tile = stage.deconvolve(
-        given.blurred[:, *padded].contiguous(), kernel, context.with_(cut_axes=cut_axes)
-    )
+    placed = context.with_(cut_axes=cut_axes, spanned_axes=[not is_cut for is_cut in cut_axes])
+    tile = stage.deconvolve(given.blurred[:, *padded].contiguous(), kernel, placed)
     axes = list(zip(halo, cut_axes, strict=True))
     crop = [slice(h, -h) if is_cut else slice(None) for h, is_cut in axes]
     inside = [slice(20 + h, -20 - h) if is_cut else slice(None) for h, is_cut in axes]
@@ -92,7 +91,26 @@ def test_a_tile_equals_the_whole_where_its_halo_is_cut_off(cut_axes, noise):
     assert float(difference.square().mean().sqrt()) <= 1e-3
 
 
+def test_a_tile_that_spans_the_image_differs_as_little_at_its_border():
+    """The border of one side is near that of the other on the grid, whose extent then matters."""
+    kernel = gaussian((9, 9), 1.5)
+    given = synthetic_scene((73, 80), kernel, noise=0.005)  # 81 on a grid of 90 rows, not of 84
+    whole = HyperLaplacian().deconvolve(given.blurred, kernel, CONTEXT)
+    context = CONTEXT.with_(cut_axes=(False, False))
+    both, neither = (
+        HyperLaplacian().deconvolve(
+            given.blurred, kernel, context.with_(spanned_axes=(is_whole,) * 2)
+        )
+        for is_whole in (True, False)
+    )
+    assert (both - whole).abs().max() < 1e-4
+    assert (both - whole).square().mean() < 0.01 * (neither - whole).square().mean()
+
+
 def test_the_grid_of_a_tile_has_little_beyond_it():
-    assert tile_splitting.tile_domain((1780, 916), (39, 39), (False, True)) == (1820, 960)
-    assert tile_splitting.tile_domain((2, 9), (30, 4), (True, True)) == (32, 12)
-    assert np.prod(tile_splitting.tile_domain((1, 1), (1, 1), (False, False))) == 16
+    assert tile_splitting.tile_domain((1780, 916), (39, 39), (False, True)) == (1848, 960)
+    assert tile_splitting.tile_domain((1780, 9), (39, 9), (False, False), (True, True))[0] == 1920
+    # 1500 has a faster transform than 1458, but a border of 72 pixels for one of 30.
+    assert tile_splitting.tile_domain((1428, 1428), (39, 39), (True, True)) == (1458, 1458)
+    assert tile_splitting.tile_domain((2, 9), (30, 4), (True, True)) == (30, 12)
+    assert np.prod(tile_splitting.tile_domain((1, 1), (1, 1), (False, False))) == 4

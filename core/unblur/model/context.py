@@ -101,6 +101,9 @@ class Context:
         For each spatial axis, whether the piece is cut out of the image on both sides: what a stage
         returns within its halo and a kernel's width of them is discarded, so that it need not solve
         for the scene beyond. A tile has a value for each axis; empty for any other image.
+    spanned_axes : tuple of bool
+        For each spatial axis of a tile, whether it reaches from one border of the image to the
+        other, so that the scene beyond is the same as for the whole image. Empty as `cut_axes`.
     window_axes : tuple of bool
         For each spatial axis, whether the piece is a window of a field of kernels that is cut out
         of the image on both sides. A kernel's width is discarded of what a stage returns there,
@@ -132,6 +135,7 @@ class Context:
     crop_origin: tuple[int, int] = (0, 0)
     image_values: int = 0
     cut_axes: tuple[bool, ...] = ()
+    spanned_axes: tuple[bool, ...] = ()
     window_axes: tuple[bool, ...] = ()
     on_progress: Callable[[Progress], None] = field(default=_no_report, repr=False, compare=False)
     is_cancelled: Callable[[], bool] = field(default=_never, repr=False, compare=False)

@@ -33,6 +33,8 @@ BLOCK_VALUES = 2**19
 """Size of the matrices that are factorised together, in numbers."""
 KEPT_VALUES = 2**21
 """Largest size of the factors of a band that are kept between images, in numbers."""
+LEAN_VALUES = 2**17
+"""Size of both where memory is scarce, in numbers: matrices of 2 MB."""
 
 
 def waves(sign: int, size: int, a: Tensor, b: Tensor, like: Tensor) -> Tensor:
@@ -63,11 +65,16 @@ class _Band:
     ----------
     lags : (N, 2 g - 1) complex
         Values of the Toeplitz matrices of N frequencies: lags 0 to g - 1, then -g + 1 to -1.
+    block_values, kept_values : int
+        Size of the matrices that are factorised together, and largest size of factors that are
+        kept, in numbers.
     factors : list of (n, g, g) complex
         Cholesky factors of blocks of the matrices, if they are kept.
     """
 
     lags: Tensor
+    block_values: int
+    kept_values: int
     factors: list[Tensor] | None = None
 
     def solve(self, right: Tensor) -> Tensor:
@@ -75,13 +82,13 @@ class _Band:
         width = right.shape[1]
         if width == 0:
             return right
-        block = max(1, BLOCK_VALUES // width**2)
+        block = max(1, self.block_values // width**2)
         starts = range(0, len(right), block)
         if self.factors is not None:
             factors = iter(self.factors)
         else:
             factors = (self._factorise(self.lags[n : n + block], width) for n in starts)
-            if len(right) * width**2 <= KEPT_VALUES:
+            if len(right) * width**2 <= self.kept_values:
                 self.factors = list(factors)
                 factors = iter(self.factors)
         wide = right.to(torch.complex128)[..., None]
@@ -125,6 +132,8 @@ class BorderBands:
     cut_axes : (bool, bool)
         Axes along which the scene beyond the image is not solved for, since the image is a tile
         whose outermost pixels are discarded.
+    is_lean : bool
+        Whether memory is scarce: fewer matrices are factorised at a time, and none are kept.
 
     Notes
     -----
@@ -141,8 +150,10 @@ class BorderBands:
         shape: Sequence[int],
         before: Sequence[int],
         cut_axes: Sequence[bool] = (False, False),
+        is_lean: bool = False,
     ) -> None:
         self.cost, self.grid = cost, tuple(grid)
+        self._sizes = (LEAN_VALUES,) * 2 if is_lean else (BLOCK_VALUES, KEPT_VALUES)
         self.max_sweeps = None if not any(cut_axes) else 0 if all(cut_axes) else 1
         height, width = self.grid
         rows, columns = torch.arange(height), torch.arange(width // 2 + 1)
@@ -169,7 +180,7 @@ class BorderBands:
             self.cost @ across.real.contiguous(), self.cost @ across.imag.contiguous()
         )
         second = self._folded(half) / width
-        return _Band(_both_signs(first)), _Band(_both_signs(second))
+        return _Band(_both_signs(first), *self._sizes), _Band(_both_signs(second), *self._sizes)
 
     def _folded(self, half: Tensor) -> Tensor:
         """Add the sums over negative frequencies to those over the others, (H, g) to (H/2+1, g)."""

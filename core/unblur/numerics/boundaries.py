@@ -141,6 +141,7 @@ def solve_unobserved(
     wiener: WienerFilter,
     *,
     iterations: int = 20,
+    is_lean: bool = False,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
     """Return the blurred scene (C, *domain) of minimum cost that agrees with the image.
@@ -161,13 +162,15 @@ def solve_unobserved(
         Filter on the grid of the scene.
     iterations : int
         Steps of conjugate gradients; largest number of sweeps over the border.
+    is_lean : bool
+        As in `BorderBands`.
     on_step : callable, optional
         Called with the number of the step, or of the channel where the border is found directly,
         and the scene, for progress and cancellation.
     """
     is_whole = blur.mask is None or bool(blur.mask.all())
     if is_whole and is_direct(blur.domain, blur.shape):
-        return _solve_border(blur, blurred, wiener, iterations, on_step)
+        return _solve_border(blur, blurred, wiener, iterations, is_lean, on_step)
     unknown = unobserved_mask(blur, blurred)
     start = fill_and_extend(blur, blurred)
 
@@ -193,6 +196,7 @@ def _solve_border(
     blurred: Tensor,
     wiener: WienerFilter,
     sweeps: int,
+    is_lean: bool,
     on_step: Callable[[int, Tensor], None] | None,
 ) -> Tensor:
     """Return the blurred scene (C, *domain) with the pixels beyond the border solved for."""
@@ -201,7 +205,8 @@ def _solve_border(
     bands: BorderBands | None = None
     for number, plane in enumerate(scene):
         if bands is None or len(costs) > 1:
-            bands = BorderBands(costs[number], blur.domain, blur.shape, blur.before, blur.cut_axes)
+            extents = blur.domain, blur.shape, blur.before, blur.cut_axes
+            bands = BorderBands(costs[number], *extents, is_lean)
         spectrum = fft(plane, blur.ndim)
         bands.complete(spectrum, sweeps)
         scene[number] = inverse_fft(spectrum, blur.domain)
@@ -216,6 +221,7 @@ def solve_unobserved_saturated(
     wiener: WienerFilter,
     saturated: Tensor | None,
     on_step: Callable[[int, Tensor], None] | None = None,
+    is_lean: bool = False,
 ) -> Tensor:
     """Solve as `solve_unobserved` does, with saturated pixels as lower bounds.
 
@@ -224,7 +230,7 @@ def solve_unobserved_saturated(
     steps of conjugate gradients go on across the updates, with the weights of directions by Polak
     and Ribiere; a pixel that counts as observed again has its recorded value.
     """
-    scene = solve_unobserved(blur, blurred, wiener, on_step=on_step)
+    scene = solve_unobserved(blur, blurred, wiener, is_lean=is_lean, on_step=on_step)
     if saturated is None or not bool(saturated.any()):
         return scene
     tiny, ndim = torch.finfo(scene.dtype).tiny, blur.ndim
@@ -235,17 +241,20 @@ def solve_unobserved_saturated(
     tolerance = UPDATE_TOLERANCE * recorded.abs().amax()
     for update in range(SATURATION_UPDATES):
         previous = scene
-        predicted = blur.crop(scene - gradient)  # as restore * otf = 1 - cost
+        predicted = blur.crop(scene) - blur.crop(gradient)  # as restore * otf = 1 - cost
         observing = blur.with_mask(saturation_mask(blur, blurred, predicted, saturated))
         unknown = unobserved_mask(observing, blurred)
+        del predicted, observing
         completed = torch.where(unknown > 0, scene, recorded)
         if not torch.equal(completed, scene):
             scene, gradient = completed, apply_otf(completed, wiener.cost, ndim)
+        del completed
         direction = unknown * direction
         for step in range(UPDATE_ITERATIONS):
-            before, residual = residual, -unknown * gradient
-            change = inner(residual, residual - before, ndim)
-            direction = residual + (change / power).clamp_min(0) * direction
+            before, residual = residual, (unknown * gradient).neg_()
+            change = inner(residual, before.neg_().add_(residual), ndim)
+            del before
+            direction.mul_((change / power).clamp_min(0)).add_(residual)
             power = inner(residual, residual, ndim).clamp_min(tiny)
             image = apply_otf(direction, wiener.cost, ndim)
             length = inner(direction, residual, ndim) / inner(direction, image, ndim).clamp_min(
@@ -253,6 +262,7 @@ def solve_unobserved_saturated(
             )
             scene = scene.addcmul(length, direction)
             gradient.addcmul_(length, image)
+            del image
             if on_step is not None:
                 on_step(update * UPDATE_ITERATIONS + step, scene)
         if bool((scene - previous).abs().amax() <= tolerance):

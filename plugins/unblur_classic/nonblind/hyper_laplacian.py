@@ -224,8 +224,8 @@ def _tile_blur(psf: Tensor, blurred: Tensor, valid: Tensor | None, context: Cont
     """Return the blur of a tile of a plane on the grid of its own, `None` for any other image."""
     if len(context.cut_axes) != 2 or psf.ndim != 2:
         return None
-    domain = tile_domain(blurred.shape[1:], psf.shape, context.cut_axes)
-    return Blur(psf, blurred.shape[1:], valid, domain=domain)
+    shape, axes = blurred.shape[1:], (context.cut_axes, context.spanned_axes)
+    return Blur(psf, shape, valid, domain=tile_domain(shape, psf.shape, *axes))
 
 
 def _splitting(problem: Problem, context: Context) -> SceneSolver:

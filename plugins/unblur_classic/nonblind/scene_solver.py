@@ -69,11 +69,19 @@ class Problem:
     prior: Callable[[], Tensor]
     on_step: Callable[[], None]
 
-    def initial_solution(self) -> tuple[WienerFilter, Tensor]:
-        """Return the Wiener filter, and the blurred scene (C, *domain) completed by it."""
+    def initial_solution(self, is_lean: bool = False) -> tuple[WienerFilter, Tensor]:
+        """Return the Wiener filter, and the blurred scene (C, *domain) completed by it.
+
+        `is_lean` is whether memory is scarce, see `unblur.numerics.border_bands.BorderBands`.
+        """
         wiener = WienerFilter.of(self.blur.otf, self.blur.domain, self.wiener_weight)
         return wiener, solve_unobserved_saturated(
-            self.blur, self.blurred, wiener, self.saturated, lambda *_: self.on_step()
+            self.blur,
+            self.blurred,
+            wiener,
+            self.saturated,
+            lambda *_: self.on_step(),
+            is_lean=is_lean,
         )
 
 

@@ -58,7 +58,9 @@ def filter_planes(x: Tensor, guide: Tensor | None, limits: Tensor, variances: Te
             filter_plane(*plane, guide is not None, along, rows.numpy(), strips.numpy())
 
     parallel_spans(channels, 1, work)
-    return trim(total / blocks.overlapped_sum(weights), blocks.radius)
+    arrays.clear()
+    del x, given  # which are not needed beside the sums
+    return trim(total.div_(blocks.overlapped_sum(weights)), blocks.radius)
 
 
 @compiled

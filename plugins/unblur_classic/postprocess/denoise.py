@@ -126,7 +126,9 @@ class Denoise(stages.Postprocessor):
             return self._denoised(image, blurred, kernel, context)
         if len(image) != COLOURS:
             return image
-        (luma, chroma), (_, before) = split_luma(image), split_luma(blurred)
+        luma, chroma = split_luma(image)
+        # Only to measure the noise the blurred chroma is needed.
+        before = split_luma(blurred)[1] if self.noise_levels is None else chroma
         return merge_luma(luma, self._denoised(chroma, before, kernel, context))
 
     def _denoised(

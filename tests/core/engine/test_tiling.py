@@ -1,5 +1,6 @@
 """Tiles, whoever computes them, make the whole image."""
 
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -49,6 +50,9 @@ def test_a_tile_is_cut_along_the_axes_on_which_it_has_its_whole_halo():
         (row in (1, 2), False) for row in range(4) for _ in range(2)
     ]
     assert tiling[2].cut_axes((0, 8)) == (False, False)
+    assert not any(any(tile.spanned_axes(tiling.layout.spatial)) for tile in tiling)
+    whole = replace(tiling, size=(tiling.layout.spatial[0], tiling.size[1]))[0]
+    assert whole.spanned_axes(tiling.layout.spatial) == (True, False)
 
 
 def test_a_halved_tile_is_the_tile():

@@ -144,6 +144,7 @@ class BlockProcessor:
         unreadable: Flags | None = None,
         cut_axes: tuple[bool, ...] = (),
         halos: Sequence[Sequence[int]] = (),
+        spanned_axes: tuple[bool, ...] = (),
     ) -> BlockResult:
         """Deblur one block or one tile.
 
@@ -157,7 +158,7 @@ class BlockProcessor:
             Row and column of the block's first pixel in the image.
         unreadable : (*spatial) bool array, optional
             Pixels that could not be read.
-        cut_axes : tuple of bool
+        cut_axes, spanned_axes : tuple of bool
             As in `Context`.
         halos : sequence, optional
             For each step the pixels around `crop` that it is to be given, see `remaining_halos`;
@@ -177,7 +178,9 @@ class BlockProcessor:
             blurred,
             self.stages,
             self.field,
-            self.context.with_(cut_axes=cut_axes) if cut_axes else self.context,
+            self.context.with_(cut_axes=cut_axes, spanned_axes=spanned_axes)
+            if cut_axes
+            else self.context,
             valid,
             origin=origin,
             statistics=self.statistics,

@@ -12,8 +12,8 @@ from unblur.accel.memory import AllocationCounter, is_out_of_memory
 from unblur.engine.intake.image_statistics import ImageStatistics
 from unblur.engine.steps.block import BlockProcessor
 from unblur.engine.steps.sequence import run_steps
-from unblur.model.stages import KernelEstimator, Stage
-from unblur.numerics.fourier import fast_length
+from unblur.model.stages import Deconvolver, KernelEstimator, Postprocessor, Stage
+from unblur.numerics.fourier import corner, fast_length
 
 MARGIN = 1.25
 """Factor on the memory counted of a GPU, for the workspace of transforms and fragmentation,
@@ -43,6 +43,10 @@ since such steps take long, in bytes."""
 
 MEASURED_DEPTH = 32
 """Largest depth of a volume that is measured on all of it, in pixels."""
+
+SATURATED = 0.6
+"""Saturation level of the noise below it on which steps are measured, white = 1. A corner of it is
+saturated for steps that solve for such pixels."""
 
 NORMALIZING, DENORMALIZING = 16, 32
 """Largest memory per value while values are normalised (float64 of wide types) and brought back
@@ -264,8 +268,19 @@ def _count(stage: Stage, processor: BlockProcessor, shape: tuple[int, ...]) -> A
     context = processor.portable().context.with_(device="cpu", noise=0.01, contrast=0.03)
     if processor.statistics is not None:
         context = context.with_(cut_axes=(False,) * (blurred.ndim - 1))
+        if isinstance(stage, Postprocessor):
+            # Tiles are given its data-dependent settings, which take more memory to find.
+            stage = stage.calibrate(blurred, blurred, kernel, context)
+    mask = None
+    if isinstance(stage, Deconvolver) and stage.bounds_saturated:
+        # To solve for saturated pixels takes more memory than without any.
+        part = corner([-(-n // 8) for n in shape[1:]])
+        blurred[part] = SATURATED
+        mask = torch.ones(shape[1:])
+        mask[part] = 0
+        context = context.with_(saturation_level=SATURATED)
     with AllocationCounter(blurred) as counter:
-        run_steps(blurred, (stage,), kernel, context, statistics=processor.statistics)
+        run_steps(blurred, (stage,), kernel, context, mask, statistics=processor.statistics)
     return counter
 
 

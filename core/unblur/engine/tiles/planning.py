@@ -38,6 +38,10 @@ most `REDUNDANCY` times the pixels of the image, dimensionless; otherwise it is 
 PER_WORKER = 125 * 10**6
 """Memory of each worker by default, in bytes, where that of all would be less."""
 
+LEAST_HALOS = 3
+"""Least edge of a tile for which several are processed at a time, in halos; smaller ones read more
+than 2.8 times the pixels that they write."""
+
 ASSUMED_SIZE = 31
 """Edge of a kernel that is still to be estimated, where its step gives none, in pixels."""
 
@@ -184,7 +188,8 @@ def make_plan(
         for limit in (lean, budget):
             budget, workers = limit, allowed
             size = fit(limit // workers, chunk_shape=spatial_chunk)
-            while workers > 1 and min(size[-2:]) < min(2 * max(halo), *layout.spatial[-2:]):
+            least = min(LEAST_HALOS * max(halo), *layout.spatial[-2:])
+            while workers > 1 and min(size[-2:]) < least:
                 # Fewer, larger tiles waste less on halos than more workers save.
                 workers -= 1
                 size = fit(limit // workers, chunk_shape=spatial_chunk)

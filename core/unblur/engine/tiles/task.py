@@ -151,9 +151,12 @@ class TileTask:
         values = np.empty([span.stop - span.start for span in interior], part.values.dtype)
         origin = (tile.padded[-2].start, tile.padded[-1].start)
         cut_axes = tile.cut_axes(self.tiling.halo)
+        spanned_axes = tile.spanned_axes(self.tiling.layout.spatial)
         for index in _blocks(tile):
             gaps = None if part.unreadable is None else part.unreadable[(index[0], *index[2:])]
-            made = processor.run(part.values[index], tile.crop, origin, gaps, cut_axes, self.halos)
+            made = processor.run(
+                part.values[index], tile.crop, origin, gaps, cut_axes, self.halos, spanned_axes
+            )
             values[index] = made.values
             result.nonfinite += made.nonfinite
             result.light += made.light

@@ -61,6 +61,10 @@ class Tile:
             for i, p, h in zip(self.interior, self.padded, halo, strict=True)
         )
 
+    def spanned_axes(self, spatial: Sequence[int]) -> tuple[bool, ...]:
+        """Return for each spatial axis whether all of the image, of extent `spatial`, is read."""
+        return tuple(p.stop - p.start == n for p, n in zip(self.padded, spatial, strict=True))
+
     def region(self, box: Box) -> Box:
         """Return `box` as a region of the TCZYX view, all channels included."""
         planes = () if self.z_slice is None else (self.z_slice,)
