@@ -55,6 +55,13 @@ def test_a_tile_is_cut_along_the_axes_on_which_it_has_its_whole_halo():
     assert whole.spanned_axes(tiling.layout.spatial) == (True, False)
 
 
+@pytest.mark.parametrize("size", [(100, 60), (50, 30), (60, 99), (100, 100), (1, 7)])
+def test_the_largest_tile_with_its_halo_is_known_without_all_of_them(size):
+    tiling = Tiling(layout("YX", (100, 100)), size, (8, 30))
+    extents = [[part.stop - part.start for part in tile.padded] for tile in tiling]
+    assert tiling.padded_size == tuple(max(along) for along in zip(*extents, strict=True))
+
+
 def test_a_halved_tile_is_the_tile():
     tiling = Tiling(layout("YX", (100, 100)), (40, 60), (8, 8))
     tile = tiling[3]

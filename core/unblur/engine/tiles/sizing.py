@@ -7,7 +7,7 @@ from itertools import product
 from math import ceil, prod
 
 from unblur.engine.tiles.footprint import Footprint
-from unblur.engine.tiles.tiling import Tiling, balanced_size
+from unblur.engine.tiles.tiling import Tiling, balanced_size, largest_padded
 from unblur.model.block_layout import Layout
 
 LARGEST_TILES = (1024, 2048)
@@ -44,8 +44,7 @@ def largest_fit(
     sizes = set(product(*map(_candidate_edges, spatial, largest, chunks)))
 
     def need(size: tuple[int, ...]) -> int:
-        padded = [min(s + 2 * h, n) for s, h, n in zip(size, halo, spatial, strict=True)]
-        return footprint.predict(padded, on_gpu, interior=size)
+        return footprint.predict(largest_padded(size, halo, spatial), on_gpu, interior=size)
 
     def cost(size: tuple[int, ...]) -> tuple[int, ...]:
         return (pixels_read(size, halo, spatial), *(-s for s in sorted(size)), *size)

@@ -83,6 +83,18 @@ Read = Callable[[Tile], Block]
 """Reads a window: values (C, *spatial), white = 1, and the mask of valid pixels."""
 
 
+def largest_padded(
+    size: Sequence[int], halo: Sequence[int], spatial: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the largest extent of a tile with its halo along each spatial axis of a block.
+
+    The first and the last tile have a halo on one side, and there may be no others.
+    """
+    return tuple(
+        min(s + min(ceil(n / s) - 1, 2) * h, n) for s, h, n in zip(size, halo, spatial, strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class Tiling:
     """All tiles of an image. Nothing is listed: a tile is computed from its number.
@@ -148,10 +160,7 @@ class Tiling:
     @property
     def padded_size(self) -> tuple[int, ...]:
         """Largest extent of a padded tile along each spatial axis."""
-        return tuple(
-            min(s + 2 * h, n)
-            for s, h, n in zip(self.size, self.halo, self.layout.spatial, strict=True)
-        )
+        return largest_padded(self.size, self.halo, self.layout.spatial)
 
     @property
     def halo_redundancy(self) -> float:
