@@ -230,8 +230,9 @@ def _tile_blur(psf: Tensor, blurred: Tensor, valid: Tensor | None, context: Cont
 
 def _splitting(problem: Problem, context: Context) -> SceneSolver:
     """Return the splitting of a tile where that takes less time, or of any image."""
-    if len(context.cut_axes) == problem.blur.ndim == 2:
+    is_tile = len(context.cut_axes) == problem.blur.ndim == 2
+    if is_tile:
         predicted = Predicted.of(problem.blur, problem.blurred, problem.saturated)
         if predicted is not None:
             return TileSplitting(problem, predicted)
-    return WholeSplitting(problem)
+    return WholeSplitting(problem, is_lean=is_tile)

@@ -86,14 +86,22 @@ class Problem:
 
 
 class WholeSplitting:
-    """The scene of any image, with four transforms in an iteration; see `SceneSolver`."""
+    """The scene of any image, with four transforms in an iteration; see `SceneSolver`.
 
-    def __init__(self, problem: Problem) -> None:
+    Parameters
+    ----------
+    problem : Problem
+        The image.
+    is_lean : bool
+        Whether memory is scarce, as it is for tiles.
+    """
+
+    def __init__(self, problem: Problem, is_lean: bool = False) -> None:
         self._blur = blur = problem.blur
         saturated = problem.saturated
         self._power, self._prior = blur.otf.abs() ** 2, problem.prior()
         self._unobserved = unobserved_mask(blur, problem.blurred)
-        wiener, self._completed = problem.initial_solution()
+        wiener, self._completed = problem.initial_solution(is_lean)
         self._project = lower_bound_projection(blur, problem.blurred, saturated)
         if saturated is not None:
             self._unobserved = torch.maximum(self._unobserved, blur.place(saturated))
