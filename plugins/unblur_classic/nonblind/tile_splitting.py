@@ -26,8 +26,8 @@ CUT_JOINT = 0.75
 image, in kernel extents."""
 BORDER_JOINT = 1.5
 """Distance over which a border of the image is joined to the tile's other end, in kernel extents.
-With the least, a kernel's extent, the other end has an influence: the outermost 16 rows of three
-photographs had errors larger by up to a tenth."""
+With the least, a kernel's extent, the scenes beyond both ends adjoin, and each has an influence on
+the outermost rows at the other."""
 EVEN_COST = 1.05
 """Time of a transform of an even length that 4 does not divide, relative to one that it divides,
 dimensionless."""
