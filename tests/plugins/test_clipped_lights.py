@@ -12,8 +12,10 @@ from unblur.model.kernel import Kernel
 from unblur.numerics.boundaries import lower_bound_projection
 from unblur.numerics.channel_masks import can_share, channel_masks, joint_mask
 from unblur.numerics.operators import Blur
-from unblur.testing import lopsided, synthetic_scene
-from unblur_classic.map.preprocessing import preprocess
+from unblur.testing import gaussian, lopsided, synthetic_scene
+from unblur_classic.map.estimator import MapEstimator
+from unblur_classic.map.kernel_size import estimate_kernel_size
+from unblur_classic.map.preprocessing import preprocess, unclipped_pixels
 from unblur_classic.nonblind.hyper_laplacian import HyperLaplacian
 from unblur_classic.nonblind.richardson_lucy.stage import RichardsonLucy
 from unblur_classic.nonblind.total_variation import TotalVariation
@@ -108,6 +110,33 @@ def test_a_pixel_that_clips_in_one_channel_does_not_count_for_the_kernel():
     given, other = estimation_input(values), estimation_input(changed)
     assert torch.equal(given.valid == 0, torch.from_numpy(values[0] == 255))
     assert torch.equal(given.y, other.y)
+
+
+@pytest.mark.parametrize(("context", "count"), [(Context(), 2), (Context(saturation_level=0.9), 3)])
+def test_an_estimate_leaves_out_clipped_pixels_unless_they_are_many(context, count):
+    image = 0.5 * torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert unclipped_pixels(image, context, None) is None
+    mask = torch.ones(8, 8)
+    assert unclipped_pixels(image, context, mask) is mask
+    image[0, 0, :2], image[0, 1, 0] = 1.0, 0.9
+    mask[7] = 0
+    assert float((1 - unclipped_pixels(image, context, None)).sum()) == count
+    assert float((1 - unclipped_pixels(image, context, mask)).sum()) == 8 + count
+    image[0, 2] = 1.0
+    assert unclipped_pixels(image, context, mask) is mask
+
+
+def test_the_kernel_of_an_image_does_not_depend_on_the_values_of_clipped_pixels():
+    scene = synthetic_scene((96, 96), gaussian((9, 9), 1.5)).blurred
+    # Both clip the same pixels; the second stores a larger value there.
+    level = float(scene.quantile(0.95))
+    clipped = scene >= level
+    context = Context(saturation_level=level, noise=0.002)
+    low, high = torch.where(clipped, level, scene), torch.where(clipped, level + 0.2, scene)
+    stage = MapEstimator(size=9, iterations=1, refinements=1)
+    first, second = (stage.estimate(image, context).kernel.weights for image in (low, high))
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    assert estimate_kernel_size(low, context) == estimate_kernel_size(high, context)
 
 
 def test_channels_are_given_at_once_where_they_differ_in_bounds_alone():

@@ -17,6 +17,7 @@ from unblur_classic.map.search.candidates import Candidate, Restored, refined_fu
 from unblur_classic.map.search.hypotheses import HYPOTHESES
 from unblur_classic.map.search.kernel_refinement import count_iterations, refine_further
 from unblur_classic.map.search.kernel_search import FoundKernel
+from unblur_classic.map.search.search_track import support_extent
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_it_is_repeated_as_long_as_the_restored_image_becomes_better(
     number = {9: 0, 11: 1, 13: 2}
 
     def measure(_, kernel):
-        n = number[kernel.shape[-1]]
+        n = number[support_extent(kernel)]
         return Restored(sparsities[n], negative=0.0, gain=gains[n])
 
     monkeypatch.setattr(candidates, "measure_restored", measure)

@@ -11,6 +11,7 @@ import torch
 
 from unblur.accel.parallel import map_on_threads
 from unblur.model.context import Context
+from unblur.numerics.pyramid import odd
 from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.estimator import MapEstimator
@@ -21,6 +22,7 @@ from unblur_classic.map.search.candidates import (
     Candidate,
     Restored,
     best_candidate,
+    measure_together,
 )
 from unblur_classic.map.search.hypotheses import HYPOTHESES, STRONG_HYPOTHESES
 from unblur_classic.map.search.kernel_confidence import confidence_of, measure_evidence
@@ -278,26 +280,35 @@ def test_no_alternative_follows_a_confident_kernel(shaken):
     assert len(refined) == 1
 
 
-@pytest.mark.parametrize(("gain", "chosen"), [(0.9, 9), (1.1, 27)])
-def test_a_larger_certain_kernel_is_chosen_only_for_a_much_sparser_image(
-    monkeypatch, shaken, gain, chosen
+def test_kernels_are_compared_on_the_same_pixels_whatever_their_arrays(shaken):
+    kernel, given, found = shaken
+    true = torch.from_numpy(np.array(kernel.weights))
+    padded = torch.nn.functional.pad(true, [10] * 4)
+    alone = Candidate.of(found, true, given)
+    wide, same, other = measure_together([(found, k) for k in (padded, true, true.flip(0))], given)
+    assert (same.sparsity, same.evidence) == (wide.sparsity, wide.evidence)
+    assert same.sparsity == pytest.approx(alone.sparsity, abs=0.1)
+    assert same.sparsity != alone.sparsity
+    assert same.score < other.score
+    assert torch.equal(same.kernel, true)
+
+
+@pytest.mark.parametrize(("extents", "measured"), [((9, 21), (21, 21)), ((9, 95), (67, 95))])
+def test_the_arrays_in_which_kernels_are_compared_leave_enough_of_the_image(
+    monkeypatch, shaken, extents, measured
 ):
     _, given, found = shaken
-    kernels = [torch.nn.functional.pad(torch.ones(n, n), [2] * 4) for n in (27, 9)]
-    difference = gain * candidates.EXTENT_WEIGHT * np.log(27 / 9)
-    sparsities = {31: -0.3 - difference, 13: -0.3}
-    monkeypatch.setattr(Candidate, "confidence", property(lambda _: 0.9))
+    assert odd(min(given.y.shape) // candidates.MIN_ARRAYS) == 67
+    seen = []
     monkeypatch.setattr(
-        candidates, "measure_restored", lambda given, kernel: restored(sparsities[kernel.shape[-1]])
+        candidates, "measure_restored", lambda _, k: seen.append(k.shape[-1]) or restored(-0.5)
     )
-    both = with_others(found, 0.0)
-    best = best_candidate(both, given, lambda f: kernels[f is not both])
-    # The empty border of an array does not count.
-    assert best.kernel.shape[-1] == chosen + 4
+    measure_together([(found, torch.ones(n, n)) for n in extents], given)
+    assert tuple(seen) == measured
 
 
 @pytest.mark.parametrize(
-    ("confidence", "sparsity", "chosen"), [(0.79, -0.5, 2), (0.8, -0.3, 0), (0.8, -0.29, 2)]
+    ("confidence", "sparsity", "chosen"), [(0.79, -0.5, 2), (0.8, -0.4, 0), (0.8, -0.39, 2)]
 )
 def test_the_predicted_gain_decides_where_the_first_kernel_is_in_doubt(
     monkeypatch, shaken, confidence, sparsity, chosen
@@ -311,7 +322,7 @@ def test_the_predicted_gain_decides_where_the_first_kernel_is_in_doubt(
         candidates,
         "measure_restored",
         lambda given, kernel: restored(
-            sparsity + 0.01 * (kernel.shape[-1] - 9), gains[kernel.shape[-1]]
+            sparsity + 0.01 * (support_extent(kernel) - 9), gains[support_extent(kernel)]
         ),
     )
     kernels = [several, *several.alternatives]
@@ -321,27 +332,6 @@ def test_the_predicted_gain_decides_where_the_first_kernel_is_in_doubt(
         return torch.eye(9 + 2 * number).flip(number % 2)
 
     assert best_candidate(several, given, refine).kernel.shape[-1] == (9, 11, 13)[chosen]
-
-
-def test_a_kernel_of_one_pixel_counts_as_large_as_the_least_blur(shaken):
-    _, given, found = shaken
-    single, least = (
-        Candidate.of(found, torch.ones(n, n), given) for n in (1, candidates.MIN_EXTENT)
-    )
-    assert single.score - single.sparsity == pytest.approx(least.score - least.sparsity)
-
-
-def test_of_like_kernels_the_one_of_the_sparser_image_is_chosen_whatever_its_extent(
-    monkeypatch, shaken
-):
-    _, given, found = shaken
-    kernels = [torch.ones(n, n) for n in (29, 27)]
-    monkeypatch.setattr(
-        candidates, "measure_restored", lambda given, kernel: restored(-0.001 * kernel.shape[-1])
-    )
-    both = with_others(found, 0.0)
-    best = best_candidate(both, given, lambda f: kernels[f is not both])
-    assert best.kernel.shape[-1] == 29
 
 
 def test_the_refined_kernel_is_the_true_one_in_an_array_that_follows_its_support(shaken):

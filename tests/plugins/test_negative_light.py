@@ -14,8 +14,10 @@ from unblur.model.kernel import Kernel
 from unblur.testing import synthetic_scene
 from unblur_classic.map.preprocessing import preprocess
 from unblur_classic.map.scoring import (
+    DARK_ALLOWANCE,
     NEGATIVE_ALLOWANCE,
     NEGATIVE_WEIGHT,
+    dark_share,
     negative_light,
     sparsity_of,
     sparsity_score,
@@ -52,6 +54,21 @@ def test_the_mean_of_what_is_below_black_counts_less_the_border():
         (3.5 + 0.5 * (inner - 1)) / inner
     )
     assert negative_light(image, torch.ones(5, 5), -inf) == 0.0
+
+
+def test_in_a_dark_scene_some_negative_light_does_not_count():
+    blurred = torch.tensor([0.0, 0.09, 0.11, 2.0]).reshape(2, 2)
+    assert dark_share(blurred) == 0.5
+    assert dark_share(blurred - 1, -1.0) == 0.5
+    assert dark_share(blurred, -inf) == 0.0
+    image = torch.full((40, 40), -0.2)
+    kernel = torch.ones(5, 5)
+    light = negative_light(image, kernel, dark=0.5)
+    assert light == pytest.approx(0.2 - 0.5 * DARK_ALLOWANCE)
+    assert negative_light(image, kernel, dark=0.9) == 0.0
+    image[::2] = 1.0
+    assert sparsity_score(image, kernel) > sparsity_score(image, kernel, dark=0.5)
+    assert sparsity_score(image, kernel, dark=0.5) == sparsity_of(image, kernel)
 
 
 def test_the_score_is_the_sparsity_raised_by_much_negative_light():

@@ -27,7 +27,7 @@ from unblur_classic.map.kernel_size import estimate_kernel_size, fitting_size
 from unblur_classic.map.latent_update import weighted_priors
 from unblur_classic.map.multi_start import multi_start, restart_levels
 from unblur_classic.map.params import BlindParams
-from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.preprocessing import EstimationInput, preprocess, unclipped_pixels
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.candidates import (
     RESULT_TAIL,
@@ -91,7 +91,9 @@ class MapEstimator(stages.KernelEstimator):
     The estimate has a confidence, from measures of the search and of the restored image
     (`search.kernel_confidence.Evidence`). It does not depend on the number of threads.
 
-    Colour images are estimated on their luma. Salt-and-pepper noise fits no kernel; `median`
+    Colour images are estimated on their luma. Clipped pixels, if they are at most a tenth, are left
+    out, also where the run does not mask them, and filled like those beyond the border: for them no
+    convolution holds. Salt-and-pepper noise fits no kernel; `median`
     removes it for the estimate, not from the image that is deconvolved afterwards.
 
     Examples
@@ -172,7 +174,8 @@ class MapEstimator(stages.KernelEstimator):
     def estimate(self, blurred: Tensor, context: Context, mask: Tensor | None = None) -> Estimate:
         """Return the kernel, without the piecewise constant latent image; see `KernelEstimator`."""
         with one_thread():
-            given = preprocess(blurred, context, mask, self.params.median)
+            valid = unclipped_pixels(blurred, context, mask)
+            given = preprocess(blurred, context, valid, self.params.median)
         with no_malloc_trim():
             found = self._search(given, context)
         return self.complete(found, given, context)
@@ -203,7 +206,7 @@ class MapEstimator(stages.KernelEstimator):
             return self._best_refined(found, given, context)
         with one_thread():
             kernel = self._best_of_starts(given, self._size(found, given), context)
-            return Candidate.of(found, kernel, given)
+            return Candidate.of(found, kernel, given, kernel.shape[-1])
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""

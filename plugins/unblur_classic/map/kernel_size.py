@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unblur.model.context import Context
 from unblur.model.kernel import check_kernel_size
-from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.preprocessing import EstimationInput, preprocess, unclipped_pixels
 from unblur_classic.map.search.kernel_search import search_kernel
 
 
@@ -27,7 +27,8 @@ def estimate_kernel_size(image: Tensor, context: Context) -> int:
     int
         At most half the image's smaller side; see `search_kernel`.
     """
-    return resolve_kernel_size("auto", preprocess(image, context), context)
+    given = preprocess(image, context, unclipped_pixels(image, context, None))
+    return resolve_kernel_size("auto", given, context)
 
 
 def resolve_kernel_size(

@@ -14,6 +14,16 @@ from unblur.numerics.colour import to_luma
 from unblur.numerics.inpaint import fill
 from unblur.numerics.noise import estimate_noise
 from unblur.numerics.statistics import CONTRAST, contrast_of
+from unblur.numerics.tone_curve import stored_values
+
+CLIPPED = 0.995
+"""Value of a channel from which it counts as clipped where no saturation level is known,
+white = 1."""
+ROUNDING = 1e-6
+"""Distance below the saturation level at which a value has reached it, white = 1."""
+MAX_CLIPPED = 0.1
+"""Largest share of clipped pixels that are left out of an estimate; more are a bright surface, as
+paper, of which the value is true, dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,37 @@ def preprocess(
     has_black = context.value_range[0] >= 0 and float(luma.min()) >= 0
     y = gain * fill(luma, valid)
     return EstimationInput(y, valid, level, gain, 0.0 if has_black else -inf)
+
+
+def unclipped_pixels(blurred: Tensor, context: Context, mask: Tensor | None) -> Tensor | None:
+    """Return the valid pixels of an image less the clipped ones, for which no convolution holds.
+
+    Parameters
+    ----------
+    blurred : (C, H, W)
+        White = 1.
+    context : Context
+        The saturation level where it is known, and the tone curve.
+    mask : (H, W), optional
+        1 at valid pixels, else 0.
+
+    Returns
+    -------
+    (H, W) or None
+        1 at valid pixels, else 0; the mask as it is, or none, where no other pixel is clipped or
+        more than `MAX_CLIPPED` are.
+    """
+    valid = 1 - clipped_pixels(blurred, context).to(blurred)
+    if not 0 < float((valid == 0).float().mean()) <= MAX_CLIPPED:
+        return mask
+    return valid if mask is None else valid * mask
+
+
+def clipped_pixels(blurred: Tensor, context: Context) -> Tensor:
+    """Return where a channel of an image (C, H, W) is clipped, (H, W) of bool."""
+    if context.saturation_level is not None:
+        return (blurred >= context.saturation_level - ROUNDING).any(0)
+    return (stored_values(blurred, context.tone_curve) >= CLIPPED).any(0)
 
 
 def gain_of(luma: Tensor, valid: Tensor) -> float:

@@ -20,6 +20,11 @@ EXPONENT = 0.5
 NEGATIVE_ALLOWANCE = 0.03
 """Negative light up to which a restored image is not scored by it, in units of the blurred image's
 contrast. True kernels leave some, where the scene is dark and the kernel large."""
+DARK_ALLOWANCE = 0.3
+"""Negative light that does not count, per share of dark pixels, in units of the blurred image's
+contrast. Lights that the sensor clipped ring, into black where there is much of it."""
+DARK_LIGHT = 0.1
+"""Light up to which a pixel of the blurred image is dark, in units of the image's contrast."""
 NEGATIVE_WEIGHT = 10.0
 """Weight of further negative light in the logarithm of the sparsity, per contrast; see
 `sparsity_score`."""
@@ -122,11 +127,25 @@ def normalized_sparsity(image: Tensor, valid: Tensor, kernel: Tensor, black: flo
     """
     scorer = KernelScorer(image, valid, Context())
     contrast = float(image[valid > 0].std())
-    sharp = scorer.restore(kernel, image / contrast)
-    return sparsity_score(sharp, kernel, black / contrast)
+    image, black = image / contrast, black / contrast
+    sharp = scorer.restore(kernel, image)
+    return sparsity_score(sharp, kernel, black, dark_share(image, black))
 
 
-def sparsity_score(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
+def dark_share(image: Tensor, black: float = 0.0) -> float:
+    """Return the share of the pixels of an image, of contrast 1, that are dark, in [0, 1].
+
+    Parameters
+    ----------
+    image : (h, w)
+        The blurred image.
+    black : float
+        The value of no light; minus infinity if it is not known.
+    """
+    return float((image - black <= DARK_LIGHT).float().mean())
+
+
+def sparsity_score(sharp: Tensor, kernel: Tensor, black: float = 0.0, dark: float = 0.0) -> float:
     """Return the normalised sparsity of a restored image, raised by much negative light.
 
     A wrong kernel may restore an image of few strong edges. No scene has less than no light, and to
@@ -140,14 +159,18 @@ def sparsity_score(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
         Of which the extent is used.
     black : float
         The value of no light; minus infinity if it is not known.
+    dark : float
+        Share of the blurred image's pixels that are dark, in [0, 1]; see `dark_share`.
     """
-    excess = max(negative_light(sharp, kernel, black) - NEGATIVE_ALLOWANCE, 0.0)
+    excess = max(negative_light(sharp, kernel, black, dark) - NEGATIVE_ALLOWANCE, 0.0)
     exponent = NEGATIVE_WEIGHT * excess
     return sparsity_of(sharp, kernel) * exp(min(exponent, MAX_EXPONENT))
 
 
-def negative_light(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
+def negative_light(sharp: Tensor, kernel: Tensor, black: float = 0.0, dark: float = 0.0) -> float:
     """Return the mean of what lies below black in a restored image, less a border of half a kernel.
+
+    What true kernels leave in dark scenes is subtracted (`DARK_ALLOWANCE`).
 
     Parameters
     ----------
@@ -157,6 +180,8 @@ def negative_light(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
         Of which the extent is used.
     black : float
         The value of no light, in the units of the image; minus infinity if it is not known.
+    dark : float
+        Share of the blurred image's pixels that are dark, in [0, 1]; see `dark_share`.
 
     Returns
     -------
@@ -169,7 +194,8 @@ def negative_light(sharp: Tensor, kernel: Tensor, black: float = 0.0) -> float:
     >>> negative_light(torch.tensor([[-0.5, 0.5], [1.0, 1.0]]), torch.ones(1, 1))
     0.125
     """
-    return float((black - _inside(sharp, kernel)).clamp_min(0).mean())
+    negative = float((black - _inside(sharp, kernel)).clamp_min(0).mean())
+    return max(negative - DARK_ALLOWANCE * dark, 0.0)
 
 
 def sparsity_of(image: Tensor, kernel: Tensor) -> float:

@@ -19,12 +19,11 @@ from unblur.numerics.pyramid import odd
 from unblur_classic.camera_shake.estimator import CameraShake
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.kernel_size import estimate_kernel_size
-from unblur_classic.map.preprocessing import EstimationInput, preprocess
+from unblur_classic.map.preprocessing import EstimationInput, preprocess, unclipped_pixels
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.kernel_search import FoundKernel, search_kernel
 from unblur_classic.photograph.image_content import (
     Content,
-    clipped_pixels,
     measure_lights,
     measure_tones,
 )
@@ -80,8 +79,7 @@ class Photograph(stages.KernelEstimator):
     Notes
     -----
     The image shows lights at night if a large part of it is dark and a small one clipped, or black
-    beside bright parts (`image_content.Lights`). Clipped pixels are then left out of the estimate,
-    also where the run does not mask them. It is a page of text if the image that the search
+    beside bright parts (`image_content.Lights`). It is a page of text if the image that the search
     restores has a uniform background (`image_content.MainTone`), and else a natural scene.
 
     The search of `map` contains hypotheses for pages of text, and its kernel is refined in the same
@@ -139,8 +137,7 @@ class Photograph(stages.KernelEstimator):
         with one_thread():
             lights = measure_lights(blurred, context, mask)
             is_night = lights.is_night if p.content == "auto" else p.content == "night"
-            valid = _unclipped(blurred, context, mask) if is_night else mask
-            given = preprocess(blurred, context, valid)
+            given = preprocess(blurred, context, unclipped_pixels(blurred, context, mask))
         found = self._search(given, context)
         content, evidence = (
             ("night", str(lights)) if is_night else self._content(given, found, context)
@@ -239,9 +236,3 @@ class Photograph(stages.KernelEstimator):
 def _chosen(estimate: Estimate, name: str, evidence: str) -> Estimate:
     """Return an estimate with one more choice."""
     return replace(estimate, choices={**estimate.choices, name: evidence})
-
-
-def _unclipped(blurred: Tensor, context: Context, mask: Tensor | None) -> Tensor:
-    """Return the valid pixels (H, W), 1 or 0, of an image (C, H, W) that are not clipped."""
-    valid = 1 - clipped_pixels(blurred, context).to(blurred)
-    return valid if mask is None else valid * mask

@@ -12,7 +12,7 @@ from unblur.model.context import Context, ToneCurve
 from unblur.numerics.colour import to_luma
 from unblur.numerics.pyramid import shrink_image
 from unblur.numerics.tone_curve import stored_values
-from unblur_classic.map.preprocessing import EstimationInput
+from unblur_classic.map.preprocessing import MAX_CLIPPED, EstimationInput, clipped_pixels
 from unblur_classic.map.scoring import KernelScorer
 from unblur_classic.map.search.kernel_search import FoundKernel
 from unblur_classic.map.search.search_track import textured_window
@@ -21,15 +21,10 @@ Content = Literal["natural", "text", "night"]
 
 DARK, BLACK = 0.15, 0.06
 """Luma below which a pixel is dark, and black, white = 1."""
-CLIPPED = 0.995
-"""Value of a channel from which it counts as clipped where no saturation level is known,
-white = 1."""
-ROUNDING = 1e-6
-"""Distance below the saturation level at which a value has reached it, white = 1."""
 DARK_SHARE = 0.3
 """Smallest share of dark pixels at night, with clipped lights, and of black ones without."""
-CLIPPED_SHARE = (1e-4, 0.1)
-"""Smallest and largest share of clipped pixels at night; more are a bright surface."""
+MIN_CLIPPED = 1e-4
+"""Smallest share of clipped pixels at night, where at most `MAX_CLIPPED` are, dimensionless."""
 HIGHLIGHT = 0.8
 """Smallest quantile 0.99 of the luma at night where no pixel is clipped, white = 1."""
 PAPER_SHARE = 0.15
@@ -63,10 +58,9 @@ class Lights:
     @property
     def is_night(self) -> bool:
         """Whether a large part is dark, and a small part as bright as the sensor records."""
-        least, most = CLIPPED_SHARE
-        has_lights = self.dark >= DARK_SHARE and least <= self.clipped <= most
+        has_lights = self.dark >= DARK_SHARE and self.clipped >= MIN_CLIPPED
         is_black = self.black >= DARK_SHARE and self.highlight >= HIGHLIGHT
-        return has_lights or (is_black and self.clipped <= most)
+        return self.clipped <= MAX_CLIPPED and (has_lights or is_black)
 
     def __str__(self) -> str:
         return f"{self.dark:.0%} dark, {self.clipped:.2%} clipped"
@@ -89,13 +83,6 @@ def measure_lights(blurred: Tensor, context: Context, mask: Tensor | None = None
         *(float(int(found.sum()) / len(luma)) for found in (luma <= DARK, luma <= BLACK, clipped)),
         highlight=float(highlight),
     )
-
-
-def clipped_pixels(blurred: Tensor, context: Context) -> Tensor:
-    """Return where a channel of an image (C, H, W) is clipped, (H, W) of bool."""
-    if context.saturation_level is not None:
-        return (blurred >= context.saturation_level - ROUNDING).any(0)
-    return (stored_values(blurred, context.tone_curve) >= CLIPPED).any(0)
 
 
 @dataclass(frozen=True)

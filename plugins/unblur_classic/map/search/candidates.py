@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import inf, isfinite, log
 from typing import NamedTuple
 
@@ -13,11 +12,12 @@ from torch import Tensor
 from unblur.accel.parallel import map_on_threads
 from unblur.model.confidence import confidence_grade
 from unblur.model.context import Context
-from unblur.numerics.kernel_ops import crop_to_mass, recentre
-from unblur.numerics.metrics import kernel_similarity
+from unblur.numerics.kernel_ops import pad_to, recentre
+from unblur.numerics.pyramid import odd
 from unblur_classic.map.preprocessing import EstimationInput
 from unblur_classic.map.scoring import (
     KernelScorer,
+    dark_share,
     negative_light,
     sparsity_of,
     sparsity_score,
@@ -31,27 +31,22 @@ from unblur_classic.map.search.kernel_confidence import (
     confidence_of,
     measure_evidence,
 )
-from unblur_classic.map.search.kernel_search import UNLIKE_KERNEL, FoundKernel
+from unblur_classic.map.search.kernel_search import FoundKernel
 from unblur_classic.map.search.search_track import textured_window
 
 RESULT_TAIL = 0.02
 """Largest fraction of a kernel's mass beyond each side of the box that holds the others,
 dimensionless."""
-EXTENT_WEIGHT = 0.225
-"""Difference of the logarithms of the normalised sparsities that outweighs an extent `e` times as
-large, dimensionless. A kernel that is too large has more samples with which the restored image
-becomes sparse, most of all with much noise."""
-MIN_EXTENT = 5
-"""Least extent of a kernel that counts in its score, so that a kernel of one pixel, which leaves
-the image as it is, is not chosen for its extent, in pixels."""
-
-HARDLY_SPARSER = -0.3
+HARDLY_SPARSER = -0.4
 """Logarithm of the normalised sparsity of the restored image relative to the blurred one's above
 which it is hardly sharper, dimensionless. A kernel of high confidence may then be a wrong one, of
 which only a part of the motion was found, or the motion may be small."""
+MIN_ARRAYS = 3
+"""Smallest side of the image relative to the extent of the arrays in which kernels are compared,
+dimensionless, so that enough remains inside a border of half an array."""
 ROUNDS = 2
 """Largest number of times that the best kernel is refined further, a count."""
-GAIN_WEIGHT = 0.03
+GAIN_WEIGHT = 0.05
 """Difference of the logarithms of the normalised sparsities that outweighs a predicted gain of a
 decibel, dimensionless."""
 
@@ -79,10 +74,13 @@ class Candidate:
     sparsity: float
 
     @classmethod
-    def of(cls, found: FoundKernel, kernel: Tensor, given: EstimationInput) -> Candidate:
+    def of(
+        cls, found: FoundKernel, kernel: Tensor, given: EstimationInput, extent: int = 1
+    ) -> Candidate:
         """Return a candidate with its evidence; see `measure_evidence` and `measure_restored`."""
-        restored = measure_restored(given, kernel)
-        evidence = measure_evidence(given, found, kernel, restored.negative, restored.gain)
+        placed = in_array(kernel, extent)
+        restored = measure_restored(given, placed)
+        evidence = measure_evidence(given, found, placed, restored.negative, restored.gain)
         return cls(found, kernel, evidence, restored.sparsity)
 
     @property
@@ -92,17 +90,11 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """Score among the kernels of a search, lower is better.
+        """Score of the restored image, lower is better: `sparsity` less a share of the gain.
 
-        It is `sparsity` plus `EXTENT_WEIGHT` times the logarithm of the extent, in pixels, of the
-        box that holds the kernel's mass, at least `MIN_EXTENT`.
+        The image of a wrong kernel may be as sparse as that of the true one, most of all with much
+        noise, if the kernel is large.
         """
-        extent = max(crop_to_mass(self.kernel, RESULT_TAIL).shape[-1], MIN_EXTENT)
-        return self.sparsity + EXTENT_WEIGHT * log(extent)
-
-    @property
-    def restoration_score(self) -> float:
-        """Score of the restored image, lower is better: `sparsity` less a share of the gain."""
         return self.sparsity - GAIN_WEIGHT * self.evidence.gain
 
 
@@ -125,17 +117,56 @@ class Restored(NamedTuple):
     gain: float
 
 
-def measure_restored(given: EstimationInput, kernel: Tensor) -> Restored:
-    """Restore the most textured window of an image with a kernel, and measure it."""
+def in_array(kernel: Tensor, extent: int) -> Tensor:
+    """Return a kernel at its centre of mass, in an array of at least an extent.
+
+    Its array decides on the window that is measured and on the border that is left out of it. In
+    arrays of one extent kernels are compared on the same pixels.
+    """
     kernel = recentre(kernel, grow=True)
+    size = max(extent, kernel.shape[-1])
+    return pad_to(kernel, (size, size))
+
+
+def measure_together(
+    kernels: Sequence[tuple[FoundKernel, Tensor]], given: EstimationInput, device: str = "cpu"
+) -> list[Candidate]:
+    """Return candidates that are measured on the same pixels.
+
+    Parameters
+    ----------
+    kernels : sequence of (FoundKernel, (n, n))
+        What the search found, and the kernel refined from it.
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    device : str
+        Device of the tensors.
+    """
+    largest = max(recentre(kernel, grow=True).shape[-1] for _, kernel in kernels)
+    extent = min(largest, odd(min(given.y.shape) // MIN_ARRAYS))
+    return map_on_threads(lambda pair: Candidate.of(*pair, given, extent), kernels, device)
+
+
+def measure_restored(given: EstimationInput, kernel: Tensor) -> Restored:
+    """Restore the most textured window of an image with a kernel, and measure it.
+
+    Parameters
+    ----------
+    given : EstimationInput
+        The image, its valid pixels and noise.
+    kernel : (n, n)
+        At its centre of mass.
+    """
     y, valid = textured_window(given.y, given.valid, MIN_WINDOW, WINDOW_SIZES * kernel.shape[-1])
     contrast = float(y[valid > 0].std())
     image, black = y / contrast, given.black / contrast
     sharp = KernelScorer(y, valid, Context()).restore(kernel, image)
-    value = log(sparsity_score(sharp, kernel, black) / sparsity_of(image, kernel))
+    dark = dark_share(image, black)
+    value = log(sparsity_score(sharp, kernel, black, dark) / sparsity_of(image, kernel))
+    negative = negative_light(sharp, kernel, black, dark)
     return Restored(
         sparsity=value if isfinite(value) else inf,
-        negative=negative_light(sharp, kernel, black) if isfinite(black) else TYPICAL_NEGATIVE,
+        negative=negative if isfinite(black) else TYPICAL_NEGATIVE,
         gain=predict_gain(image, given.noise / contrast, kernel, sharp),
     )
 
@@ -148,11 +179,11 @@ def best_candidate(
 ) -> Candidate:
     """Return the best of the kernels of a search, refined.
 
-    The kernel of the search and one that is nearly as good are refined, on threads of their own
-    (`sparser_candidate`). If the better of them has no high confidence, or restores an image that
-    is hardly sparser than the blurred one (`HARDLY_SPARSER`), all alternatives are refined too, and
-    the kernel of the best restored image is kept, by its sparsity and the predicted gain
-    (`Candidate.restoration_score`): the image of a wrong kernel may be as sparse.
+    The one of the best restored image is kept, by its sparsity and the predicted gain
+    (`Candidate.score`), measured in one window for all. The kernel of the search and one that is
+    nearly as good are refined first, on threads of their own. If the better of them has no high
+    confidence, or restores an image that is hardly sparser than the blurred one
+    (`HARDLY_SPARSER`), all alternatives are refined too.
 
     Parameters
     ----------
@@ -168,16 +199,16 @@ def best_candidate(
     kernels = [found, *found.alternatives]
     n_first = 1 + found.has_rival
 
-    def complete(each: FoundKernel) -> Candidate:
-        return Candidate.of(each, refine(each), given)
+    def complete(each: FoundKernel) -> tuple[FoundKernel, Tensor]:
+        return each, refine(each)
 
-    first = map_on_threads(complete, kernels[:n_first], device)
-    best = reduce(sparser_candidate, first)
+    refined = map_on_threads(complete, kernels[:n_first], device)
+    best = _best_of(measure_together(refined, given, device))
     is_sharp = best.sparsity <= HARDLY_SPARSER
-    if is_sharp and confidence_grade(best.confidence) == "high":
+    if len(kernels) == n_first or (is_sharp and confidence_grade(best.confidence) == "high"):
         return best
-    further = map_on_threads(complete, kernels[n_first:], device)
-    return min([best, *first, *further], key=lambda candidate: candidate.restoration_score)
+    refined += map_on_threads(complete, kernels[n_first:], device)
+    return _best_of(measure_together(refined, given, device))
 
 
 def refined_further(
@@ -195,20 +226,13 @@ def refined_further(
         Returns a kernel (n, n), refined further.
     """
     for _ in range(ROUNDS):
-        other = Candidate.of(best.found, refine(best.kernel), given)
-        if other.restoration_score >= best.restoration_score:
+        pair = [(best.found, best.kernel), (best.found, refine(best.kernel))]
+        best, other = measure_together(pair, given)
+        if other.score >= best.score:
             break
         best = other
     return best
 
 
-def sparser_candidate(one: Candidate, other: Candidate) -> Candidate:
-    """Return the one of two candidates that restores the sparser image, the first if equal.
-
-    Of kernels that are unlike, the larger one is better only if its image is clearly sparser
-    (`Candidate.score`); extents of like ones differ by chance.
-    """
-    pair = (one, other)
-    if kernel_similarity(*(c.kernel.cpu().numpy() for c in pair)) >= UNLIKE_KERNEL:
-        return min(pair, key=lambda c: c.sparsity)
-    return min(pair, key=lambda c: c.score)
+def _best_of(candidates: Sequence[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: candidate.score)
