@@ -14,6 +14,7 @@ from unblur.model.context import Context
 from unblur.numerics.pyramid import odd
 from unblur.numerics.synthesis import motion_kernel, shake_kernel
 from unblur.testing import synthetic_scene
+from unblur_classic.map import estimator
 from unblur_classic.map.estimator import MapEstimator
 from unblur_classic.map.preprocessing import preprocess
 from unblur_classic.map.search import candidates, kernel_refinement
@@ -355,12 +356,16 @@ def test_the_array_of_a_result_follows_its_support_and_not_the_size_of_the_searc
     assert support <= best.kernel.shape[-1] <= 1.6 * support
 
 
-def test_the_array_of_a_doubtful_result_has_the_size_of_the_search(monkeypatch, shaken):
+def test_the_array_of_a_doubtful_result_is_not_smaller_than_its_mass(monkeypatch, shaken):
     _, given, found = shaken
     monkeypatch.setattr(Candidate, "confidence", property(lambda _: 0.4))
-    best = MapEstimator(refinements=0, iterations=1).find_kernel(found, given, Context())
-    assert best.kernel.shape == (found.size, found.size)
-    torch.testing.assert_close(float(best.kernel.sum()), 1.0)
+    kernel = torch.nn.functional.pad(torch.ones(9, 9) / 81, [8] * 4)
+    candidate = Candidate.of(found, kernel, given)
+    for size, extent in ((5, 9), (15, 15)):
+        kept = estimator._cut(candidate, size)
+        assert kept.shape == (extent, extent)
+        assert support_extent(kept) == 9
+        torch.testing.assert_close(float(kept.sum()), 1.0)
 
 
 @pytest.mark.parametrize(("size", "side", "largest"), [(25, 200, 31), (61, 130, 65), (65, 130, 65)])

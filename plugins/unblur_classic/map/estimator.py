@@ -275,14 +275,16 @@ class MapEstimator(stages.KernelEstimator):
 
 
 def _cut(best: Candidate, size: int) -> Tensor:
-    """Return the kernel in an array that holds its mass, or of the search's size if it is doubtful.
+    """Return the kernel in an array that holds its mass, without a margin if it is doubtful.
 
-    The mass of a wrong kernel says little about the extent of the blur.
+    The mass of a wrong kernel says little about the extent of the blur. The array is then at least
+    of the size that the search found.
     """
     if not is_low(best.confidence):
         return crop_to_mass(best.kernel, RESULT_TAIL, RESULT_MARGIN)
-    kept = pad_to(recentre(best.kernel, by="support"), (size, size))
-    return kept / kept.sum()
+    kept = crop_to_mass(best.kernel, RESULT_TAIL)
+    extent = max(size, kept.shape[-1])
+    return pad_to(kept, (extent, extent))
 
 
 def _without_smallest(kernel: Tensor) -> Tensor:
