@@ -22,7 +22,7 @@ from blind_cases import SETS, BlindCase, load_cases
 from scale_table import Row, earlier_rows, write_table
 from unblur.engine.intake.normalization import SATURATED_SHARE
 from unblur.model.context import Context
-from unblur_classic.map.preprocessing import preprocess
+from unblur_classic.map.preprocessing import preprocess, unclipped_pixels
 from unblur_classic.map.search.kernel_search import search_kernel
 from unblur_classic.photograph.image_content import measure_lights, measure_tones
 
@@ -61,7 +61,7 @@ def choose_content(case: BlindCase) -> tuple[str, str]:
     lights = measure_lights(blurred, context, mask)
     if lights.is_night:
         return "night", str(lights)
-    given = preprocess(blurred, context, mask)
+    given = preprocess(blurred, context, unclipped_pixels(blurred, context, mask))
     tones = measure_tones(given, search_kernel(given, context))
     return "text" if tones.is_page else "natural", str(tones)
 
