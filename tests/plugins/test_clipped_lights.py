@@ -122,8 +122,17 @@ def test_an_estimate_leaves_out_clipped_pixels_unless_they_are_many(context, cou
     mask[7] = 0
     assert float((1 - unclipped_pixels(image, context, None)).sum()) == count
     assert float((1 - unclipped_pixels(image, context, mask)).sum()) == 8 + count
-    image[0, 2] = 1.0
-    assert unclipped_pixels(image, context, mask) is mask
+    many = image.clone()
+    many[0, 2] = 1.0
+    assert unclipped_pixels(many, context, mask) is mask
+
+
+def test_an_image_with_values_above_white_has_no_clipped_pixels_unless_its_level_is_known():
+    image = 0.5 * torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
+    image[0, 0, 0], image[0, 4, 4] = 1.0, 1.5
+    assert unclipped_pixels(image, Context(), None) is None
+    known = unclipped_pixels(image, Context(saturation_level=1.0), None)
+    assert float((1 - known).sum()) == 2
 
 
 def test_the_kernel_of_an_image_does_not_depend_on_the_values_of_clipped_pixels():

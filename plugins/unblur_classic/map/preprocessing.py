@@ -98,8 +98,11 @@ def unclipped_pixels(blurred: Tensor, context: Context, mask: Tensor | None) -> 
     -------
     (H, W) or None
         1 at valid pixels, else 0; the mask as it is, or none, where no other pixel is clipped or
-        more than `MAX_CLIPPED` are.
+        more than `MAX_CLIPPED` are, or where no saturation level is known and some are brighter
+        than white, as stars in an image of floats.
     """
+    if context.saturation_level is None and float(blurred.max()) > 1 + ROUNDING:
+        return mask
     valid = 1 - clipped_pixels(blurred, context).to(blurred)
     if not 0 < float((valid == 0).float().mean()) <= MAX_CLIPPED:
         return mask
