@@ -43,7 +43,7 @@ which it is hardly sharper, dimensionless. A kernel of high confidence may then 
 which only a part of the motion was found, or the motion may be small."""
 MIN_ARRAYS = 3
 """Smallest side of the image relative to the extent of the arrays in which kernels are compared,
-dimensionless, so that enough remains inside a border of half an array."""
+dimensionless, so that pixels remain inside a border of half an array."""
 ROUNDS = 2
 """Largest number of times that the best kernel is refined further, a count."""
 GAIN_WEIGHT = 0.05
@@ -87,6 +87,11 @@ class Candidate:
     def confidence(self) -> float:
         """Confidence of the kernel, in [0, 1]; 0 where it restores a constant image."""
         return confidence_of(self.evidence) if isfinite(self.sparsity) else 0.0
+
+    @property
+    def first_confidence(self) -> float:
+        """Confidence as that of the first kernel of a search, in [0, 1]."""
+        return confidence_of(self.evidence, is_first=True) if isfinite(self.sparsity) else 0.0
 
     @property
     def score(self) -> float:
@@ -205,7 +210,7 @@ def best_candidate(
     refined = map_on_threads(complete, kernels[:n_first], device)
     best = _best_of(measure_together(refined, given, device))
     is_sharp = best.sparsity <= HARDLY_SPARSER
-    if len(kernels) == n_first or (is_sharp and confidence_grade(best.confidence) == "high"):
+    if len(kernels) == n_first or (is_sharp and confidence_grade(best.first_confidence) == "high"):
         return best
     refined += map_on_threads(complete, kernels[n_first:], device)
     return _best_of(measure_together(refined, given, device))
