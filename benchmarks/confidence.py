@@ -9,10 +9,8 @@
 gain in PSNR and the measures of `kernel_confidence.Evidence` in `results/confidence`; cases that
 are not run stay. `collect` takes the others from the results of `blind.py`, where those are of
 these measures. `fit` is a logistic regression of whether the gain is at least 0.5 dB; its output
-belongs into `WEIGHTS` and `BIAS` there. It takes `results/confidence-candidates`: kernels of
-searches in the halves to tune on, right and wrong ones; see `confidence_candidates.py`. With
-`--first` it takes `results/confidence-first`, for `FIRST_WEIGHTS` and `FIRST_BIAS`: the first
-kernels of the halves to tune on of Kodak and BSD, as they were before others were refined.
+belongs into `WEIGHTS` and `BIAS` there. It takes `results/confidence-first`: the first kernels of
+the halves to tune on of Kodak and BSD, as they were before others were refined.
 `check` counts, for each use, how many of the results of a confidence below 0.5 failed, and how many
 of the failures have such a confidence, and writes the table. The uses are "fit" (the halves to tune
 on), "choice" (cases of the halves to report on with whose help the measures were chosen) and
@@ -37,8 +35,7 @@ from blind_cases import SETS, load_cases
 from scale_table import RESULTS, earlier_rows, write_table
 from unblur_classic.map.search.kernel_confidence import BIAS, WEIGHTS, Evidence
 
-NAME, PIPELINE = "confidence", "map-hyper-laplacian"
-FITTED, FIRST = "confidence-candidates", "confidence-first"
+NAME, FIRST, PIPELINE = "confidence", "confidence-first", "map-hyper-laplacian"
 USES = ("fit", "choice", "check")
 RIDGE = 1.0
 """Weight of the squared weights of the standardised measures, relative to one case."""
@@ -54,7 +51,7 @@ def main() -> None:
     measure.add_argument("--limit", type=int, help="at most as many cases, evenly spread")
     measure.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     verbs.add_parser("collect")
-    verbs.add_parser("fit").add_argument("--first", action="store_true", help="to first kernels")
+    verbs.add_parser("fit")
     verbs.add_parser("check")
     options = parser.parse_args()
     if options.verb == "measure":
@@ -65,7 +62,7 @@ def main() -> None:
             rows = earlier_rows(name, [], [], "cases")
             store_cases(name, [row for row in rows if (name, row["case"]) not in anew])
     elif options.verb == "fit":
-        fit_weights(FIRST if options.first else FITTED)
+        fit_weights()
     else:
         write_results(stored_cases())
 
@@ -107,8 +104,8 @@ def write_results(cases: Sequence[Any]) -> None:
                 rows.append({"use": use, "set": name, **counts})
     remark = (
         "Results of a confidence below 0.5, and failures, which gain less than 0.5 dB in PSNR. "
-        "The weights were fitted to kernels of the searches of cases `fit`, right and wrong ones "
-        "(`confidence-candidates`); the measures were chosen with `choice` too. "
+        "The weights were fitted to the first kernels of Kodak's and BSD's cases `fit`, before "
+        "others were refined; the measures were chosen with `choice` too. "
         f"{sum('measured_by' in c for c in cases)} of the {len(cases)} cases were measured by this "
         "script, the others are the results of blind.py; images blurred as light were deblurred as "
         "light."
@@ -128,9 +125,9 @@ def arrays_of(cases: Sequence[dict[str, Any]]) -> tuple[NDArray[Any], NDArray[An
     return measures, np.array([case["psnr"] < case["blurred"] + FAILED_BELOW for case in cases])
 
 
-def fit_weights(name: str) -> None:
+def fit_weights() -> None:
     """Fit and print the weights, and the calibration under cross-validation by scene."""
-    cases = earlier_rows(name, [], [], "cases")
+    cases = earlier_rows(FIRST, [], [], "cases")
     x, failed = arrays_of(cases)
     scenes = np.array([scene_of(case) for case in cases])
     held_out = np.zeros(len(x))

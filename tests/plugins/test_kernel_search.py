@@ -318,7 +318,7 @@ def test_the_predicted_gain_decides_where_the_first_kernel_is_in_doubt(
     several = with_others(found, 0.05, 1.0)
     assert 2 * candidates.GAIN_WEIGHT > 0.04
     gains = {9: 1.0, 11: 0.5, 13: 3.0}
-    monkeypatch.setattr(Candidate, "first_confidence", property(lambda _: confidence))
+    monkeypatch.setattr(Candidate, "confidence", property(lambda _: confidence))
     monkeypatch.setattr(
         candidates,
         "measure_restored",
@@ -358,7 +358,7 @@ def test_the_array_of_a_result_follows_its_support_and_not_the_size_of_the_searc
 
 def test_the_array_of_a_doubtful_result_is_not_smaller_than_its_mass(monkeypatch, shaken):
     _, given, found = shaken
-    monkeypatch.setattr(Candidate, "first_confidence", property(lambda _: 0.4))
+    monkeypatch.setattr(Candidate, "confidence", property(lambda _: 0.4))
     kernel = torch.nn.functional.pad(torch.ones(9, 9) / 81, [8] * 4)
     candidate = Candidate.of(found, kernel, given)
     for size, extent in ((5, 9), (15, 15)):

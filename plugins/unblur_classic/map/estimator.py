@@ -280,7 +280,7 @@ def _cut(best: Candidate, size: int) -> Tensor:
     The mass of a wrong kernel says little about the extent of the blur. The array is then at least
     of the size that the search found.
     """
-    if not is_low(best.first_confidence):
+    if not is_low(best.confidence):
         return crop_to_mass(best.kernel, RESULT_TAIL, RESULT_MARGIN)
     kept = crop_to_mass(best.kernel, RESULT_TAIL)
     extent = max(size, kept.shape[-1])

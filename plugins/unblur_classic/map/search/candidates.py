@@ -89,11 +89,6 @@ class Candidate:
         return confidence_of(self.evidence) if isfinite(self.sparsity) else 0.0
 
     @property
-    def first_confidence(self) -> float:
-        """Confidence as that of the first kernel of a search, in [0, 1]."""
-        return confidence_of(self.evidence, is_first=True) if isfinite(self.sparsity) else 0.0
-
-    @property
     def score(self) -> float:
         """Score of the restored image, lower is better: `sparsity` less a share of the gain.
 
@@ -210,7 +205,7 @@ def best_candidate(
     refined = map_on_threads(complete, kernels[:n_first], device)
     best = _best_of(measure_together(refined, given, device))
     is_sharp = best.sparsity <= HARDLY_SPARSER
-    if len(kernels) == n_first or (is_sharp and confidence_grade(best.first_confidence) == "high"):
+    if len(kernels) == n_first or (is_sharp and confidence_grade(best.confidence) == "high"):
         return best
     refined += map_on_threads(complete, kernels[n_first:], device)
     return _best_of(measure_together(refined, given, device))

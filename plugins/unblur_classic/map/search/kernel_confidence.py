@@ -24,12 +24,11 @@ TYPICAL_GAIN = 2.0
 LEAST_NEGATIVE, TYPICAL_NEGATIVE = 0.003, 0.001
 """Negative light that is added before its logarithm is taken, and that which is assumed where black
 is not known, in units of the blurred image's contrast."""
-WEIGHTS, BIAS = (4.263, 0.5994, 3.121, -0.8376, 0.5934), -10.04
-"""Weight of each measure of `Evidence`, per its unit, and log odds of a success where all are 0;
-fitted by `benchmarks/confidence.py` to kernels of searches, right and wrong ones."""
-FIRST_WEIGHTS, FIRST_BIAS = (5.55, 5.973, 1.622, -1.825, 0.2352), -17.84
-"""The same for the first kernel of a search, before others are refined; fitted likewise to such
-kernels of Kodak's and BSD's tuning halves."""
+WEIGHTS = (5.55, 5.973, 1.622, -1.825, 0.2352)
+"""Weight of each measure of `Evidence`, per its unit; fitted by `benchmarks/confidence.py` to the
+first kernels of Kodak's and BSD's tuning halves, before others were refined."""
+BIAS = -17.84
+"""Log odds of a success where all measures are 0, dimensionless."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +93,12 @@ def measure_evidence(
     )
 
 
-def confidence_of(evidence: Evidence, is_first: bool = False) -> float:
+def confidence_of(evidence: Evidence) -> float:
     """Return the probability that the result gains at least 0.5 dB in PSNR, in [0, 1].
 
-    It is 0 where a measure is not finite. `is_first` is whether no other kernel of the search was
-    compared with it.
+    It is 0 where a measure is not finite.
     """
-    weights, bias = (FIRST_WEIGHTS, FIRST_BIAS) if is_first else (WEIGHTS, BIAS)
-    odds = bias + sum(w * x for w, x in zip(weights, astuple(evidence), strict=True))
+    odds = BIAS + sum(w * x for w, x in zip(WEIGHTS, astuple(evidence), strict=True))
     if not isfinite(odds):
         return 0.0
     return 1 / (1 + exp(-max(min(odds, 50.0), -50.0)))
