@@ -308,6 +308,22 @@ def test_the_arrays_in_which_kernels_are_compared_leave_enough_of_the_image(
     assert tuple(seen) == measured
 
 
+def test_a_kernel_is_measured_again_only_on_other_pixels(monkeypatch, shaken):
+    _, given, found = shaken
+    seen = []
+    monkeypatch.setattr(
+        candidates, "measure_restored", lambda _, k: seen.append(k.shape[-1]) or restored(-0.5)
+    )
+    small, large = ((found, torch.ones(n, n)) for n in (9, 21))
+    first = measure_together([small], given)
+    again = measure_together([small], given, known=first)
+    assert again[0] is first[0]
+    assert seen == [9]
+    both = measure_together([small, large], given, known=first)
+    assert seen == [9, 21, 21]
+    assert [c.extent for c in both] == [21, 21]
+
+
 @pytest.mark.parametrize(
     ("confidence", "sparsity", "chosen"), [(0.79, -0.5, 2), (0.8, -0.4, 0), (0.8, -0.39, 2)]
 )

@@ -206,7 +206,7 @@ class MapEstimator(stages.KernelEstimator):
             return self._best_refined(found, given, context)
         with one_thread():
             kernel = self._best_of_starts(given, self._size(found, given), context)
-            return Candidate.of(found, kernel, given, kernel.shape[-1])
+            return Candidate.of(found, kernel, given)
 
     def kernel_size(self, blurred: Tensor, context: Context) -> int:
         """Return the estimated extent of the kernel; see `KernelEstimator.kernel_size`."""

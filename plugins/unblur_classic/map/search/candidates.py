@@ -66,12 +66,15 @@ class Candidate:
     sparsity : float
         Logarithm of the normalised sparsity of the restored image relative to the blurred one's,
         negative where the restored one is sharper; infinite where it is constant.
+    extent : int
+        Least extent of the array in which it was measured, in pixels; see `in_array`.
     """
 
     found: FoundKernel
     kernel: Tensor
     evidence: Evidence
     sparsity: float
+    extent: int = 1
 
     @classmethod
     def of(
@@ -81,7 +84,7 @@ class Candidate:
         placed = in_array(kernel, extent)
         restored = measure_restored(given, placed)
         evidence = measure_evidence(given, found, placed, restored.negative, restored.gain)
-        return cls(found, kernel, evidence, restored.sparsity)
+        return cls(found, kernel, evidence, restored.sparsity, extent)
 
     @property
     def confidence(self) -> float:
@@ -129,7 +132,10 @@ def in_array(kernel: Tensor, extent: int) -> Tensor:
 
 
 def measure_together(
-    kernels: Sequence[tuple[FoundKernel, Tensor]], given: EstimationInput, device: str = "cpu"
+    kernels: Sequence[tuple[FoundKernel, Tensor]],
+    given: EstimationInput,
+    device: str = "cpu",
+    known: Sequence[Candidate] = (),
 ) -> list[Candidate]:
     """Return candidates that are measured on the same pixels.
 
@@ -141,10 +147,18 @@ def measure_together(
         The image, its valid pixels and noise.
     device : str
         Device of the tensors.
+    known : sequence of Candidate
+        What is known of some of the kernels; they are measured again only on other pixels.
     """
     largest = max(recentre(kernel, grow=True).shape[-1] for _, kernel in kernels)
     extent = min(largest, odd(min(given.y.shape) // MIN_ARRAYS))
-    return map_on_threads(lambda pair: Candidate.of(*pair, given, extent), kernels, device)
+    same = {(id(c.found), id(c.kernel)): c for c in known if c.extent == extent}
+
+    def measure(pair: tuple[FoundKernel, Tensor]) -> Candidate:
+        found, kernel = pair
+        return same.get((id(found), id(kernel))) or Candidate.of(found, kernel, given, extent)
+
+    return map_on_threads(measure, kernels, device)
 
 
 def measure_restored(given: EstimationInput, kernel: Tensor) -> Restored:
@@ -203,12 +217,13 @@ def best_candidate(
         return each, refine(each)
 
     refined = map_on_threads(complete, kernels[:n_first], device)
-    best = _best_of(measure_together(refined, given, device))
+    first = measure_together(refined, given, device)
+    best = _best_of(first)
     is_sharp = best.sparsity <= HARDLY_SPARSER
     if len(kernels) == n_first or (is_sharp and confidence_grade(best.confidence) == "high"):
         return best
     refined += map_on_threads(complete, kernels[n_first:], device)
-    return _best_of(measure_together(refined, given, device))
+    return _best_of(measure_together(refined, given, device, first))
 
 
 def refined_further(
@@ -227,7 +242,7 @@ def refined_further(
     """
     for _ in range(ROUNDS):
         pair = [(best.found, best.kernel), (best.found, refine(best.kernel))]
-        best, other = measure_together(pair, given)
+        best, other = measure_together(pair, given, known=[best])
         if other.score >= best.score:
             break
         best = other
